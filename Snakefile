@@ -1,0 +1,25 @@
+# Mask-guided medical image generation: from raw volumes to the paper's tables and figures.
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        collect("<results>/data/{dataset}/splits.csv", dataset=CONFIG.grid.datasets),
+        collect("<results>/table{table}.{format}", table=TABLES, format=["csv", "md"]),
+        collect("<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]),
+        "<results>/showcase.png",
+    default_target: True

@@ -1,0 +1,47 @@
+"""Rule make_table: Table 1 or 2 of the paper, as CSV and Markdown, from evaluation records alone."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.files import write_text
+from segguided.markdown import to_markdown
+from segguided.tables import TableNumber, TableSettings, make_frame, read_paper_values, read_records, to_csv
+
+
+def make_table(
+    table: TableNumber,
+    records: Sequence[Path],
+    paper: Path,
+    settings: TableSettings,
+    csv: Path,
+    markdown: Path,
+) -> None:
+    """Write the table made from the records to `csv` and `markdown`."""
+    frame = make_frame(table, read_records(records), settings, read_paper_values(paper))
+    write_text(csv, to_csv(frame))
+    write_text(markdown, to_markdown(table, frame))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=int, choices=(1, 2), required=True)
+    parser.add_argument("--records", type=Path, nargs="+", required=True, help="evaluation records, JSON")
+    parser.add_argument("--paper", type=Path, required=True, help="published values, tab-separated")
+    parser.add_argument(
+        "--settings", type=TableSettings.from_json, required=True, help="JSON: datasets, models"
+    )
+    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--markdown", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and make the table."""
+    make_table(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

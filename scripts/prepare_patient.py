@@ -1,0 +1,37 @@
+"""Turn one patient's volume and mask into 2-D slices."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.config.data import Preparation
+from segguided.data.slices import to_stack, write_stack
+from segguided.data.sources import read_patient
+
+
+def prepare_patient(row: Mapping[str, str], preparation: Preparation, raw: Sequence[Path], output: Path) -> None:
+    """Write the slices of the patient in `row` to `output`."""
+    image, mask = read_patient(preparation.source, preparation.classes, row, raw)
+    write_stack(output, to_stack(row["patient"], image, mask, preparation))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
+    parser.add_argument("--preparation", type=Preparation.from_json, required=True, help="settings, JSON")
+    parser.add_argument("--raw", type=Path, nargs="+", required=True, help="the patient's files or folders")
+    parser.add_argument("--output", type=Path, required=True, help=".npz to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    prepare_patient(a.row, a.preparation, a.raw, a.output)
+
+
+if __name__ == "__main__":
+    run(main)

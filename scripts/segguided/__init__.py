@@ -1,0 +1,1 @@
+"""Mask-guided medical image generation and its evaluation (Konz et al., MICCAI 2024)."""

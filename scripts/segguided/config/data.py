@@ -1,0 +1,149 @@
+"""Settings of the data stage: where a dataset comes from and how its volumes become slices."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from segguided.config.base import Settings
+
+
+class AnatomyClass(Settings):
+    """One class of a mask. Its index in the mask is its place in the dataset's list, from 1; 0 is background."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    color: str = "white"  # in figures; any colour matplotlib knows
+    label: int | None = None  # nifti: value in the label map; None takes the class's own index
+    file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
+    segment: str | None = None  # dicom: SegmentN_Name in that file
+
+
+class DicomSource(Settings):
+    """One folder of DICOM files a patient and .seg.nrrd masks (the Duke layout)."""
+
+    kind: Literal["dicom"]
+    images: str  # folder that holds <patient>/*.dcm
+    masks: str  # folder in or below which <patient>/<class file> lies
+
+
+class NiftiSource(Settings):
+    """A folder of NIfTI volumes and label maps; patterns may use any column of the patient table."""
+
+    kind: Literal["nifti"]
+    folder: str
+    image: str = "{patient}.nii.gz"
+    mask: str = "{patient}_mask.nii.gz"
+    ignore: tuple[int, ...] = ()  # labels that become background
+
+
+class PhantomSource(Settings):
+    """Digital breast phantoms, written as DICOM and .seg.nrrd in the Duke layout, then read like Duke."""
+
+    kind: Literal["phantom"]
+    size: int = Field(default=96, ge=32)  # in-plane voxels
+    slices: int = Field(default=24, ge=4)
+    seed: int = 0
+
+
+class DemoCtSource(Settings):
+    """Real CTs that ship inside open-source packages; the patient table names package, file and checksum."""
+
+    kind: Literal["demo-ct"]
+
+
+Source = Annotated[DicomSource | NiftiSource | PhantomSource | DemoCtSource, Field(discriminator="kind")]
+
+
+class Window(Settings):
+    """CT: Hounsfield units from `low` to `high` map linearly to 0…255."""
+
+    kind: Literal["window"]
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Window":
+        if self.low >= self.high:
+            raise ValueError(f"window needs low < high, got low={self.low:g} and high={self.high:g}")
+        return self
+
+
+class Percentile(Settings):
+    """MRI: the volume's `low` to `high` percentiles map linearly to 0…255."""
+
+    kind: Literal["percentile"]
+    low: float = Field(ge=0, le=100)
+    high: float = Field(ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Percentile":
+        if self.low >= self.high:
+            raise ValueError(f"percentile clip needs low < high, got low={self.low:g} and high={self.high:g}")
+        return self
+
+
+Intensity = Annotated[Window | Percentile, Field(discriminator="kind")]
+
+
+class SliceSelection(Settings):
+    """Which axial slices of a volume are kept."""
+
+    every: int = Field(default=1, ge=1)  # keep each n-th slice
+    min_foreground: float = Field(default=0.0, ge=0, lt=1)  # least share of labelled pixels
+
+
+class SplitCounts(Settings):
+    """A random patient-wise split, fixed by its seed; the patients left over train."""
+
+    seed: int
+    held_out: int = Field(ge=1)
+    test: int = Field(ge=1)
+
+
+class Preparation(Settings):
+    """All that decides the pixels of a dataset's slices."""
+
+    source: Source
+    classes: tuple[AnatomyClass, ...] = Field(min_length=1, max_length=254)
+    intensity: Intensity
+    image_size: int = Field(ge=16)  # slices become image_size × image_size pixels
+    slices: SliceSelection = SliceSelection()
+
+    @model_validator(mode="after")
+    def _classes_fit_source(self) -> "Preparation":
+        if self.source.kind in ("dicom", "phantom"):
+            lacking = [c.name for c in self.classes if not c.file]
+            if lacking:
+                raise ValueError(
+                    f"classes {', '.join(lacking)} of a {self.source.kind} dataset name no .seg.nrrd; "
+                    "give each class its `file` (and `segment`)"
+                )
+        return self
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
+        names = [c.name for c in classes]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"class names must differ, but {', '.join(twice)} stands twice; rename one")
+        return classes
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the foreground classes; the k-th name (from 1) is value k in a mask."""
+        return tuple(c.name for c in self.classes)
+
+
+class Dataset(Preparation):
+    """One dataset: its preparation, patient table, split, and the published values beside its results."""
+
+    manifest: str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
+    split: SplitCounts | None = None  # None: the manifest's column `split` decides
+    paper_column: Literal["breast-mri", "ct-organ"] | None = None
+
+    def preparation_json(self) -> str:
+        """The Preparation as a script's JSON argument, colours left out: a new colour prepares nothing again."""
+        fields = self.model_dump(include=set(Preparation.model_fields))
+        for anatomy_class in fields["classes"]:
+            del anatomy_class["color"]
+        return Preparation.model_validate(fields).to_json()

@@ -1,0 +1,13 @@
+"""Settings of the evaluation."""
+
+from pydantic import Field
+
+from segguided.config.base import Settings
+
+
+class Evaluation(Settings):
+    """Test halves and bootstrap intervals."""
+
+    halves_seed: int = 0  # which half of the test patients selects segmenters, which half measures
+    bootstrap_resamples: int = Field(default=1000, ge=100)
+    bootstrap_seed: int = 0

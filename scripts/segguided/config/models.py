@@ -1,0 +1,97 @@
+"""Settings of the networks, of their training and of sampling."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from segguided.config.base import Settings
+
+Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device computes it natively
+
+
+class Training(Settings):
+    """One training run: length, optimiser and averaging."""
+
+    epochs: int | None = Field(default=None, ge=1)  # exactly one of epochs and steps
+    steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    gradient_clip: float = Field(default=1.0, gt=0)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)  # None: no weight averaging
+    precision: Precision = "auto"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"set either epochs or steps, and null the other (epochs={self.epochs}, steps={self.steps})")
+        return self
+
+
+class Unet(Settings):
+    """diffusers' UNet2DModel. Levels count from the finest, 0."""
+
+    channels: tuple[int, ...] = Field(min_length=1)
+    attention_levels: tuple[int, ...] = ()
+    layers_per_block: int = Field(default=2, ge=1)
+    norm_groups: int = Field(default=32, ge=1)
+    patch: int = Field(default=1, ge=1)  # space-to-depth before the first layer: patch² fewer positions
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Unet":
+        bad = [c for c in self.channels if c % self.norm_groups]
+        if bad:
+            raise ValueError(f"channels {bad} are not multiples of norm_groups={self.norm_groups}; change either")
+        outside = [level for level in self.attention_levels if not 0 <= level < len(self.channels)]
+        if outside:
+            raise ValueError(f"attention_levels {outside} do not exist; {len(self.channels)} levels count from 0")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.patch * 2 ** (len(self.channels) - 1)
+
+
+class NoiseSchedule(Settings):
+    """The linear schedule of DDPM."""
+
+    timesteps: int = Field(default=1000, ge=2)
+    beta_start: float = Field(default=1e-4, gt=0, lt=1)
+    beta_end: float = Field(default=0.02, gt=0, lt=1)
+
+
+class DiffusionModel(Settings):
+    """An image-space diffusion model, with or without a mask beside the noisy image."""
+
+    kind: Literal["diffusion"]
+    conditioning: Literal["none", "index255", "onehot"]
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    schedule: NoiseSchedule = NoiseSchedule()
+    unet: Unet
+    training: Training
+
+
+class Segmenter(Settings):
+    """The auxiliary MONAI UNet that measures; trained with Dice + cross-entropy."""
+
+    channels: tuple[int, ...] = Field(min_length=2)
+    residual_units: int = Field(default=2, ge=0)
+    training: Training
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return 2 ** (len(self.channels) - 1)
+
+
+class Sampling(Settings):
+    """How images are drawn from a diffusion model; η = 0 throughout."""
+
+    sampler: Literal["ddim", "dpm-solver++"]
+    steps: int = Field(ge=1)
+    timestep_spacing: Literal["leading", "trailing", "linspace"] = "leading"
+    batch_size: int = Field(ge=1)
+    precision: Precision = "auto"
+

@@ -1,0 +1,1 @@
+"""From DICOM, NIfTI and NRRD volumes to 2-D slices, patient by patient."""

@@ -1,0 +1,115 @@
+"""NIfTI images and label maps to Volumes."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from segguided.data.volume import LPS_FROM_RAS, Volume, oriented
+
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error)
+LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
+
+
+def read_image(path: Path) -> Volume:
+    """The 3-D image in `path`, its scale applied, as float32.
+
+    `provenance["suspicious_header"]` is true where the header states no real position (identity affine with
+    1 mm voxels, or no coordinate code): then anatomy must confirm the orientation. Raises ValueError for a
+    missing, damaged or not 3-D file, a singular affine, and NaN or infinite voxels.
+    """
+    image = _load(path)
+    volume = _volume(path, image, _scaled(path, image))
+    check_finite(volume, str(path))
+    return volume
+
+
+def read_labels(path: Path) -> Volume:
+    """The 3-D label map in `path` as uint8; raises as `read_image`, and for values that are no label."""
+    image = _load(path)
+    stored = _scaled(path, image)
+    labels = np.empty(stored.shape, np.uint8, order="F")
+    for k in range(stored.shape[2]):  # by slice, so that no second float volume arises
+        labels[:, :, k] = _rounded(path, stored[:, :, k], k)
+    return _volume(path, image, labels)
+
+
+def check_finite(volume: Volume, where: str) -> None:
+    """Raise ValueError, saying how many and where, if a voxel of `volume` is NaN or infinite."""
+    if volume.array_zyx.dtype.kind != "f":
+        return
+    counts = np.array([np.count_nonzero(~np.isfinite(slice_yx)) for slice_yx in volume.array_zyx])
+    if counts.any():
+        hit = np.flatnonzero(counts)
+        y, x = np.argwhere(~np.isfinite(volume.array_zyx[hit[0]]))[0]
+        raise ValueError(
+            f"{where}: expected finite voxels, but {counts.sum()} are NaN or infinite, in {len(hit)} of "
+            f"{len(counts)} slices (first at z={hit[0]}, y={y}, x={x}); repair the volume or leave the patient out"
+        )
+
+
+def _load(path: Path) -> nib.Nifti1Pair:
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
+    try:
+        image: Any = nib.load(path)
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+    if not isinstance(image, nib.Nifti1Pair) or np.dtype(image.dataobj.dtype).kind not in "iuf":
+        raise ValueError(
+            f"{path}: expected a NIfTI file of grey values, got {type(image).__name__}; convert it"
+        )
+    if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
+        raise ValueError(f"{path}: expected a 3-D volume, got shape {image.shape}; extract one volume first")
+    return image
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ValueError(
+        f"{path}: expected a complete NIfTI file, but it is truncated or damaged ({reason}); fetch it again"
+    )
+
+
+def _scaled(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
+    try:
+        array = image.get_fdata(caching="unchanged", dtype=np.float32)
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+    return array.reshape(array.shape[:3], order="F")  # trailing axes of length 1 go
+
+
+def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
+    labels = np.rint(stored_ij)
+    # Written so that NaN, which fails every comparison, counts as bad.
+    good = (np.abs(stored_ij - labels) <= LABEL_TOLERANCE) & (labels >= 0) & (labels <= 255)
+    if not good.all():
+        i, j = np.argwhere(~good)[0]
+        raise ValueError(
+            f"{path}: expected whole-number labels from 0 to 255, got {stored_ij[i, j]:g} at voxel "
+            f"({i}, {j}, {k}); is this the image, or a map of probabilities, instead of the label map?"
+        )
+    return np.asarray(labels, dtype=np.uint8)
+
+
+def _volume(path: Path, image: nib.Nifti1Pair, array_ijk: np.ndarray) -> Volume:
+    try:
+        return oriented(array_ijk, LPS_FROM_RAS @ image.affine, _provenance(path, image))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _provenance(path: Path, image: nib.Nifti1Pair) -> dict[str, Any]:
+    coded = bool(image.header["sform_code"] or image.header["qform_code"])
+    placeless = np.allclose(np.abs(image.affine), np.eye(4))  # signs aside: axes may have been flipped since
+    codes = [code or "?" for code in nib.aff2axcodes(image.affine)]
+    return {
+        "format": "nifti",
+        "file": path.name,
+        "stored_axes": "".join(codes),
+        "suspicious_header": not coded or bool(placeless),
+    }

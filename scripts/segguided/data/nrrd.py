@@ -1,0 +1,197 @@
+"""NRRD images, and 3D Slicer segmentations (.seg.nrrd) on the grid of the image they were drawn on."""
+
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nrrd
+import numpy as np
+
+from segguided.data.nifti import check_finite
+from segguided.data.volume import Volume, check_same_grid, oriented
+
+Header = Mapping[str, Any]
+
+LPS_SIGNS = {
+    "left-posterior-superior": (1, 1, 1),
+    "lps": (1, 1, 1),
+    "right-anterior-superior": (-1, -1, 1),
+    "ras": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+    "las": (1, -1, 1),
+}
+# pynrrd lets StopIteration escape from an empty file and KeyError from an unknown voxel type.
+UNREADABLE = (nrrd.NRRDError, zlib.error, EOFError, ValueError, KeyError, IndexError, StopIteration)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    name: str
+    layer: int
+    value: int
+
+
+def read_image(path: Path) -> Volume:
+    """The 3-D image in `path`: int16 where stored as 8 or 16 bit signed integers, else float32.
+
+    Raises ValueError for a missing, damaged or not 3-D file, a header without orientation, and NaN voxels.
+    """
+    array, header = _read(path)
+    affine = _lps_affine(header)
+    if affine is None:
+        raise ValueError(
+            f"{path}: expected 'space' (as left-posterior-superior), 'space directions' and 'space origin' "
+            f"in the header, got space={header.get('space')!r}; left and right are unknown: export it again"
+        )
+    keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
+    provenance = {"format": "nrrd", "file": path.name, "space": str(header["space"])}
+    volume = _oriented(
+        path, array.astype(np.int16 if keeps_int else np.float32, copy=False), affine, provenance
+    )
+    check_finite(volume, str(path))
+    return volume
+
+
+def read_segment(path: Path, segment: str | None, reference: Volume) -> np.ndarray:
+    """The mask (bool, shape of `reference.array_zyx`) of one segment; None takes every nonzero voxel.
+
+    Raises as `read_segments`.
+    """
+    masks = _read_masks(path, [segment], reference)
+    return masks[segment]
+
+
+def read_segments(path: Path, names: Sequence[str], reference: Volume) -> dict[str, np.ndarray]:
+    """The masks (bool, shape of `reference.array_zyx`) of the named segments, from one reading of the file.
+
+    Names are compared without case. The file's geometry must be the reference's; a file without one lies in
+    the frame of the reference's DICOM files: array[i, j, k] is column i, row j, slice k upwards (Duke masks).
+    Raises ValueError for a missing or damaged file, a name it does not hold, and another grid.
+    """
+    return {str(name): mask for name, mask in _read_masks(path, names, reference).items()}
+
+
+def _read_masks(path: Path, names: Sequence[str | None], reference: Volume) -> dict[str | None, np.ndarray]:
+    array, header = _read(path)
+    layers_lijk = _layers(path, array, header)
+    segments = _segments(path, header, len(layers_lijk))
+    affine = _lps_affine(header)
+    return {
+        name: _on_grid(path, _mask(path, layers_lijk, segments, name), affine, reference) for name in names
+    }
+
+
+def _read(path: Path) -> tuple[np.ndarray, Header]:
+    if not path.is_file():
+        raise ValueError(f"{path}: expected an NRRD file, but there is none; download it or correct the name")
+    try:
+        array, header = nrrd.read(str(path))
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); fetch it again"
+        ) from error
+    return array, header
+
+
+def _lps_affine(header: Header) -> np.ndarray | None:
+    """(i, j, k, 1) to LPS mm, or None where the header does not say."""
+    signs = LPS_SIGNS.get(str(header.get("space", "")).lower())
+    directions, origin = header.get("space directions"), header.get("space origin")
+    if signs is None or directions is None or origin is None:
+        return None
+    rows = directions[np.isfinite(directions).all(axis=1)]  # the layer axis has no direction: a row of NaN
+    if rows.shape != (3, 3) or not np.isfinite(origin).all():
+        return None
+    affine = np.eye(4)
+    affine[:3, :3] = (rows * signs).T
+    affine[:3, 3] = origin * np.array(signs)
+    return affine
+
+
+def _oriented(
+    path: Path, array_ijk: np.ndarray, affine: np.ndarray, provenance: Header | None = None
+) -> Volume:
+    try:
+        return oriented(array_ijk, affine, provenance)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _layers(path: Path, array: np.ndarray, header: Header) -> np.ndarray:
+    """The array with the layer axis first, also where there is one layer only."""
+    if array.ndim == 3:
+        return array[np.newaxis]
+    if array.ndim != 4:
+        raise ValueError(
+            f"{path}: expected a 3-D or layered 4-D segmentation, got shape {array.shape}; export it again"
+        )
+    directions = header.get("space directions")
+    undirected = np.isnan(directions).all(axis=1) if directions is not None else np.zeros(4, bool)
+    return np.moveaxis(array, int(undirected.argmax()), 0)  # the first axis where none is marked
+
+
+def _segments(path: Path, header: Header, layers: int) -> list[_Segment]:
+    """The named segments. Old files name neither value nor layer: there, each has its layer, and value 1."""
+    numbers = sorted(int(found[1]) for key in header if (found := re.fullmatch(r"Segment(\d+)_Name", key)))
+    if len(numbers) > layers and any(f"Segment{n}_LabelValue" not in header for n in numbers):
+        raise ValueError(
+            f"{path}: expected SegmentN_LabelValue for each of {len(numbers)} segments; export it again"
+        )
+    segments = []
+    for n in numbers:
+        layer, value = (
+            header.get(f"Segment{n}_Layer", n if layers > 1 else 0),
+            header.get(f"Segment{n}_LabelValue", 1),
+        )
+        if not (str(layer).isdecimal() and str(value).isdecimal() and int(layer) < layers):
+            raise ValueError(
+                f"{path}: expected a layer below {layers} and a whole label value for Segment{n}, got layer "
+                f"{layer} and value {value}; export it again"
+            )
+        segments.append(_Segment(str(header[f"Segment{n}_Name"]), int(layer), int(value)))
+    return segments
+
+
+def _mask(path: Path, layers_lijk: np.ndarray, segments: Sequence[_Segment], name: str | None) -> np.ndarray:
+    if name is None:
+        return np.asarray((layers_lijk != 0).any(axis=0))
+    if not segments:
+        return _only_segment(path, layers_lijk, name)
+    for segment in segments:
+        if segment.name.strip().lower() == name.strip().lower():
+            return np.asarray(layers_lijk[segment.layer] == segment.value)
+    listed = ", ".join(s.name for s in segments)
+    raise ValueError(f"{path}: expected a segment named {name}, but the file has {listed}; correct `segment`")
+
+
+def _only_segment(path: Path, layers_lijk: np.ndarray, name: str) -> np.ndarray:
+    values = np.setdiff1d(np.unique(layers_lijk), [0])
+    if len(layers_lijk) > 1 or len(values) > 1:
+        raise ValueError(
+            f"{path}: expected a segment named {name}, but the file names none and holds the values "
+            f"{values.tolist()} in {len(layers_lijk)} layer(s); export it with its segment names"
+        )
+    return np.asarray(layers_lijk[0] != 0)
+
+
+def _on_grid(path: Path, mask_ijk: np.ndarray, affine: np.ndarray | None, reference: Volume) -> np.ndarray:
+    if affine is None or (_is_default(affine) and not _is_default(reference.affine)):
+        stored_affine = reference.provenance.get("stored_affine")
+        if stored_affine is None:
+            raise ValueError(
+                f"{path}: expected a header with origin and directions, or an image from DICOM files "
+                "whose frame the mask can take; export the mask again with its geometry"
+            )
+        affine = np.array(stored_affine)
+    mask = _oriented(path, mask_ijk, affine)
+    check_same_grid(reference, mask, str(path))
+    return mask.array_zyx
+
+
+def _is_default(affine: np.ndarray) -> bool:
+    """Whether it is what writers put when they know no geometry: unit steps from the origin, up to signs."""
+    return bool(np.allclose(np.abs(affine), np.eye(4)))

@@ -1,0 +1,106 @@
+"""Patient tables and patient-wise splits; plain Python, for the workflow reads them before anything runs."""
+
+import csv
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segguided.config.data import SplitCounts
+
+SPLITS = ("train", "held-out", "test")
+BLOCK = 8  # neighbouring slices that stay together where one patient alone must be halved
+
+Row = Mapping[str, str]
+
+
+def read_manifest(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated patient table; lines that start with # are comments.
+
+    Raises ValueError without a column `patient`, with a blank or repeated patient, or without rows.
+    """
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    except FileNotFoundError as error:
+        raise ValueError(f"patient table {path} does not exist; name an existing file in the config") from error
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    if not rows or "patient" not in rows[0]:
+        raise ValueError(f"{path}: expected a tab-separated table with a column `patient` and at least one row")
+    seen: dict[str, str] = {}
+    for row in rows:
+        _check_row(path, row, seen)
+        seen[row["patient"]] = row.get("split") or ""
+    return rows
+
+
+def _check_row(path: Path, row: Row, seen: Mapping[str, str]) -> None:
+    patient = row["patient"]
+    if not patient or "/" in patient or None in row or None in row.values():
+        raise ValueError(f"{path}: the row of patient '{patient}' is blank, ragged or holds a '/'; mend the table")
+    if patient in seen:
+        where = f" ({seen[patient]} and {row['split']})" if row.get("split") else ""
+        raise ValueError(f"{path}: patient {patient} stands twice{where}; a patient belongs to one split only")
+
+
+def assign_splits(rows: Sequence[Row], counts: SplitCounts | None) -> dict[str, list[str]]:
+    """Patients of each split, sorted: from the column `split`, or at random by the recorded seed of `counts`.
+
+    Raises ValueError for an unknown split name, an empty split, or counts that leave no patient to train.
+    """
+    splits = _drawn(rows, counts) if counts else _listed(rows)
+    for name in SPLITS:
+        if not splits[name]:
+            raise ValueError(f"split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at least one")
+    return {name: sorted(splits[name]) for name in SPLITS}
+
+
+def _listed(rows: Sequence[Row]) -> dict[str, list[str]]:
+    splits: dict[str, list[str]] = {name: [] for name in SPLITS}
+    for row in rows:
+        name = row.get("split") or ""
+        if name not in splits:
+            raise ValueError(
+                f"patient {row['patient']} has split '{name}'; write one of {', '.join(SPLITS)} in the patient "
+                "table's column `split`, or set `split:` with a seed in the dataset's config"
+            )
+        splits[name].append(row["patient"])
+    return splits
+
+
+def _drawn(rows: Sequence[Row], counts: SplitCounts) -> dict[str, list[str]]:
+    patients = sorted(row["patient"] for row in rows)
+    if counts.held_out + counts.test >= len(patients):
+        raise ValueError(
+            f"{len(patients)} patients cannot give {counts.held_out} held-out and {counts.test} test patients "
+            "and leave one to train; lower the counts in `split:`"
+        )
+    random.Random(counts.seed).shuffle(patients)
+    test_end = counts.held_out + counts.test
+    return {
+        "held-out": patients[: counts.held_out],
+        "test": patients[counts.held_out : test_end],
+        "train": patients[test_end:],
+    }
+
+
+def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
+    """Which half of the test set each patient is in: `validation` (model selection) or `test`.
+
+    One patient alone is halved by slices (`by-slice`): alternate blocks of 8 neighbouring slices.
+    """
+    if len(patients) == 1:
+        return {patients[0]: "by-slice"}
+    shuffled = sorted(patients)
+    random.Random(seed).shuffle(shuffled)
+    middle = len(shuffled) // 2
+    return {p: ("validation" if rank < middle else "test") for rank, p in enumerate(shuffled)}
+
+
+def in_half(names: Sequence[str], patients: Sequence[str], halves: Mapping[str, str], half: str) -> list[bool]:
+    """Whether each slice (its mask id and patient) belongs to `half` (`validation` or `test`)."""
+    def belongs(name: str, patient: str) -> bool:
+        if halves[patient] != "by-slice":
+            return halves[patient] == half
+        block = int(name.rsplit("_", 1)[1]) // BLOCK
+        return (block % 2 == 0) == (half == "validation")
+
+    return [belongs(name, str(patient)) for name, patient in zip(names, patients, strict=True)]

@@ -1,0 +1,86 @@
+"""The one frame every reader delivers: LPS, with z (towards the head) as the first array axis.
+
+Axis letters: i, j, k as stored in a file; x to the patient's left, y to posterior, z to superior.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Voxels of one patient, oriented: array_zyx[z, y, x], x to the left, y to posterior, z to superior.
+
+    `affine` (4, 4) maps (x, y, z, 1) voxel indices to LPS millimetres (DICOM's patient frame). An oblique
+    volume stays oblique: axes are permuted and flipped to the closest patient axis, never resampled.
+    """
+
+    array_zyx: np.ndarray
+    affine: np.ndarray
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # JSON values: source UIDs, scanner …
+
+    @property
+    def spacing_zyx_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centres along z, y and x, in mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(z), float(y), float(x)
+
+    @property
+    def positions_mm(self) -> np.ndarray:
+        """LPS z coordinate of each slice's first voxel, in mm, shape (Z,), ascending."""
+        return self.affine[2, 3] + self.affine[2, 2] * np.arange(self.array_zyx.shape[0])
+
+
+def oriented(
+    array_ijk: np.ndarray, lps_affine: np.ndarray, provenance: Mapping[str, Any] | None = None
+) -> Volume:
+    """The Volume of an array with axes (i, j, k) and the (4, 4) affine from those indices to LPS mm.
+
+    Raises ValueError when the affine is singular or not finite, or the array is not 3-D.
+    """
+    if array_ijk.ndim != 3:
+        raise ValueError(f"expected a 3-D volume, got shape {array_ijk.shape}")
+    if not np.isfinite(lps_affine).all() or abs(np.linalg.det(lps_affine[:3, :3])) < 1e-9:
+        raise ValueError(f"the volume's affine is not invertible: {lps_affine.tolist()}; mend the file's header")
+    # nibabel reasons in RAS: there, LPS directions read ("L", "P", "S").
+    ras_affine = LPS_FROM_RAS @ lps_affine
+    turn = nib.orientations.ornt_transform(
+        nib.orientations.io_orientation(ras_affine), nib.orientations.axcodes2ornt(("L", "P", "S"))
+    )
+    array_xyz = nib.orientations.apply_orientation(array_ijk, turn)
+    affine = LPS_FROM_RAS @ ras_affine @ nib.orientations.inv_ornt_aff(turn, array_ijk.shape)
+    return Volume(np.ascontiguousarray(array_xyz.transpose(2, 1, 0)), affine, dict(provenance or {}))
+
+
+def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:
+    """Raise ValueError unless image and mask have one shape and one affine (to `tolerance_mm`)."""
+    if image.array_zyx.shape != mask.array_zyx.shape:
+        raise ValueError(
+            f"{what}: the image has shape {image.array_zyx.shape} (z, y, x) and the mask {mask.array_zyx.shape}; "
+            "they must be drawn on the same grid: check that both belong to one series"
+        )
+    apart = float(np.abs(image.affine - mask.affine).max())
+    if apart > tolerance_mm:
+        raise ValueError(
+            f"{what}: image and mask lie on different grids (affines differ by up to {apart:.2f} mm); "
+            "check that both belong to one series"
+        )
+
+
+def check_finite(volume: Volume, what: str) -> None:
+    """Raise ValueError when a voxel is NaN or infinite."""
+    if not np.issubdtype(volume.array_zyx.dtype, np.floating):
+        return
+    bad_zyx = ~np.isfinite(volume.array_zyx)
+    if bad_zyx.any():
+        z, y, x = (int(i[0]) for i in np.nonzero(bad_zyx))
+        raise ValueError(
+            f"{what}: {int(bad_zyx.sum())} voxels are NaN or infinite, the first at z={z}, y={y}, x={x}; "
+            "every voxel needs a number: repair the file or drop the patient"
+        )

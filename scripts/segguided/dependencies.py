@@ -1,0 +1,47 @@
+"""Which library files a script depends on: what Snakemake must watch to know when a result is stale."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "segguided"
+
+
+@cache
+def dependencies(script: Path) -> tuple[Path, ...]:
+    """`script` and every file of this package it imports, directly or through another, sorted.
+
+    Imports are read from the source, also those inside functions; nothing is executed. Paths are relative
+    when `script` is.
+    """
+    found: set[Path] = set()
+    _follow(script, script.parent, found)
+    return tuple(sorted(found))
+
+
+def _follow(file: Path, root: Path, found: set[Path]) -> None:
+    if file in found:
+        return
+    found.add(file)
+    for module in _imported(file):
+        for path in _files(module, root):
+            _follow(path, root, found)
+
+
+@cache
+def _imported(file: Path) -> frozenset[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), str(file))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)  # an imported name may be a module
+    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+
+
+def _files(module: str, root: Path) -> list[Path]:
+    """The files that importing `module` runs: each package's __init__ on the way, and the module itself."""
+    parts = module.split(".")
+    packages = [root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
+    return [path for path in [*packages, root.joinpath(*parts).with_suffix(".py")] if path.is_file()]

@@ -1,0 +1,95 @@
+"""The noise schedule, the training loss (eq. 1 of the paper) and deterministic sampling, on diffusers' schedulers.
+
+Shape letters: B batch, C image channels (1), H height, W width. Images are scaled to [-1, 1].
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from torch import Tensor, nn
+
+from segguided.config.models import DiffusionModel, Sampling
+
+Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW
+
+
+def to_signal(images_BHW: Tensor) -> Tensor:
+    """uint8 images (B, H, W) as x0 (B, 1, H, W) in [-1, 1]."""
+    return images_BHW[:, None].float() / 127.5 - 1
+
+
+def to_images(x_BCHW: Tensor) -> Tensor:
+    """x0 in [-1, 1] as uint8 images (B, H, W), clipped."""
+    return (x_BCHW[:, 0].float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
+
+
+def _schedule(model: DiffusionModel) -> dict[str, Any]:
+    return {
+        "num_train_timesteps": model.schedule.timesteps,
+        "beta_start": model.schedule.beta_start,
+        "beta_end": model.schedule.beta_end,
+        "beta_schedule": "linear",
+        "prediction_type": model.prediction_type,
+    }
+
+
+def noise_schedule(model: DiffusionModel) -> DDPMScheduler:
+    """The forward process q(x_t | x0) the model is trained on."""
+    return DDPMScheduler(**_schedule(model))
+
+
+def loss(
+    denoiser: Denoiser, schedule: DDPMScheduler, x0_BCHW: Tensor, mask_BHW: Tensor, generator: torch.Generator
+) -> Tensor:
+    """E ‖target − model(x_t, t | m)‖², t uniform; the target is eps, or v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho)."""
+    device = x0_BCHW.device
+    eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)
+    t_B = torch.randint(0, schedule.config["num_train_timesteps"], (len(x0_BCHW),), generator=generator, device=device)
+    x_BCHW = schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
+    is_v = schedule.config["prediction_type"] == "v_prediction"
+    target_BCHW = schedule.get_velocity(x0_BCHW, eps_BCHW, t_B) if is_v else eps_BCHW
+    return nn.functional.mse_loss(denoiser(x_BCHW, t_B, mask_BHW).float(), target_BCHW)
+
+
+def initial_noise(seed: int, names: Sequence[str], size: int) -> Tensor:
+    """x_T of each image (B, 1, size, size), a function of (seed, mask id) alone.
+
+    Drawn on the CPU by NumPy's Philox, so it is the same on every device, in any batch and any order.
+    """
+    return torch.stack([torch.from_numpy(_noise(seed, name, size)) for name in names])[:, None]
+
+
+def _noise(seed: int, name: str, size: int) -> np.ndarray:
+    key = blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest()
+    philox = np.random.Philox(key=np.frombuffer(key, np.uint64))
+    return np.random.Generator(philox).standard_normal((size, size), np.float32)
+
+
+def make_sampler(model: DiffusionModel, sampling: Sampling) -> DDIMScheduler | DPMSolverMultistepScheduler:
+    """diffusers' scheduler for the configured sampler, its timesteps set."""
+    shared = _schedule(model) | {"timestep_spacing": sampling.timestep_spacing}
+    scheduler = (
+        DDIMScheduler(**shared)
+        if sampling.sampler == "ddim"
+        else DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2)
+    )
+    if sampling.steps > model.schedule.timesteps:
+        raise ValueError(f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps")
+    scheduler.set_timesteps(sampling.steps)
+    return scheduler
+
+
+@torch.inference_mode()
+def sample(
+    denoiser: Denoiser, scheduler: DDIMScheduler | DPMSolverMultistepScheduler, x_BCHW: Tensor, mask_BHW: Tensor
+) -> Tensor:
+    """x0 in [-1, 1] from the initial noise `x_BCHW`, under the same mask at every step."""
+    scheduler.set_timesteps(scheduler.num_inference_steps, device=x_BCHW.device)  # a multistep solver keeps history
+    for t in scheduler.timesteps:
+        prediction = denoiser(x_BCHW, t.expand(len(x_BCHW)), mask_BHW).float()
+        x_BCHW = scheduler.step(prediction, t, x_BCHW).prev_sample
+    return x_BCHW.clamp(-1, 1)

@@ -1,0 +1,68 @@
+"""Files that are whole or absent: written under a temporary name, then renamed."""
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `target` to write to; renamed to `target` on success, removed on failure.
+
+    Raises OSError with a plain message when the disk is full.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Same ending, because writers such as matplotlib choose the format by it.
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(target.parent).free
+            raise OSError(
+                error.errno,
+                f"no room to write {target} ({free / 1e6:.0f} MB free there, or a quota reached); "
+                "free some space and run the same command again, nothing half-written was left",
+            ) from error
+        raise
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` (UTF-8) to `target` atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as JSON with sorted keys to `target` atomically; NaN is an error."""
+    write_text(target, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `rows`, which share their keys, as CSV to `target` atomically."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(target, text.getvalue())
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

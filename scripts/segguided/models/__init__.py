@@ -1,0 +1,1 @@
+"""The networks, each with the losses it is trained with."""

@@ -1,0 +1,102 @@
+"""The paper's denoiser: diffusers' UNet2DModel with the mask concatenated to the noisy image at every step.
+
+Shape letters: B batch, C image channels (1), K mask channels, H height, W width.
+"""
+
+from typing import Any
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segguided import diffusion
+from segguided.config.models import DiffusionModel, Unet
+from segguided.devices import autocast
+from segguided.models.descent import Descent
+
+
+class MaskEncoder(nn.Module):
+    """Integer class maps (B, H, W) as the image-like channels a denoiser concatenates.
+
+    `index255`: one channel k/255, the encoding of the paper's authors and of their weights.
+    `onehot`: a channel a class, background included. `none`: no channel.
+    """
+
+    def __init__(self, conditioning: str, n_classes: int) -> None:
+        super().__init__()
+        self.conditioning, self.n_classes = conditioning, n_classes
+        self.channels = {"none": 0, "index255": 1, "onehot": n_classes + 1}[conditioning]
+
+    def forward(self, mask_BHW: Tensor) -> Tensor:
+        """Channels (B, K, H, W) in float32."""
+        if self.conditioning == "onehot":
+            return functional.one_hot(mask_BHW.long(), self.n_classes + 1).movedim(-1, 1).float()
+        if self.conditioning == "index255":
+            return mask_BHW[:, None].float() / 255
+        return mask_BHW.new_zeros((len(mask_BHW), 0, *mask_BHW.shape[1:]), dtype=torch.float32)
+
+
+class MaskedDenoiser(nn.Module):
+    """model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW. `self.unet` is a plain UNet2DModel."""
+
+    def __init__(self, model: DiffusionModel, n_classes: int, image_size: int) -> None:
+        super().__init__()
+        self.encoder = MaskEncoder(model.conditioning, n_classes)
+        self.patch = model.unet.patch
+        self.unet = build_unet(model.unet, 1 + self.encoder.channels, image_size)
+
+    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
+        """The prediction (epsilon or v) of the noisy image's own shape."""
+        if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
+            raise ValueError(f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size")
+        joined = functional.pixel_unshuffle(torch.cat([x_BCHW, self.encoder(mask_BHW)], 1), self.patch)
+        return functional.pixel_shuffle(self.unet(joined, t_B).sample, self.patch)
+
+
+def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
+    """The paper's UNet; with `patch` p it sees images (H/p, W/p) of p² as many channels."""
+    has_attention = [level in unet.attention_levels for level in range(len(unet.channels))]
+    return UNet2DModel(
+        sample_size=image_size // unet.patch,
+        in_channels=in_channels * unet.patch**2,
+        out_channels=unet.patch**2,
+        layers_per_block=unet.layers_per_block,
+        block_out_channels=unet.channels,
+        norm_num_groups=unet.norm_groups,
+        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in has_attention),
+        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(has_attention)),
+    )
+
+
+class DiffusionLearner:
+    """Trains a MaskedDenoiser with the loss of the paper's equation (1)."""
+
+    def __init__(self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device) -> None:
+        self.network, self.device, self.precision = network, device, model.training.precision
+        self.schedule = diffusion.noise_schedule(model)
+        self.descent = Descent(network, model.training, steps)
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step on a batch of uint8 images and masks."""
+        x0_BCHW = diffusion.to_signal(images_BHW)
+        with autocast(self.device, self.precision):
+            loss = diffusion.loss(self.network, self.schedule, x0_BCHW, masks_BHW, generator)
+        self.descent.descend(loss)
+        return {"loss": loss.detach()}
+
+    def after_epoch(self) -> dict[str, float]:
+        """Nothing is measured between epochs."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule."""
+        return self.descent.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.descent.load_state_dict(state)
+
+    def finished(self) -> nn.Module:
+        """The network with its averaged weights."""
+        return self.descent.averaged()

@@ -1,0 +1,71 @@
+"""One network's optimiser: AdamW, warm-up and cosine decay, gradient clipping, weight averaging."""
+
+import math
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from segguided.config.models import Training
+
+
+class Descent:
+    """The optimiser state of `network` over `steps` steps."""
+
+    def __init__(self, network: nn.Module, training: Training, steps: int) -> None:
+        self.network, self.clip = network, training.gradient_clip
+        parameters = list(network.parameters())
+        self.optimizer = torch.optim.AdamW(
+            parameters,
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=parameters[0].device.type in ("cuda", "cpu"),
+        )
+        warmup = training.warmup_steps
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+        self.schedule = LambdaLR(self.optimizer, factor)
+        self.ema = (
+            EMAModel(parameters, decay=training.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
+            if training.ema_decay
+            else None
+        )
+
+    def descend(self, loss: Tensor) -> None:
+        """One step down the gradient of `loss`."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        if self.ema:
+            self.ema.step(self.network.parameters())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+
+    def averaged(self) -> nn.Module:
+        """The network with its averaged weights in place of the last ones; call it once, after training."""
+        if self.ema:
+            self.ema.copy_to(self.network.parameters())
+        return self.network

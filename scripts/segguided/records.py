@@ -1,0 +1,127 @@
+"""The flat record of one dataset, model and seed, from which alone Tables 1 and 2 are made.
+
+Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes and their macro mean (last);
+a trailing 3 holds |P ∩ T|, |P| and |T| in pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from segguided.metrics import (
+    bootstrap_interval,
+    class_counts,
+    interval_unit,
+    nan_mean,
+    per_patient_dice,
+    pooled_dice,
+    ratio,
+    ratio_interval,
+    slice_mean_dice,
+    with_macro,
+)
+
+MACRO = "macro"
+Record = dict[str, float | int | str | None]  # None: undefined, such as the Dice of a class that is absent
+
+
+def faithfulness_record(
+    target_SHW: np.ndarray,
+    generated_SHW: np.ndarray | None,
+    real_SHW: np.ndarray,
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Table 1: m (`target`), m_gen (`generated`, None for the real data alone) and m_real (`real`).
+
+    Keys `faithfulness.{mask|real|ceiling}.{statistic}.{class|macro|patient}`: see `record_of_counts`.
+    """
+    n_classes = len(class_names)
+    counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes)}
+    if generated_SHW is not None:
+        counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes)
+        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes)
+    return record_of_counts("faithfulness", counts, patients_S, class_names, resamples=resamples, seed=seed)
+
+
+def quality_record(
+    target_SHW: np.ndarray,
+    model_SHW: np.ndarray | None,
+    ceiling_SHW: np.ndarray,
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Table 2: predictions on real images, by segmenters trained on a model's and on real (`ceiling`) images.
+
+    `model_SHW` is None for the real data alone. Keys `quality.{model|ceiling}.…`: see `record_of_counts`.
+    """
+    counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, len(class_names))}
+    if model_SHW is not None:
+        counts["model"] = class_counts(model_SHW, target_SHW, len(class_names))
+    return record_of_counts("quality", counts, patients_S, class_names, resamples=resamples, seed=seed)
+
+
+def record_of_counts(
+    evaluation: str,
+    counts: Mapping[str, np.ndarray],
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Flat JSON record of counts (S, C, 3) by comparison, one of which is `ceiling`; None: undefined.
+
+    Keys are `{evaluation}.{comparison}.{statistic}.{name}`. The name is a class or `macro` for the statistics
+    dice, dice_low, dice_high, slice_mean and, except for the ceiling itself, ratio, ratio_low, ratio_high (to
+    the ceiling's Dice); it is a patient for patient_dice (macro). Beside them `{evaluation}.slices`,
+    `{evaluation}.patients` and `{evaluation}.interval_unit`.
+    """
+    if MACRO in class_names:
+        raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
+    record: Record = {
+        f"{evaluation}.slices": len(patients_S),
+        f"{evaluation}.patients": len(np.unique(patients_S)),
+        f"{evaluation}.interval_unit": interval_unit(patients_S),
+    }
+    for comparison, counts_SC3 in counts.items():
+        statistics = _dice_statistics(counts_SC3, patients_S, resamples, seed)
+        if comparison != "ceiling":
+            statistics |= _ratio_statistics(counts_SC3, counts["ceiling"], patients_S, resamples, seed)
+        prefix = f"{evaluation}.{comparison}"
+        for statistic, values_K in statistics.items():
+            for name, value in zip((*class_names, MACRO), values_K, strict=True):
+                record[f"{prefix}.{statistic}.{name}"] = _json_number(value)
+        for patient, dice_C in per_patient_dice(counts_SC3, patients_S).items():
+            record[f"{prefix}.patient_dice.{patient}"] = _json_number(nan_mean(dice_C))
+    return record
+
+
+def _dice_statistics(
+    counts_SC3: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    low_K, high_K = bootstrap_interval(counts_SC3, patients_S, resamples=resamples, seed=seed)
+    return {
+        "dice": with_macro(pooled_dice(counts_SC3)),
+        "dice_low": low_K,
+        "dice_high": high_K,
+        "slice_mean": with_macro(slice_mean_dice(counts_SC3)),
+    }
+
+
+def _ratio_statistics(
+    counts_SC3: np.ndarray, ceiling_SC3: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    low_K, high_K = ratio_interval(counts_SC3, ceiling_SC3, patients_S, resamples=resamples, seed=seed)
+    ratio_K = ratio(with_macro(pooled_dice(counts_SC3)), with_macro(pooled_dice(ceiling_SC3)))
+    return {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
+
+
+def _json_number(value: float | np.ndarray) -> float | None:
+    return float(value) if np.isfinite(value) else None

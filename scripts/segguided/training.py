@@ -1,0 +1,253 @@
+"""One training loop for every model: seeded step by step, resumable bit for bit, stoppable by a signal.
+
+A model brings a Learner (its losses and optimisers); the loop brings batches, randomness, history, checkpoints.
+All randomness is a function of (seed, step), so an interrupted run continues exactly where it stopped.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from segguided.config.models import Training
+from segguided.data.slices import SliceSet
+from segguided.files import atomic_path, write_table
+
+LOG = logging.getLogger("segguided")
+Record = dict[str, float]  # one row of history.csv
+
+
+class Learner(Protocol):
+    """A network with its losses and optimisers: all the loop needs to know of a model."""
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of gradient descent on uint8 images and masks; the losses, detached."""
+
+    def after_epoch(self) -> Record:
+        """Called at the end of each epoch (and of training); what it measured joins the history."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs: tensors, numbers, strings, lists and dicts of them."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; its checkpoint is saved, and the same command continues it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many steps of which batch size: epochs drop their last, partial batch."""
+
+    slices: int
+    batch_size: int
+    steps: int
+
+    @classmethod
+    def of(cls, training: Training, slices: int) -> "Plan":
+        """The plan for a dataset of `slices` slices; a smaller dataset than a batch is one batch."""
+        batch_size = min(training.batch_size, slices)
+        steps = training.steps or (training.epochs or 0) * (slices // batch_size)
+        return cls(slices, batch_size, steps)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in one pass over the slices."""
+        return self.slices // self.batch_size
+
+    def indices(self, seed: int, step: int) -> np.ndarray:
+        """Slices of the batch of `step`: a new permutation each epoch."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(self.slices)
+        return order[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether `step` is the last of an epoch or of the run."""
+        return (step + 1) % self.steps_per_epoch == 0 or step + 1 == self.steps
+
+
+class Batches:
+    """uint8 batches on a device; the whole set stays on an accelerator where half its free memory holds it."""
+
+    def __init__(self, slices: SliceSet, device: torch.device) -> None:
+        self.slices, self.device = slices, device
+        self.resident = self._upload() if self._fits() else None
+
+    def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Images and masks (B, H, W), uint8, on the device."""
+        if self.resident:
+            at = torch.from_numpy(indices).to(self.device)
+            return self.resident[0][at], self.resident[1][at]
+        images_BHW, masks_BHW = (torch.from_numpy(a) for a in self.slices.batch(indices))
+        return images_BHW.to(self.device, non_blocking=True), masks_BHW.to(self.device, non_blocking=True)
+
+    def in_order(self, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every slice once."""
+        for start in range(0, len(self.slices), batch_size):
+            yield self(np.arange(start, min(start + batch_size, len(self.slices))))
+
+    def _fits(self) -> bool:
+        if self.device.type != "cuda":
+            return False
+        image_HW = self.slices.stacks[0].images_SHW[0]
+        return 2 * len(self.slices) * image_HW.size < torch.cuda.mem_get_info(self.device)[0] / 2
+
+    def _upload(self) -> tuple[Tensor, Tensor]:
+        return (
+            torch.from_numpy(self.slices.images).to(self.device),
+            torch.from_numpy(self.slices.masks).to(self.device),
+        )
+
+
+@dataclass
+class Progress:
+    """What the loop itself must remember between two runs."""
+
+    step: int = 0
+    sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
+    summed: int = 0
+    history: list[Record] = field(default_factory=list)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The 63-bit seed of all randomness of one step."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()) >> 1
+
+
+def train(
+    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: "Checkpoint"
+) -> Iterator[Progress]:
+    """Run `learner` to the end of `plan`, yielding after every step; the history grows a row an epoch.
+
+    Continues from `checkpoint` where it fits. Raises ValueError when a loss is NaN or infinite,
+    and Interrupted, its checkpoint saved, after SIGTERM or SIGUSR1.
+    """
+    progress = checkpoint.load(learner)
+    generator = torch.Generator(batches.device)
+    while progress.step < plan.steps:
+        torch.manual_seed(step_seed(seed, progress.step))  # dropout
+        generator.manual_seed(step_seed(seed, progress.step))
+        losses = learner.update(*batches(plan.indices(seed, progress.step)), generator)
+        progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
+        progress.summed += 1
+        progress.step += 1
+        if plan.ends_epoch(progress.step - 1):
+            _close_epoch(progress, learner, plan)
+        checkpoint.save_when_due(learner, progress)
+        yield progress
+
+
+def fit(
+    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: "Checkpoint", history: Path
+) -> None:
+    """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv."""
+    checkpoint.listen()
+    LOG.info("%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device)
+    epochs = 0
+    with tqdm(total=plan.steps, desc="training", unit="step", disable=None) as bar:
+        for progress in train(learner, batches, plan, seed, checkpoint):
+            bar.update(progress.step - bar.n)
+            if len(progress.history) > epochs:
+                epochs = len(progress.history)
+                LOG.info("%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items()))
+    write_table(history, progress.history)
+
+
+def _close_epoch(progress: Progress, learner: Learner, plan: Plan) -> None:
+    """Append the epoch's mean losses to the history: the one place where the device is waited for."""
+    means = _means(progress)
+    epoch = math.ceil(progress.step / plan.steps_per_epoch)
+    progress.history.append({"epoch": epoch, "step": progress.step, **means, **learner.after_epoch()})
+    progress.sums, progress.summed = {}, 0
+
+
+def _means(progress: Progress) -> Record:
+    means = {name: float(total) / progress.summed for name, total in progress.sums.items()}
+    bad = [name for name, mean in means.items() if not math.isfinite(mean)]
+    if bad:
+        first = progress.step - progress.summed
+        raise ValueError(
+            f"{', '.join(bad)} is not a number between steps {first} and {progress.step}: training diverged; "
+            "lower learning_rate, or set precision: fp32"
+        )
+    return means
+
+
+class Checkpoint:
+    """The resume file of one run: every `seconds`, and when a signal asks to stop.
+
+    It carries a fingerprint of settings, code and data; one that differs is not continued from.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
+        self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
+        self._saved_at = time.monotonic()
+        self._signal: int | None = None
+
+    def listen(self) -> None:
+        """From now on SIGTERM and SIGUSR1 save and stop, instead of killing."""
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signal = number
+
+    def load(self, learner: Learner) -> Progress:
+        """Restore `learner` and return the progress of the run, or a fresh one."""
+        if not self.path.exists():
+            return Progress()
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises half a dozen types for a damaged file
+            LOG.warning("%s cannot be read (%s): starting afresh", self.path, error)
+            return Progress()
+        if saved["fingerprint"] != self.fingerprint:
+            LOG.warning("%s was made by other settings, code or data: starting afresh", self.path)
+            return Progress()
+        learner.load_state_dict(saved["learner"])
+        LOG.info("resuming after step %d from %s", saved["progress"]["step"], self.path)
+        return Progress(**saved["progress"])
+
+    def save_when_due(self, learner: Learner, progress: Progress) -> None:
+        """Save when the interval is over or a signal came; after a signal raise Interrupted."""
+        if self._signal is None and time.monotonic() - self._saved_at < self.seconds:
+            return
+        _means(progress) if progress.summed else None  # never keep a diverged state
+        state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": vars(progress)}
+        with atomic_path(self.path) as temporary:
+            torch.save(state, temporary)
+        self._saved_at = time.monotonic()
+        if self._signal is not None:
+            name = signal.Signals(self._signal).name
+            raise Interrupted(f"{name}: saved after step {progress.step} in {self.path}; the same command resumes")
+
+    def remove(self) -> None:
+        """Delete the file; the run is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
+    """A digest of the settings, of this package's loaded source code and of the slices' names and provenance."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(n for n in sys.modules if n.startswith("segguided")):
+        source = sys.modules[name].__file__
+        if source:
+            digest.update(Path(source).read_bytes())
+    for name, slices in sorted(data.items()):
+        origins = [stack.provenance for stack in slices.stacks]
+        digest.update(json.dumps([name, slices.names, origins], sort_keys=True).encode())
+    return digest.hexdigest()

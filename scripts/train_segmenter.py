@@ -1,0 +1,63 @@
+"""Train a segmenter on real or generated images of the held-out masks; the validation half selects the epoch."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from segguided.cli import run
+from segguided.config.models import Segmenter
+from segguided.data.slices import SliceSet, read_generated, read_slices
+from segguided.data.splits import in_half
+from segguided.devices import pick_device
+from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.models.storage import save_network
+from segguided.training import Batches, Checkpoint, Plan, fit, fingerprint
+
+
+def train_segmenter(
+    data: SliceSet, validation: SliceSet, segmenter: Segmenter, n_classes: int, seed: int, output: Path
+) -> None:
+    """Write model.safetensors to `output`, with config.json and history.csv beside it."""
+    device = pick_device()
+    plan = Plan.of(segmenter.training, len(data))
+    description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes, "seed": seed}
+    torch.manual_seed(seed)
+    network = build_segmenter(segmenter, n_classes).to(device)
+    learner = SegmenterLearner(network, segmenter, plan.steps, Batches(validation, device).in_order, device)
+    checkpoint = Checkpoint(
+        output.with_name("resume.pt"), fingerprint(description, {"train": data, "validation": validation})
+    )
+    fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
+    save_network(learner.finished(), output, description)
+    checkpoint.remove()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files of the held-out patients")
+    parser.add_argument("--generated", type=Path, help="generated images to train on in place of the real ones")
+    parser.add_argument("--test", type=Path, nargs="+", required=True, help="slice files of the test patients")
+    parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
+    parser.add_argument("--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON")
+    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    data, test = read_slices(a.slices), read_slices(a.test)
+    data = data.with_images(*read_generated(a.generated)) if a.generated else data
+    validation = test.where(in_half(test.names, test.patients, a.halves, "validation"))
+    train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output)
+
+
+if __name__ == "__main__":
+    run(main)

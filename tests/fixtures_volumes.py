@@ -1,0 +1,177 @@
+"""One asymmetric patient, written through every format: the truth that all readers must give back."""
+
+import gzip
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import nrrd
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, generate_uid
+
+MARKER = 1500  # a single voxel near the left, anterior, superior corner
+DIRECTIONS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+# Acquisition planes as scanners store them: column index, row index, slice index grow towards …
+AXIAL, AXIAL_DOWN, AXIAL_TURNED, SAGITTAL, CORONAL = "LPS", "LPI", "RAS", "PIL", "LIP"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Voxels (i, j, k) and their affine to LPS mm, as a file holds them."""
+
+    array_ijk: np.ndarray
+    affine: np.ndarray
+
+
+def truth(tilt_degrees: float = 0.0, dtype: Any = np.int16) -> Stored:
+    """A chiral object in LPS order (x, y, z): no flip and no swap of axes leaves it alone."""
+    array_xyz = np.full((7, 8, 9), -1000, dtype)
+    array_xyz[1:5, 2:7, 1:8] = 40  # body
+    array_xyz[3:5, 2:4, 4:8] = 300  # an L of two bars on its left, anterior, upper side
+    array_xyz[1:5, 2:3, 6:8] = 300
+    array_xyz[2, 5, 2] = -500
+    array_xyz[6, 0, 8] = MARKER
+    angle = np.deg2rad(tilt_degrees)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )  # about the left-right axis
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([0.75, 0.5, 2.5])
+    affine[:3, 3] = [-12.5, 31.25, -140.0]
+    return Stored(array_xyz, affine)
+
+
+def marker_mm(stored: Stored) -> np.ndarray:
+    """LPS position of the marker in stored voxels."""
+    index = np.argwhere(stored.array_ijk == MARKER)
+    assert len(index) == 1
+    return (stored.affine @ [*index[0], 1])[:3]
+
+
+def stored_along(whole: Stored, code: str) -> Stored:
+    """The same patient with axes towards the letters of `code`; written without nibabel, to be independent of it."""
+    axes = [DIRECTIONS[letter][0] for letter in code]
+    array = whole.array_ijk.transpose(axes)
+    affine = whole.affine.copy()
+    for new, letter in enumerate(code):
+        old, sign = DIRECTIONS[letter]
+        affine[:3, new] = sign * whole.affine[:3, old]
+        if sign < 0:
+            array = np.flip(array, new)
+            affine[:3, 3] += whole.affine[:3, old] * (array.shape[new] - 1)
+    return Stored(array, affine)
+
+
+def ds_text(values: np.ndarray) -> list[str]:
+    """Decimal strings of at most 16 characters, as DICOM wants them."""
+    return [f"{value:.9f}"[:16] for value in np.ravel(values)]
+
+
+def write_dicom(
+    folder: Path,
+    stored: Stored,
+    *,
+    signed: bool = True,
+    slope: float = 1,
+    intercept: float = 0,
+    syntax: UID = ImplicitVRLittleEndian,
+    change: Callable[[int, Dataset], None] = lambda k, dataset: None,
+    seed: int = 0,
+) -> list[Path]:
+    """A series of single-frame files with uuid names that scramble the slices; their paths by slice index k."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = np.random.default_rng(seed)
+    study, series = generate_uid(entropy_srcs=[str(folder)]), generate_uid(entropy_srcs=[str(folder), "series"])
+    paths = []
+    for k in range(stored.array_ijk.shape[2]):
+        dataset = _dataset(stored, k, study, series, signed, slope, intercept, syntax)
+        if syntax == JPEG2000Lossless:
+            dataset.compress(syntax, encoding_plugin="pylibjpeg")
+        change(k, dataset)
+        paths.append(folder / f"{uuid.UUID(bytes=names.bytes(16), version=4)}.dcm")
+        dataset.save_as(paths[-1], enforce_file_format=True)
+    return paths
+
+
+def _dataset(
+    stored: Stored, k: int, study: str, series: str, signed: bool, slope: float, intercept: float, syntax: UID
+) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.4")  # MR Image Storage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(k)])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == JPEG2000Lossless else syntax
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.PatientID, dataset.Modality, dataset.SeriesDescription = "Breast_MRI_002", "MR", "ax dyn pre"
+    dataset.Manufacturer, dataset.ManufacturerModelName = "GE MEDICAL SYSTEMS", "Signa HDxt"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SeriesNumber = study, series, 3
+    dataset.InstanceNumber = k + 1
+    step_i, step_j = stored.affine[:3, 0], stored.affine[:3, 1]
+    size_i, size_j = np.linalg.norm(step_i), np.linalg.norm(step_j)
+    dataset.ImageOrientationPatient = ds_text(np.concatenate([step_i / size_i, step_j / size_j]))
+    dataset.ImagePositionPatient = ds_text((stored.affine @ [0, 0, k, 1])[:3])
+    dataset.PixelSpacing = ds_text(np.array([size_j, size_i]))
+    dataset.RescaleSlope, dataset.RescaleIntercept = f"{slope:g}", f"{intercept:g}"
+    pixels = np.rint((stored.array_ijk[:, :, k].T.astype(float) - intercept) / slope)
+    pixels = pixels.astype("<i2" if signed else "<u2")
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = int(signed)
+    dataset.PixelData = pixels.tobytes()
+    dataset["PixelData"].VR = "OW"
+    return dataset
+
+
+def write_nifti(path: Path, stored: Stored, slope: float | None = None, inter: float = 0.0) -> Path:
+    """NIfTI, whose world is RAS; with `slope` the file holds (value - inter) / slope, as scaled integers."""
+    array = stored.array_ijk if slope is None else np.rint((stored.array_ijk - inter) / slope).astype(np.int16)
+    image = nib.Nifti1Image(array, np.diag([-1, -1, 1, 1]) @ stored.affine)
+    if slope is not None:
+        image.header.set_slope_inter(slope, inter)
+        # nibabel divides by the slope on writing; undo that, the array is divided already.
+        image = nib.Nifti1Image(array * slope + inter, image.affine, image.header)
+    nib.save(image, path)
+    return path
+
+
+def write_nrrd(
+    path: Path, stored: Stored, space: str = "left-posterior-superior", **fields: Any
+) -> Path:
+    """NRRD in the given space; `fields` join the header, and a field of None leaves it."""
+    signs = {"left-posterior-superior": (1, 1, 1), "right-anterior-superior": (-1, -1, 1), "LAS": (1, -1, 1)}[space]
+    directions = (np.array(signs)[:, None] * stored.affine[:3, :3]).T
+    if stored.array_ijk.ndim == 4:
+        directions = np.vstack([np.full(3, np.nan), directions])
+    header = {
+        "space": space,
+        "space directions": directions,
+        "space origin": np.array(signs) * stored.affine[:3, 3],
+        "encoding": "gzip",
+        **{key.replace("_of_", " "): value for key, value in fields.items()},
+    }
+    nrrd.write(str(path), stored.array_ijk, {key: value for key, value in header.items() if value is not None})
+    return path
+
+
+def segment_fields(*segments: tuple[str, int, int]) -> dict[str, str]:
+    """Header fields of 3D Slicer for (name, label value, layer)."""
+    fields = {}
+    for n, (name, value, layer) in enumerate(segments):
+        fields |= {f"Segment{n}_Name": name, f"Segment{n}_LabelValue": str(value), f"Segment{n}_Layer": str(layer)}
+    return fields
+
+
+def cut(path: Path, share: float = 0.6) -> Path:
+    """The file without its end, as a broken download leaves it."""
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+def gunzipped(path: Path) -> bytes:
+    """The content of a gzip file."""
+    return gzip.decompress(path.read_bytes())

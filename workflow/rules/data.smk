@@ -1,0 +1,105 @@
+# Raw volumes → 2-D slices, one patient a job.
+
+
+localrules:
+    fetch_package,
+    split_dataset,
+
+
+rule fetch_package:
+    input:
+        program=program("fetch_package"),
+    output:
+        "<results>/downloads/{package}.tar.gz",
+    log:
+        "<logs>/fetch_package/{package}.log",
+    benchmark:
+        "<benchmarks>/fetch_package/{package}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="10m",
+    params:
+        sha256=lookup_sha256,
+    message:
+        "Downloading the source package {wildcards.package}"
+    shell:
+        "python {input.program[0]} --requirement {wildcards.package:q} --sha256 {params.sha256}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule write_phantom:
+    input:
+        program=program("write_phantom"),
+    output:
+        "<results>/raw/{dataset}/receipts/{patient}.json",
+    log:
+        "<logs>/write_phantom/{dataset}/{patient}.log",
+    benchmark:
+        "<benchmarks>/write_phantom/{dataset}/{patient}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        settings=source_json,
+    message:
+        "Writing the digital phantom {wildcards.patient} as DICOM"
+    shell:
+        "python {input.program[0]} --patient {wildcards.patient:q} --settings {params.settings:q}"
+        " --receipt {output:q} > {log:q} 2>&1"
+
+
+rule prepare_patient:
+    input:
+        program=program("prepare_patient"),
+        raw=raw_files,
+    output:
+        "<results>/slices/{dataset}/{patient}.npz",
+    log:
+        "<logs>/prepare_patient/{dataset}/{patient}.log",
+    benchmark:
+        "<benchmarks>/prepare_patient/{dataset}/{patient}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        preparation=preparation_json,
+        row=manifest_row,
+    message:
+        "Slicing {wildcards.patient} of {wildcards.dataset}"
+    shell:
+        "python {input.program[0]} --row {params.row:q} --preparation {params.preparation:q}"
+        " --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule split_dataset:
+    input:
+        program=program("split_dataset"),
+        slices=all_slices,
+    output:
+        "<results>/data/{dataset}/splits.csv",
+    log:
+        "<logs>/split_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/split_dataset/{dataset}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    params:
+        splits=splits_json,
+    message:
+        "Listing the splits of {wildcards.dataset}"
+    shell:
+        "python {input.program[0]} --splits {params.splits:q} --slices {input.slices:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,68 @@
+# Dice of generated images and of the segmenters trained on them; the tables.
+
+
+localrules:
+    make_table,
+
+
+rule evaluate_model:
+    input:
+        program=program("evaluate_model"),
+        test=test_slices,
+        generated=generated_test,
+        evaluator="<results>/segmenters/{dataset}/real/seed{seed}/model.safetensors",
+        evaluator_config="<results>/segmenters/{dataset}/real/seed{seed}/config.json",
+        trained_on="<results>/segmenters/{dataset}/{model}/seed{seed}/model.safetensors",
+        trained_on_config="<results>/segmenters/{dataset}/{model}/seed{seed}/config.json",
+    output:
+        "<results>/metrics/{dataset}/{model}/seed{seed}.json",
+    log:
+        "<logs>/evaluate_model/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/evaluate_model/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="2h",
+    params:
+        generated=generated_argument,
+        evaluation=evaluation_json,
+        classes=class_names,
+        halves=halves_json,
+    message:
+        "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python {input.program[0]} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
+        " --test {input.test:q} {params.generated} --evaluator {input.evaluator:q}"
+        " --trained-on {input.trained_on:q} --halves {params.halves:q} --classes {params.classes:q}"
+        " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule make_table:
+    input:
+        program=program("make_table"),
+        records=metrics_records,
+        paper="workflow/paper_values.tsv",
+    output:
+        csv="<results>/table{table}.csv",
+        markdown="<results>/table{table}.md",
+    log:
+        "<logs>/make_table/{table}.log",
+    benchmark:
+        "<benchmarks>/make_table/{table}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        settings=table_settings_json(),
+    message:
+        "Writing table {wildcards.table}"
+    shell:
+        "python {input.program[0]} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
+        " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"

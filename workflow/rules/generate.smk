@@ -1,0 +1,33 @@
+# Synthetic sets: an image for every mask of the test and of the held-out patients.
+
+
+rule generate_images:
+    input:
+        program=program("generate_images"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        test=test_slices,
+        held_out=held_out_slices,
+    output:
+        test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
+        held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+    log:
+        "<logs>/generate_images/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_images/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+    message:
+        "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python {input.program[0]} --weights {input.weights:q} --sampling {params.sampling:q}"
+        " --slices {input.test:q} --output {output.test:q}"
+        " --slices {input.held_out:q} --output {output.held_out:q}"
+        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,69 @@
+# Training on GPU nodes. A run stops itself before its time limit, keeps resume.pt beside its output
+# and ends nonzero; the same command, or the profile's retry, continues it.
+
+
+rule train_diffusion:
+    input:
+        program=program("train_diffusion"),
+        slices=training_slices,
+    output:
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        history="<results>/runs/{dataset}/{model}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_diffusion/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_diffusion/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="24h",
+    params:
+        model=model_json,
+        classes=count_classes,
+    message:
+        "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.program[0]} --slices {input.slices:q} --model {params.model:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule train_segmenter:
+    input:
+        program=program("train_segmenter"),
+        slices=held_out_slices,
+        generated=generated_held_out,
+        test=test_slices,
+    output:
+        weights="<results>/segmenters/{dataset}/{train_set}/seed{seed}/model.safetensors",
+        config="<results>/segmenters/{dataset}/{train_set}/seed{seed}/config.json",
+        history="<results>/segmenters/{dataset}/{train_set}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_segmenter/{dataset}/{train_set}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_segmenter/{dataset}/{train_set}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        generated=generated_argument,
+        segmenter=CONFIG.segmenter.to_json(),
+        classes=count_classes,
+        halves=halves_json,
+    message:
+        "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.program[0]} --slices {input.slices:q} {params.generated}"
+        " --test {input.test:q} --halves {params.halves:q} --segmenter {params.segmenter:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --output {output.weights:q} > {log:q} 2>&1"
