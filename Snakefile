@@ -17,9 +17,11 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         collect("<results>/data/{dataset}/splits.csv", dataset=CONFIG.grid.datasets),
         collect("<results>/table{table}.{format}", table=TABLES, format=["csv", "md"]),
-        collect("<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]),
+        collect(
+            "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
+        ),
         "<results>/showcase.png",
-    default_target: True

@@ -11,6 +11,7 @@ from segguided.tables import TableNumber, TableSettings, make_frame, read_paper_
 
 
 def make_table(
+    *,
     table: TableNumber,
     records: Sequence[Path],
     paper: Path,

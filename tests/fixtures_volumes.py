@@ -15,6 +15,15 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPE
 
 MARKER = 1500  # a single voxel near the left, anterior, superior corner
 DIRECTIONS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+# What turns LPS into an NRRD space.
+SPACES = {
+    "left-posterior-superior": (1, 1, 1),
+    "right-anterior-superior": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+    "LPS": (1, 1, 1),
+    "RAS": (-1, -1, 1),
+    "LAS": (1, -1, 1),
+}
 # Acquisition planes as scanners store them: column index, row index, slice index grow towards …
 AXIAL, AXIAL_DOWN, AXIAL_TURNED, SAGITTAL, CORONAL = "LPS", "LPI", "RAS", "PIL", "LIP"
 
@@ -49,11 +58,11 @@ def marker_mm(stored: Stored) -> np.ndarray:
     """LPS position of the marker in stored voxels."""
     index = np.argwhere(stored.array_ijk == MARKER)
     assert len(index) == 1
-    return (stored.affine @ [*index[0], 1])[:3]
+    return np.asarray((stored.affine @ [*index[0], 1])[:3])
 
 
 def stored_along(whole: Stored, code: str) -> Stored:
-    """The same patient with axes towards the letters of `code`; written without nibabel, to be independent of it."""
+    """The same patient with axes towards the letters of `code`; no nibabel, to be independent."""
     axes = [DIRECTIONS[letter][0] for letter in code]
     array = whole.array_ijk.transpose(axes)
     affine = whole.affine.copy()
@@ -82,10 +91,13 @@ def write_dicom(
     change: Callable[[int, Dataset], None] = lambda k, dataset: None,
     seed: int = 0,
 ) -> list[Path]:
-    """A series of single-frame files with uuid names that scramble the slices; their paths by slice index k."""
+    """A series of single-frame files whose uuid names scramble the slices; their paths by slice index."""
     folder.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(seed)
-    study, series = generate_uid(entropy_srcs=[str(folder)]), generate_uid(entropy_srcs=[str(folder), "series"])
+    study, series = (
+        generate_uid(entropy_srcs=[str(folder)]),
+        generate_uid(entropy_srcs=[str(folder), "series"]),
+    )
     paths = []
     for k in range(stored.array_ijk.shape[2]):
         dataset = _dataset(stored, k, study, series, signed, slope, intercept, syntax)
@@ -105,7 +117,10 @@ def _dataset(
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(k)])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == JPEG2000Lossless else syntax
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.SOPClassUID, dataset.SOPInstanceUID = (
+        meta.MediaStorageSOPClassUID,
+        meta.MediaStorageSOPInstanceUID,
+    )
     dataset.PatientID, dataset.Modality, dataset.SeriesDescription = "Breast_MRI_002", "MR", "ax dyn pre"
     dataset.Manufacturer, dataset.ManufacturerModelName = "GE MEDICAL SYSTEMS", "Signa HDxt"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SeriesNumber = study, series, 3
@@ -127,23 +142,27 @@ def _dataset(
     return dataset
 
 
-def write_nifti(path: Path, stored: Stored, slope: float | None = None, inter: float = 0.0) -> Path:
-    """NIfTI, whose world is RAS; with `slope` the file holds (value - inter) / slope, as scaled integers."""
-    array = stored.array_ijk if slope is None else np.rint((stored.array_ijk - inter) / slope).astype(np.int16)
-    image = nib.Nifti1Image(array, np.diag([-1, -1, 1, 1]) @ stored.affine)
-    if slope is not None:
-        image.header.set_slope_inter(slope, inter)
-        # nibabel divides by the slope on writing; undo that, the array is divided already.
-        image = nib.Nifti1Image(array * slope + inter, image.affine, image.header)
-    nib.save(image, path)
+def write_nifti(path: Path, stored: Stored, slope: float = 1, inter: float = 0, coded: bool = True) -> Path:
+    """NIfTI, whose world is RAS; with a slope the file holds (value - inter) / slope as int16.
+
+    nibabel chooses scale and codes itself on writing, so both are put into the header's bytes (NIfTI-1
+    standard: scl_slope at 112, scl_inter at 116, qform_code at 252, sform_code at 254).
+    """
+    array = stored.array_ijk
+    if (slope, inter) != (1, 0):
+        array = np.rint((array - inter) / slope).astype(np.int16)
+    data = bytearray(nib.Nifti1Image(array, np.diag([-1, -1, 1, 1]) @ stored.affine).to_bytes())
+    if (slope, inter) != (1, 0):
+        data[112:120] = np.array([slope, inter], "<f4").tobytes()
+    if not coded:
+        data[252:256] = bytes(4)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
 
-def write_nrrd(
-    path: Path, stored: Stored, space: str = "left-posterior-superior", **fields: Any
-) -> Path:
+def write_nrrd(path: Path, stored: Stored, space: str = "left-posterior-superior", **fields: Any) -> Path:
     """NRRD in the given space; `fields` join the header, and a field of None leaves it."""
-    signs = {"left-posterior-superior": (1, 1, 1), "right-anterior-superior": (-1, -1, 1), "LAS": (1, -1, 1)}[space]
+    signs = SPACES[space]
     directions = (np.array(signs)[:, None] * stored.affine[:3, :3]).T
     if stored.array_ijk.ndim == 4:
         directions = np.vstack([np.full(3, np.nan), directions])
@@ -154,15 +173,21 @@ def write_nrrd(
         "encoding": "gzip",
         **{key.replace("_of_", " "): value for key, value in fields.items()},
     }
-    nrrd.write(str(path), stored.array_ijk, {key: value for key, value in header.items() if value is not None})
+    nrrd.write(
+        str(path), stored.array_ijk, {key: value for key, value in header.items() if value is not None}
+    )
     return path
 
 
 def segment_fields(*segments: tuple[str, int, int]) -> dict[str, str]:
     """Header fields of 3D Slicer for (name, label value, layer)."""
-    fields = {}
+    fields: dict[str, str] = {}
     for n, (name, value, layer) in enumerate(segments):
-        fields |= {f"Segment{n}_Name": name, f"Segment{n}_LabelValue": str(value), f"Segment{n}_Layer": str(layer)}
+        fields |= {
+            f"Segment{n}_Name": name,
+            f"Segment{n}_LabelValue": str(value),
+            f"Segment{n}_Layer": str(layer),
+        }
     return fields
 
 
@@ -170,8 +195,3 @@ def cut(path: Path, share: float = 0.6) -> Path:
     """The file without its end, as a broken download leaves it."""
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     return path
-
-
-def gunzipped(path: Path) -> bytes:
-    """The content of a gzip file."""
-    return gzip.decompress(path.read_bytes())

@@ -4,10 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from test_metrics import noisy_pair
-
 from segguided.metrics import class_counts, pooled_dice, ratio_interval
 from segguided.records import faithfulness_record, quality_record
+from test_metrics import noisy_pair
 
 CLASSES = ("breast", "BV", "FGT")
 PATIENTS = np.array(["p1", "p1", "p2", "p2", "p.3", "p.3"])

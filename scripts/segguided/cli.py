@@ -17,5 +17,11 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, OSError) as error:
-        text = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
-        sys.exit(f"error: {text}")
+        sys.exit(f"error: {_one_line(error)}")
+
+
+def _one_line(error: ValueError | OSError) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return " ".join(text.split()) or type(error).__name__

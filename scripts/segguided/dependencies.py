@@ -4,15 +4,13 @@ import ast
 from functools import cache
 from pathlib import Path
 
-PACKAGE = "segguided"
-
 
 @cache
 def dependencies(script: Path) -> tuple[Path, ...]:
-    """`script` and every file of this package it imports, directly or through another, sorted.
+    """`script` and every file below its folder that it imports, directly or through another, sorted.
 
     Imports are read from the source, also those inside functions; nothing is executed. Paths are relative
-    when `script` is.
+    when `script` is. Raises ValueError for a relative import, which would go unnoticed.
     """
     found: set[Path] = set()
     _follow(script, script.parent, found)
@@ -34,14 +32,19 @@ def _imported(file: Path) -> frozenset[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), str(file))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or not node.module:
+                raise ValueError(f"{file}, line {node.lineno}: relative import; write the module's full name")
             names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)  # an imported name may be a module
-    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+            names.update(
+                f"{node.module}.{alias.name}" for alias in node.names
+            )  # an imported name may be a module
+    return frozenset(names)
 
 
+@cache
 def _files(module: str, root: Path) -> list[Path]:
-    """The files that importing `module` runs: each package's __init__ on the way, and the module itself."""
+    """The files below `root` that importing `module` runs: each package's __init__ on the way, and its own."""
     parts = module.split(".")
     packages = [root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
     return [path for path in [*packages, root.joinpath(*parts).with_suffix(".py")] if path.is_file()]

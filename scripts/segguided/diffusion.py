@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from segguided.config.models import DiffusionModel, Sampling
 
@@ -43,16 +43,41 @@ def noise_schedule(model: DiffusionModel) -> DDPMScheduler:
 
 
 def loss(
-    denoiser: Denoiser, schedule: DDPMScheduler, x0_BCHW: Tensor, mask_BHW: Tensor, generator: torch.Generator
+    denoiser: Denoiser,
+    schedule: DDPMScheduler,
+    x0_BCHW: Tensor,
+    mask_BHW: Tensor,
+    generator: torch.Generator,
+    min_snr_gamma: float | None = None,
 ) -> Tensor:
-    """E ‖target − model(x_t, t | m)‖², t uniform; the target is eps, or v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho)."""
+    """E w(t) ‖target − model(x_t, t | m)‖², t uniform: equation (1) of the paper where w = 1.
+
+    The target is eps, v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho 2022), or x0 (`sample`).
+    """
     device = x0_BCHW.device
     eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)
     t_B = torch.randint(0, schedule.config["num_train_timesteps"], (len(x0_BCHW),), generator=generator, device=device)
     x_BCHW = schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
-    is_v = schedule.config["prediction_type"] == "v_prediction"
-    target_BCHW = schedule.get_velocity(x0_BCHW, eps_BCHW, t_B) if is_v else eps_BCHW
-    return nn.functional.mse_loss(denoiser(x_BCHW, t_B, mask_BHW).float(), target_BCHW)
+    target_BCHW = {
+        "epsilon": lambda: eps_BCHW,
+        "v_prediction": lambda: schedule.get_velocity(x0_BCHW, eps_BCHW, t_B),
+        "sample": lambda: x0_BCHW,
+    }[schedule.config["prediction_type"]]()
+    error_B = (denoiser(x_BCHW, t_B, mask_BHW).float() - target_BCHW).square().mean((1, 2, 3))
+    return (error_B * loss_weight(schedule, t_B, min_snr_gamma)).mean()
+
+
+def loss_weight(schedule: DDPMScheduler, t_B: Tensor, min_snr_gamma: float | None) -> Tensor:
+    """w(t), shape (B,): 1, or min-SNR-γ (Hang et al. 2023), which caps the weight of x0's error at γ.
+
+    In terms of x0, the plain losses weigh by SNR = ᾱ/(1−ᾱ) (epsilon), SNR + 1 (v) and 1 (sample).
+    """
+    if min_snr_gamma is None:
+        return torch.ones_like(t_B, dtype=torch.float32)
+    alpha_bar_B = schedule.alphas_cumprod.to(t_B.device)[t_B]
+    snr_B = alpha_bar_B / (1 - alpha_bar_B)
+    plain_B = {"epsilon": snr_B, "v_prediction": snr_B + 1, "sample": torch.ones_like(snr_B)}
+    return snr_B.clamp(max=min_snr_gamma) / plain_B[schedule.config["prediction_type"]]
 
 
 def initial_noise(seed: int, names: Sequence[str], size: int) -> Tensor:

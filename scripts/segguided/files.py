@@ -48,15 +48,23 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(target: Path, value: Any) -> None:
-    """Write `value` as JSON with sorted keys to `target` atomically; NaN is an error."""
-    write_text(target, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+def write_json(target: Path, value: object) -> None:
+    """Write `value` as JSON with sorted keys to `target` atomically. Raises ValueError for NaN."""
+    try:
+        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{target}: JSON holds no NaN or infinity ({error}); nothing was written") from error
+    write_text(target, text + "\n")
 
 
 def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `rows`, which share their keys, as CSV to `target` atomically."""
+    """Write `rows` as CSV to `target` atomically. Raises ValueError unless all have the first one's keys."""
+    columns = list(rows[0]) if rows else []
+    for row in rows:
+        if row.keys() != set(columns):
+            raise ValueError(f"{target}: expected rows with the columns {columns}, got {list(row)}")
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(target, text.getvalue())

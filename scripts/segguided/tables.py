@@ -16,6 +16,7 @@ REAL = "real"  # the model name of the records that hold the real data alone
 CEILING_ROW = "real (ceiling)"
 PAPER_KEYS = ["table", "paper_column", "model", "measure"]
 DECIMALS = 4
+Cell = float | int | str
 
 
 class TableDataset(Settings):
@@ -73,7 +74,7 @@ TableNumber = Literal[1, 2]
 
 
 def read_records(paths: Sequence[Path]) -> list[Record]:
-    """The records in JSON files. Raises ValueError, naming the file, for one that is no record or comes twice."""
+    """The records in JSON files. ValueError, naming the file, for no record or one that comes twice."""
     records: dict[tuple[Any, ...], Record] = {}
     for path in paths:
         try:
@@ -107,8 +108,8 @@ def make_frame(
 ) -> pd.DataFrame:
     """The table's numbers, NaN where there is none; rows in the order of the settings, the ceiling last.
 
-    Over several seeds a value is the mean, `_std` the sample standard deviation and an interval bound the mean
-    of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value.
+    Over several seeds a value is the mean, `_std` the sample standard deviation and an interval bound the
+    mean of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value.
     """
     layout = LAYOUTS[number]
     models = [model for model in settings.models if model != REAL]
@@ -130,7 +131,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     return text
 
 
-def _fixed(value: Any) -> Any:
+def _fixed(value: Cell) -> Cell:
     if not isinstance(value, float):
         return value
     return "" if math.isnan(value) else f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}"  # + 0.0: never -0.0000
@@ -167,7 +168,7 @@ def _group(
         seeds, expected = ([r["seed"] for r in grouped[dataset, m]] for m in (model, models[0]))
         if model != REAL and seeds != expected:
             raise ValueError(
-                f"{dataset} × {model} has seeds {seeds}, but {models[0]} has {expected}; evaluate the same seeds"
+                f"{dataset} × {model} has seeds {seeds}, but {models[0]} {expected}; evaluate the same"
             )
     return grouped
 
@@ -219,7 +220,7 @@ def _beside_paper(
     return cells
 
 
-def _value(record: Record, key: str) -> Any:
+def _value(record: Record, key: str) -> Cell | None:
     if key not in record:
         raise ValueError(
             f"record of {record['dataset']} × {record['model']}, seed {record['seed']}, has no {key}; "

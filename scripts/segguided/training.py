@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from segguided.cli import Interrupted
 from segguided.config.models import Training
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path, write_table
@@ -43,10 +44,6 @@ class Learner(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave."""
-
-
-class Interrupted(Exception):
-    """A signal asked the run to stop; its checkpoint is saved, and the same command continues it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 # The checked configuration, the splits, and the functions rules use for their inputs and parameters.
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -19,7 +20,10 @@ FIGURES = [1, 2]
 try:
     CONFIG = load(config)
     MANIFESTS = {
-        name: {row["patient"]: row for row in read_manifest(Path(CONFIG.datasets[name].manifest))}
+        name: {
+            row["patient"]: row
+            for row in read_manifest(Path(CONFIG.datasets[name].manifest))
+        }
         for name in CONFIG.grid.datasets
     }
     SPLITS = {
@@ -48,13 +52,16 @@ wildcard_constraints:
 
 
 def program(name):
-    """Inputs of a rule that runs scripts/<name>.py: the script and every library file it imports."""
+    """The program inputs of scripts/<name>.py: the script and every library file it imports."""
     return [str(path) for path in dependencies(Path("scripts", f"{name}.py"))]
 
 
 def slices_of(dataset, split):
     """Slice files of one split."""
-    return [f"<results>/slices/{dataset}/{patient}.npz" for patient in SPLITS[dataset][split]]
+    return [
+        f"<results>/slices/{dataset}/{patient}.npz"
+        for patient in SPLITS[dataset][split]
+    ]
 
 
 def training_slices(wildcards):
@@ -70,7 +77,11 @@ def test_slices(wildcards):
 
 
 def all_slices(wildcards):
-    return [path for split in SPLITS[wildcards.dataset] for path in slices_of(wildcards.dataset, split)]
+    return [
+        path
+        for split in SPLITS[wildcards.dataset]
+        for path in slices_of(wildcards.dataset, split)
+    ]
 
 
 def raw_files(wildcards):
@@ -82,7 +93,10 @@ def raw_files(wildcards):
     if source.kind == "demo-ct":
         return [f"<results>/downloads/{row['package']}.tar.gz"]
     if source.kind == "nifti":
-        return [f"{source.folder}/{pattern.format(**row)}" for pattern in (source.image, source.mask)]
+        return [
+            f"{source.folder}/{pattern.format(**row)}"
+            for pattern in (source.image, source.mask)
+        ]
     return [f"{source.images}/{patient}", source.masks]
 
 
@@ -90,7 +104,9 @@ def generated_held_out(wildcards):
     """The images a segmenter trains on in place of the real ones; none for the real segmenter."""
     if wildcards.train_set == REAL:
         return []
-    return [generated(wildcards.dataset, wildcards.train_set, wildcards.seed, "held-out")]
+    return [
+        generated(wildcards.dataset, wildcards.train_set, wildcards.seed, "held-out")
+    ]
 
 
 def generated(dataset, model, seed, split):
@@ -149,7 +165,9 @@ def preparation_json(wildcards):
 
 def manifest_row(wildcards):
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
-    return compact({column: value for column, value in row.items() if column != "split"})
+    return compact(
+        {column: value for column, value in row.items() if column != "split"}
+    )
 
 
 def splits_json(wildcards):
@@ -159,7 +177,9 @@ def splits_json(wildcards):
 
 
 def halves_json(wildcards):
-    return compact(halve_test(SPLITS[wildcards.dataset]["test"], CONFIG.evaluation.halves_seed))
+    return compact(
+        halve_test(SPLITS[wildcards.dataset]["test"], CONFIG.evaluation.halves_seed)
+    )
 
 
 def model_json(wildcards):
@@ -179,11 +199,59 @@ def evaluation_json(wildcards):
 
 
 def table_settings_json():
-    datasets = {
-        name: {
+    datasets = [
+        {
+            "name": name,
             "paper_column": CONFIG.datasets[name].paper_column,
             "classes": CONFIG.datasets[name].class_names,
         }
         for name in CONFIG.grid.datasets
-    }
+    ]
     return compact({"datasets": datasets, "models": CONFIG.grid.models})
+
+
+def figure_slices(wildcards):
+    return [
+        path for dataset in CONFIG.grid.datasets for path in slices_of(dataset, "test")
+    ]
+
+
+def figure_images(wildcards):
+    return [
+        generated(dataset, model, CONFIG.grid.seeds[0], "test")
+        for dataset in CONFIG.grid.datasets
+        for model in CONFIG.grid.models
+    ]
+
+
+def figure_arguments(wildcards, input):
+    """A --dataset argument for each dataset: classes and colours, its test slices, its generated sets."""
+    arguments = []
+    for name in CONFIG.grid.datasets:
+        classes = [
+            {"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes
+        ]
+        slices = [path for path in input.slices if Path(path).parts[-2] == name]
+        images = {
+            Path(path).parts[-3]: path
+            for path in input.generated
+            if Path(path).parts[-4] == name
+        }
+        value = {
+            "name": name,
+            "classes": classes,
+            "slices": slices,
+            "generated": images,
+        }
+        arguments.append(f"--dataset {shlex.quote(compact(value))}")
+    return " ".join(arguments)
+
+
+def publishable_datasets():
+    """Datasets whose real images are ours to show: the phantoms."""
+    ours = [
+        name
+        for name in CONFIG.grid.datasets
+        if CONFIG.datasets[name].source.kind == "phantom"
+    ]
+    return optional("--real", " ".join(ours))

@@ -1,20 +1,32 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
+from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segguided.config.base import Settings
+from segguided.config.base import NAME, Settings
+
+Label = Annotated[int, Field(ge=0, le=255)]
 
 
 class AnatomyClass(Settings):
-    """One class of a mask. Its index in the mask is its place in the dataset's list, from 1; 0 is background."""
+    """One class of a mask. Its place in the dataset's list, from 1, is its value in the mask."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    name: str = Field(pattern=NAME)
     color: str = "white"  # in figures; any colour matplotlib knows
-    label: int | None = None  # nifti: value in the label map; None takes the class's own index
+    label: int | None = Field(
+        default=None, ge=1, le=255
+    )  # nifti: value in the label map; None: the class's index
     file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
-    segment: str | None = None  # dicom: SegmentN_Name in that file
+    segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
+
+    @field_validator("file")
+    @classmethod
+    def _placeholders(cls, file: str | None) -> str | None:
+        if file and _placeholders(file) - {"patient"}:
+            raise ValueError(f"'{file}' may hold no placeholder but {{patient}}; mend the name")
+        return file
 
 
 class DicomSource(Settings):
@@ -32,7 +44,16 @@ class NiftiSource(Settings):
     folder: str
     image: str = "{patient}.nii.gz"
     mask: str = "{patient}_mask.nii.gz"
-    ignore: tuple[int, ...] = ()  # labels that become background
+    ignore: tuple[Label, ...] = ()  # labels that become background
+
+    @field_validator("image", "mask")
+    @classmethod
+    def _varies(cls, pattern: str) -> str:
+        if not _placeholders(pattern):
+            raise ValueError(
+                f"'{pattern}' names one file for all patients; use a column, such as {{patient}}"
+            )
+        return pattern
 
 
 class PhantomSource(Settings):
@@ -41,7 +62,7 @@ class PhantomSource(Settings):
     kind: Literal["phantom"]
     size: int = Field(default=96, ge=32)  # in-plane voxels
     slices: int = Field(default=24, ge=4)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class DemoCtSource(Settings):
@@ -94,7 +115,7 @@ class SliceSelection(Settings):
 class SplitCounts(Settings):
     """A random patient-wise split, fixed by its seed; the patients left over train."""
 
-    seed: int
+    seed: int = Field(ge=0)
     held_out: int = Field(ge=1)
     test: int = Field(ge=1)
 
@@ -110,22 +131,19 @@ class Preparation(Settings):
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
-        if self.source.kind in ("dicom", "phantom"):
-            lacking = [c.name for c in self.classes if not c.file]
-            if lacking:
-                raise ValueError(
-                    f"classes {', '.join(lacking)} of a {self.source.kind} dataset name no .seg.nrrd; "
-                    "give each class its `file` (and `segment`)"
-                )
+        match self.source:
+            case DicomSource() | PhantomSource():
+                _check_segments(self.source.kind, self.classes)
+            case NiftiSource():
+                _check_labels(self.source, self.classes)
         return self
 
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
-        names = [c.name for c in classes]
-        twice = sorted({n for n in names if names.count(n) > 1})
+        twice = _twice([c.name for c in classes])
         if twice:
-            raise ValueError(f"class names must differ, but {', '.join(twice)} stands twice; rename one")
+            raise ValueError(f"class names must differ, but {twice} stands twice; rename one")
         return classes
 
     @property
@@ -134,15 +152,52 @@ class Preparation(Settings):
         return tuple(c.name for c in self.classes)
 
 
+def _check_segments(kind: str, classes: tuple[AnatomyClass, ...]) -> None:
+    lacking = [c.name for c in classes if not c.file]
+    if lacking:
+        raise ValueError(
+            f"classes {', '.join(lacking)} of a {kind} dataset name no .seg.nrrd; "
+            "give each class its `file` (and `segment`)"
+        )
+    twice = _twice([f"{c.segment or 'all'} of {c.file}" for c in classes])
+    if twice:
+        raise ValueError(f"{twice} stands for two classes; give each class its own `segment`")
+
+
+def _check_labels(source: NiftiSource, classes: tuple[AnatomyClass, ...]) -> None:
+    labels = [k if c.label is None else c.label for k, c in enumerate(classes, 1)]
+    twice = _twice(list(map(str, labels)))
+    if twice:
+        raise ValueError(f"label {twice} stands for two classes; give each class its own `label`")
+    both = sorted(set(labels) & set(source.ignore))
+    if both:
+        raise ValueError(f"source.ignore names {both}, which are labels of classes; remove them from either")
+
+
+def _twice(names: list[str]) -> str:
+    return ", ".join(sorted({n for n in names if names.count(n) > 1}))
+
+
+def _placeholders(pattern: str) -> set[str]:
+    try:
+        return {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
+    except ValueError as error:
+        raise ValueError(
+            f"'{pattern}' is no file name pattern ({error}); write a column as {{patient}}"
+        ) from None
+
+
 class Dataset(Preparation):
     """One dataset: its preparation, patient table, split, and the published values beside its results."""
 
-    manifest: str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
+    manifest: (
+        str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
+    )
     split: SplitCounts | None = None  # None: the manifest's column `split` decides
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
 
     def preparation_json(self) -> str:
-        """The Preparation as a script's JSON argument, colours left out: a new colour prepares nothing again."""
+        """The Preparation as a script's JSON argument, without colours: a new one prepares nothing again."""
         fields = self.model_dump(include=set(Preparation.model_fields))
         for anatomy_class in fields["classes"]:
             del anatomy_class["color"]

@@ -1,11 +1,12 @@
 """Settings of the networks, of their training and of sampling."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
 
+Channels = Annotated[int, Field(ge=1)]
 Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device computes it natively
 
 
@@ -25,14 +26,15 @@ class Training(Settings):
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError(f"set either epochs or steps, and null the other (epochs={self.epochs}, steps={self.steps})")
+            given = "both" if self.epochs else "neither"
+            raise ValueError(f"expected either epochs or steps, got {given}; set one, and the other to null")
         return self
 
 
 class Unet(Settings):
     """diffusers' UNet2DModel. Levels count from the finest, 0."""
 
-    channels: tuple[int, ...] = Field(min_length=1)
+    channels: tuple[Channels, ...] = Field(min_length=1)
     attention_levels: tuple[int, ...] = ()
     layers_per_block: int = Field(default=2, ge=1)
     norm_groups: int = Field(default=32, ge=1)
@@ -42,16 +44,20 @@ class Unet(Settings):
     def _consistent(self) -> "Unet":
         bad = [c for c in self.channels if c % self.norm_groups]
         if bad:
-            raise ValueError(f"channels {bad} are not multiples of norm_groups={self.norm_groups}; change either")
+            raise ValueError(
+                f"channels {bad} are not multiples of norm_groups={self.norm_groups}; change either"
+            )
         outside = [level for level in self.attention_levels if not 0 <= level < len(self.channels)]
         if outside:
-            raise ValueError(f"attention_levels {outside} do not exist; {len(self.channels)} levels count from 0")
+            raise ValueError(
+                f"attention_levels {outside} do not exist; {len(self.channels)} levels count from 0"
+            )
         return self
 
     @property
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
-        return self.patch * 2 ** (len(self.channels) - 1)
+        return self.patch << (len(self.channels) - 1)
 
 
 class NoiseSchedule(Settings):
@@ -61,13 +67,23 @@ class NoiseSchedule(Settings):
     beta_start: float = Field(default=1e-4, gt=0, lt=1)
     beta_end: float = Field(default=0.02, gt=0, lt=1)
 
+    @model_validator(mode="after")
+    def _rising(self) -> "NoiseSchedule":
+        if self.beta_start > self.beta_end:
+            raise ValueError(
+                f"noise must grow, got beta_start={self.beta_start:g} above beta_end={self.beta_end:g}; "
+                "swap them"
+            )
+        return self
+
 
 class DiffusionModel(Settings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
-    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
+    min_snr_gamma: float | None = Field(default=None, gt=0)  # loss weight min(SNR, γ)/SNR; None: 1, as the paper
     schedule: NoiseSchedule = NoiseSchedule()
     unet: Unet
     training: Training
@@ -76,14 +92,14 @@ class DiffusionModel(Settings):
 class Segmenter(Settings):
     """The auxiliary MONAI UNet that measures; trained with Dice + cross-entropy."""
 
-    channels: tuple[int, ...] = Field(min_length=2)
+    channels: tuple[Channels, ...] = Field(min_length=2)
     residual_units: int = Field(default=2, ge=0)
     training: Training
 
     @property
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
-        return 2 ** (len(self.channels) - 1)
+        return 1 << (len(self.channels) - 1)
 
 
 class Sampling(Settings):
@@ -94,4 +110,3 @@ class Sampling(Settings):
     timestep_spacing: Literal["leading", "trailing", "linspace"] = "leading"
     batch_size: int = Field(ge=1)
     precision: Precision = "auto"
-

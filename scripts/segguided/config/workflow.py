@@ -1,17 +1,21 @@
 """The whole configuration file, and the checks that need more than one of its sections."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from segguided.config.base import Settings
+from segguided.config.base import NAME, Settings
 from segguided.config.data import Dataset
 from segguided.config.evaluation import Evaluation
+from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
 
-NAME = r"^[A-Za-z0-9_-]+$"
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
+
+Name = Annotated[str, Field(pattern=NAME)]
+Seed = Annotated[int, Field(ge=0)]
+Entries = tuple[str, ...] | tuple[int, ...]
 
 
 class Grid(Settings):
@@ -19,19 +23,28 @@ class Grid(Settings):
 
     datasets: tuple[str, ...] = Field(min_length=1)
     models: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+
+    @field_validator("datasets", "models", "seeds")
+    @classmethod
+    def _distinct(cls, entries: Entries) -> Entries:
+        twice = sorted({str(e) for e in entries if entries.count(e) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands twice; list each once")
+        return entries
 
 
 class Config(Settings):
     """config.yaml."""
 
     grid: Grid
-    datasets: dict[str, Dataset]
-    models: dict[str, DiffusionModel]
+    datasets: Mapping[Name, Dataset]
+    models: Mapping[Name, DiffusionModel]
     segmenter: Segmenter
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
-    pathvars: dict[str, str] = {}  # Snakemake's own: where <results>, <logs> and <benchmarks> lie
+    # Snakemake's own: where <results>, <logs> and <benchmarks> lie.
+    pathvars: Mapping[Literal["results", "logs", "benchmarks"], str] = {}
 
     @model_validator(mode="after")
     def _names(self) -> "Config":
@@ -45,15 +58,26 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _sizes(self) -> "Config":
+        strides = {f"models.{name}.unet": self.models[name].unet.stride for name in self.grid.models}
         for dataset in self.grid.datasets:
             size = self.datasets[dataset].image_size
-            strides = {f"models.{m}.unet": self.models[m].unet.stride for m in self.grid.models}
             for where, stride in {**strides, "segmenter": self.segmenter.stride}.items():
                 if size % stride:
                     raise ValueError(
-                        f"datasets.{dataset}.image_size is {size}, but {where} halves it down to needs of "
-                        f"{stride}: choose a multiple of {stride}, or fewer levels"
+                        f"datasets.{dataset}.image_size is {size}, which the levels of {where} cannot halve "
+                        f"evenly; choose a multiple of {stride}, or fewer levels there"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _sampling_steps(self) -> "Config":
+        for name in self.grid.models:
+            timesteps = self.models[name].schedule.timesteps
+            if self.sampling.steps > timesteps:
+                raise ValueError(
+                    f"sampling.steps is {self.sampling.steps}, but models.{name}.schedule has only "
+                    f"{timesteps} timesteps; lower the one or raise the other"
+                )
         return self
 
 
@@ -65,14 +89,10 @@ def load(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [_sentence(e["loc"], e["type"], e["msg"], e.get("input")) for e in error.errors()]
-        raise ValueError("config: " + "; ".join(lines)) from None
+        lines = [f"config: {sentence}" for sentence in sentences(error, values, schema())]
+        raise ValueError("\n".join(lines)) from None
 
 
-def _sentence(location: tuple[int | str, ...], type_: str, message: str, given: Any) -> str:
-    path = ".".join(str(part) for part in location)
-    if type_ == "extra_forbidden":
-        return f"unknown key {path}; check its spelling, or remove it"
-    text = message.removeprefix("Value error, ")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{path}: {text}{shown}" if path else f"{text}{shown}"
+def schema() -> dict[str, Any]:
+    """The JSON schema of config.yaml, by which editors check it: workflow/config.schema.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}

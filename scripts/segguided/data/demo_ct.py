@@ -1,6 +1,6 @@
 """Real CTs from open-source packages, with body, lungs and bone labelled by density and morphology.
 
-The way CT-ORG labelled its own training lungs and bones (Rister et al., Scientific Data 2020), in millimetres.
+The way CT-ORG labelled its own training lungs and bones (Rister et al., Scientific Data 2020), in mm.
 """
 
 import tempfile
@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - its customary name
 from scipy import ndimage
 
 from segguided.data import nifti, nrrd, packages
@@ -27,6 +27,8 @@ BONE_HU = 180.0
 MARROW_HU = 75.0  # above muscle and the spinal cord
 MARROW_HOLE_MM2 = 250.0
 CORTEX_HU = 300.0
+CORTEX_SHARE = 0.15  # of a bone's voxels, at the least; a contrast-enhanced organ has hardly any
+DEEP_MM = 45.0  # below the skin lies no bone but the spine
 ORGAN_HU = 150.0  # enhanced spleen and kidney
 DENSE_BLOOD_HU = 250.0
 UNDILUTED_CONTRAST_HU = 1000.0
@@ -35,10 +37,10 @@ Morphology = Callable[..., np.ndarray]
 
 
 def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]:
-    """Image (HU, int16) and label map (uint8: 1 body, 2 lungs, 3 bone) of one line of the patient table.
+    """Image (HU, int16) and label map (uint8: 1 body, 2 lungs, 3 bone) of one row of the table.
 
-    `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone, the masks
-    of that blood (`blood`, separated by semicolons). Both volumes are averaged in-plane to about 2.5 mm.
+    `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone,
+    the masks of that blood (`blood`, separated by semicolons). Both volumes are averaged in-plane to about 2.5 mm.
     """
     with tempfile.TemporaryDirectory() as scratch:
         image = _read_member(archive, row["member"], Path(scratch))
@@ -61,11 +63,13 @@ def _read_member(archive: Path, member: str, folder: Path) -> Volume:
         return nrrd.read_image(path)
     if path.name.endswith((".nii", ".nii.gz")):
         return nifti.read_image(path)
-    raise ValueError(f"{member}: expected a .nrrd, .nii or .nii.gz file; mend the patient table's `member`/`blood`")
+    raise ValueError(
+        f"{member}: expected a .nrrd, .nii or .nii.gz file; mend the patient table's `member`/`blood`"
+    )
 
 
 def block_mean(array_zyx: np.ndarray, factor: int) -> np.ndarray:
-    """Averages over factor × factor pixels of each slice, float32; rows and columns left over are dropped."""
+    """Averages over factor × factor pixels of each slice, float32; what is left over at the end is dropped."""
     slices, height, width = array_zyx.shape
     rows, columns = height // factor, width // factor
     blocks = array_zyx[:, : rows * factor, : columns * factor].reshape(slices, rows, factor, columns, factor)
@@ -90,7 +94,9 @@ def blood_on_grid(masks: Iterable[Volume], image: Volume) -> np.ndarray:
         same_axes = np.allclose(mask.affine[:3, :3], image.affine[:3, :3], atol=1e-3)
         inside = (start >= 0).all() and (stop <= image.array_zyx.shape).all()
         if not (same_axes and inside and np.allclose(start_xyz[::-1], start, atol=0.05)):
-            raise ValueError("a blood mask lies on another grid than its image; mend the patient table's `blood`")
+            raise ValueError(
+                "a blood mask lies on another grid than its image; mend the patient table's `blood`"
+            )
         union[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] |= mask.array_zyx > 0
     return union
 
@@ -105,20 +111,21 @@ class Scan:
     @cached_property
     def smooth(self) -> np.ndarray:
         """HU blurred by 1.5 mm, against noise."""
-        return ndimage.gaussian_filter(self.hu.astype(np.float32), [1.5 / s for s in self.spacing])
+        blurred = ndimage.gaussian_filter(self.hu.astype(np.float32), [1.5 / s for s in self.spacing])
+        return np.asarray(blurred)
 
 
 def label_by_density(scan: Scan, blood: np.ndarray | None = None) -> np.ndarray:
     """Label map (uint8: 1 body, 2 lungs, 3 bone) of a CT.
 
-    `blood` marks contrast-filled heart and vessels; with it, contrast connected to them is kept out of bone too.
+    `blood` marks contrast-filled heart and vessels; what is connected to them is kept out of bone too.
     """
     body = body_mask(scan)
     inner = _erode(body, 8, scan.spacing, flat=True)  # without skin folds, leads and wires
     lungs = lung_mask(scan, inner)
     not_bone = lungs | ~inner
     if blood is not None:
-        not_bone |= contrast_mask(scan, blood)
+        not_bone |= contrast_mask(scan, blood, body)
     labels = body.astype(np.uint8) * BODY
     labels[lungs] = LUNGS
     labels[bone_mask(scan, not_bone)] = BONE
@@ -127,11 +134,13 @@ def label_by_density(scan: Scan, blood: np.ndarray | None = None) -> np.ndarray:
 
 def body_mask(scan: Scan) -> np.ndarray:
     """Largest component of tissue, holes filled slice by slice; opening parts it from the thin couch."""
-    components, _ = ndimage.label(_open(scan.hu > TISSUE_HU, 5, scan.spacing, flat=True))
+    components, _ = ndimage.label(_open(scan.hu > TISSUE_HU, 4, scan.spacing, flat=True))
     sizes = np.bincount(components.ravel())
     sizes[0] = 0
     if not sizes.any():
-        raise ValueError(f"no body found: nothing is denser than {TISSUE_HU:g}; is the image in Hounsfield units?")
+        raise ValueError(
+            f"no body found: nothing is denser than {TISSUE_HU:g}; is the image in Hounsfield units?"
+        )
     return _fill_slices(components == sizes.argmax())
 
 
@@ -141,7 +150,7 @@ def lung_mask(scan: Scan, inner: np.ndarray) -> np.ndarray:
     air = (scan.hu < AIR_HU) & inner_tissue
     cores = _at_least(20, _open(air, 3, scan.spacing), scan.spacing)
     lungs = _dilate(cores, 3, scan.spacing) & air
-    return _fill_slices(_close(lungs, 6, scan.spacing)) & inner_tissue
+    return np.asarray(_fill_slices(_close(lungs, 6, scan.spacing)) & inner_tissue)
 
 
 def _free_gas(scan: Scan, inner: np.ndarray) -> np.ndarray:
@@ -153,14 +162,30 @@ def _free_gas(scan: Scan, inner: np.ndarray) -> np.ndarray:
     return _dilate((around > LUNG_NEIGHBOUR_HU)[components] & cores, 5, scan.spacing)
 
 
-def contrast_mask(scan: Scan, blood: np.ndarray) -> np.ndarray:
-    """Contrast-filled blood and enhanced organs: what is dense without the hard rim that bone has."""
-    vessels, count = ndimage.label(_open(scan.smooth > DENSE_BLOOD_HU, 3, scan.spacing) | blood)
+def contrast_mask(scan: Scan, blood: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """Contrast-filled blood and enhanced organs: dense, but joined to `blood`, rimless, or deep inside."""
+    vessels, count = ndimage.label(_open(scan.smooth > DENSE_BLOOD_HU, 2, scan.spacing) | blood)
     soft = (_means(blood, vessels, count) > 0)[vessels] & (vessels > 0)
     soft |= _open(scan.smooth > UNDILUTED_CONTRAST_HU, 4, scan.spacing)
     organs, count = ndimage.label(_open((scan.smooth > ORGAN_HU) & ~soft, 6, scan.spacing))
-    soft |= (_means(scan.hu > CORTEX_HU, organs, count) < 0.1)[organs] & (organs > 0)
-    return _dilate(soft, 4, scan.spacing)  # and its partial-volume rim
+    soft |= (_means(scan.hu > CORTEX_HU, organs, count) < CORTEX_SHARE)[organs] & (organs > 0)
+    soft = _dilate(soft, 4, scan.spacing)  # and its partial-volume rim
+    return np.asarray(soft | _enhanced_pieces(scan, (scan.hu > BONE_HU) & body & ~soft, body))
+
+
+def _enhanced_pieces(scan: Scan, dense: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """Pieces that are no bone: without cortex (kidney), or deep and apart from the spine (vessels)."""
+    pieces, count = ndimage.label(_at_least(1.5, dense, scan.spacing))
+    if count == 0:
+        return dense
+    depth_mm = ndimage.distance_transform_edt(
+        np.pad(body, ((1, 1), (0, 0), (0, 0)), mode="edge"), scan.spacing
+    )[1:-1]
+    sizes = np.bincount(pieces.ravel())
+    spine = np.arange(count + 1) == 1 + sizes[1:].argmax()
+    enhanced = _means(scan.hu > CORTEX_HU, pieces, count) < CORTEX_SHARE
+    enhanced |= (_means(depth_mm, pieces, count) > DEEP_MM) & ~spine
+    return _dilate(enhanced[pieces] & (pieces > 0), 4, scan.spacing)
 
 
 def bone_mask(scan: Scan, not_bone: np.ndarray) -> np.ndarray:
@@ -173,7 +198,7 @@ def bone_mask(scan: Scan, not_bone: np.ndarray) -> np.ndarray:
     # Fatty marrow of a long bone measures less than the spinal canal, which stays open.
     small = np.bincount(holes.ravel()) * scan.spacing[1] * scan.spacing[2] < MARROW_HOLE_MM2
     small[0] = False
-    return (bone | small[holes]) & ~not_bone
+    return np.asarray((bone | small[holes]) & ~not_bone)
 
 
 _IN_PLANE = np.zeros((3, 3, 3), dtype=bool)

@@ -1,18 +1,18 @@
 """One DICOM series to a Volume: slices are placed by their position in the patient, never by file name."""
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
 
 from segguided.data import dicom_geometry as geometry
-from segguided.data.nifti import check_finite
-from segguided.data.volume import Volume, oriented
+from segguided.data.volume import Volume, check_finite, oriented
 
 # What lies beside the slices of a download without being one. Anything else has to be DICOM, so that a
 # damaged slice can never pass for a companion and be left out.
@@ -21,10 +21,10 @@ COMPANION_SUFFIXES = (
     *(".sha256", ".png", ".jpg", ".jpeg", ".zip", ".nrrd", ".gz"),
 )
 COMPANION_NAMES = ("dicomdir", "license", "readme", "thumbs.db", "desktop.ini")
-# All that pydicom was seen to raise on files cut at any byte, or with bytes overwritten.
+# What pydicom raises on files cut short or with bytes overwritten.
 UNREADABLE = (
     *(InvalidDicomError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
-    *(RuntimeError, NotImplementedError, OverflowError),
+    *(RuntimeError, NotImplementedError, OverflowError, struct.error, BytesLengthException),
 )
 PROVENANCE = {
     "patient_id": "PatientID",
@@ -53,7 +53,7 @@ def read_series(folder: Path) -> Volume:
         dataset = _read(path)
         slices.append(_slice(dataset, path))
         if index == 0:
-            provenance = _provenance(dataset, len(files))
+            provenance = _provenance(dataset, path, len(files))
         # A file that does not belong is only counted here; the checks below report all of them together.
         if slices[-1].belongs_to(slices[0]):
             stack_kji = _placed(stack_kji, index, len(files), _voxels(dataset, path))
@@ -99,11 +99,17 @@ def _read(path: Path) -> pydicom.Dataset:
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    reason = _printable(error).rstrip(".") or type(error).__name__
     return ValueError(
         f"{path}: expected a complete DICOM file, but it is truncated, damaged or none ({reason}); "
         "download it again, or move it away if it is no slice"
     )
+
+
+def _printable(value: object) -> str:
+    """The start of the value's first line; damaged headers hold anything."""
+    line = next(iter(str(value).splitlines()), "")
+    return "".join(c if c.isprintable() else "?" for c in line[:100])
 
 
 def _slice(dataset: pydicom.Dataset, path: Path) -> geometry.Slice:
@@ -124,12 +130,18 @@ def _slice(dataset: pydicom.Dataset, path: Path) -> geometry.Slice:
     )
 
 
-def _required(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
+def _value(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
+    """The attribute, parsed by pydicom only now; None where it is absent or empty."""
     try:
-        value = dataset.get(keyword)  # parsed only now
+        value = dataset.get(keyword)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
-    if value is None or value == "":
+    return None if value == "" else value
+
+
+def _required(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
+    value = _value(dataset, keyword, path)
+    if value is None:
         raise ValueError(
             f"{path}: expected a CT or MR slice, but {keyword} is missing; the file is truncated or no image "
             "slice: download it again or move it away"
@@ -139,22 +151,34 @@ def _required(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
 
 def _numbers(dataset: pydicom.Dataset, keyword: str, count: int, path: Path) -> np.ndarray:
     value = _required(dataset, keyword, path)
-    numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    try:
+        numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (ValueError, TypeError):
+        numbers = np.empty(0)
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise ValueError(
-            f"{path}: expected {count} finite number(s) as {keyword}, got {value}; mend the header or leave "
-            "the series out"
+            f"{path}: expected {count} finite number(s) as {keyword}, got {_printable(value)}; mend the "
+            "header or leave the series out"
         )
     return numbers
+
+
+def _number(dataset: pydicom.Dataset, keyword: str, default: float, path: Path) -> float:
+    if _value(dataset, keyword, path) is None:
+        return default
+    return float(_numbers(dataset, keyword, 1, path)[0])
 
 
 def _voxels(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
     """Pixels (row, column) in modality units: int16 where exact, else float32."""
     stored = _stored_pixels(dataset, path)
-    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
-    whole = stored.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer()
-    if not whole or "ModalityLUTSequence" in dataset:
+    if "ModalityLUTSequence" in dataset:
         return np.asarray(apply_modality_lut(stored, dataset), dtype=np.float32)
+    slope = _number(dataset, "RescaleSlope", 1.0, path)
+    intercept = _number(dataset, "RescaleIntercept", 0.0, path)
+    whole = slope.is_integer() and intercept.is_integer() and max(abs(slope), abs(intercept)) < 2**31
+    if stored.dtype.kind == "f" or not whole:
+        return (stored * slope + intercept).astype(np.float32)
     values = stored.astype(np.int64) * int(slope) + int(intercept)
     limits = np.iinfo(np.int16)
     fits = limits.min <= values.min() and values.max() <= limits.max
@@ -164,15 +188,11 @@ def _voxels(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
 def _stored_pixels(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
     _check_decodable(dataset, path)
     try:
-        stored = dataset.pixel_array
+        stored: np.ndarray = dataset.pixel_array  # bits above BitsStored are masked by pydicom
     except UNREADABLE as error:
         raise _damaged(path, error) from error
     if stored.ndim != 2:
         raise ValueError(f"{path}: expected grey values, got pixels of shape {stored.shape}; leave it out")
-    unused = int(dataset.get("BitsAllocated", 16)) - int(dataset.get("BitsStored", 16))
-    if unused and stored.dtype.kind in "iu":
-        # Old scanners leave overlays above BitsStored, or do not extend the sign: shift them out.
-        stored = (stored << unused) >> unused
     return stored
 
 
@@ -211,7 +231,7 @@ def _reorder(stack: np.ndarray, order: Sequence[int]) -> None:
         stack[k], source[k] = saved, k
 
 
-def _provenance(dataset: pydicom.Dataset, instances: int) -> dict[str, Any]:
-    values: dict[str, Any] = {key: str(dataset.get(keyword) or "") for key, keyword in PROVENANCE.items()}
+def _provenance(dataset: pydicom.Dataset, path: Path, instances: int) -> dict[str, Any]:
+    values: dict[str, Any] = {key: str(_value(dataset, tag, path) or "") for key, tag in PROVENANCE.items()}
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
     return {"format": "dicom", **values, "transfer_syntax": syntax, "instances": instances}

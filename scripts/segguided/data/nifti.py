@@ -1,5 +1,6 @@
 """NIfTI images and label maps to Volumes."""
 
+import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from segguided.data.volume import LPS_FROM_RAS, Volume, oriented
+from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
-UNREADABLE = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, zlib.error)
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, OverflowError, zlib.error)
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
 
 
@@ -38,28 +39,16 @@ def read_labels(path: Path) -> Volume:
     return _volume(path, image, labels)
 
 
-def check_finite(volume: Volume, where: str) -> None:
-    """Raise ValueError, saying how many and where, if a voxel of `volume` is NaN or infinite."""
-    if volume.array_zyx.dtype.kind != "f":
-        return
-    counts = np.array([np.count_nonzero(~np.isfinite(slice_yx)) for slice_yx in volume.array_zyx])
-    if counts.any():
-        hit = np.flatnonzero(counts)
-        y, x = np.argwhere(~np.isfinite(volume.array_zyx[hit[0]]))[0]
-        raise ValueError(
-            f"{where}: expected finite voxels, but {counts.sum()} are NaN or infinite, in {len(hit)} of "
-            f"{len(counts)} slices (first at z={hit[0]}, y={y}, x={x}); repair the volume or leave the patient out"
-        )
-
-
 def _load(path: Path) -> nib.Nifti1Pair:
     if not path.is_file():
         raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
     try:
+        if path.suffix == ".gz":
+            _check_gzip(path)
         image: Any = nib.load(path)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
-    if not isinstance(image, nib.Nifti1Pair) or np.dtype(image.dataobj.dtype).kind not in "iuf":
+    if not isinstance(image, nib.Nifti1Pair) or image.get_data_dtype().kind not in "iuf":
         raise ValueError(
             f"{path}: expected a NIfTI file of grey values, got {type(image).__name__}; convert it"
         )
@@ -68,16 +57,23 @@ def _load(path: Path) -> nib.Nifti1Pair:
     return image
 
 
+def _check_gzip(path: Path) -> None:
+    """Read to the end once, as that compares the checksum: nibabel stops before it."""
+    with gzip.open(path) as file:
+        while file.read(1 << 24):
+            pass
+
+
 def _damaged(path: Path, error: Exception) -> ValueError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return ValueError(
-        f"{path}: expected a complete NIfTI file, but it is truncated or damaged ({reason}); fetch it again"
+        f"{path}: expected a complete NIfTI file, but it is truncated or damaged ({reason}); get it again"
     )
 
 
 def _scaled(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
     try:
-        array = image.get_fdata(caching="unchanged", dtype=np.float32)
+        array: np.ndarray = image.get_fdata(caching="unchanged", dtype=np.float32)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
     return array.reshape(array.shape[:3], order="F")  # trailing axes of length 1 go
@@ -85,8 +81,10 @@ def _scaled(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
 
 def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
     labels = np.rint(stored_ij)
-    # Written so that NaN, which fails every comparison, counts as bad.
-    good = (np.abs(stored_ij - labels) <= LABEL_TOLERANCE) & (labels >= 0) & (labels <= 255)
+    # Written so that NaN and infinity, which fail the comparison, count as bad.
+    with np.errstate(invalid="ignore"):
+        near = np.abs(stored_ij - labels) <= LABEL_TOLERANCE
+    good = near & (labels >= 0) & (labels <= 255)
     if not good.all():
         i, j = np.argwhere(~good)[0]
         raise ValueError(

@@ -10,8 +10,7 @@ from typing import Any
 import nrrd
 import numpy as np
 
-from segguided.data.nifti import check_finite
-from segguided.data.volume import Volume, check_same_grid, oriented
+from segguided.data.volume import Volume, check_finite, check_same_grid, oriented
 
 Header = Mapping[str, Any]
 
@@ -56,25 +55,18 @@ def read_image(path: Path) -> Volume:
 
 
 def read_segment(path: Path, segment: str | None, reference: Volume) -> np.ndarray:
-    """The mask (bool, shape of `reference.array_zyx`) of one segment; None takes every nonzero voxel.
+    """The mask (bool, shape of `reference.array_zyx`) of one segment; see `read_segments`."""
+    return read_segments(path, [segment], reference)[segment]
 
-    Raises as `read_segments`.
+
+def read_segments(path: Path, names: Sequence[str | None], reference: Volume) -> dict[str | None, np.ndarray]:
+    """The masks (bool, shape of `reference.array_zyx`) of the named segments, from one reading of `path`.
+
+    Names are compared without case; None takes every nonzero voxel. The file's geometry must be the
+    reference's; a file without one lies in the frame of the reference's DICOM files: array[i, j, k] is column
+    i, row j, slice k upwards (Duke masks). Raises ValueError for a missing or damaged file, a name it does
+    not hold, and another grid.
     """
-    masks = _read_masks(path, [segment], reference)
-    return masks[segment]
-
-
-def read_segments(path: Path, names: Sequence[str], reference: Volume) -> dict[str, np.ndarray]:
-    """The masks (bool, shape of `reference.array_zyx`) of the named segments, from one reading of the file.
-
-    Names are compared without case. The file's geometry must be the reference's; a file without one lies in
-    the frame of the reference's DICOM files: array[i, j, k] is column i, row j, slice k upwards (Duke masks).
-    Raises ValueError for a missing or damaged file, a name it does not hold, and another grid.
-    """
-    return {str(name): mask for name, mask in _read_masks(path, names, reference).items()}
-
-
-def _read_masks(path: Path, names: Sequence[str | None], reference: Volume) -> dict[str | None, np.ndarray]:
     array, header = _read(path)
     layers_lijk = _layers(path, array, header)
     segments = _segments(path, header, len(layers_lijk))
@@ -92,7 +84,7 @@ def _read(path: Path) -> tuple[np.ndarray, Header]:
     except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); fetch it again"
+            f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); get it again"
         ) from error
     return array, header
 

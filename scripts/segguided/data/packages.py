@@ -24,8 +24,8 @@ DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError)
 def fetch_package(requirement: str, sha256: str, target: Path) -> None:
     """Download the source archive of `requirement` (such as "pyradiomics==3.0.1") to `target`.
 
-    A target that already has this checksum is kept. Raises ValueError for another checksum and OSError where the
-    download fails; then there is no new file.
+    A target that already has this checksum is kept. Raises ValueError for another checksum and OSError
+    where the download fails; then there is no new file.
     """
     if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._!+-]+", requirement):
         raise ValueError(f"expected a pinned package such as name==1.0, got {requirement!r}")
@@ -47,7 +47,9 @@ def _download(requirement: str, sha256: str, folder: Path, target: Path) -> Path
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise OSError(f"downloading {requirement} took over {LONGEST_SECONDS} s; run again, {by_hand}") from error
+        raise OSError(
+            f"downloading {requirement} took over {LONGEST_SECONDS} s; run again, {by_hand}"
+        ) from error
     report = done.stdout + done.stderr
     if got := PIP_GOT.search(report):
         _check_sha256(requirement, sha256, got[1])
@@ -56,11 +58,13 @@ def _download(requirement: str, sha256: str, folder: Path, target: Path) -> Path
         return archives[0]
     if UNREACHABLE.search(report):
         raise OSError(
-            f"could not download {requirement}: the Python package index cannot be reached; run the same command again "
-            f"with a network connection, {by_hand}"
+            f"could not download {requirement}: the Python package index cannot be reached; run the "
+            f"same command again with a network connection, {by_hand}"
         )
     reason = next((line for line in reversed(report.splitlines()) if "ERROR" in line), "no reason given")
-    raise OSError(f"could not download {requirement} (pip: {reason.strip()}); mend this and run again, {by_hand}")
+    raise OSError(
+        f"could not download {requirement} (pip: {reason.strip()}); mend this and run again, {by_hand}"
+    )
 
 
 def _check_sha256(requirement: str, expected: str, got: str) -> None:
@@ -74,7 +78,7 @@ def _check_sha256(requirement: str, expected: str, got: str) -> None:
 def read_member(archive: Path, member: str, folder: Path) -> Path:
     """Extract one regular file of a tar archive below `folder` and return its path.
 
-    Raises ValueError where the archive is damaged, has no such file, or the name is a link or leads elsewhere.
+    Raises ValueError where the archive is damaged or has no such file, or it is a link or leads elsewhere.
     """
     if not archive.is_file():
         raise ValueError(f"{archive}: expected a package archive, but there is none; fetch it first")
@@ -85,7 +89,9 @@ def read_member(archive: Path, member: str, folder: Path) -> Path:
         with tarfile.open(archive) as tar:
             tar.extract(_regular_file(tar, archive, member), folder, filter="data")
     except DAMAGED as error:
-        raise ValueError(f"{archive}: cannot read {member} ({error}); delete the archive and fetch it again") from error
+        raise ValueError(
+            f"{archive}: cannot read {member} ({error}); delete the archive and fetch it again"
+        ) from error
     return folder / name
 
 
@@ -93,7 +99,9 @@ def _regular_file(tar: tarfile.TarFile, archive: Path, member: str) -> tarfile.T
     try:
         info = tar.getmember(member)
     except KeyError:
-        raise ValueError(f"{archive}: holds no file {member}; correct its name in the patient table") from None
+        raise ValueError(
+            f"{archive}: holds no file {member}; correct its name in the patient table"
+        ) from None
     if not info.isreg():
         raise ValueError(f"{archive}: expected {member} to be a plain file, but it is a link or folder")
     return info

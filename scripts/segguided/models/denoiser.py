@@ -74,14 +74,16 @@ class DiffusionLearner:
 
     def __init__(self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device) -> None:
         self.network, self.device, self.precision = network, device, model.training.precision
-        self.schedule = diffusion.noise_schedule(model)
+        self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
         self.descent = Descent(network, model.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = diffusion.to_signal(images_BHW)
         with autocast(self.device, self.precision):
-            loss = diffusion.loss(self.network, self.schedule, x0_BCHW, masks_BHW, generator)
+            loss = diffusion.loss(
+                self.network, self.schedule, x0_BCHW, masks_BHW, generator, self.min_snr_gamma
+            )
         self.descent.descend(loss)
         return {"loss": loss.detach()}
 

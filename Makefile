@@ -1,0 +1,30 @@
+# make env | demo | test | lint: each sets up .venv itself, from the exact pins of envs/requirements.txt.
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+INSTALLED := .venv/.installed
+
+.PHONY: env demo test lint
+
+env: $(INSTALLED)
+
+$(INSTALLED): envs/requirements.txt
+	@echo "Setting up .venv (about 3 GB on disk with CPU PyTorch, more with CUDA; some minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, got " + sys.version.split()[0] + "; name one with make PYTHON=python3.11")'
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch $@
+
+demo: env
+	@scripts/demo.sh
+
+lint: env
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	mypy
+	snakemake --lint
+
+test: lint
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup

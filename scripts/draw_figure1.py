@@ -1,0 +1,49 @@
+"""Rule draw_figure1: real, mask-guided and unconditional images of test slices, a block of rows a dataset."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import draw_blocks, save_figure
+from segguided.panels import MASK, REAL, FigureDataset, read_panels
+
+GUIDED, UNCONDITIONAL = "segguided", "unconditional"
+COLUMNS = (
+    (REAL, "real image"),
+    (MASK, "its mask"),
+    (GUIDED, "mask-guided"),
+    (UNCONDITIONAL, "unconditional"),
+)
+
+
+def draw_figure1(datasets: Sequence[FigureDataset], n_slices: int, png: Path, pdf: Path) -> None:
+    """Write Figure 1; each dataset needs the generated sets `segguided` and `unconditional`."""
+    blocks = [read_panels(dataset, n_slices).block(COLUMNS) for dataset in datasets]
+    save_figure(draw_blocks(blocks, stacked=True), png, pdf)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--dataset",
+        dest="datasets",
+        type=FigureDataset.from_json,
+        action="append",
+        required=True,
+        help="JSON; repeat",
+    )
+    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
+    parser.add_argument("--png", type=Path, required=True)
+    parser.add_argument("--pdf", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the figure."""
+    draw_figure1(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

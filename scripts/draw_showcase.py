@@ -1,0 +1,56 @@
+"""Rule draw_showcase: the README's picture, masks and images on a dark ground, datasets side by side."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import DARK, draw_blocks, save_figure
+from segguided.panels import MASK, REAL, FigureDataset, read_panels
+
+TITLES = {"segguided": "generated", "unconditional": "without mask"}
+
+
+def draw_showcase(
+    datasets: Sequence[FigureDataset], models: Sequence[str], real: Sequence[str], n_slices: int, png: Path
+) -> None:
+    """Write the picture; real images are shown only for the datasets named in `real`.
+
+    Images of third parties must not be published with it, so showing none is the default.
+    """
+    unknown = sorted(set(real) - {dataset.name for dataset in datasets})
+    if unknown:
+        raise ValueError(f"--real names {', '.join(unknown)}, which no --dataset has")
+    blocks = []
+    for dataset in datasets:
+        shown = [(REAL, "real")] if dataset.name in real else []
+        columns = [(MASK, "mask"), *((model, TITLES.get(model, model)) for model in models)]
+        blocks.append(read_panels(dataset, n_slices).block([columns[0], columns[1], *shown, *columns[2:]]))
+    save_figure(draw_blocks(blocks, theme=DARK), png)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--dataset",
+        dest="datasets",
+        type=FigureDataset.from_json,
+        action="append",
+        required=True,
+        help="JSON; repeat",
+    )
+    parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
+    parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
+    parser.add_argument("--n-slices", type=int, default=2, help="test slices a dataset")
+    parser.add_argument("--png", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the figure."""
+    draw_showcase(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

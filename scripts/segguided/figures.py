@@ -1,0 +1,205 @@
+"""Figures of masks and images side by side: tiles in blocks, one block a dataset, its classes' colours below.
+
+Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All lengths are inches.
+"""
+
+import logging
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from segguided.files import atomic_path
+
+DPI = 200
+TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
+GAP, MARGIN, BLOCK_GAP = 0.04, 0.12, 0.32
+TITLE_HEIGHT, LINE_HEIGHT, LEGEND_ROW_HEIGHT, LEGEND_PAD = 0.26, 0.15, 0.2, 0.06
+TITLE_POINTS, TEXT_POINTS = 11, 8.5
+LETTER = 0.07  # a wide guess at a letter's width at TEXT_POINTS
+LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
+
+
+@dataclass(frozen=True)
+class Column:
+    """Tiles below one title: uint8, grey (H, W), drawn 0…255 as they are, or coloured (H, W, 3)."""
+
+    title: str
+    tiles: Sequence[np.ndarray]
+
+    @property
+    def lines(self) -> list[str]:
+        """The title, wrapped to a tile's width."""
+        return textwrap.wrap(self.title, int(TILE / LETTER))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of equal length below a title, with the name and colour of each class."""
+
+    title: str
+    columns: Sequence[Column]
+    colours: dict[str, str]
+
+    @property
+    def n_rows(self) -> int:
+        """Tiles in each column."""
+        return len(self.columns[0].tiles)
+
+    @property
+    def width(self) -> float:
+        """Width of its tiles."""
+        return len(self.columns) * (TILE + GAP) - GAP
+
+    @property
+    def legend_columns(self) -> int:
+        """How many legend entries fit side by side."""
+        for n_columns in range(len(self.colours), 1, -1):
+            columns = np.array_split([len(name) for name in self.colours], n_columns)
+            if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= self.width:
+                return n_columns
+        return 1
+
+    @property
+    def titles_height(self) -> float:
+        """Height of its title and its columns' titles."""
+        return TITLE_HEIGHT + LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+
+    @property
+    def height(self) -> float:
+        """Height from the title's top to the legend's bottom."""
+        legend = LEGEND_PAD + LEGEND_ROW_HEIGHT * math.ceil(len(self.colours) / self.legend_columns)
+        return self.titles_height + self.n_rows * (TILE + GAP) - GAP + legend
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of paper and ink."""
+
+    paper: str
+    ink: str
+
+
+LIGHT = Theme(paper="white", ink="black")
+DARK = Theme(paper="#15181d", ink="#e8eaed")
+
+
+def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
+    """The mask in colours (H, W, 3) uint8: class k in the k-th colour (from 1), background black."""
+    if mask_HW.max(initial=0) > len(colours):
+        raise ValueError(f"mask holds class {mask_HW.max()}, but {len(colours)} classes have a colour")
+    palette = np.array([(0.0, 0.0, 0.0), *map(to_rgb, colours)])
+    coloured: np.ndarray = np.rint(255 * palette).astype(np.uint8)[mask_HW]
+    return coloured
+
+
+def choose_slices(masks_SHW: Iterable[np.ndarray], n: int) -> list[int]:
+    """Indices of n slices that show the set, chosen by their masks alone; all if fewer hold any class.
+
+    The slices with any class are cut into n runs; each run gives the slice with the most classes that earlier
+    runs have not shown, then the most classes, then the nearest to its middle.
+    """
+    present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
+    candidates = [i for i, classes in present.items() if classes]
+    if not candidates:
+        raise ValueError("no mask holds any class, so there is no slice to draw")
+    chosen: list[int] = []
+    shown: set[int] = set()
+    for run in np.array_split(candidates, min(n, len(candidates))):
+        middle = (run[0] + run[-1]) / 2
+        ranks = {int(i): (len(present[i] - shown), len(present[i]), -abs(i - middle)) for i in run}
+        chosen.append(max(ranks, key=ranks.__getitem__))
+        shown |= present[chosen[-1]]
+    return chosen
+
+
+def draw_blocks(blocks: Sequence[Block], *, stacked: bool = False, theme: Theme = LIGHT) -> Figure:
+    """A figure of the blocks side by side, or one below the other."""
+    if not blocks or any(len(c.tiles) != b.n_rows or not b.n_rows for b in blocks for c in b.columns):
+        raise ValueError("expected at least one block, and columns of equal length with at least one tile")
+    widths, heights = [b.width for b in blocks], [b.height for b in blocks]
+    gaps = BLOCK_GAP * (len(blocks) - 1)
+    width = 2 * MARGIN + (max(widths) if stacked else sum(widths) + gaps)
+    height = 2 * MARGIN + (sum(heights) + gaps if stacked else max(heights))
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper)
+    FigureCanvasAgg(figure)
+    left, top = MARGIN, height - MARGIN
+    for block in blocks:
+        _draw_block(figure, block, left, top, theme)
+        if stacked:
+            top -= block.height + BLOCK_GAP
+        else:
+            left += block.width + BLOCK_GAP
+    return figure
+
+
+def save_figure(figure: Figure, *paths: Path) -> None:
+    """Write the figure to each path, PNG or PDF by its ending; equal figures give equal bytes."""
+    metadata = {".png": {"Software": None}, ".pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+    for path in paths:
+        if path.suffix not in metadata:
+            raise ValueError(f"{path}: figures are written as .png or .pdf")
+        with atomic_path(path) as temporary, rc_context({"pdf.fonttype": 42, "image.composite_image": False}):
+            figure.savefig(temporary, dpi=DPI, metadata=metadata[path.suffix])
+
+
+def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
+    """Draw with the upper left corner at (left, top), measured from the figure's lower left corner."""
+    baseline = top - TITLE_POINTS / 72
+    _text(figure, left, baseline, block.title, theme, size=TITLE_POINTS, weight="bold", ha="left")
+    tiles_top = top - block.titles_height
+    for i, column in enumerate(block.columns):
+        x = left + i * (TILE + GAP)
+        title = "\n".join(column.lines)
+        _text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
+        for row, tile in enumerate(column.tiles):
+            _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
+    _draw_legend(figure, block, left, tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD, theme)
+
+
+def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((left / width, bottom / height, TILE / width, TILE / height))
+    axes.imshow(tile, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color="grey", linewidth=0.5)  # where white anatomy meets white paper
+
+
+def _draw_legend(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
+    """The classes' colours; the background is black everywhere and goes without saying."""
+    width, height = figure.get_size_inches()
+    patches = [
+        Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
+        for name, colour in block.colours.items()
+    ]
+    figure.legend(
+        handles=patches,
+        loc="upper left",
+        bbox_to_anchor=(left / width, top / height),
+        ncols=block.legend_columns,
+        frameon=False,
+        fontsize=TEXT_POINTS,
+        labelcolor=theme.ink,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=1.2,
+        handleheight=1,
+        handletextpad=0.4,
+        columnspacing=1.2,
+        labelspacing=0.35,
+    )
+
+
+def _text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: str | float) -> None:
+    width, height = figure.get_size_inches()
+    style |= {"va": "baseline", "linespacing": 1.05, "color": theme.ink}
+    figure.text(x / width, y / height, text, **style)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+"""Write one digital breast phantom as DICOM series and .seg.nrrd masks, and a receipt of its files."""
+
+import argparse
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.config.data import PhantomSource
+from segguided.data.duke_layout import write_duke_layout
+from segguided.data.phantom import make_phantom
+from segguided.files import sha256_of, write_json
+
+
+def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
+    """Write the patient's files below the dataset's folder (two levels above), then the receipt."""
+    folder = receipt.parent.parent
+    phantom = make_phantom(patient, settings.seed, settings.size, settings.slices)
+    files = write_duke_layout(phantom, patient, folder)
+    write_json(
+        receipt,
+        [
+            {
+                "file": path.relative_to(folder).as_posix(),
+                "bytes": path.stat().st_size,
+                "sha256": sha256_of(path),
+            }
+            for path in files
+        ],
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patient", required=True, help="name in the patient table")
+    parser.add_argument(
+        "--settings", required=True, type=PhantomSource.from_json, help="the source's settings, JSON"
+    )
+    parser.add_argument(
+        "--receipt", required=True, type=Path, help="<results>/raw/<dataset>/receipts/<patient>.json"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    arguments = parse_arguments()
+    write_phantom(arguments.patient, arguments.settings, arguments.receipt)
+
+
+if __name__ == "__main__":
+    run(main)

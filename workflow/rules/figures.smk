@@ -1,0 +1,89 @@
+# The figures: real images, masks and generated images of test patients, from the grid's first seed.
+
+
+localrules:
+    draw_figure1,
+    draw_figure2,
+    draw_showcase,
+
+
+rule draw_figure1:
+    input:
+        program=program("draw_figure1"),
+        slices=figure_slices,
+        generated=figure_images,
+    output:
+        png="<results>/figure1.png",
+        pdf="<results>/figure1.pdf",
+    log:
+        "<logs>/draw_figure1.log",
+    benchmark:
+        "<benchmarks>/draw_figure1.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=figure_arguments,
+    message:
+        "Drawing figure 1: real, mask-guided and unconditional images"
+    shell:
+        "python {input.program[0]} {params.datasets} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_figure2:
+    input:
+        program=program("draw_figure2"),
+        slices=figure_slices,
+        generated=figure_images,
+    output:
+        png="<results>/figure2.png",
+        pdf="<results>/figure2.pdf",
+    log:
+        "<logs>/draw_figure2.log",
+    benchmark:
+        "<benchmarks>/draw_figure2.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=figure_arguments,
+        models=CONFIG.grid.models,
+    message:
+        "Drawing figure 2: each model's images from the same test masks"
+    shell:
+        "python {input.program[0]} {params.datasets} --models {params.models}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_showcase:
+    input:
+        program=program("draw_showcase"),
+        slices=figure_slices,
+        generated=figure_images,
+    output:
+        "<results>/showcase.png",
+    log:
+        "<logs>/draw_showcase.log",
+    benchmark:
+        "<benchmarks>/draw_showcase.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=figure_arguments,
+        models=CONFIG.grid.models,
+        real=publishable_datasets(),
+    message:
+        "Drawing the picture of the README"
+    shell:
+        "python {input.program[0]} {params.datasets} --models {params.models} {params.real}"
+        " --png {output:q} > {log:q} 2>&1"
