@@ -11,7 +11,9 @@ from segguided.data.slices import to_stack, write_stack
 from segguided.data.sources import read_patient
 
 
-def prepare_patient(row: Mapping[str, str], preparation: Preparation, raw: Sequence[Path], output: Path) -> None:
+def prepare_patient(
+    row: Mapping[str, str], preparation: Preparation, raw: Sequence[Path], output: Path
+) -> None:
     """Write the slices of the patient in `row` to `output`."""
     image, mask = read_patient(preparation.source, preparation.classes, row, raw)
     write_stack(output, to_stack(row["patient"], image, mask, preparation))

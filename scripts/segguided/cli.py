@@ -5,17 +5,26 @@ import sys
 from collections.abc import Callable
 
 LOG = logging.getLogger("segguided")
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; what it has is saved, and the same command continues it."""
 
 
 def run(main: Callable[[], None]) -> None:
     """Call `main` as a script's body.
 
     ValueError and OSError are the user's to mend: their message goes to stderr as one line, exit code 1.
-    Anything else is a defect of this project and keeps its traceback.
+    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its traceback.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    LOG.setLevel(logging.INFO)
     try:
         main()
+    except Interrupted as stop:
+        LOG.info("%s", stop)
+        sys.exit(TRY_AGAIN)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {_one_line(error)}")
 

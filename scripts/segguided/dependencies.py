@@ -44,7 +44,7 @@ def _imported(file: Path) -> frozenset[str]:
 
 @cache
 def _files(module: str, root: Path) -> list[Path]:
-    """The files below `root` that importing `module` runs: each package's __init__ on the way, and its own."""
+    """The files below `root` that importing `module` runs: its own and each package's __init__ on the way."""
     parts = module.split(".")
     packages = [root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
     return [path for path in [*packages, root.joinpath(*parts).with_suffix(".py")] if path.is_file()]

@@ -51,9 +51,9 @@ wildcard_constraints:
     table="|".join(map(str, TABLES)),
 
 
-def program(name):
-    """The program inputs of scripts/<name>.py: the script and every library file it imports."""
-    return [str(path) for path in dependencies(Path("scripts", f"{name}.py"))]
+def library(script):
+    """The library files scripts/<script>.py imports: with them as inputs, an edit reruns what it affects."""
+    return [str(path) for path in dependencies(Path("scripts", f"{script}.py"))]
 
 
 def slices_of(dataset, split):

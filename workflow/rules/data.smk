@@ -8,7 +8,8 @@ localrules:
 
 rule fetch_package:
     input:
-        program=program("fetch_package"),
+        script="scripts/fetch_package.py",
+        library=library("fetch_package"),
     output:
         "<results>/downloads/{package}.tar.gz",
     log:
@@ -26,13 +27,14 @@ rule fetch_package:
     message:
         "Downloading the source package {wildcards.package}"
     shell:
-        "python {input.program[0]} --requirement {wildcards.package:q} --sha256 {params.sha256}"
+        "python {input.script} --requirement {wildcards.package:q} --sha256 {params.sha256}"
         " --output {output:q} > {log:q} 2>&1"
 
 
 rule write_phantom:
     input:
-        program=program("write_phantom"),
+        script="scripts/write_phantom.py",
+        library=library("write_phantom"),
     output:
         "<results>/raw/{dataset}/receipts/{patient}.json",
     log:
@@ -50,13 +52,14 @@ rule write_phantom:
     message:
         "Writing the digital phantom {wildcards.patient} as DICOM"
     shell:
-        "python {input.program[0]} --patient {wildcards.patient:q} --settings {params.settings:q}"
+        "python {input.script} --patient {wildcards.patient:q} --settings {params.settings:q}"
         " --receipt {output:q} > {log:q} 2>&1"
 
 
 rule prepare_patient:
     input:
-        program=program("prepare_patient"),
+        script="scripts/prepare_patient.py",
+        library=library("prepare_patient"),
         raw=raw_files,
     output:
         "<results>/slices/{dataset}/{patient}.npz",
@@ -76,13 +79,14 @@ rule prepare_patient:
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:
-        "python {input.program[0]} --row {params.row:q} --preparation {params.preparation:q}"
+        "python {input.script} --row {params.row:q} --preparation {params.preparation:q}"
         " --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule split_dataset:
     input:
-        program=program("split_dataset"),
+        script="scripts/split_dataset.py",
+        library=library("split_dataset"),
         slices=all_slices,
     output:
         "<results>/data/{dataset}/splits.csv",
@@ -101,5 +105,5 @@ rule split_dataset:
     message:
         "Listing the splits of {wildcards.dataset}"
     shell:
-        "python {input.program[0]} --splits {params.splits:q} --slices {input.slices:q}"
+        "python {input.script} --splits {params.splits:q} --slices {input.slices:q}"
         " --output {output:q} > {log:q} 2>&1"

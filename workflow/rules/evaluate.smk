@@ -7,7 +7,8 @@ localrules:
 
 rule evaluate_model:
     input:
-        program=program("evaluate_model"),
+        script="scripts/evaluate_model.py",
+        library=library("evaluate_model"),
         test=test_slices,
         generated=generated_test,
         evaluator="<results>/segmenters/{dataset}/real/seed{seed}/model.safetensors",
@@ -35,7 +36,7 @@ rule evaluate_model:
     message:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.program[0]} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
+        "python {input.script} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
         " --test {input.test:q} {params.generated} --evaluator {input.evaluator:q}"
         " --trained-on {input.trained_on:q} --halves {params.halves:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
@@ -43,7 +44,8 @@ rule evaluate_model:
 
 rule make_table:
     input:
-        program=program("make_table"),
+        script="scripts/make_table.py",
+        library=library("make_table"),
         records=metrics_records,
         paper="workflow/paper_values.tsv",
     output:
@@ -64,5 +66,5 @@ rule make_table:
     message:
         "Writing table {wildcards.table}"
     shell:
-        "python {input.program[0]} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
+        "python {input.script} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
         " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"

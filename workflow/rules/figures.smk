@@ -9,7 +9,8 @@ localrules:
 
 rule draw_figure1:
     input:
-        program=program("draw_figure1"),
+        script="scripts/draw_figure1.py",
+        library=library("draw_figure1"),
         slices=figure_slices,
         generated=figure_images,
     output:
@@ -30,12 +31,13 @@ rule draw_figure1:
     message:
         "Drawing figure 1: real, mask-guided and unconditional images"
     shell:
-        "python {input.program[0]} {params.datasets} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+        "python {input.script} {params.datasets} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule draw_figure2:
     input:
-        program=program("draw_figure2"),
+        script="scripts/draw_figure2.py",
+        library=library("draw_figure2"),
         slices=figure_slices,
         generated=figure_images,
     output:
@@ -57,13 +59,14 @@ rule draw_figure2:
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
-        "python {input.program[0]} {params.datasets} --models {params.models}"
+        "python {input.script} {params.datasets} --models {params.models}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule draw_showcase:
     input:
-        program=program("draw_showcase"),
+        script="scripts/draw_showcase.py",
+        library=library("draw_showcase"),
         slices=figure_slices,
         generated=figure_images,
     output:
@@ -85,5 +88,5 @@ rule draw_showcase:
     message:
         "Drawing the picture of the README"
     shell:
-        "python {input.program[0]} {params.datasets} --models {params.models} {params.real}"
+        "python {input.script} {params.datasets} --models {params.models} {params.real}"
         " --png {output:q} > {log:q} 2>&1"

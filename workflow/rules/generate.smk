@@ -3,7 +3,8 @@
 
 rule generate_images:
     input:
-        program=program("generate_images"),
+        script="scripts/generate_images.py",
+        library=library("generate_images"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
@@ -27,7 +28,7 @@ rule generate_images:
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.program[0]} --weights {input.weights:q} --sampling {params.sampling:q}"
+        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q}"
         " --slices {input.test:q} --output {output.test:q}"
         " --slices {input.held_out:q} --output {output.held_out:q}"
         " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"

@@ -4,7 +4,8 @@
 
 rule train_diffusion:
     input:
-        program=program("train_diffusion"),
+        script="scripts/train_diffusion.py",
+        library=library("train_diffusion"),
         slices=training_slices,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -28,14 +29,15 @@ rule train_diffusion:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.program[0]} --slices {input.slices:q} --model {params.model:q}"
+        " python {input.script} --slices {input.slices:q} --model {params.model:q}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
         " --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_segmenter:
     input:
-        program=program("train_segmenter"),
+        script="scripts/train_segmenter.py",
+        library=library("train_segmenter"),
         slices=held_out_slices,
         generated=generated_held_out,
         test=test_slices,
@@ -63,7 +65,7 @@ rule train_segmenter:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
         "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.program[0]} --slices {input.slices:q} {params.generated}"
+        " python {input.script} --slices {input.slices:q} {params.generated}"
         " --test {input.test:q} --halves {params.halves:q} --segmenter {params.segmenter:q}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
         " --output {output.weights:q} > {log:q} 2>&1"

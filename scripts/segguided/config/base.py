@@ -27,7 +27,7 @@ class Settings(BaseModel):
             given = value if isinstance(value, list | tuple) else [value]
             if field and field.annotation is not bool and any(isinstance(one, bool) for one in given):
                 raise ValueError(
-                    f"{key} holds a truth value, but numbers or text are expected; quote a bare yes, no, on or off"
+                    f"{key}: expected numbers or text, got a truth value; quote a bare yes, no, on or off"
                 )
         return values
 

@@ -71,7 +71,7 @@ def _follow(location: Sequence[int | str], values: object, schema: Schema) -> tu
         if part == "[key]":
             return f"the name {path}", node
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-        named = next(iter(node.get("patternProperties", {}).values()), {})
+        named: Schema = next(iter(node.get("patternProperties", {}).values()), {})
         node = node.get("properties", {}).get(part) or node.get("items") or named
         value = (
             value[part] if isinstance(part, int) and isinstance(value, list | tuple) else section.get(part)

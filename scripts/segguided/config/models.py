@@ -83,7 +83,9 @@ class DiffusionModel(Settings):
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
-    min_snr_gamma: float | None = Field(default=None, gt=0)  # loss weight min(SNR, γ)/SNR; None: 1, as the paper
+    min_snr_gamma: float | None = Field(
+        default=None, gt=0
+    )  # loss weight min(SNR, γ)/SNR; None: 1, as the paper
     schedule: NoiseSchedule = NoiseSchedule()
     unet: Unet
     training: Training

@@ -40,7 +40,8 @@ def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]
     """Image (HU, int16) and label map (uint8: 1 body, 2 lungs, 3 bone) of one row of the table.
 
     `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone,
-    the masks of that blood (`blood`, separated by semicolons). Both volumes are averaged in-plane to about 2.5 mm.
+    the masks of that blood (`blood`, separated by semicolons).
+    Both volumes are averaged in-plane to about 2.5 mm.
     """
     with tempfile.TemporaryDirectory() as scratch:
         image = _read_member(archive, row["member"], Path(scratch))
@@ -69,7 +70,7 @@ def _read_member(archive: Path, member: str, folder: Path) -> Volume:
 
 
 def block_mean(array_zyx: np.ndarray, factor: int) -> np.ndarray:
-    """Averages over factor × factor pixels of each slice, float32; what is left over at the end is dropped."""
+    """Averages over factor × factor pixels of each slice, float32; leftovers at the end are dropped."""
     slices, height, width = array_zyx.shape
     rows, columns = height // factor, width // factor
     blocks = array_zyx[:, : rows * factor, : columns * factor].reshape(slices, rows, factor, columns, factor)

@@ -166,7 +166,7 @@ def _one_breast(
 
 
 def _surface(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breast]) -> tuple[Float, Float]:
-    """Depth below the skin, and height of the breast over the chest wall's fat at the voxel's (x, z), in mm."""
+    """Depth below the skin, and height of the breast over the chest wall's fat at its (x, z), in mm."""
     # Bending the coordinates lets the outline bulge and undulate as a height over (x, z) alone cannot.
     outwards = 1 + rng.uniform(-0.0005, 0.0035) * np.clip(-grid.y, 0, None)  # breasts lean apart
     x = grid.x / outwards + 3.5 * _noise(rng, grid, 28)

@@ -41,7 +41,8 @@ def _roots(rng: np.random.Generator, room_mm: np.ndarray, count: int) -> list[np
     heights = lowest + (highest - lowest) * (np.arange(count) + 0.5) / count
     roots = []
     for height in heights:
-        level = room_mm[np.argsort(np.abs(room_mm[:, 0] - height), kind="stable")[:400]]
+        off_mm = np.abs(room_mm[:, 0] - height)
+        level = room_mm[off_mm <= off_mm.min() + 1e-6]
         few = level[rng.permutation(len(level))[:12]]
         roots.append(few[few[:, 1].argmax()])  # the one nearest to the chest wall
     return roots

@@ -1,13 +1,14 @@
-"""Volumes become 2-D slices (uint8 image, uint8 class map), one uncompressed .npz a patient, read memory-mapped.
+"""Volumes become 2-D slices (uint8 image and class map), one uncompressed .npz a patient, read memory-mapped.
 
 Shape letters: S slices, B batch, H height (y, anterior at the top), W width (x, patient's right at the left).
 """
 
 import json
-import zipfile
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from segguided.config.data import Intensity, Preparation
+from segguided.data.npz import map_npz
 from segguided.data.volume import Volume, check_finite, check_same_grid
 from segguided.files import atomic_path
 
@@ -28,7 +30,9 @@ class Stack:
     masks_SHW: np.ndarray  # uint8, class k is the k-th class of the dataset, 0 background
     positions_S: np.ndarray  # float64, LPS z in mm
     provenance: dict[str, Any]
-    index_S: np.ndarray | None = None  # place of each slice in the patient's file; None: all of them, in order
+    index_S: np.ndarray | None = (
+        None  # place of each slice in the patient's file; None: all of them, in order
+    )
 
     @property
     def names(self) -> list[str]:
@@ -41,12 +45,19 @@ class SliceSet:
     """The slices of several patients behind one index; pixels stay on disk until asked for."""
 
     def __init__(self, stacks: Sequence[Stack]) -> None:
+        """`stacks` in any order; they are kept by patient. Raises ValueError for none, or a patient twice."""
         if not stacks:
             raise ValueError("expected the slices of at least one patient, got none; check the split")
         self.stacks = sorted(stacks, key=lambda stack: stack.patient)
+        for one, following in pairwise(self.stacks):
+            if one.patient == following.patient:
+                raise ValueError(
+                    f"patient {one.patient} stands twice in one set of slices; name each file once"
+                )
         self._starts = np.cumsum([0] + [len(stack.images_SHW) for stack in self.stacks])
 
     def __len__(self) -> int:
+        """Number of slices."""
         return int(self._starts[-1])
 
     @cached_property
@@ -71,15 +82,21 @@ class SliceSet:
 
     def where(self, chosen_S: Sequence[bool]) -> "SliceSet":
         """The slices for which `chosen_S` is true, with their names; patients left without any drop out."""
-        parts = np.split(np.asarray(chosen_S, bool), self._starts[1:-1])
+        chosen = np.asarray(chosen_S, bool)
+        if chosen.shape != (len(self),) or not chosen.any():
+            raise ValueError(
+                f"expected to keep some of {len(self)} slices, got {chosen.sum()} of {chosen.size}"
+            )
+        parts = np.split(chosen, self._starts[1:-1])
         return SliceSet([_subset(s, part) for s, part in zip(self.stacks, parts, strict=True) if part.any()])
 
     def with_images(self, images_SHW: np.ndarray, names: Sequence[str]) -> "SliceSet":
         """The same masks under other images, which must be those of the same mask ids in the same order."""
-        if list(names) != self.names:
+        size = self.stacks[0].masks_SHW.shape[1:]
+        if list(names) != self.names or images_SHW.shape != (len(self), *size):
             raise ValueError(
-                f"the generated set has {len(names)} images that do not belong to these {len(self)} masks; "
-                "generate it again from the present slices"
+                f"the generated set holds images {images_SHW.shape} that do not belong to these "
+                f"{len(self)} masks of {size}; generate it again from the present slices"
             )
         parts = np.split(images_SHW, self._starts[1:-1])
         return SliceSet([replace(s, images_SHW=part) for s, part in zip(self.stacks, parts, strict=True)])
@@ -96,17 +113,19 @@ class SliceSet:
 
 
 def _subset(stack: Stack, chosen_S: np.ndarray) -> Stack:
+    index_S = np.arange(len(chosen_S)) if stack.index_S is None else stack.index_S
     return replace(
         stack,
         images_SHW=stack.images_SHW[chosen_S],
         masks_SHW=stack.masks_SHW[chosen_S],
         positions_S=stack.positions_S[chosen_S],
-        index_S=np.flatnonzero(chosen_S),
+        index_S=index_S[chosen_S],
     )
 
 
 def read_slices(paths: Sequence[Path]) -> SliceSet:
-    """The SliceSet of several slice files. Raises ValueError when sizes differ or a file is not one of ours."""
+    """The SliceSet of several slice files. Raises ValueError for other files and unequal sizes."""
+    _allow_open_files(len(paths))
     stacks = [read_stack(Path(path)) for path in paths]
     sizes = {stack.images_SHW.shape[1:] for stack in stacks}
     if len(sizes) > 1:
@@ -114,14 +133,38 @@ def read_slices(paths: Sequence[Path]) -> SliceSet:
     return SliceSet(stacks)
 
 
+def _allow_open_files(count: int) -> None:
+    """Raise this process's limit of open files, often 1024: each memory map counts as one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
 def read_stack(path: Path) -> Stack:
-    """One patient's slice file; images and masks are memory maps."""
-    arrays = _map_npz(path)
-    missing = {"images", "masks", "positions", "provenance"} - arrays.keys()
-    if missing:
-        raise ValueError(f"{path} is not a slice file (no {', '.join(sorted(missing))}); prepare it again")
-    provenance = json.loads(str(arrays["provenance"]))
-    return Stack(path.stem, arrays["images"], arrays["masks"], np.asarray(arrays["positions"]), provenance)
+    """One patient's slice file; images and masks are read-only views of a memory map.
+
+    Raises ValueError where the file is damaged or not one of ours.
+    """
+    arrays = map_npz(path)
+    try:
+        images_SHW, masks_SHW, positions_S = arrays["images"], arrays["masks"], arrays["positions"].copy()
+        provenance = json.loads(str(arrays["provenance"]))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not a slice file ({error}); delete it and prepare it again") from error
+    shapes = images_SHW.shape, masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:])
+    if (
+        len(set(shapes)) > 1
+        or images_SHW.ndim != 3
+        or {images_SHW.dtype, masks_SHW.dtype} != {np.dtype(np.uint8)}
+    ):
+        raise ValueError(
+            f"{path}: expected uint8 images and masks (S, H, W) and S positions, got {images_SHW.dtype} "
+            f"{images_SHW.shape}, {masks_SHW.dtype} {masks_SHW.shape} and {positions_S.shape}; "
+            "prepare it again"
+        )
+    return Stack(path.stem, images_SHW, masks_SHW, positions_S, provenance)
 
 
 def write_stack(path: Path, stack: Stack) -> None:
@@ -142,35 +185,18 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 
 def read_generated(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Images (N, H, W) uint8 of a generated set, memory-mapped, and the mask ids they came from."""
-    arrays = _map_npz(path)
-    return arrays["images"], [str(name) for name in arrays["names"]]
+    """Images (N, H, W) uint8 of a generated set, memory-mapped, and the mask ids they came from.
 
-
-def _map_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an uncompressed .npz as memory maps (numpy itself maps only .npy)."""
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-            return {
-                Path(member.filename).stem: _map_member(path, file, member) for member in archive.infolist()
-            }
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run the same command again") from error
-
-
-def _map_member(path: Path, file: Any, member: zipfile.ZipInfo) -> np.ndarray:
-    """One stored member: its array starts after the local header, whose two last lengths vary."""
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"member {member.filename} is compressed, expected it stored")
-    file.seek(member.header_offset + 26)
-    name_length, extra_length = np.frombuffer(file.read(4), "<u2")
-    file.seek(member.header_offset + 30 + int(name_length) + int(extra_length))
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(file)
-    if not shape or 0 in shape:
-        return np.frombuffer(file.read(member.file_size), dtype, count=int(np.prod(shape))).reshape(shape)
-    return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+    Raises ValueError where the file is damaged or no generated set.
+    """
+    arrays = map_npz(path)
+    images_NHW, names_N = arrays.get("images", np.empty(0)), arrays.get("names", np.empty(0))
+    if images_NHW.dtype != np.uint8 or images_NHW.ndim != 3 or names_N.shape != images_NHW.shape[:1]:
+        raise ValueError(
+            f"{path}: expected uint8 images (N, H, W) and N names, got {images_NHW.dtype} "
+            f"{images_NHW.shape} and {names_N.shape}; delete it and generate it again"
+        )
+    return images_NHW, [str(name) for name in names_N]
 
 
 def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
@@ -183,21 +209,33 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     check_finite(image, patient)
     _check_classes(patient, mask.array_zyx, preparation)
     low, high = intensity_range(image.array_zyx, preparation.intensity)
+    _check_contrast(patient, image.array_zyx, low, high)
     kept = _selected(mask.array_zyx, preparation)
     if not len(kept):
         raise ValueError(
             f"patient {patient} has no slice left: {len(mask.array_zyx)} slices, none with the asked share "
-            f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop the patient"
+            f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop "
+            "the patient"
         )
     pad = _padding(image)
     shape = (len(kept), preparation.image_size, preparation.image_size)
     images_SHW, masks_SHW = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     for row, z in enumerate(kept):
         scaled = (image.array_zyx[z].astype(np.float32) - low) * (255 / (high - low))
-        resized = _resize(np.pad(np.clip(scaled, 0, 255), pad), preparation.image_size, Image.Resampling.BILINEAR)
+        resized = _resize(
+            np.pad(np.clip(scaled, 0, 255), pad), preparation.image_size, Image.Resampling.BILINEAR
+        )
         images_SHW[row] = np.rint(resized)
-        masks_SHW[row] = _resize(np.pad(mask.array_zyx[z], pad), preparation.image_size, Image.Resampling.NEAREST)
-    return Stack(patient, images_SHW, masks_SHW, image.positions_mm[kept], _provenance(image, mask, preparation, low, high))
+        masks_SHW[row] = _resize(
+            np.pad(mask.array_zyx[z], pad), preparation.image_size, Image.Resampling.NEAREST
+        )
+    return Stack(
+        patient,
+        images_SHW,
+        masks_SHW,
+        image.positions_mm[kept],
+        _provenance(image, mask, preparation, low, high),
+    )
 
 
 def intensity_range(array_zyx: np.ndarray, intensity: Intensity) -> tuple[float, float]:
@@ -205,12 +243,16 @@ def intensity_range(array_zyx: np.ndarray, intensity: Intensity) -> tuple[float,
     if intensity.kind == "window":
         return intensity.low, intensity.high
     low, high = np.percentile(array_zyx, [intensity.low, intensity.high])
-    if low >= high:
-        raise ValueError(
-            f"the volume is constant between its percentiles {intensity.low:g} and {intensity.high:g} "
-            f"(both {low:g}); it holds no image"
-        )
     return float(low), float(high)
+
+
+def _check_contrast(patient: str, array_zyx: np.ndarray, low: float, high: float) -> None:
+    darkest, brightest = float(array_zyx.min()), float(array_zyx.max())
+    if low >= high or brightest <= low or darkest >= high:
+        raise ValueError(
+            f"patient {patient}: voxels run from {darkest:g} to {brightest:g}, which {low:g}…{high:g} maps to "
+            "one grey value; choose another `intensity`, or drop the patient if it holds no image"
+        )
 
 
 def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation) -> None:
@@ -218,10 +260,13 @@ def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation)
     if highest > len(preparation.classes):
         raise ValueError(
             f"patient {patient}: mask value {highest} is outside the class table, which defines "
-            f"1…{len(preparation.classes)} ({', '.join(preparation.class_names)}); add the class or mend the mask"
+            f"1…{len(preparation.classes)} ({', '.join(preparation.class_names)}); add the class or mend "
+            "the mask"
         )
     if highest == 0:
-        raise ValueError(f"patient {patient} is empty: no voxel of its mask is labelled; mend the mask or drop it")
+        raise ValueError(
+            f"patient {patient} is empty: no voxel of its mask is labelled; mend the mask or drop it"
+        )
 
 
 def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
@@ -243,7 +288,9 @@ def _resize(array_HW: np.ndarray, size: int, filter_: Image.Resampling) -> np.nd
     return np.asarray(Image.fromarray(array_HW).resize((size, size), filter_))
 
 
-def _provenance(image: Volume, mask: Volume, preparation: Preparation, low: float, high: float) -> dict[str, Any]:
+def _provenance(
+    image: Volume, mask: Volume, preparation: Preparation, low: float, high: float
+) -> dict[str, Any]:
     return {
         "image": dict(image.provenance),
         "mask": dict(mask.provenance),

@@ -1,5 +1,6 @@
 """Where patients come from, behind one interface: a source and a patient's row give an image and a mask."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from segguided.data.volume import Volume
 
 Row = Mapping[str, str]
 MASK_FOLDER = "Segmentation_Masks_NRRD"  # of the Duke masks, at some depth below the folder a user names
+DEEPEST = 6  # levels below that folder to search
+OLD_MASKS = "supplement-v2"  # in the name of the Duke data's older 2-D masks
 
 
 def read_patient(
@@ -19,7 +22,8 @@ def read_patient(
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
     `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
-    (dicom), receipt (phantom) or source package (demo-ct). Raises ValueError where they are damaged or disagree.
+    (dicom), receipt (phantom) or source package (demo-ct). Raises ValueError where they are damaged or
+    disagree.
     """
     match source:
         case NiftiSource():
@@ -54,22 +58,44 @@ def _read_nifti(
 def _read_dicom(
     classes: Sequence[AnatomyClass], patient: str, images: Path, masks: Path
 ) -> tuple[Volume, Volume]:
+    folder = _mask_folder(masks, patient)  # before the series, which takes longer to read
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
-    folder = _mask_folder(masks, patient)
-    for file in dict.fromkeys(c.file for c in classes):
-        wanted = {c.segment: k for k, c in enumerate(classes, 1) if c.file == file}
-        path = folder / file.format(patient=patient)
-        found = nrrd.read_segments(path, list(wanted), image)
-        for segment, index in wanted.items():  # in class order: where two claim a voxel, the later wins
-            mask_zyx[found[segment]] = index
+    for index, one in enumerate(classes, 1):  # in class order: where two claim a voxel, the later wins
+        path = folder / str(one.file).format(patient=patient)
+        mask_zyx[nrrd.read_segment(path, one.segment, image)] = index
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": folder.name})
 
 
 def _mask_folder(masks: Path, patient: str) -> Path:
-    """The folder of a patient's masks, in `masks` itself or below its Segmentation_Masks_NRRD."""
-    candidates = [masks, *sorted(masks.rglob(MASK_FOLDER))]
-    for folder in candidates:
-        if (folder / patient).is_dir():
-            return folder / patient
-    raise ValueError(f"no folder of masks for patient {patient} in {masks}, nor below a {MASK_FOLDER} in it")
+    """The folder of a patient's masks, in `masks` itself or in a Segmentation_Masks_NRRD below it.
+
+    Level by level, so that finding it lists none of the patients' own folders. Raises ValueError where there
+    is none, and for the older 2-D masks, which do not fit.
+    """
+    if not masks.is_dir():
+        raise ValueError(
+            f"{masks}: expected the folder of the masks, but there is none; correct source.masks"
+        )
+    level, refused = [masks], [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
+    for _ in range(DEEPEST if not refused else 0):
+        for folder in level:
+            if (folder.name == MASK_FOLDER or folder is masks) and (folder / patient).is_dir():
+                return folder / patient
+        below = [path for folder in level if folder.name != MASK_FOLDER for path in _folders(folder)]
+        refused += [path for path in below if OLD_MASKS in path.name.lower()]
+        level = [path for path in below if OLD_MASKS not in path.name.lower()]
+    if refused:
+        raise ValueError(
+            f"{refused[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, whose "
+            "masks are 3-D, as source.masks"
+        )
+    raise ValueError(
+        f"{masks}: no folder of masks for patient {patient}, neither there nor in a {MASK_FOLDER} up to "
+        f"{DEEPEST - 1} levels below; correct source.masks, or drop the patient"
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())

@@ -2,12 +2,14 @@
 
 import csv
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segguided.config.data import SplitCounts
 
 SPLITS = ("train", "held-out", "test")
+PATIENT = re.compile(r"\w[\w.+=@-]*")  # becomes a file name, and a value on command lines
 BLOCK = 8  # neighbouring slices that stay together where one patient alone must be halved
 
 Row = Mapping[str, str]
@@ -16,15 +18,21 @@ Row = Mapping[str, str]
 def read_manifest(path: Path) -> list[dict[str, str]]:
     """Rows of a tab-separated patient table; lines that start with # are comments.
 
-    Raises ValueError without a column `patient`, with a blank or repeated patient, or without rows.
+    Raises ValueError for a file that cannot be read, without a column `patient`, without rows, with a ragged
+    or repeated row, or with a patient whose name is blank or no plain file name.
     """
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    except FileNotFoundError as error:
-        raise ValueError(f"patient table {path} does not exist; name an existing file in the config") from error
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte-order mark first
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"patient table {path} cannot be read ({error}); name an existing text file (UTF-8) in the config"
+        ) from error
+    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
     rows = list(csv.DictReader(lines, delimiter="\t"))
     if not rows or "patient" not in rows[0]:
-        raise ValueError(f"{path}: expected a tab-separated table with a column `patient` and at least one row")
+        raise ValueError(
+            f"{path}: expected a tab-separated table with a column `patient` and at least one row"
+        )
     seen: dict[str, str] = {}
     for row in rows:
         _check_row(path, row, seen)
@@ -34,11 +42,21 @@ def read_manifest(path: Path) -> list[dict[str, str]]:
 
 def _check_row(path: Path, row: Row, seen: Mapping[str, str]) -> None:
     patient = row["patient"]
-    if not patient or "/" in patient or None in row or None in row.values():
-        raise ValueError(f"{path}: the row of patient '{patient}' is blank, ragged or holds a '/'; mend the table")
+    if None in row or None in row.values():
+        raise ValueError(
+            f"{path}: the row of patient '{patient}' has more or fewer cells than the header; mend it"
+        )
+    if not PATIENT.fullmatch(patient):
+        raise ValueError(
+            f"{path}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits and "
+            "_ . + = @ -, a letter, digit or _ first"
+        )
     if patient in seen:
-        where = f" ({seen[patient]} and {row['split']})" if row.get("split") else ""
-        raise ValueError(f"{path}: patient {patient} stands twice{where}; a patient belongs to one split only")
+        splits = sorted({seen[patient], row.get("split") or ""} - {""})
+        where = f" (in {' and '.join(splits)})" if splits else ""
+        raise ValueError(
+            f"{path}: patient {patient} stands twice{where}; a patient belongs to one split only"
+        )
 
 
 def assign_splits(rows: Sequence[Row], counts: SplitCounts | None) -> dict[str, list[str]]:
@@ -49,7 +67,9 @@ def assign_splits(rows: Sequence[Row], counts: SplitCounts | None) -> dict[str, 
     splits = _drawn(rows, counts) if counts else _listed(rows)
     for name in SPLITS:
         if not splits[name]:
-            raise ValueError(f"split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at least one")
+            raise ValueError(
+                f"split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at least one"
+            )
     return {name: sorted(splits[name]) for name in SPLITS}
 
 
@@ -59,8 +79,8 @@ def _listed(rows: Sequence[Row]) -> dict[str, list[str]]:
         name = row.get("split") or ""
         if name not in splits:
             raise ValueError(
-                f"patient {row['patient']} has split '{name}'; write one of {', '.join(SPLITS)} in the patient "
-                "table's column `split`, or set `split:` with a seed in the dataset's config"
+                f"patient {row['patient']} has split '{name}'; write one of {', '.join(SPLITS)} in the "
+                "patient table's column `split`, or set `split:` with a seed in the dataset's config"
             )
         splits[name].append(row["patient"])
     return splits
@@ -70,8 +90,8 @@ def _drawn(rows: Sequence[Row], counts: SplitCounts) -> dict[str, list[str]]:
     patients = sorted(row["patient"] for row in rows)
     if counts.held_out + counts.test >= len(patients):
         raise ValueError(
-            f"{len(patients)} patients cannot give {counts.held_out} held-out and {counts.test} test patients "
-            "and leave one to train; lower the counts in `split:`"
+            f"{len(patients)} patients cannot give {counts.held_out} held-out and {counts.test} test "
+            "patients and leave one to train; lower the counts in `split:`"
         )
     random.Random(counts.seed).shuffle(patients)
     test_end = counts.held_out + counts.test
@@ -95,12 +115,26 @@ def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     return {p: ("validation" if rank < middle else "test") for rank, p in enumerate(shuffled)}
 
 
-def in_half(names: Sequence[str], patients: Sequence[str], halves: Mapping[str, str], half: str) -> list[bool]:
-    """Whether each slice (its mask id and patient) belongs to `half` (`validation` or `test`)."""
-    def belongs(name: str, patient: str) -> bool:
+def in_half(
+    names: Sequence[str], patients: Sequence[str], halves: Mapping[str, str], half: str
+) -> list[bool]:
+    """Whether each slice (its mask id and patient) belongs to `half` (`validation` or `test`).
+
+    Raises ValueError where a patient halved by slices has too few of them for two halves.
+    """
+    blocks = [int(name.rsplit("_", 1)[1]) // BLOCK for name in names]
+    alone = [
+        block for block, patient in zip(blocks, patients, strict=True) if halves[str(patient)] == "by-slice"
+    ]
+    if alone and len({block % 2 for block in alone}) == 1:
+        raise ValueError(
+            f"the only test patient has {len(alone)} slices, too few for two halves of blocks of {BLOCK}; "
+            f"keep at least {BLOCK + 1} of its slices or add a test patient"
+        )
+
+    def belongs(block: int, patient: str) -> bool:
         if halves[patient] != "by-slice":
             return halves[patient] == half
-        block = int(name.rsplit("_", 1)[1]) // BLOCK
         return (block % 2 == 0) == (half == "validation")
 
-    return [belongs(name, str(patient)) for name, patient in zip(names, patients, strict=True)]
+    return [belongs(block, str(patient)) for block, patient in zip(blocks, patients, strict=True)]

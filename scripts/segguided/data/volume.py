@@ -3,6 +3,7 @@
 Axis letters: i, j, k as stored in a file; x to the patient's left, y to posterior, z to superior.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,7 @@ class Volume:
     @property
     def positions_mm(self) -> np.ndarray:
         """LPS z coordinate of each slice's first voxel, in mm, shape (Z,), ascending."""
-        return self.affine[2, 3] + self.affine[2, 2] * np.arange(self.array_zyx.shape[0])
+        return np.asarray(self.affine[2, 3] + self.affine[2, 2] * np.arange(self.array_zyx.shape[0]))
 
 
 def oriented(
@@ -59,16 +60,19 @@ def oriented(
 
 
 def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:
-    """Raise ValueError unless image and mask have one shape and one affine (to `tolerance_mm`)."""
+    """Raise ValueError unless image and mask have one shape and their corners coincide (to `tolerance_mm`)."""
     if image.array_zyx.shape != mask.array_zyx.shape:
         raise ValueError(
             f"{what}: the image has shape {image.array_zyx.shape} (z, y, x) and the mask {mask.array_zyx.shape}; "
             "they must be drawn on the same grid: check that both belong to one series"
         )
-    apart = float(np.abs(image.affine - mask.affine).max())
+    # At the corners, for there an error of spacing or direction, multiplied by the index, is largest.
+    ends_xyz = [(0, n - 1) for n in reversed(image.array_zyx.shape)]
+    corners = np.array([(*corner, 1) for corner in itertools.product(*ends_xyz)])
+    apart = float(np.abs((image.affine - mask.affine) @ corners.T).max())
     if apart > tolerance_mm:
         raise ValueError(
-            f"{what}: image and mask lie on different grids (affines differ by up to {apart:.2f} mm); "
+            f"{what}: image and mask lie on different grids (corners up to {apart:.2f} mm apart); "
             "check that both belong to one series"
         )
 

@@ -1,0 +1,46 @@
+"""A miniature of the whole workflow: copies of the repository, and runs of it on four tiny phantoms."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MINIATURE = "workflow/miniature.yaml"
+PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "scripts", "slurm")
+
+
+def copy_repository(folder: Path) -> Path:
+    """The files a run needs, in a new folder; no results."""
+    target = folder / "repository"
+    target.mkdir()
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_symlink():
+            (target / part).symlink_to(source.readlink())
+        elif source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+        else:
+            shutil.copy(source, target / part)
+    shutil.copy(ROOT / "tests" / "miniature.yaml", target / MINIATURE)
+    shutil.copy(ROOT / "tests" / "miniature.tsv", target / "workflow/manifests/miniature.tsv")
+    return target
+
+
+def snakemake(repository: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run snakemake in `repository` with this Python's environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=repository, capture_output=True, text=True, env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def jobs_of(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """Job counts of each rule in a dry-run's summary."""
+    table = re.search(r"^job +count\n[- ]+\n(.*?)^total", result.stdout + result.stderr, re.DOTALL | re.MULTILINE)
+    if not table:
+        return {}
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}

@@ -1,0 +1,261 @@
+"""The configuration: what loads, what is refused and in which words, and that every key has a reader."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+from segguided.config import data, evaluation, models, workflow
+from segguided.config.base import Settings, SettingsError
+from segguided.config.data import NiftiSource, Preparation
+from segguided.config.models import Training
+from segguided.config.workflow import Config, load, schema
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[1]
+DELETED = object()
+NIFTI = {"kind": "nifti", "folder": "ct"}
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def demo() -> Any:
+    values = read("config.yaml")
+    update_config(values, read("workflow/demo.yaml"))
+    return values
+
+
+def changed(path: str, value: Any) -> Any:
+    """config.yaml with one value replaced, added or DELETED; numbers in the path index lists."""
+    values = read("config.yaml")
+    *above, last = [int(part) if part.isdigit() else part for part in path.split("/")]
+    section = values
+    for part in above:
+        section[part] = section = copy.deepcopy(section[part])  # anchors share sections
+    if value is DELETED:
+        del section[last]
+    else:
+        section[last] = value
+    return values
+
+
+def refusal(path: str, value: Any) -> str:
+    with pytest.raises(ValueError, match="^config: ") as caught:
+        load(changed(path, value))
+    message = str(caught.value).removeprefix("config: ")
+    assert "\n" not in message
+    assert "Input should" not in message
+    assert "Value error" not in message
+    return message
+
+
+def test_both_configurations_load() -> None:
+    assert load(read("config.yaml")).models["segguided"].training.epochs == 400
+    small = load(demo())
+    assert small.models["segguided"].training.epochs is None
+    assert small.datasets["ct-torso"].image_size == 64
+    assert small.pathvars["results"] == "results/demo"
+
+
+SENTENCES = [
+    ("grdi", {}, "unknown key grdi; did you mean grid?"),
+    ("grid/sedes", [0], "unknown key grid.sedes; did you mean seeds?"),
+    ("datasets/ct-torso/x", 1, "unknown key datasets.ct-torso.x; known here: classes, image_size, intensity, "),
+    ("datasets/ct-torso/classes/1/colour", "red", "unknown key datasets.ct-torso.classes[1].colour; did you mean color?"),
+    ("datasets/breast-phantom/source/sizes", 1, "unknown key datasets.breast-phantom.source.sizes; did you mean size?"),
+    ("models/segguided/unet/chanels", [1], "unknown key models.segguided.unet.chanels; did you mean channels?"),
+    ("pathvars", {"result": "here"}, "pathvars.result: expected 'results', 'logs' or 'benchmarks', got 'result'"),
+    ("segmenter", DELETED, "segmenter is missing; add it"),
+    ("segmenter", None, "segmenter: expected a section of keys with values, got nothing"),
+    ("datasets", [], "datasets: expected a section of keys with values, got []"),
+    ("models/segguided/schedule/timesteps", "many", "models.segguided.schedule.timesteps: expected a whole number, got 'many'"),
+    ("models/segguided/schedule/timesteps", 10.5, "models.segguided.schedule.timesteps: expected a whole number, got 10.5"),
+    ("models/segguided/training/learning_rate", [1], "models.segguided.training.learning_rate: expected a number, got [1]"),
+    ("models/segguided/training/learning_rate", 0, "models.segguided.training.learning_rate: expected a number above 0, got 0"),
+    ("models/segguided/training/learning_rate", float("inf"), "expected a finite number, got inf"),
+    ("models/segguided/training/ema_decay", 1, "models.segguided.training.ema_decay: expected a number below 1, got 1"),
+    ("models/segguided/training/precision", "fp16", "expected 'auto', 'bf16' or 'fp32', got 'fp16'"),
+    ("models/segguided/unet/channels", 128, "models.segguided.unet.channels: expected a list such as [a, b], got 128"),
+    ("models/segguided/unet/channels", [128, 0], "models.segguided.unet.channels[1]: expected a number of at least 1, got 0"),
+    ("evaluation/bootstrap_resamples", 5, "evaluation.bootstrap_resamples: expected a number of at least 100, got 5"),
+    ("grid/seeds", [-1], "grid.seeds[0]: expected a number of at least 0, got -1"),
+    ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
+    ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
+    ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
+    ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
+    ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, unconditional"),
+    ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, ct-torso"),
+    ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom"),
+    ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom"),
+    ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are percentile, window"),
+    ("datasets/ct-torso/intensity/kind", DELETED, "datasets.ct-torso.intensity.kind is missing; add one of percentile, window"),
+    ("datasets/ct-torso/intensity/low", 600, "datasets.ct-torso.intensity: window needs low < high, got low=600 and high=600"),
+    ("datasets/breast-phantom/intensity/low", 99.9, "percentile clip needs low < high, got low=99.9 and high=99.5"),
+    ("datasets/breast-phantom/intensity/high", 101, "datasets.breast-phantom.intensity.high: expected a number of at most 100, got 101"),
+    ("datasets/ct-torso/classes/1/name", "body", "datasets.ct-torso.classes: class names must differ, but body stands twice; rename one"),
+    ("datasets/ct-torso/classes/1/name", "left lung", "classes[1].name: expected letters, digits, '_' and '-' only"),
+    ("datasets/ct-torso/classes/0/label", 256, "classes[0].label: expected a number of at most 255, got 256"),
+    ("datasets/breast-phantom/classes/0/file", None, "classes breast of a phantom dataset name no .seg.nrrd; give each class its `file`"),
+    ("datasets/breast-phantom/classes/2/segment", "Vessels", "stands for two classes; give each class its own `segment`"),
+    ("datasets/breast-phantom/classes/0/file", "{id}.seg.nrrd", "'{id}.seg.nrrd' may hold no placeholder but {patient}"),
+    ("datasets/breast-phantom/classes/0/file", "{patient.seg.nrrd", "is no file name pattern"),
+    ("datasets/ct-torso/source", {**NIFTI, "mask": "mask.nii"}, "names one file for all patients; use a column, such as {patient}"),
+    ("datasets/ct-torso/source", {**NIFTI, "ignore": [6, 3]}, "source.ignore names [3], which are labels of classes"),
+    ("datasets/breast-phantom/split/test", 0, "datasets.breast-phantom.split.test: expected a number of at least 1, got 0"),
+    ("models/segguided/training/steps", 5, "models.segguided.training: expected either epochs or steps, got both; set one"),
+    ("models/segguided/training/epochs", None, "models.segguided.training: expected either epochs or steps, got neither; set one"),
+    ("models/segguided/unet/norm_groups", 48, "are not multiples of norm_groups=48; change either"),
+    ("models/segguided/unet/attention_levels", [6], "attention_levels [6] do not exist; 6 levels count from 0"),
+    ("models/segguided/schedule/beta_start", 0.5, "noise must grow, got beta_start=0.5 above beta_end=0.02; swap them"),
+    ("sampling/steps", 1001, "sampling.steps is 1001, but models.segguided.schedule has only 1000 timesteps"),
+    ("datasets/ct-torso/image_size", 240, "datasets.ct-torso.image_size is 240, which the levels of models.segguided.unet cannot halve evenly; choose a multiple of 32"),
+    ("segmenter/channels", [1] * 10, "image_size is 256, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), SENTENCES)
+def test_a_mistake_gets_one_sentence_with_path_value_and_remedy(path: str, value: Any, expected: str) -> None:
+    assert expected in refusal(path, value)
+
+
+@pytest.mark.parametrize("name", ["ct torso", "a/b", "..", "", "-flag", "größe", "a.b", "{x}"])
+@pytest.mark.parametrize("section", ["datasets", "models"])
+def test_names_that_would_make_bad_folders_are_refused(section: str, name: str) -> None:
+    values = read("config.yaml")
+    values[section][name] = copy.deepcopy(next(iter(values[section].values())))
+    with pytest.raises(ValueError, match="expected letters, digits, '_' and '-' only") as caught:
+        load(values)
+    assert f"the name {section}" in str(caught.value)
+
+
+def test_a_number_as_a_name_is_refused() -> None:
+    values = read("config.yaml")
+    values["datasets"][7] = values["datasets"]["ct-torso"]
+    with pytest.raises(ValueError, match="expected text, in quotes where it looks like a number, got 7"):
+        load(values)
+
+
+def test_no_model_may_be_called_real() -> None:
+    values = read("config.yaml")
+    values["models"]["real"] = values["models"]["segguided"]
+    with pytest.raises(
+        ValueError, match=r"models\.real: this name stands for the real images; choose another"
+    ):
+        load(values)
+
+
+def test_each_mistake_has_its_line() -> None:
+    values = changed("grid/seeds", [-1])
+    values["segmenter"]["channels"] = "big"
+    with pytest.raises(ValueError, match="grid.seeds") as caught:
+        load(values)
+    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == [
+        " grid.seeds[0]",
+        " segmenter.channels",
+    ]
+
+
+def test_labels_of_nifti_classes_must_differ() -> None:
+    classes = [{"name": "liver"}, {"name": "lungs", "label": 1}]
+    with pytest.raises(ValidationError, match="label 1 stands for two classes"):
+        Preparation.model_validate(
+            {
+                "source": NIFTI,
+                "classes": classes,
+                "image_size": 64,
+                "intensity": {"kind": "window", "low": 0, "high": 1},
+            }
+        )
+
+
+def test_exponents_without_a_point_are_numbers() -> None:
+    """YAML reads 1e-4 as text."""
+    assert isinstance(yaml.safe_load("1e-4"), str)
+    config = load(changed("models/segguided/training/learning_rate", "1e-4"))
+    assert config.models["segguided"].training.learning_rate == 1e-4
+
+
+def test_settings_do_not_change() -> None:
+    config = load(read("config.yaml"))
+    with pytest.raises(ValidationError, match="frozen"):
+        config.sampling.steps = 1
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        config.grid.seeds[0] = 1  # type: ignore[index]
+
+
+def test_json_is_stable_and_round() -> None:
+    config = load(read("config.yaml"))
+    backwards = load(
+        json.loads(json.dumps(read("config.yaml")), object_pairs_hook=lambda pairs: dict(pairs[::-1]))
+    )
+    assert backwards.to_json() == config.to_json()
+    assert Config.from_json(config.to_json()) == config
+    for model in config.models.values():
+        assert type(model).from_json(model.to_json()) == model
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("{", "JSON"), ('{"steps": 1, "batch_size": 0}', "batch_size"), ("[]", "text")]
+)
+def test_refused_json_names_the_key(text: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=f"not the settings of a Training .*{reason}"):
+        Training.from_json(text)
+
+
+def preparation(path: str, value: Any) -> str:
+    return load(changed(path, value)).datasets["ct-torso"].preparation_json()
+
+
+def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
+    before = load(read("config.yaml")).datasets["ct-torso"].preparation_json()
+    for path, value in (("classes/0/color", "teal"), ("manifest", "other.tsv"), ("paper_column", None)):
+        assert preparation(f"datasets/ct-torso/{path}", value) == before
+    for path, value in (
+        ("image_size", 128),
+        ("classes/0/name", "skin"),
+        ("slices", {"every": 2}),
+        ("source", NIFTI),
+    ):
+        assert preparation(f"datasets/ct-torso/{path}", value) != before
+
+
+def test_a_nifti_source_has_default_patterns() -> None:
+    assert NiftiSource.model_validate(NIFTI).image == "{patient}.nii.gz"
+
+
+def settings_classes() -> list[type[BaseModel]]:
+    return [
+        value
+        for module in (data, evaluation, models, workflow)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
+    ]
+
+
+def test_every_field_is_read_somewhere() -> None:
+    """As an attribute, or as a variable of its section, in code outside the settings' own modules."""
+    files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
+    code = "\n".join(path.read_text() for path in files if path.parent.name != "config")
+    # Snakemake reads pathvars itself; `match` reads a source's kind; a stride and a preparation read these two.
+    code += "pathvars .kind" + (ROOT / "scripts/segguided/config/models.py").read_text()
+    attributes = set(re.findall(r"\.(\w+)", code)) | {"pathvars"}
+    fields = {(c.__name__, name) for c in set(settings_classes()) for name in c.model_fields}
+    assert len(fields) > 40
+    assert not sorted(f"{owner}.{name}" for owner, name in fields if name not in attributes)
+
+
+def test_the_editor_schema_is_in_step_and_accepts_the_configurations() -> None:
+    written = json.loads((ROOT / "workflow/config.schema.json").read_text())
+    assert written == schema(), "write it again: write_json(Path('workflow/config.schema.json'), schema())"
+    for values in (read("config.yaml"), demo()):
+        jsonschema.Draft202012Validator(written).validate(values)
+    with pytest.raises(jsonschema.ValidationError, match="spadee"):
+        jsonschema.validate(changed("models/spadee", 3), written)

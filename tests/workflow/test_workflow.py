@@ -1,0 +1,200 @@
+"""The workflow's promises: dry-runs without data, lint, one name in five places, and what reruns when.
+
+The reruns are tried on a miniature phantom run once in a copy of the repository; see conftest.py.
+"""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+
+CARD = (
+    ["--profile", "slurm", "all"],
+    ["results/table1.csv"],
+    ["all", "--configfile", "workflow/demo.yaml", "--profile", "workflow/profiles/demo"],
+)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """The repository without any data, results or trained model."""
+    return copy_repository(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.mark.parametrize("arguments", CARD, ids=["slurm", "one-artefact", "demo"])
+def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
+    result = snakemake(fresh, "-n", *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert jobs_of(result)["train_diffusion"] == 4
+
+
+def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
+    """Run in a process where importing torch, or what needs it, is an error; CPU seconds, for they are stable."""
+    program = (
+        "import sys, time\n"
+        "for name in ('torch', 'diffusers', 'monai'): sys.modules[name] = None\n"
+        "from snakemake.cli import main\n"
+        "try: main(['-n', 'all', '-q'])\n"
+        "finally: print('CPU seconds:', time.process_time())"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=fresh, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout.split("CPU seconds:")[1]) < 5
+
+
+def test_lint(fresh):
+    result = snakemake(fresh, "--lint")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def rules():
+    """Source of each rule, by name."""
+    found = {}
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.MULTILINE):
+            found[name] = body
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(rules()))
+def test_one_verb_in_five_places(name):
+    body = rules()[name]
+    assert (ROOT / "scripts" / f"{name}.py").is_file()
+    assert f'library=library("{name}")' in body
+    assert f'script="scripts/{name}.py"' in body
+    assert f'"<logs>/{name}' in body
+    assert f'"<benchmarks>/{name}' in body
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert re.search(rf"\b{name}\b", tests.replace(f'"{name}"', "")), f"no test names {name}"
+    assert (ROOT / "scripts" / f"{name}.py").read_text().count(f"def {name}(") == 1
+
+
+@pytest.mark.parametrize("name", sorted(rules()))
+@pytest.mark.parametrize("directive", ["log", "benchmark", "conda", "threads", "resources", "message", "shell"])
+def test_each_rule_has_each_directive(name, directive):
+    assert f"    {directive}:" in rules()[name]
+    assert "> {log:q} 2>&1" in rules()[name]
+
+
+def test_no_run_blocks_scripts_or_lambdas():
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
+        assert not re.search(r"^\s+(run|script):|lambda", path.read_text(), re.MULTILINE), path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"grid": {"models": ["spadee"]}}, "grid.models names 'spadee'"),
+        ({"grid": {"datasets": ["brest-mri"]}}, "grid.datasets names 'brest-mri'"),
+        ({"sampling": {"stepps": 3}}, "sampling.stepps"),
+        ({"datasets": {"breast-phantom": {"manifest": "nowhere.tsv"}}}, "nowhere.tsv does not exist"),
+    ],
+)
+def test_mistakes_in_the_config_stop_the_parsing_with_one_message(fresh, tmp_path, change, message):
+    import yaml
+
+    path = tmp_path / "change.yaml"
+    path.write_text(yaml.safe_dump(change))
+    result = snakemake(fresh, "-n", "all", "--configfile", path)
+    assert result.returncode == 1
+    assert message in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_typo_in_a_target_fails_at_once(fresh):
+    result = snakemake(fresh, "-n", "results/runs/breast-phantom/segguidedd/seed0/model.safetensors")
+    assert result.returncode == 1
+    assert "No rule to produce" in result.stdout + result.stderr
+
+
+# What reruns when, on a finished miniature run.
+pytestmark = pytest.mark.xdist_group("miniature")
+
+GENERATION = {"generate_images", "train_segmenter", "evaluate_model", "make_table"}
+FIGURES = {"draw_figure1", "draw_figure2", "draw_showcase"}
+
+
+def reruns(finished, *arguments):
+    """Rules a dry-run would run, `all` left out."""
+    result = snakemake(finished, "-n", "all", "--configfile", MINIATURE, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return set(jobs_of(result)) - {"all"}
+
+
+def test_nothing_reruns_after_a_run(finished):
+    assert reruns(finished) == set()
+
+
+def test_changed_sampling_retrains_no_generative_model(finished):
+    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES
+
+
+def test_changed_segmenter_draws_no_new_images(finished):
+    changed = "segmenter={training: {learning_rate: 0.02}}"
+    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model", "make_table"}
+
+
+def test_changed_model_retrains_that_model_alone(finished):
+    result = snakemake(
+        finished, "-n", "all", "--configfile", MINIATURE,
+        "--config", "models={unconditional: {training: {learning_rate: 0.02}}}",
+    )  # fmt: skip
+    jobs = jobs_of(result)
+    assert jobs["train_diffusion"] == 1
+    assert jobs["train_segmenter"] == 1
+    assert "prepare_patient" not in jobs
+
+
+def test_changed_colour_draws_figures_alone(finished):
+    file = 'Segmentation_{patient}_Breast.seg.nrrd'
+    other = 'Segmentation_{patient}_Dense_and_Vessels.seg.nrrd'
+    classes = (
+        f'[{{name: breast, color: green, file: "{file}", segment: Breast}},'
+        f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
+        f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
+    )
+    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("figures.py", FIGURES),
+        ("tables.py", {"make_table"}),
+        ("generation.py", GENERATION | FIGURES),
+        ("config/workflow.py", set()),
+        ("config/evaluation.py", {"evaluate_model", "make_table"}),
+    ],
+)
+def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
+    path = finished / "scripts/segguided" / file
+    text = path.read_text()
+    path.touch()
+    assert reruns(finished) == set(), "touching is not editing"
+    path.write_text(text + "\n# edited\n")
+    try:
+        assert reruns(finished) == expected
+    finally:
+        path.write_text(text)
+
+
+def test_edited_training_loop_retrains(finished):
+    path = finished / "scripts/segguided/training.py"
+    text = path.read_text()
+    path.write_text(text + "\n# edited\n")
+    try:
+        rerun = reruns(finished)
+    finally:
+        path.write_text(text)
+    assert rerun == {"train_diffusion"} | GENERATION | FIGURES
+
+
+def test_moved_checkout_reruns_nothing(finished):
+    moved = finished.with_name("moved")
+    finished.rename(moved)
+    try:
+        assert reruns(moved) == set()
+    finally:
+        moved.rename(finished)
