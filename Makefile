@@ -17,7 +17,10 @@ $(INSTALLED): envs/requirements.txt
 	@touch $@
 
 demo: env
-	@scripts/demo.sh
+	@sed -n 's/^## \?//p' workflow/demo.yaml
+	@snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo
+	@cat results/demo/table1.md results/demo/table2.md
+	@printf '\nOpen: results/demo/figure1.png, figure2.png, showcase.png; tables: results/demo/table1.csv, table2.csv\n'
 
 lint: env
 	ruff check .

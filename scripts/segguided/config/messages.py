@@ -37,7 +37,10 @@ EXPECTED = {
 
 def sentences(error: ValidationError, values: object, schema: Schema) -> list[str]:
     """One sentence for each mistake that `error` found in `values`, which should follow the JSON `schema`."""
-    return [_sentence(one, values, schema) for one in error.errors()]
+    inside = {one["loc"][:-1] for one in error.errors()}
+    # A list of which an entry is refused counts as too short as well: the entry's own sentence says it.
+    told = [one for one in error.errors() if one["type"] != "too_short" or one["loc"] not in inside]
+    return [_sentence(one, values, schema) for one in told]
 
 
 def _sentence(error: ErrorDetails, values: object, schema: Schema) -> str:

@@ -250,8 +250,8 @@ def _check_contrast(patient: str, array_zyx: np.ndarray, low: float, high: float
     darkest, brightest = float(array_zyx.min()), float(array_zyx.max())
     if low >= high or brightest <= low or darkest >= high:
         raise ValueError(
-            f"patient {patient}: voxels run from {darkest:g} to {brightest:g}, which {low:g}…{high:g} maps to "
-            "one grey value; choose another `intensity`, or drop the patient if it holds no image"
+            f"patient {patient}: voxels run from {darkest:g} to {brightest:g}, which {low:g}…{high:g} maps "
+            "to one grey value; choose another `intensity`, or drop the patient if it holds no image"
         )
 
 

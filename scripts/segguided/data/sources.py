@@ -87,8 +87,8 @@ def _mask_folder(masks: Path, patient: str) -> Path:
         level = [path for path in below if OLD_MASKS not in path.name.lower()]
     if refused:
         raise ValueError(
-            f"{refused[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, whose "
-            "masks are 3-D, as source.masks"
+            f"{refused[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, "
+            "whose masks are 3-D, as source.masks"
         )
     raise ValueError(
         f"{masks}: no folder of masks for patient {patient}, neither there nor in a {MASK_FOLDER} up to "

@@ -1,0 +1,187 @@
+"""Patient tables and splits: what is refused, and that no patient is in two places."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segguided.config.data import SplitCounts
+from segguided.data.splits import BLOCK, SPLITS, assign_splits, halve_test, in_half, read_manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    (folder / "patients.tsv").write_text(text, encoding=encoding)
+    return folder / "patients.tsv"
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ValueError, match=re.escape(path.name)) as caught:
+        read_manifest(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Tables
+
+
+def test_rows_comments_and_empty_lines(tmp_path: Path) -> None:
+    path = table(tmp_path, "# from there\npatient\tsplit\n\np1\ttrain\n# more\np-2.b_ü+=@\t\n  \n")
+    assert read_manifest(path) == [
+        {"patient": "p1", "split": "train"},
+        {"patient": "p-2.b_ü+=@", "split": ""},
+    ]
+
+
+def test_tables_saved_by_a_spreadsheet(tmp_path: Path) -> None:
+    path = table(tmp_path, "patient\tsplit\r\np1\ttrain\r\n", "utf-8-sig")
+    assert read_manifest(path) == [{"patient": "p1", "split": "train"}]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("workflow/manifests/*.tsv")), ids=lambda path: path.stem)
+def test_the_tables_of_the_repository(path: Path) -> None:
+    assert len(read_manifest(path)) >= 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "expected a tab-separated table with a column `patient` and at least one row"),
+        ("patient\tsplit\n", "at least one row"),
+        ("patient,split\np1,train\n", "a column `patient`"),
+        ("name\tsplit\np1\ttrain\n", "a column `patient`"),
+        ("patient\tsplit\np1\n", "the row of patient 'p1' has more or fewer cells than the header"),
+        ("patient\tsplit\np1\ttrain\tx\n", "the row of patient 'p1' has more or fewer cells than the header"),
+        ("patient\tsplit\n\ttrain\n", "'' cannot name a patient"),
+        ("patient\np1\np2\np1\n", "patient p1 stands twice; a patient belongs to one split only"),
+        ("patient\tsplit\np1\ttrain\np1\ttest\n", "patient p1 stands twice (in test and train); a patient"),
+        ("patient\tsplit\np1\ttest\np1\ttest\n", "patient p1 stands twice (in test); a patient"),
+    ],
+)
+def test_tables_that_are_refused(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in refusal(table(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "..", "../a", ".hidden", "-flag", "a b", "a ", "{x}", "a*", "a\\b", "a;b"]
+)
+def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
+    message = refusal(table(tmp_path, f"patient\np1\n{name}\n"))
+    assert f"'{name}' cannot name a patient, for it becomes a file name; use letters, digits and _" in message
+
+
+def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.tsv", tmp_path):
+        assert "cannot be read" in refusal(path)
+        assert "name an existing text file (UTF-8) in the config" in refusal(path)
+    assert "cannot be read" in refusal(table(tmp_path, "patient\nMüller\n", "latin-1"))
+
+
+# Splits
+
+
+def listed(**splits: str) -> list[dict[str, str]]:
+    return [{"patient": patient, "split": split} for patient, split in splits.items()]
+
+
+def test_the_column_decides() -> None:
+    rows = listed(c="train", b="test", a="train", d="held-out")
+    assert assign_splits(rows, None) == {"train": ["a", "c"], "held-out": ["d"], "test": ["b"]}
+
+
+def test_unknown_and_empty_splits() -> None:
+    with pytest.raises(ValueError, match="patient a has split 'heldout'; write one of train, held-out, test"):
+        assign_splits(listed(a="heldout"), None)
+    with pytest.raises(ValueError, match="patient a has split ''; .* or set `split:` with a seed"):
+        assign_splits([{"patient": "a"}], None)
+    with pytest.raises(
+        ValueError, match="split 'held-out' has no patient; every one of train, held-out, test"
+    ):
+        assign_splits(listed(a="train", b="test"), None)
+
+
+patients = st.lists(st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True), min_size=3, max_size=30, unique=True)
+
+
+@given(patients=patients, seed=st.integers(0, 10**6), data=st.data())
+def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
+    patients: list[str], seed: int, data: st.DataObject
+) -> None:
+    held_out = data.draw(st.integers(1, len(patients) - 2))
+    test = data.draw(st.integers(1, len(patients) - held_out - 1))
+    counts = SplitCounts(seed=seed, held_out=held_out, test=test)
+    rows = [{"patient": patient, "split": "ignored"} for patient in patients]
+    splits = assign_splits(rows, counts)
+    assert tuple(splits) == SPLITS
+    assert (len(splits["held-out"]), len(splits["test"])) == (held_out, test)
+    assert sorted(p for names in splits.values() for p in names) == sorted(patients)
+    assert all(names == sorted(names) for names in splits.values())
+    assert assign_splits(rows[::-1], counts) == splits
+
+
+def test_another_seed_draws_another_split() -> None:
+    rows = [{"patient": f"p{k}"} for k in range(20)]
+    drawn = [assign_splits(rows, SplitCounts(seed=seed, held_out=5, test=5)) for seed in range(10)]
+    assert len({str(splits) for splits in drawn}) == 10
+
+
+def test_a_seed_draws_the_same_split_for_ever() -> None:
+    rows = [{"patient": f"p{k}"} for k in range(8)]
+    splits = assign_splits(rows, SplitCounts(seed=0, held_out=2, test=3))
+    assert splits == {"train": ["p0", "p4", "p7"], "held-out": ["p1", "p2"], "test": ["p3", "p5", "p6"]}
+
+
+@pytest.mark.parametrize(("held_out", "test"), [(1, 2), (2, 1), (5, 5)])
+def test_counts_that_leave_nobody_to_train(held_out: int, test: int) -> None:
+    rows = [{"patient": patient} for patient in "abc"]
+    with pytest.raises(
+        ValueError, match=f"3 patients cannot give {held_out} held-out and {test} test .*lower"
+    ):
+        assign_splits(rows, SplitCounts(seed=0, held_out=held_out, test=test))
+
+
+# Halves of the test set
+
+
+def slices(**counts: int) -> tuple[list[str], list[str]]:
+    names = [f"{patient}_slice_{k}" for patient, count in counts.items() for k in range(count)]
+    return names, [name.rsplit("_slice_", 1)[0] for name in names]
+
+
+@given(patients=patients, seed=st.integers(0, 1000), count=st.integers(1, 20))
+def test_halves_part_the_patients(patients: list[str], seed: int, count: int) -> None:
+    halves = halve_test(patients, seed)
+    assert halves == halve_test(patients[::-1], seed)
+    sizes = [list(halves.values()).count(half) for half in ("validation", "test")]
+    assert sizes == [len(patients) // 2, (len(patients) + 1) // 2]
+    names, owners = slices(**dict.fromkeys(patients, count))
+    validation, test = (in_half(names, owners, halves, half) for half in ("validation", "test"))
+    assert [a != b for a, b in zip(validation, test, strict=True)] == [True] * len(names)
+    chosen = {owner for owner, is_in in zip(owners, validation, strict=True) if is_in}
+    assert chosen == {patient for patient, half in halves.items() if half == "validation"}
+
+
+def test_the_seed_decides_who_validates() -> None:
+    assert len({str(sorted(halve_test("abcdef", seed).items())) for seed in range(20)}) > 5
+
+
+@given(count=st.integers(BLOCK + 1, 100))
+def test_one_patient_is_halved_by_alternate_blocks(count: int) -> None:
+    halves = halve_test(["p_slice_9"], 0)  # a name that looks like a mask id
+    names, owners = slices(p_slice_9=count)
+    validation, test = (in_half(names, owners, halves, half) for half in ("validation", "test"))
+    assert validation == [k // 8 % 2 == 0 for k in range(count)]
+    assert test == [not one for one in validation]
+    assert any(test)
+
+
+@pytest.mark.parametrize("half", ["validation", "test"])
+@pytest.mark.parametrize("count", [1, BLOCK])
+def test_one_patient_with_too_few_slices(count: int, half: str) -> None:
+    names, owners = slices(p=count)
+    with pytest.raises(
+        ValueError, match=f"the only test patient has {count} slices, too few .* keep at least 9"
+    ):
+        in_half(names, owners, halve_test(["p"], 0), half)
