@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MINIATURE = "workflow/miniature.yaml"
-PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "scripts", "slurm")
+PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "scripts", "slurm", "profiles")
 
 
 def copy_repository(folder: Path) -> Path:

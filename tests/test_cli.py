@@ -4,7 +4,7 @@ import errno
 import os
 
 import pytest
-from segguided.cli import run
+from segguided.cli import TRY_AGAIN, Interrupted, run
 
 
 class StopError(Exception):
@@ -56,6 +56,15 @@ def test_defects_keep_their_traceback(error: BaseException) -> None:
         run(main)
     assert caught.value is error
     assert caught.traceback[-1].name == "main"
+
+
+def test_an_interrupted_run_asks_to_be_repeated() -> None:
+    def main() -> None:
+        raise Interrupted("saved after step 3")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == TRY_AGAIN == 75
 
 
 def test_success_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ def run(main: Callable[[], None]) -> None:
     """Call `main` as a script's body.
 
     ValueError and OSError are the user's to mend: their message goes to stderr as one line, exit code 1.
-    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its traceback.
+    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its
+    traceback.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)

@@ -279,6 +279,11 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images.npy", b"\x93NUMPY\x01\x00\x02\x00{}")
     damage(path)
+    with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as member:
+        header = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+        np.lib.format.write_array_header_1_0(member, header)
+        member.write(bytes(8))  # would be read as an address
+    damage(path)
     with pytest.raises(FileNotFoundError):
         read_stack(tmp_path / "absent.npz")
 

@@ -62,10 +62,17 @@ def test_grids() -> None:
     with pytest.raises(ValueError, match=r"p1: the image has shape \(2, 3, 4\) .* and the mask \(2, 3, 5\)"):
         check_same_grid(volume(), volume((2, 3, 5)), "p1")
     with pytest.raises(
-        ValueError, match="p1: image and mask lie on different grids .*check that both belong"
+        ValueError, match=r"p1: image and mask lie on different grids .*check that both belong"
     ):
         check_same_grid(volume(), volume(move=0.2), "p1")
     check_same_grid(volume(), volume(move=0.2), "p1", tolerance_mm=0.3)
+
+
+def test_a_small_error_of_spacing_shows_at_the_far_corner() -> None:
+    near, far = volume((2, 3, 400)), volume((2, 3, 400))
+    far.affine[0, 0] += 0.01
+    with pytest.raises(ValueError, match=r"corners up to 3\.99 mm apart"):
+        check_same_grid(near, far, "p1")
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float32, np.float64])
@@ -76,5 +83,7 @@ def test_numbers_are_finite(dtype: Any) -> None:
 def test_voxels_without_a_number_are_counted_and_located() -> None:
     bad = volume()
     bad.array_zyx[1, 2, 0], bad.array_zyx[1, 2, 3], bad.array_zyx[1, 0, 1] = np.nan, np.inf, -np.inf
-    with pytest.raises(ValueError, match=r"^p1: .*3 .*NaN or infinite.*first at z=1, y=0, x=1.*; repair"):
+    with pytest.raises(
+        ValueError, match=r"^p1: 3 voxels are NaN or infinite, the first at z=1, y=0, x=1; .*: repair"
+    ):
         check_finite(bad, "p1")

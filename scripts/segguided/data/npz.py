@@ -48,6 +48,6 @@ def _array(whole: np.ndarray, member: zipfile.ZipInfo) -> np.ndarray:
     )
     shape, fortran, dtype = read_header(head)
     values = content[head.tell() :]
-    if dtype.hasobject or values.size != math.prod(shape) * dtype.itemsize:
+    if values.size != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"member {member.filename} holds {values.size} bytes, not {shape} of {dtype}")
     return values.view(dtype).reshape(shape, order="F" if fortran else "C")

@@ -48,7 +48,9 @@ def oriented(
     if array_ijk.ndim != 3:
         raise ValueError(f"expected a 3-D volume, got shape {array_ijk.shape}")
     if not np.isfinite(lps_affine).all() or abs(np.linalg.det(lps_affine[:3, :3])) < 1e-9:
-        raise ValueError(f"the volume's affine is not invertible: {lps_affine.tolist()}; mend the file's header")
+        raise ValueError(
+            f"the volume's affine is not invertible: {lps_affine.tolist()}; mend the file's header"
+        )
     # nibabel reasons in RAS: there, LPS directions read ("L", "P", "S").
     ras_affine = LPS_FROM_RAS @ lps_affine
     turn = nib.orientations.ornt_transform(
@@ -60,11 +62,12 @@ def oriented(
 
 
 def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:
-    """Raise ValueError unless image and mask have one shape and their corners coincide (to `tolerance_mm`)."""
+    """Raise ValueError unless image and mask have one shape and the same corners (to `tolerance_mm`)."""
     if image.array_zyx.shape != mask.array_zyx.shape:
         raise ValueError(
-            f"{what}: the image has shape {image.array_zyx.shape} (z, y, x) and the mask {mask.array_zyx.shape}; "
-            "they must be drawn on the same grid: check that both belong to one series"
+            f"{what}: the image has shape {image.array_zyx.shape} (z, y, x) and the mask "
+            f"{mask.array_zyx.shape}; they must be drawn on the same grid: "
+            "check that both belong to one series"
         )
     # At the corners, for there an error of spacing or direction, multiplied by the index, is largest.
     ends_xyz = [(0, n - 1) for n in reversed(image.array_zyx.shape)]
@@ -83,7 +86,7 @@ def check_finite(volume: Volume, what: str) -> None:
         return
     bad_zyx = ~np.isfinite(volume.array_zyx)
     if bad_zyx.any():
-        z, y, x = (int(i[0]) for i in np.nonzero(bad_zyx))
+        z, y, x = (int(i) for i in np.unravel_index(bad_zyx.argmax(), bad_zyx.shape))
         raise ValueError(
             f"{what}: {int(bad_zyx.sum())} voxels are NaN or infinite, the first at z={z}, y={y}, x={x}; "
             "every voxel needs a number: repair the file or drop the patient"
