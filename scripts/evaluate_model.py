@@ -1,11 +1,10 @@
-"""Measure one model on one dataset: faithfulness of its images (Table 1) and their worth for training (Table 2)."""
+"""Measure one model on one dataset: its images' faithfulness (Table 1) and worth for training (Table 2)."""
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -30,7 +29,7 @@ def evaluate_model(
     class_names: Sequence[str],
     evaluation: Evaluation,
 ) -> Record:
-    """The flat record of both tables; without `generated`, that of the real images themselves (the ceiling)."""
+    """The flat record of both tables; without `generated`, that of the real images (the ceiling)."""
     device = pick_device()
     seeds = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
@@ -57,10 +56,18 @@ def parse_arguments() -> argparse.Namespace:
     for name in ("--dataset", "--model"):
         parser.add_argument(name, required=True, help="recorded in the output")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--test", type=Path, nargs="+", required=True, help="slice files of the test patients")
-    parser.add_argument("--generated", type=Path, help="images generated from the test masks; none: the real ones")
-    parser.add_argument("--evaluator", type=Path, required=True, help="segmenter trained on real held-out images")
-    parser.add_argument("--trained-on", type=Path, required=True, help="segmenter trained on the model's images")
+    parser.add_argument(
+        "--test", type=Path, nargs="+", required=True, help="slice files of the test patients"
+    )
+    parser.add_argument(
+        "--generated", type=Path, help="images generated from the test masks; none: the real ones"
+    )
+    parser.add_argument(
+        "--evaluator", type=Path, required=True, help="segmenter trained on real held-out images"
+    )
+    parser.add_argument(
+        "--trained-on", type=Path, required=True, help="segmenter trained on the model's images"
+    )
     parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
     parser.add_argument("--classes", nargs="+", required=True, help="names of the foreground classes")
     parser.add_argument("--evaluation", type=Evaluation.from_json, required=True, help="settings, JSON")

@@ -15,7 +15,9 @@ from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.storage import load_weights, read_description
 
 
-def generate_images(weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path], seed: int) -> None:
+def generate_images(
+    weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path], seed: int
+) -> None:
     """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`."""
     device, description = pick_device(), read_description(weights)
     model = DiffusionModel.model_validate(description["model"])
@@ -30,10 +32,14 @@ def generate_images(weights: Path, sampling: Sampling, sets: list[list[Path]], o
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="model.safetensors, config.json beside it")
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
+    )
     parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="sampling settings, JSON")
     parser.add_argument("--slices", type=Path, nargs="+", action="append", required=True, help="once a set")
-    parser.add_argument("--output", type=Path, action="append", required=True, help="once a set, in the same order")
+    parser.add_argument(
+        "--output", type=Path, action="append", required=True, help="once a set, in the same order"
+    )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.data import Preparation
-from segguided.data.slices import to_stack, write_stack
+from segguided.data.slices import write_stack
+from segguided.data.slicing import to_stack
 from segguided.data.sources import read_patient
 
 

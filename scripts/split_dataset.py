@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from segguided.cli import run
 from segguided.data.slices import Stack, read_stack
 from segguided.files import write_table

@@ -11,21 +11,33 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.storage import save_network
-from segguided.training import Batches, Checkpoint, Plan, fit, fingerprint
+from segguided.training import Batches, Checkpoint, Plan, fingerprint, fit
 
 
 def train_diffusion(
-    slices: list[Path], model: DiffusionModel, n_classes: int, seed: int, output: Path, checkpoint_seconds: float
+    slices: list[Path],
+    model: DiffusionModel,
+    n_classes: int,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
     plan = Plan.of(model.training, len(data))
     image_size = int(data.stacks[0].images_SHW.shape[-1])
-    description = {"model": model.model_dump(), "n_classes": n_classes, "image_size": image_size, "seed": seed}
+    description = {
+        "model": model.model_dump(),
+        "n_classes": n_classes,
+        "image_size": image_size,
+        "seed": seed,
+    }
     torch.manual_seed(seed)
     network = MaskedDenoiser(model, n_classes, image_size).to(device)
     learner = DiffusionLearner(network, model, plan.steps, device)
-    checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds)
+    checkpoint = Checkpoint(
+        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+    )
     fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
     save_network(learner.finished(), output, description)
     checkpoint.remove()
@@ -34,12 +46,16 @@ def train_diffusion(
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files of the training patients")
+    parser.add_argument(
+        "--slices", type=Path, nargs="+", required=True, help="slice files of the training patients"
+    )
     parser.add_argument("--model", type=DiffusionModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints")
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints"
+    )
     parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Train a segmenter on real or generated images of the held-out masks; the validation half selects the epoch."""
+"""Train a segmenter on real or generated images of held-out masks; a validation half selects the epoch."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.models.storage import save_network
-from segguided.training import Batches, Checkpoint, Plan, fit, fingerprint
+from segguided.training import Batches, Checkpoint, Plan, fingerprint, fit
 
 
 def train_segmenter(
@@ -37,11 +37,19 @@ def train_segmenter(
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files of the held-out patients")
-    parser.add_argument("--generated", type=Path, help="generated images to train on in place of the real ones")
-    parser.add_argument("--test", type=Path, nargs="+", required=True, help="slice files of the test patients")
+    parser.add_argument(
+        "--slices", type=Path, nargs="+", required=True, help="slice files of the held-out patients"
+    )
+    parser.add_argument(
+        "--generated", type=Path, help="generated images to train on in place of the real ones"
+    )
+    parser.add_argument(
+        "--test", type=Path, nargs="+", required=True, help="slice files of the test patients"
+    )
     parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
-    parser.add_argument("--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON")
+    parser.add_argument(
+        "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
+    )
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)

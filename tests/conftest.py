@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from miniature import MINIATURE, copy_repository, snakemake
+
+from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository in which the miniature has run to the end."""
     repository = copy_repository(tmp_path_factory.mktemp("finished"))
-    result = snakemake(repository, "all", "--configfile", MINIATURE, "--cores", 2)
+    result = snakemake(repository, "all", "--configfile", MINIATURE, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
     return repository

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MINIATURE = "workflow/miniature.yaml"
+ARGUMENTS = ("--profile", "workflow/profiles/demo", "--cores", "2")
 PARTS = ("Snakefile", "config.yaml", "workflow", "envs", "scripts", "slurm", "profiles")
 
 
@@ -34,13 +35,19 @@ def snakemake(repository: Path, *arguments: object) -> subprocess.CompletedProce
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=repository, capture_output=True, text=True, env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+        command,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
     )
 
 
 def jobs_of(result: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """Job counts of each rule in a dry-run's summary."""
-    table = re.search(r"^job +count\n[- ]+\n(.*?)^total", result.stdout + result.stderr, re.DOTALL | re.MULTILINE)
+    table = re.search(
+        r"^job +count\n[- ]+\n(.*?)^total", result.stdout + result.stderr, re.DOTALL | re.MULTILINE
+    )
     if not table:
         return {}
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}

@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+
 from segguided.cli import TRY_AGAIN, Interrupted, run
 
 

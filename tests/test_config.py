@@ -11,12 +11,13 @@ import jsonschema
 import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
+from snakemake.utils import update_config
+
 from segguided.config import data, evaluation, models, workflow
 from segguided.config.base import Settings, SettingsError
 from segguided.config.data import NiftiSource, Preparation
 from segguided.config.models import Training
 from segguided.config.workflow import Config, load, schema
-from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 DELETED = object()

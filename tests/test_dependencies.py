@@ -8,6 +8,7 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+
 from segguided.dependencies import dependencies
 
 ROOT = Path(__file__).parents[1]

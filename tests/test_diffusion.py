@@ -1,4 +1,4 @@
-"""The schedule, the loss and the samplers against formulas written out here and against diffusers' own pipeline."""
+"""The schedule, the loss and the samplers, against formulas written out here and diffusers' own pipeline."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,11 @@ TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
 def model(prediction_type="epsilon", conditioning="none"):
     training = Training(steps=1, batch_size=2, learning_rate=1e-3)
     return DiffusionModel(
-        kind="diffusion", conditioning=conditioning, prediction_type=prediction_type, unet=TINY, training=training
+        kind="diffusion",
+        conditioning=conditioning,
+        prediction_type=prediction_type,
+        unet=TINY,
+        training=training,
     )
 
 
@@ -66,7 +70,9 @@ def test_min_snr_weighs_the_error_of_x0_alike_whatever_is_predicted(prediction_t
     t_B = torch.tensor([0, 20, 200, 600, 999])
     alpha_bar_B = torch.from_numpy(alpha_bars())[t_B]
     snr_B = alpha_bar_B / (1 - alpha_bar_B)
-    squared_B = {"epsilon": snr_B, "v_prediction": 1 / (1 - alpha_bar_B), "sample": torch.ones(5)}[prediction_type]
+    squared_B = {"epsilon": snr_B, "v_prediction": 1 / (1 - alpha_bar_B), "sample": torch.ones(5)}[
+        prediction_type
+    ]
     paid_B = diffusion.loss_weight(schedule, t_B, 5.0) * squared_B
     assert torch.allclose(paid_B.double(), snr_B.clamp(max=5), rtol=1e-3)
     assert torch.equal(diffusion.loss_weight(schedule, t_B, None), torch.ones(5))
@@ -148,7 +154,9 @@ def test_samplers_recover_the_data_of_an_exact_denoiser(sampler):
 
     noise_BCHW = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(3))
     steps = sampling(sampler, 50, "trailing")
-    x0 = diffusion.sample(exact, diffusion.make_sampler(model("v_prediction"), steps), noise_BCHW, torch.zeros(1, 128, 128))
+    x0 = diffusion.sample(
+        exact, diffusion.make_sampler(model("v_prediction"), steps), noise_BCHW, torch.zeros(1, 128, 128)
+    )
     assert abs(float(x0.std()) - s) < 0.03
 
 
@@ -163,5 +171,5 @@ def test_noise_is_a_function_of_seed_and_mask_id_alone():
 
 
 def test_more_steps_than_timesteps_is_refused():
-    with pytest.raises(ValueError, match="sampling.steps is 1001"):
+    with pytest.raises(ValueError, match=r"sampling\.steps is 1001"):
         diffusion.make_sampler(model(), sampling(steps=1001))

@@ -6,9 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import draw_figure1
-import draw_figure2
-import draw_showcase
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +13,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+
+import draw_figure1
+import draw_figure2
+import draw_showcase
 from segguided.figures import DARK, LIGHT, Block, Column, choose_slices, colourise, draw_blocks, save_figure
 from segguided.panels import FigureDataset, generated_tiles, read_panels
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from segguided.files import atomic_path, sha256_of, write_json, write_table, write_text
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from monai.metrics.meandice import DiceMetric, compute_dice
 from monai.networks.utils import one_hot
+
 from segguided.metrics import (
     bootstrap_dice,
     bootstrap_interval,

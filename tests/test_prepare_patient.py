@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import fixtures_volumes as fv
 import numpy as np
 import pytest
+
+import fixtures_volumes as fv
 from segguided.config.data import Preparation
 from segguided.data.duke_layout import write_duke_layout
 from segguided.data.phantom import make_phantom

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from segguided.metrics import class_counts, pooled_dice, ratio_interval
 from segguided.records import faithfulness_record, quality_record
 from test_metrics import noisy_pair

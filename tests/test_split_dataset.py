@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from segguided.data.slices import Stack, write_stack
 from split_dataset import split_dataset
 

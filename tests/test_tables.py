@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import make_table as script
 import pandas as pd
 import pytest
+
+import make_table as script
 from segguided.markdown import pipe_table, to_markdown
 from segguided.tables import (
     CEILING_ROW,

@@ -1,4 +1,4 @@
-"""The loop: plans, seeded batches, resume bit for bit (after a SIGKILL at a random step too), signals, NaN."""
+"""The loop: plans, seeded batches, resume bit for bit (also after SIGKILL at a random step), signals, NaN."""
 
 import random
 import signal
@@ -128,6 +128,9 @@ def test_fingerprint_follows_settings_and_data():
     assert one == fingerprint({"a": 1}, {"train": slices()})
     assert one != fingerprint({"a": 2}, {"train": slices()})
     assert one != fingerprint({"a": 1}, {"train": slices(11)})
+    other = slices()
+    other.stacks[0].images_SHW[3, 2, 1] += 1
+    assert one != fingerprint({"a": 1}, {"train": other}), "one pixel decides"
 
 
 def test_ema_is_what_is_kept(tmp_path):
@@ -162,7 +165,9 @@ class Diverging:
 @pytest.mark.parametrize("seconds", [0, 1e9])
 def test_nan_loss_stops_with_the_steps_and_a_remedy(tmp_path, seconds):
     plan = Plan(12, 4, 9)
-    with pytest.raises(ValueError, match=r"loss is not a number between steps 3 and \d: .*lower learning_rate"):
+    with pytest.raises(
+        ValueError, match=r"loss is not a number between steps 3 and \d: .*lower learning_rate"
+    ):
         list(train(Diverging(), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x", seconds)))
     if seconds == 0:  # the last saved state is from before the divergence
         assert torch.load(tmp_path / "a.pt", weights_only=True)["progress"]["step"] == 4

@@ -2,9 +2,12 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 LOG = logging.getLogger("segguided")
+SCRIPTS = Path(__file__).resolve().parents[1]
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
 
 
@@ -15,9 +18,9 @@ class Interrupted(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main` as a script's body.
 
-    ValueError and OSError are the user's to mend: their message goes to stderr as one line, exit code 1.
-    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its
-    traceback.
+    OSError, and ValueError raised by this project, are the user's to mend: their message goes to stderr as
+    one line, exit code 1. Interrupted likewise, with exit code 75. Anything else, a ValueError out of a
+    library too, is a defect of this project and keeps its traceback.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)
@@ -27,7 +30,15 @@ def run(main: Callable[[], None]) -> None:
         LOG.info("%s", stop)
         sys.exit(TRY_AGAIN)
     except (ValueError, OSError) as error:
+        if isinstance(error, ValueError) and not _raised_here(error):
+            raise
         sys.exit(f"error: {_one_line(error)}")
+
+
+def _raised_here(error: ValueError) -> bool:
+    """Whether the innermost frame of the traceback is a script's or this package's."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename).resolve().is_relative_to(SCRIPTS)
 
 
 def _one_line(error: ValueError | OSError) -> str:

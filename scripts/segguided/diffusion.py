@@ -1,4 +1,4 @@
-"""The noise schedule, the training loss (eq. 1 of the paper) and deterministic sampling, on diffusers' schedulers.
+"""The noise schedule, the training loss (equation 1 of the paper) and sampling, on diffusers' schedulers.
 
 Shape letters: B batch, C image channels (1), H height, W width. Images are scaled to [-1, 1].
 """
@@ -56,7 +56,9 @@ def loss(
     """
     device = x0_BCHW.device
     eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)
-    t_B = torch.randint(0, schedule.config["num_train_timesteps"], (len(x0_BCHW),), generator=generator, device=device)
+    t_B = torch.randint(
+        0, schedule.config["num_train_timesteps"], (len(x0_BCHW),), generator=generator, device=device
+    )
     x_BCHW = schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
     target_BCHW = {
         "epsilon": lambda: eps_BCHW,
@@ -103,17 +105,24 @@ def make_sampler(model: DiffusionModel, sampling: Sampling) -> DDIMScheduler | D
         else DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2)
     )
     if sampling.steps > model.schedule.timesteps:
-        raise ValueError(f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps")
+        raise ValueError(
+            f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps"
+        )
     scheduler.set_timesteps(sampling.steps)
     return scheduler
 
 
 @torch.inference_mode()
 def sample(
-    denoiser: Denoiser, scheduler: DDIMScheduler | DPMSolverMultistepScheduler, x_BCHW: Tensor, mask_BHW: Tensor
+    denoiser: Denoiser,
+    scheduler: DDIMScheduler | DPMSolverMultistepScheduler,
+    x_BCHW: Tensor,
+    mask_BHW: Tensor,
 ) -> Tensor:
     """x0 in [-1, 1] from the initial noise `x_BCHW`, under the same mask at every step."""
-    scheduler.set_timesteps(scheduler.num_inference_steps, device=x_BCHW.device)  # a multistep solver keeps history
+    scheduler.set_timesteps(
+        scheduler.num_inference_steps, device=x_BCHW.device
+    )  # a multistep solver keeps history
     for t in scheduler.timesteps:
         prediction = denoiser(x_BCHW, t.expand(len(x_BCHW)), mask_BHW).float()
         x_BCHW = scheduler.step(prediction, t, x_BCHW).prev_sample

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -17,9 +18,12 @@ from typing import Any
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target` to write to; renamed to `target` on success, removed on failure.
 
+    What a killed process left of an earlier try is removed: a target has one writer at a time.
     Raises OSError with a plain message when the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f".{glob.escape(target.stem)}.*.partial{glob.escape(target.suffix)}"):
+        leftover.unlink(missing_ok=True)
     # Same ending, because writers such as matplotlib choose the format by it.
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:

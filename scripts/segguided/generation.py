@@ -17,14 +17,24 @@ LOG = logging.getLogger("segguided")
 
 
 def generate(
-    network: nn.Module, model: DiffusionModel, sampling: Sampling, slices: SliceSet, seed: int, device: torch.device
+    network: nn.Module,
+    model: DiffusionModel,
+    sampling: Sampling,
+    slices: SliceSet,
+    seed: int,
+    device: torch.device,
 ) -> np.ndarray:
     """An image for every mask of `slices`, (S, H, W) uint8, in the order of `slices.names`."""
     return np.concatenate(list(_batches(network, model, sampling, slices, seed, device)))
 
 
 def _batches(
-    network: nn.Module, model: DiffusionModel, sampling: Sampling, slices: SliceSet, seed: int, device: torch.device
+    network: nn.Module,
+    model: DiffusionModel,
+    sampling: Sampling,
+    slices: SliceSet,
+    seed: int,
+    device: torch.device,
 ) -> Iterator[np.ndarray]:
     sampler = diffusion.make_sampler(model, sampling)
     starts = range(0, len(slices), sampling.batch_size)

@@ -1,6 +1,6 @@
 """One training loop for every model: seeded step by step, resumable bit for bit, stoppable by a signal.
 
-A model brings a Learner (its losses and optimisers); the loop brings batches, randomness, history, checkpoints.
+A model brings a Learner (losses and optimisers); the loop brings batches, randomness, history, checkpoints.
 All randomness is a function of (seed, step), so an interrupted run continues exactly where it stopped.
 """
 
@@ -11,6 +11,7 @@ import math
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,7 @@ class Plan:
 
 
 class Batches:
-    """uint8 batches on a device; the whole set stays on an accelerator where half its free memory holds it."""
+    """uint8 batches on a device; the whole set stays on an accelerator if half its free memory holds it."""
 
     def __init__(self, slices: SliceSet, device: torch.device) -> None:
         self.slices, self.device = slices, device
@@ -153,14 +154,18 @@ def fit(
 ) -> None:
     """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv."""
     checkpoint.listen()
-    LOG.info("%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device)
+    LOG.info(
+        "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
+    )
     epochs = 0
     with tqdm(total=plan.steps, desc="training", unit="step", disable=None) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
-                LOG.info("%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items()))
+                LOG.info(
+                    "%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items())
+                )
     write_table(history, progress.history)
 
 
@@ -230,7 +235,9 @@ class Checkpoint:
         self._saved_at = time.monotonic()
         if self._signal is not None:
             name = signal.Signals(self._signal).name
-            raise Interrupted(f"{name}: saved after step {progress.step} in {self.path}; the same command resumes")
+            raise Interrupted(
+                f"{name}: saved after step {progress.step} in {self.path}; the same command resumes"
+            )
 
     def remove(self) -> None:
         """Delete the file; the run is complete."""
@@ -238,13 +245,13 @@ class Checkpoint:
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
-    """A digest of the settings, of this package's loaded source code and of the slices' names and provenance."""
+    """A digest of the settings, of this package's loaded source code, and of the slices: names and pixels."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name in sorted(n for n in sys.modules if n.startswith("segguided")):
         source = sys.modules[name].__file__
         if source:
             digest.update(Path(source).read_bytes())
     for name, slices in sorted(data.items()):
-        origins = [stack.provenance for stack in slices.stacks]
-        digest.update(json.dumps([name, slices.names, origins], sort_keys=True).encode())
+        pixels = [zlib.crc32(a.data) for stack in slices.stacks for a in (stack.images_SHW, stack.masks_SHW)]
+        digest.update(json.dumps([name, slices.names, pixels]).encode())
     return digest.hexdigest()

@@ -8,6 +8,7 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
+
 from segguided.data.demo_ct import (
     BODY,
     BONE,

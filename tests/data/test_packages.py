@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from segguided.data.packages import fetch_package, read_member
 from segguided.files import sha256_of
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+
 from segguided.config.data import PhantomSource
 from segguided.data import dicom, nrrd
 from segguided.data.duke_layout import traits_of, write_duke_layout

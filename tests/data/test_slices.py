@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from segguided.config.data import Preparation
 from segguided.data.npz import map_npz
 from segguided.data.slices import (
     SliceSet,
     Stack,
-    intensity_range,
     read_generated,
     read_slices,
     read_stack,
-    to_stack,
     write_npz,
     write_stack,
 )
+from segguided.data.slicing import intensity_range, to_stack
 from segguided.data.volume import Volume
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -4,9 +4,10 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import fixtures_volumes as fv
 import numpy as np
 import pytest
+
+import fixtures_volumes as fv
 from segguided.config.data import AnatomyClass, NiftiSource, PhantomSource, Preparation
 from segguided.data import dicom, nifti, nrrd, sources
 from segguided.data.duke_layout import write_duke_layout

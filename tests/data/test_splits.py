@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from segguided.config.data import SplitCounts
 from segguided.data.splits import BLOCK, SPLITS, assign_splits, halve_test, in_half, read_manifest
 

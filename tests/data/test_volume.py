@@ -3,9 +3,10 @@
 import itertools
 from typing import Any
 
-import fixtures_volumes as fv
 import numpy as np
 import pytest
+
+import fixtures_volumes as fv
 from segguided.data.volume import Volume, check_finite, check_same_grid, oriented
 
 CODES = [

@@ -24,9 +24,7 @@ def settings(unet=TINY, conditioning="onehot", prediction_type="v_prediction", s
     )
 
 
-@pytest.mark.parametrize(
-    ("conditioning", "channels"), [("none", 0), ("index255", 1), ("onehot", 4)]
-)
+@pytest.mark.parametrize(("conditioning", "channels"), [("none", 0), ("index255", 1), ("onehot", 4)])
 def test_mask_encoder_channels(conditioning, channels):
     mask_BHW = torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8)
     encoded = MaskEncoder(conditioning, 3)(mask_BHW)
@@ -45,7 +43,12 @@ def test_prediction_has_the_shape_of_the_image(conditioning, patch, size):
     unet = TINY.model_copy(update={"patch": patch})
     network = MaskedDenoiser(settings(unet, conditioning), 3, size)
     mask_BHW = torch.randint(0, 4, (2, size, size), dtype=torch.uint8)
-    assert network(torch.randn(2, 1, size, size), torch.tensor([0, 999]), mask_BHW).shape == (2, 1, size, size)
+    assert network(torch.randn(2, 1, size, size), torch.tensor([0, 999]), mask_BHW).shape == (
+        2,
+        1,
+        size,
+        size,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,8 @@ def trained(conditioning, masks_BHW, images_BHW, steps=250):
     network = MaskedDenoiser(chosen, 1, 16)
     learner = DiffusionLearner(network, chosen, steps, CPU)
     losses = [
-        learner.update(images_BHW, masks_BHW, torch.Generator().manual_seed(step))["loss"] for step in range(steps)
+        learner.update(images_BHW, masks_BHW, torch.Generator().manual_seed(step))["loss"]
+        for step in range(steps)
     ]
     return learner.finished().eval(), chosen, torch.stack(losses)
 
@@ -120,7 +124,9 @@ def test_overfits_a_few_images_and_follows_the_mask():
         chosen, Sampling(sampler="dpm-solver++", steps=10, timestep_spacing="trailing", batch_size=2)
     )
     images = diffusion.to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()
-    swapped = diffusion.to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))).float()
+    swapped = diffusion.to_images(
+        diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))
+    ).float()
     assert (images - images_BHW[:2]).abs().mean() < 15
     assert (swapped - images_BHW[:2].flip(0)).abs().mean() < 15
     assert (images - swapped).abs().mean() > 50

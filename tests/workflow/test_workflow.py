@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
 CARD = (
@@ -31,7 +32,7 @@ def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
 
 
 def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
-    """Run in a process where importing torch, or what needs it, is an error; CPU seconds, for they are stable."""
+    """In a process where importing torch, or what needs it, is an error; in CPU seconds, which are stable."""
     program = (
         "import sys, time\n"
         "for name in ('torch', 'diffusers', 'monai'): sys.modules[name] = None\n"
@@ -72,7 +73,9 @@ def test_one_verb_in_five_places(name):
 
 
 @pytest.mark.parametrize("name", sorted(rules()))
-@pytest.mark.parametrize("directive", ["log", "benchmark", "conda", "threads", "resources", "message", "shell"])
+@pytest.mark.parametrize(
+    "directive", ["log", "benchmark", "conda", "threads", "resources", "message", "shell"]
+)
 def test_each_rule_has_each_directive(name, directive):
     assert f"    {directive}:" in rules()[name]
     assert "> {log:q} 2>&1" in rules()[name]
@@ -148,8 +151,8 @@ def test_changed_model_retrains_that_model_alone(finished):
 
 
 def test_changed_colour_draws_figures_alone(finished):
-    file = 'Segmentation_{patient}_Breast.seg.nrrd'
-    other = 'Segmentation_{patient}_Dense_and_Vessels.seg.nrrd'
+    file = "Segmentation_{patient}_Breast.seg.nrrd"
+    other = "Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
     classes = (
         f'[{{name: breast, color: green, file: "{file}", segment: Breast}},'
         f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'

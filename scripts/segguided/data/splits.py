@@ -3,7 +3,7 @@
 import csv
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from segguided.config.data import SplitCounts
@@ -116,7 +116,7 @@ def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
 
 
 def in_half(
-    names: Sequence[str], patients: Sequence[str], halves: Mapping[str, str], half: str
+    names: Sequence[str], patients: Collection[str], halves: Mapping[str, str], half: str
 ) -> list[bool]:
     """Whether each slice (its mask id and patient) belongs to `half` (`validation` or `test`).
 

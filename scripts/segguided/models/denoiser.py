@@ -49,7 +49,9 @@ class MaskedDenoiser(nn.Module):
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The prediction (epsilon or v) of the noisy image's own shape."""
         if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
-            raise ValueError(f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size")
+            raise ValueError(
+                f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
+            )
         joined = functional.pixel_unshuffle(torch.cat([x_BCHW, self.encoder(mask_BHW)], 1), self.patch)
         return functional.pixel_shuffle(self.unet(joined, t_B).sample, self.patch)
 
@@ -72,7 +74,9 @@ def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
 class DiffusionLearner:
     """Trains a MaskedDenoiser with the loss of the paper's equation (1)."""
 
-    def __init__(self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device) -> None:
+    def __init__(
+        self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
+    ) -> None:
         self.network, self.device, self.precision = network, device, model.training.precision
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
         self.descent = Descent(network, model.training, steps)

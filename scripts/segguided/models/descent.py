@@ -39,7 +39,7 @@ class Descent:
 
     def descend(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from torch import Tensor, nn
 
+from segguided.augmentation import augment
 from segguided.config.models import Segmenter
 from segguided.devices import autocast
 from segguided.diffusion import to_signal
@@ -44,13 +45,15 @@ class SegmenterLearner:
         device: torch.device,
     ) -> None:
         self.network, self.validation, self.device = network, validation, device
-        self.precision = segmenter.training.precision
+        self.precision, self.augmentation = segmenter.training.precision, segmenter.augmentation
         self.descent = Descent(network, segmenter.training, steps)
         self.criterion = DiceCELoss(to_onehot_y=True, softmax=True)
         self.best_loss, self.best = float("inf"), _copy(network)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
+        if self.augmentation:
+            images_BHW, masks_BHW = augment(images_BHW, masks_BHW, self.augmentation, generator)
         loss = self._loss(images_BHW, masks_BHW)
         self.descent.descend(loss)
         return {"loss": loss.detach()}
@@ -58,7 +61,7 @@ class SegmenterLearner:
     def _loss(self, images_BHW: Tensor, masks_BHW: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             logits_BCHW = self.network(to_signal(images_BHW))
-        return self.criterion(logits_BCHW.float(), masks_BHW[:, None])  # type: ignore[no-any-return]
+        return self.criterion(logits_BCHW.float(), masks_BHW[:, None])
 
     def after_epoch(self) -> dict[str, float]:
         """The validation loss; the weights of its minimum are kept."""

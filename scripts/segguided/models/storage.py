@@ -24,7 +24,7 @@ def read_description(weights: Path) -> dict[str, Any]:
     """What `save_network` was told of the network."""
     path = weights.with_name("config.json")
     try:
-        return json.loads(path.read_text())  # type: ignore[no-any-return]
+        return json.loads(path.read_text())
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing: a checkpoint needs its config.json beside it") from error
 

@@ -1,0 +1,99 @@
+"""Both tables from known predictions: which images are measured, by which segmenter, on which half."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from evaluate_model import evaluate_model, load_segmenter
+from segguided.config.evaluation import Evaluation
+from segguided.config.models import Segmenter, Training
+from segguided.data.slices import SliceSet, Stack
+from segguided.models.segmenter import build_segmenter
+from segguided.models.storage import save_network
+
+NAMES = ("a", "b")
+
+
+class Reader(nn.Module):
+    """Reads the class off the grey value (0, 100, 200), or misses class `blind`."""
+
+    def __init__(self, blind=None):
+        super().__init__()
+        self.blind = blind
+
+    def forward(self, x_BCHW):
+        k_BHW = ((x_BCHW[:, 0] + 1) * 127.5 / 100).round().long()
+        logits_BCHW = nn.functional.one_hot(k_BHW, 3).movedim(-1, 1).float()
+        if self.blind:
+            logits_BCHW[:, self.blind] = -1
+        return logits_BCHW
+
+
+def example_set(n=6):
+    rng = np.random.default_rng(0)
+    stacks = []
+    for patient in ("p", "q", "r", "s"):
+        masks_SHW = rng.integers(0, 3, (n, 8, 8)).astype(np.uint8)
+        stacks.append(Stack(patient, masks_SHW * 100, masks_SHW, np.arange(float(n)), {}))
+    return SliceSet(stacks)
+
+
+def measure(generated, evaluator, trained_on):
+    halves = {"p": "validation", "q": "test", "r": "validation", "s": "test"}
+    return evaluate_model(
+        example_set(), generated, evaluator, trained_on, halves, NAMES, Evaluation(bootstrap_resamples=100)
+    )
+
+
+def test_perfect_images_and_segmenters_score_one():
+    record = measure(example_set(), Reader(), Reader())
+    for key in (
+        "faithfulness.mask",
+        "faithfulness.real",
+        "faithfulness.ceiling",
+        "quality.model",
+        "quality.ceiling",
+    ):
+        assert record[f"{key}.dice.macro"] == 1
+    assert (record["faithfulness.patients"], record["quality.patients"]) == (4, 2)
+    assert (record["faithfulness.slices"], record["quality.slices"]) == (24, 12)
+
+
+def test_black_images_score_zero_and_leave_the_ceiling_alone():
+    test = example_set()
+    black = test.with_images(np.zeros_like(test.images), test.names)
+    record = measure(black, Reader(), Reader(blind=1))
+    assert record["faithfulness.mask.dice.macro"] == 0
+    assert record["faithfulness.ceiling.dice.macro"] == 1
+    assert record["quality.model.dice.a"] == 0
+    assert record["quality.model.dice.b"] == 1
+    assert record["quality.ceiling.dice.macro"] == 1
+
+
+def test_evaluator_measures_faithfulness_and_the_other_segmenter_quality():
+    record = measure(example_set(), Reader(blind=2), Reader())
+    assert record["faithfulness.mask.dice.b"] == 0
+    assert record["faithfulness.mask.ratio.macro"] == 1
+    assert record["quality.model.dice.macro"] == 1
+
+
+def test_real_images_have_only_a_ceiling():
+    record = measure(None, Reader(), Reader())
+    assert record["faithfulness.ceiling.dice.macro"] == 1
+    assert not any(key.startswith(("faithfulness.mask", "quality.model")) for key in record)
+
+
+def test_segmenter_comes_back_from_its_files(tmp_path):
+    settings = Segmenter(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
+    network = build_segmenter(settings, 2).eval()
+    description = {"segmenter": settings.model_dump(), "n_classes": 2}
+    save_network(network, tmp_path / "model.safetensors", description)
+    x_BCHW = torch.rand(1, 1, 16, 16)
+    assert torch.equal(load_segmenter(tmp_path / "model.safetensors")(x_BCHW), network(x_BCHW))
+
+
+def test_generated_images_of_other_masks_are_refused():
+    test = example_set()
+    with pytest.raises(ValueError, match="generate it again"):
+        test.with_images(test.images, [*test.names[1:], "other_slice_0"])

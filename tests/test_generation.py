@@ -1,0 +1,84 @@
+"""An image's noise is its own: batches, order and shards change nothing but the last rounding."""
+
+import numpy as np
+import pytest
+import torch
+
+from generate_images import generate_images
+from segguided.config.models import DiffusionModel, Sampling, Training, Unet
+from segguided.data.slices import SliceSet, Stack, read_generated, write_stack
+from segguided.generation import generate
+from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.storage import save_network
+
+CPU = torch.device("cpu")
+MODEL = DiffusionModel(
+    kind="diffusion",
+    conditioning="onehot",
+    prediction_type="sample",
+    unet=Unet(channels=(8, 16), norm_groups=4, layers_per_block=1),
+    training=Training(steps=1, batch_size=1, learning_rate=1),
+)
+
+
+def sampling(batch_size=4):
+    return Sampling(
+        sampler="ddim", steps=3, timestep_spacing="trailing", batch_size=batch_size, precision="fp32"
+    )
+
+
+def stack(patient, n=5):
+    rng = np.random.default_rng(len(patient))
+    masks_SHW = rng.integers(0, 3, (n, 16, 16)).astype(np.uint8)
+    return Stack(patient, masks_SHW * 100, masks_SHW, np.arange(float(n)), {"classes": ["a", "b"]})
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return MaskedDenoiser(MODEL, 2, 16).eval()
+
+
+def run(network, slices, batch_size=4, seed=0):
+    return generate(network, MODEL, sampling(batch_size), slices, seed, CPU).astype(int)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_batch_size_changes_nothing(network, batch_size):
+    slices = SliceSet([stack("p"), stack("qq")])
+    assert np.abs(run(network, slices) - run(network, slices, batch_size)).max() <= 1
+
+
+def test_shards_change_nothing(network):
+    slices = SliceSet([stack("p"), stack("qq")])
+    odd = [i % 2 == 1 for i in range(len(slices))]
+    assert np.abs(run(network, slices)[odd] - run(network, slices.where(odd))).max() <= 1
+
+
+def test_seed_and_mask_change_the_image(network):
+    slices = SliceSet([stack("p")])
+    images = run(network, slices)
+    assert images.shape == (5, 16, 16)
+    assert images.std() > 5
+    assert np.array_equal(images, run(network, slices))
+    assert np.abs(images - run(network, slices, seed=1)).mean() > 1
+    swapped = SliceSet([Stack("p", slices.images, slices.masks[::-1], np.arange(5.0), {})])
+    assert np.abs(images - run(network, swapped)).mean() > 0.1
+
+
+def test_script_writes_each_set_with_its_mask_ids_and_same_bytes_twice(network, tmp_path):
+    description = {"model": MODEL.model_dump(), "n_classes": 2, "image_size": 16}
+    save_network(network, tmp_path / "model.safetensors", description)
+    for patient in ("p", "qq"):
+        write_stack(tmp_path / f"{patient}.npz", stack(patient))
+    sets = [[tmp_path / "p.npz"], [tmp_path / "qq.npz", tmp_path / "p.npz"]]
+    for run_ in ("first", "second"):
+        outputs = [tmp_path / run_ / "test.npz", tmp_path / run_ / "held-out.npz"]
+        generate_images(tmp_path / "model.safetensors", sampling(), sets, outputs, 0)
+    for name in ("test.npz", "held-out.npz"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    images, names = read_generated(tmp_path / "first/held-out.npz")
+    assert names == [f"{p}_slice_{i}" for p in ("p", "qq") for i in range(5)]
+    assert images.dtype == np.uint8
+    alone, _ = read_generated(tmp_path / "first/test.npz")
+    assert np.abs(alone.astype(int) - images[:5]).max() <= 1

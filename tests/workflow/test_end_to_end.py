@@ -1,0 +1,123 @@
+"""The miniature run: what it leaves, that it is the same twice, and what a failing job tells its user."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from segguided.data.slices import read_generated, read_slices
+
+pytestmark = pytest.mark.xdist_group("miniature")
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_tree(finished):
+    results = finished / "results"
+    run = results / "runs/breast-phantom/segguided/seed0"
+    assert sorted(path.name for path in run.iterdir()) == ["config.json", "history.csv", "model.safetensors"]
+    assert all(np.isfinite(array).all() for array in load_file(run / "model.safetensors").values())
+    assert [row["step"] for row in rows(run / "history.csv")][-1] == "12"
+    assert not list(results.rglob("*.partial*"))
+    for table in (1, 2):
+        assert {row["model"] for row in rows(results / f"table{table}.csv")} == {
+            "segguided",
+            "unconditional",
+            "real (ceiling)",
+        }
+
+
+def test_splits_share_no_patient(finished):
+    splits = rows(finished / "results/data/breast-phantom/splits.csv")
+    assert sorted(row["patient"] for row in splits) == ["tiny_1", "tiny_2", "tiny_3", "tiny_4"]
+    assert [row["split"] for row in splits] == ["train", "held-out", "test", "test"]
+    assert sorted(row["half"] for row in splits) == ["", "", "test", "validation"]
+
+
+def test_generated_sets_belong_to_their_masks(finished):
+    splits = rows(finished / "results/data/breast-phantom/splits.csv")
+    for split in ("test", "held-out"):
+        patients = [row["patient"] for row in splits if row["split"] == split]
+        slices = read_slices([finished / f"results/slices/breast-phantom/{p}.npz" for p in patients])
+        for model in ("segguided", "unconditional"):
+            path = finished / f"results/generated/breast-phantom/{model}/seed0/{split}.npz"
+            images_SHW, names = read_generated(path)
+            assert names == slices.names
+            assert images_SHW.shape == slices.images.shape
+            assert len(np.unique(images_SHW)) > 50, "black or constant images"
+
+
+def test_generative_models_saw_no_held_out_or_test_patient(finished):
+    """The training jobs' inputs, as Snakemake recorded them, hold no other patient's slices."""
+    summary = snakemake(finished, "--detailed-summary", "--configfile", MINIATURE)
+    splits = rows(finished / "results/data/breast-phantom/splits.csv")
+    others = [row["patient"] for row in splits if row["split"] != "train"]
+    lines = [line for line in summary.stdout.splitlines() if "/runs/" in line.split("\t")[0]]
+    assert len(lines) == 6
+    assert not [line for line in lines if any(f"{patient}.npz" in line for patient in others)]
+
+
+@pytest.mark.parametrize("name", ["figure1.png", "figure2.png", "showcase.png"])
+def test_figures_are_not_black(finished, name):
+    pixels = np.asarray(Image.open(finished / "results" / name).convert("L"))
+    assert min(pixels.shape) > 300
+    assert len(np.unique(pixels)) > 100
+
+
+def test_each_job_left_a_log_and_a_benchmark(finished):
+    logs = {
+        path.relative_to(finished / "logs").with_suffix("") for path in (finished / "logs").rglob("*.log")
+    }
+    benchmarks = {
+        path.relative_to(finished / "benchmarks").with_suffix("")
+        for path in (finished / "benchmarks").rglob("*.tsv")
+    }
+    assert logs == benchmarks
+    assert len(logs) == 24
+
+
+def test_metrics_are_flat_records(finished):
+    record = json.loads((finished / "results/metrics/breast-phantom/segguided/seed0.json").read_text())
+    assert all(isinstance(value, int | float | str | None) for value in record.values())
+
+
+def test_second_run_gives_the_same_bytes(finished, tmp_path):
+    again = copy_repository(tmp_path)
+    result = snakemake(again, "all", "--configfile", MINIATURE, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    names = [f"table{n}.{ending}" for n in (1, 2) for ending in ("csv", "md")]
+    names += ["figure1.png", "figure2.pdf", "showcase.png"]
+    names += [f"runs/breast-phantom/segguided/seed0/{n}" for n in ("model.safetensors", "history.csv")]
+    for name in names:
+        assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
+
+
+def test_failing_job_shows_its_one_sentence(finished, tmp_path):
+    """A damaged DICOM file stops its patient's job; the message reaches the terminal, no output is left."""
+    broken = copy_repository(tmp_path)
+    target = "results/slices/breast-phantom/tiny_1.npz"
+    assert snakemake(broken, target, "--configfile", MINIATURE, *ARGUMENTS).returncode == 0
+    (broken / target).unlink()
+    file = next((broken / "results/raw/breast-phantom/images/tiny_1").iterdir())
+    file.write_bytes(file.read_bytes()[:700])
+    result = snakemake(broken, target, "--configfile", MINIATURE, *ARGUMENTS)
+    assert result.returncode == 1
+    assert f"error: {file.relative_to(broken)}" in result.stdout + result.stderr
+    assert not (broken / target).exists()
+
+
+def test_scripts_say_what_they_take(finished):
+    for path in sorted((finished / "scripts").glob("*.py")):
+        if "torch" not in path.read_text():
+            result = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True)
+            assert result.returncode == 0
+            assert "usage:" in result.stdout
