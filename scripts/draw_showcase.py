@@ -42,7 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
-    parser.add_argument("--n-slices", type=int, default=2, help="test slices a dataset")
+    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
     parser.add_argument("--png", type=Path, required=True)
     return parser.parse_args()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from segguided.cli import run
 from segguided.data.slices import Stack, read_stack
+from segguided.data.splits import SPLITS
 from segguided.files import write_table
 
 
@@ -21,7 +22,8 @@ def split_dataset(
     Raises ValueError unless there is one slice file for each patient of the splits.
     """
     file_of = {path.stem: path for path in slices}
-    split_of = {patient: split for split, patients in splits.items() for patient in sorted(patients)}
+    ordered = sorted(splits, key=SPLITS.index)
+    split_of = {patient: split for split in ordered for patient in sorted(splits[split])}
     unequal = sorted(file_of.keys() ^ split_of.keys())
     if unequal or len(file_of) < len(slices):
         raise ValueError(

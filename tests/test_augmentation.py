@@ -1,7 +1,8 @@
-"""Image and mask move together; strength zero is the identity; each sample is drawn by the generator alone."""
+"""Image and mask move together; strength zero is the identity; the generator alone decides each sample."""
 
 import pytest
 import torch
+
 from segguided.augmentation import augment
 from segguided.config.models import Augmentation
 

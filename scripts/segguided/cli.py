@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOG = logging.getLogger("segguided")
-SCRIPTS = Path(__file__).resolve().parents[1]
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
 
 
@@ -18,9 +17,9 @@ class Interrupted(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main` as a script's body.
 
-    OSError, and ValueError raised by this project, are the user's to mend: their message goes to stderr as
-    one line, exit code 1. Interrupted likewise, with exit code 75. Anything else, a ValueError out of a
-    library too, is a defect of this project and keeps its traceback.
+    ValueError and OSError are the user's to mend: their message goes to stderr as one line, exit code 1.
+    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its
+    traceback; so is a ValueError from inside an installed library, which only wrong arguments of ours raise.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)
@@ -30,15 +29,14 @@ def run(main: Callable[[], None]) -> None:
         LOG.info("%s", stop)
         sys.exit(TRY_AGAIN)
     except (ValueError, OSError) as error:
-        if isinstance(error, ValueError) and not _raised_here(error):
+        if isinstance(error, ValueError) and _raised_in_a_library(error):
             raise
         sys.exit(f"error: {_one_line(error)}")
 
 
-def _raised_here(error: ValueError) -> bool:
-    """Whether the innermost frame of the traceback is a script's or this package's."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return Path(frame.f_code.co_filename).resolve().is_relative_to(SCRIPTS)
+def _raised_in_a_library(error: ValueError) -> bool:
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return "site-packages" in Path(innermost.f_code.co_filename).parts
 
 
 def _one_line(error: ValueError | OSError) -> str:

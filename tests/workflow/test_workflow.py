@@ -92,7 +92,10 @@ def test_no_run_blocks_scripts_or_lambdas():
         ({"grid": {"models": ["spadee"]}}, "grid.models names 'spadee'"),
         ({"grid": {"datasets": ["brest-mri"]}}, "grid.datasets names 'brest-mri'"),
         ({"sampling": {"stepps": 3}}, "sampling.stepps"),
-        ({"datasets": {"breast-phantom": {"manifest": "nowhere.tsv"}}}, "nowhere.tsv does not exist"),
+        (
+            {"datasets": {"breast-phantom": {"manifest": "nowhere.tsv"}}},
+            "patient table nowhere.tsv cannot be read",
+        ),
     ],
 )
 def test_mistakes_in_the_config_stop_the_parsing_with_one_message(fresh, tmp_path, change, message):

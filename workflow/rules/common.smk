@@ -224,26 +224,22 @@ def figure_images(wildcards):
     ]
 
 
-def figure_arguments(wildcards, input):
-    """A --dataset argument for each dataset: classes and colours, its test slices, its generated sets."""
+def figure_arguments(wildcards):
+    """A --dataset argument for each dataset: classes and colours, its test slices, its generated sets.
+
+    Not made from `input`: Snakemake leaves parameters that are out of its rerun decision.
+    """
+    results = CONFIG.pathvars.get("results", "results")
     arguments = []
     for name in CONFIG.grid.datasets:
-        classes = [
-            {"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes
-        ]
-        slices = [path for path in input.slices if Path(path).parts[-2] == name]
-        images = {
-            Path(path).parts[-3]: path
-            for path in input.generated
-            if Path(path).parts[-4] == name
-        }
+        images = {model: generated(name, model, CONFIG.grid.seeds[0], "test") for model in CONFIG.grid.models}
         value = {
             "name": name,
-            "classes": classes,
-            "slices": slices,
+            "classes": [{"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes],
+            "slices": slices_of(name, "test"),
             "generated": images,
         }
-        arguments.append(f"--dataset {shlex.quote(compact(value))}")
+        arguments.append(f"--dataset {shlex.quote(compact(value).replace('<results>', results))}")
     return " ".join(arguments)
 
 
