@@ -5,19 +5,21 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 
-.PHONY: env demo test lint
+.PHONY: env words demo test lint
 
 env: $(INSTALLED)
 
 $(INSTALLED): envs/requirements.txt
-	@echo "Setting up .venv (about 3 GB on disk with CPU PyTorch, more with CUDA; some minutes the first time)"
+	@echo "Setting up .venv (2 GB on disk with a CPU build of PyTorch, several more with CUDA; some minutes, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, got " + sys.version.split()[0] + "; name one with make PYTHON=python3.11")'
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	@touch $@
 
-demo: env
+words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
+
+demo: words env
 	@snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo
 	@cat results/demo/table1.md results/demo/table2.md
 	@printf '\nOpen: results/demo/figure1.png, figure2.png, showcase.png; tables: results/demo/table1.csv, table2.csv\n'

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
+from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.models import DiffusionModel
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.storage import save_network
-from segguided.training import Batches, Checkpoint, Plan, fingerprint, fit
+from segguided.training import Batches, Plan, fit
 
 
 def train_diffusion(

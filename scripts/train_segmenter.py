@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.models import Segmenter
 from segguided.data.slices import SliceSet, read_generated, read_slices
@@ -13,7 +14,7 @@ from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.models.storage import save_network
-from segguided.training import Batches, Checkpoint, Plan, fingerprint, fit
+from segguided.training import Batches, Plan, fit
 
 
 def train_segmenter(

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import nn
 
+from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import Interrupted
 from segguided.config.models import DiffusionModel, Segmenter, Training, Unet
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
-from segguided.training import Batches, Checkpoint, Interrupted, Plan, fingerprint, fit, train
+from segguided.training import Batches, Plan, fit, train
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]

@@ -5,33 +5,28 @@ All randomness is a function of (seed, step), so an interrupted run continues ex
 """
 
 import hashlib
-import json
 import logging
 import math
-import signal
-import sys
-import time
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from segguided.cli import Interrupted
+from segguided.checkpoint import Checkpoint, Stateful
 from segguided.config.models import Training
 from segguided.data.slices import SliceSet
-from segguided.files import atomic_path, write_table
+from segguided.files import write_table
 
 LOG = logging.getLogger("segguided")
 Record = dict[str, float]  # one row of history.csv
 
 
-class Learner(Protocol):
+class Learner(Stateful, Protocol):
     """A network with its losses and optimisers: all the loop needs to know of a model."""
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -39,12 +34,6 @@ class Learner(Protocol):
 
     def after_epoch(self) -> Record:
         """Called at the end of each epoch (and of training); what it measured joins the history."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything a resumed run needs: tensors, numbers, strings, lists and dicts of them."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +116,14 @@ def step_seed(seed: int, step: int) -> int:
 
 
 def train(
-    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: "Checkpoint"
+    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint
 ) -> Iterator[Progress]:
     """Run `learner` to the end of `plan`, yielding after every step; the history grows a row an epoch.
 
     Continues from `checkpoint` where it fits. Raises ValueError when a loss is NaN or infinite,
     and Interrupted, its checkpoint saved, after SIGTERM or SIGUSR1.
     """
-    progress = checkpoint.load(learner)
+    progress = Progress(**checkpoint.load(learner))
     generator = torch.Generator(batches.device)
     while progress.step < plan.steps:
         torch.manual_seed(step_seed(seed, progress.step))  # dropout
@@ -145,12 +134,14 @@ def train(
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
-        checkpoint.save_when_due(learner, progress)
+        if checkpoint.due:
+            _means(progress)  # never keep a diverged state
+            checkpoint.save(learner, vars(progress))
         yield progress
 
 
 def fit(
-    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: "Checkpoint", history: Path
+    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint, history: Path
 ) -> None:
     """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv."""
     checkpoint.listen()
@@ -187,71 +178,3 @@ def _means(progress: Progress) -> Record:
             "lower learning_rate, or set precision: fp32"
         )
     return means
-
-
-class Checkpoint:
-    """The resume file of one run: every `seconds`, and when a signal asks to stop.
-
-    It carries a fingerprint of settings, code and data; one that differs is not continued from.
-    """
-
-    def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
-        self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
-        self._saved_at = time.monotonic()
-        self._signal: int | None = None
-
-    def listen(self) -> None:
-        """From now on SIGTERM and SIGUSR1 save and stop, instead of killing."""
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        self._signal = number
-
-    def load(self, learner: Learner) -> Progress:
-        """Restore `learner` and return the progress of the run, or a fresh one."""
-        if not self.path.exists():
-            return Progress()
-        try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises half a dozen types for a damaged file
-            LOG.warning("%s cannot be read (%s): starting afresh", self.path, error)
-            return Progress()
-        if saved["fingerprint"] != self.fingerprint:
-            LOG.warning("%s was made by other settings, code or data: starting afresh", self.path)
-            return Progress()
-        learner.load_state_dict(saved["learner"])
-        LOG.info("resuming after step %d from %s", saved["progress"]["step"], self.path)
-        return Progress(**saved["progress"])
-
-    def save_when_due(self, learner: Learner, progress: Progress) -> None:
-        """Save when the interval is over or a signal came; after a signal raise Interrupted."""
-        if self._signal is None and time.monotonic() - self._saved_at < self.seconds:
-            return
-        _means(progress) if progress.summed else None  # never keep a diverged state
-        state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": vars(progress)}
-        with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
-        self._saved_at = time.monotonic()
-        if self._signal is not None:
-            name = signal.Signals(self._signal).name
-            raise Interrupted(
-                f"{name}: saved after step {progress.step} in {self.path}; the same command resumes"
-            )
-
-    def remove(self) -> None:
-        """Delete the file; the run is complete."""
-        self.path.unlink(missing_ok=True)
-
-
-def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
-    """A digest of the settings, of this package's loaded source code, and of the slices: names and pixels."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(n for n in sys.modules if n.startswith("segguided")):
-        source = sys.modules[name].__file__
-        if source:
-            digest.update(Path(source).read_bytes())
-    for name, slices in sorted(data.items()):
-        pixels = [zlib.crc32(a.data) for stack in slices.stacks for a in (stack.images_SHW, stack.masks_SHW)]
-        digest.update(json.dumps([name, slices.names, pixels]).encode())
-    return digest.hexdigest()
