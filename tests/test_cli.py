@@ -46,9 +46,7 @@ def test_what_the_user_can_mend_is_one_line(
     assert "\n" not in text
 
 
-@pytest.mark.parametrize(
-    "error", [TypeError("a defect"), KeyError("x"), RuntimeError(), StopError(), KeyboardInterrupt()]
-)
+@pytest.mark.parametrize("error", [TypeError("a defect"), KeyError("x"), RuntimeError(), StopError()])
 def test_defects_keep_their_traceback(error: BaseException) -> None:
     def main() -> None:
         raise error
@@ -66,6 +64,12 @@ def test_an_interrupted_run_asks_to_be_repeated() -> None:
     with pytest.raises(SystemExit) as caught:
         run(main)
     assert caught.value.code == TRY_AGAIN == 75
+
+
+def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(KeyboardInterrupt(), capsys)
+    assert text.startswith("interrupted: nothing half-written")
+    assert "\n" not in text
 
 
 def test_success_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,10 +175,11 @@ def test_nan_loss_stops_with_the_steps_and_a_remedy(tmp_path, seconds):
         assert torch.load(tmp_path / "a.pt", weights_only=True)["progress"]["step"] == 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
     whole, _ = run(diffusion_learner, Checkpoint(tmp_path / "whole.pt", "x", 1e9))
-    before = signal.getsignal(number)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = {n: signal.getsignal(n) for n in numbers}
     checkpoint = Checkpoint(tmp_path / "a.pt", "x", 1e9)
     checkpoint.listen()
     plan = Plan.of(Training(steps=9, batch_size=4, learning_rate=1), 12)
@@ -186,7 +187,8 @@ def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
         for progress in train(diffusion_learner(9), Batches(slices(), CPU), plan, 5, checkpoint):
             if progress.step == 3:
                 signal.raise_signal(number)
-    signal.signal(number, before)
+    for n, handler in before.items():
+        signal.signal(n, handler)
     resumed, _ = run(diffusion_learner, Checkpoint(tmp_path / "a.pt", "x", 1e9))
     assert identical(whole, resumed)
 

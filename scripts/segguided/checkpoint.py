@@ -42,8 +42,8 @@ class Checkpoint:
         self._signal: int | None = None
 
     def listen(self) -> None:
-        """From now on SIGTERM and SIGUSR1 save and stop, instead of killing."""
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        """From now on Ctrl-C, SIGTERM and SIGUSR1 save and stop, instead of killing."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: object) -> None:

@@ -25,6 +25,8 @@ def run(main: Callable[[], None]) -> None:
     LOG.setLevel(logging.INFO)
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing half-written was left, the same command runs again")
     except Interrupted as stop:
         LOG.info("%s", stop)
         sys.exit(TRY_AGAIN)

@@ -121,7 +121,7 @@ def train(
     """Run `learner` to the end of `plan`, yielding after every step; the history grows a row an epoch.
 
     Continues from `checkpoint` where it fits. Raises ValueError when a loss is NaN or infinite,
-    and Interrupted, its checkpoint saved, after SIGTERM or SIGUSR1.
+    and Interrupted, its checkpoint saved, after Ctrl-C, SIGTERM or SIGUSR1.
     """
     progress = Progress(**checkpoint.load(learner))
     generator = torch.Generator(batches.device)

@@ -1,6 +1,5 @@
 # The checked configuration, the splits, and the functions rules use for their inputs.
 
-import shlex
 import sys
 from pathlib import Path
 
