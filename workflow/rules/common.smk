@@ -49,9 +49,10 @@ wildcard_constraints:
     table="|".join(map(str, TABLES)),
 
 
-def library(script):
-    """The library files scripts/<script>.py imports: with them as inputs, an edit reruns what it affects."""
-    return [str(path) for path in dependencies(Path("scripts", f"{script}.py"))]
+def library(name):
+    """The library files scripts/<name>.py imports: with them as inputs, an edit reruns what it affects."""
+    script = Path("scripts", f"{name}.py")
+    return [str(path) for path in dependencies(script) if path != script]
 
 
 def slices_of(dataset, split):
