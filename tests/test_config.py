@@ -2,6 +2,7 @@
 """The configuration: what loads, what is refused and in which words, and that every key has a reader."""
 
 import copy
+import inspect
 import json
 import re
 from pathlib import Path
@@ -243,9 +244,13 @@ def settings_classes() -> list[type[BaseModel]]:
 
 
 def test_every_field_is_read_somewhere() -> None:
-    """As an attribute, in code outside the settings' own modules, whose checks would read any field."""
+    """As an attribute, in code outside the settings' own modules, whose checks would read any field.
+
+    A source's raw_files, which names files to the workflow, counts too.
+    """
     files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
     code = "\n".join(path.read_text() for path in files if path.parent.name != "config")
+    code += "".join(inspect.getsource(c.raw_files) for c in settings_classes() if hasattr(c, "raw_files"))
     elsewhere = {"pathvars"}  # Snakemake itself reads it
     attributes = set(re.findall(r"\.(\w+)", code)) | elsewhere
     fields = {(c.__name__, name) for c in set(settings_classes()) for name in c.model_fields}
@@ -260,3 +265,29 @@ def test_the_editor_schema_is_in_step_and_accepts_the_configurations() -> None:
         jsonschema.Draft202012Validator(written).validate(values)
     with pytest.raises(jsonschema.ValidationError, match="spadee"):
         jsonschema.validate(changed("models/spadee", 3), written)
+
+
+ROW = {"patient": "p1", "image": "a.nii.gz", "package": "tool==1.0"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"kind": "dicom", "images": "i", "masks": "m"}, ["i/p1", "m"]),
+        ({"kind": "nifti", "folder": "f", "image": "{image}"}, ["f/a.nii.gz", "f/p1_mask.nii.gz"]),
+        ({"kind": "phantom"}, ["<results>/raw/d/receipts/p1.json"]),
+        ({"kind": "demo-ct"}, ["<results>/downloads/tool==1.0.tar.gz"]),
+    ],
+)
+def test_each_source_names_a_patients_files(source: dict[str, str], expected: list[str]) -> None:
+    preparation = {"classes": [{"name": "a", "file": "{patient}.seg.nrrd"}], "image_size": 32}
+    window = {"kind": "window", "low": 0, "high": 1}
+    read = Preparation.model_validate({**preparation, "source": source, "intensity": window}).source
+    assert read.raw_files(ROW, "d") == expected
+
+
+def test_a_pattern_of_a_column_the_table_lacks_is_named() -> None:
+    source = NiftiSource(kind="nifti", folder="f", image="{scan}.nii.gz")
+    source.check_columns(["patient", "scan"], "table.tsv")
+    with pytest.raises(ValueError, match=r"table\.tsv: no column scan, .* there are patient, image"):
+        source.check_columns(["patient", "image"], "table.tsv")

@@ -24,6 +24,9 @@ try:
         }
         for name in CONFIG.grid.datasets
     }
+    for name, rows in MANIFESTS.items():
+        dataset = CONFIG.datasets[name]
+        dataset.source.check_columns(list(next(iter(rows.values()))), dataset.manifest)
     SPLITS = {
         name: assign_splits(list(rows.values()), CONFIG.datasets[name].split)
         for name, rows in MANIFESTS.items()
@@ -84,19 +87,8 @@ def all_slices(wildcards):
 
 
 def raw_files(wildcards):
-    """Where a patient's volume comes from: files made by a rule, or the user's own."""
-    dataset, patient = wildcards.dataset, wildcards.patient
-    source, row = CONFIG.datasets[dataset].source, MANIFESTS[dataset][patient]
-    if source.kind == "phantom":
-        return [f"<results>/raw/{dataset}/receipts/{patient}.json"]
-    if source.kind == "demo-ct":
-        return [f"<results>/downloads/{row['package']}.tar.gz"]
-    if source.kind == "nifti":
-        return [
-            f"{source.folder}/{pattern.format(**row)}"
-            for pattern in (source.image, source.mask)
-        ]
-    return [f"{source.images}/{patient}", source.masks]
+    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
 
 
 def generated_held_out(wildcards):

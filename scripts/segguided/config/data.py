@@ -1,5 +1,6 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
+from collections.abc import Collection, Mapping
 from string import Formatter
 from typing import Annotated, Literal
 
@@ -29,15 +30,41 @@ class AnatomyClass(Settings):
         return file
 
 
-class DicomSource(Settings):
+class PatientSource(Settings):
+    """Where patients come from. What its files hold is read by segguided.data.sources."""
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns of the patient table it needs."""
+        return {"patient"}
+
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """The files or folders of the patient in `row`: the user's own, or paths that rules make."""
+        raise NotImplementedError
+
+    def check_columns(self, columns: Collection[str], manifest: str) -> None:
+        """Raise ValueError where the patient table lacks a column."""
+        lacking = sorted(self.columns - set(columns))
+        if lacking:
+            raise ValueError(
+                f"{manifest}: no column {', '.join(lacking)}, which its dataset's source needs; "
+                f"there are {', '.join(columns)}"
+            )
+
+
+class DicomSource(PatientSource):
     """One folder of DICOM files a patient and .seg.nrrd masks (the Duke layout)."""
 
     kind: Literal["dicom"]
     images: str  # folder that holds <patient>/*.dcm
     masks: str  # folder in or below which <patient>/<class file> lies
 
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """The patient's folder of DICOM files, and the folder that holds all masks."""
+        return [f"{self.images}/{row['patient']}", self.masks]
 
-class NiftiSource(Settings):
+
+class NiftiSource(PatientSource):
     """A folder of NIfTI volumes and label maps; patterns may use any column of the patient table."""
 
     kind: Literal["nifti"]
@@ -55,8 +82,17 @@ class NiftiSource(Settings):
             )
         return pattern
 
+    @property
+    def columns(self) -> set[str]:
+        """The columns in the braces of its patterns."""
+        return {"patient"} | _placeholders(self.image) | _placeholders(self.mask)
 
-class PhantomSource(Settings):
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """Image and label map."""
+        return [f"{self.folder}/{pattern.format(**row)}" for pattern in (self.image, self.mask)]
+
+
+class PhantomSource(PatientSource):
     """Digital breast phantoms, written as DICOM and .seg.nrrd in the Duke layout, then read like Duke."""
 
     kind: Literal["phantom"]
@@ -64,11 +100,24 @@ class PhantomSource(Settings):
     slices: int = Field(default=24, ge=4)
     seed: int = Field(default=0, ge=0)
 
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """The receipt of the files written for the patient."""
+        return [f"<results>/raw/{dataset}/receipts/{row['patient']}.json"]
 
-class DemoCtSource(Settings):
+
+class DemoCtSource(PatientSource):
     """Real CTs that ship inside open-source packages; the patient table names package, file and checksum."""
 
     kind: Literal["demo-ct"]
+
+    @property
+    def columns(self) -> set[str]:
+        """Package and its checksum; the file in it, and masks of contrast-filled vessels."""
+        return {"patient", "package", "sha256", "member", "blood"}
+
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """The source package."""
+        return [f"<results>/downloads/{row['package']}.tar.gz"]
 
 
 Source = Annotated[DicomSource | NiftiSource | PhantomSource | DemoCtSource, Field(discriminator="kind")]
