@@ -94,7 +94,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom"),

@@ -82,13 +82,19 @@ class DiffusionModel(Settings):
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
+    mask_ablation: Literal["none", "sample", "batch"] = "none"  # whom each draw of classes serves
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
-    min_snr_gamma: float | None = Field(
-        default=None, gt=0
-    )  # loss weight min(SNR, γ)/SNR; None: 1, as the paper
+    # Weight of x0's error: min(SNR, γ), the same for every prediction type; None: the plain loss, as the paper.
+    min_snr_gamma: float | None = Field(default=None, gt=0)
     schedule: NoiseSchedule = NoiseSchedule()
     unet: Unet
     training: Training
+
+    @model_validator(mode="after")
+    def _ablates_a_mask(self) -> "DiffusionModel":
+        if self.conditioning == "none" and self.mask_ablation != "none":
+            raise ValueError("mask_ablation needs a mask, but conditioning is none; change either")
+        return self
 
 
 class Augmentation(Settings):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided import diffusion
+from segguided.ablation import ablate
 from segguided.config.models import DiffusionModel, Unet
 from segguided.devices import autocast
 from segguided.models.descent import Descent
@@ -78,12 +79,15 @@ class DiffusionLearner:
         self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
     ) -> None:
         self.network, self.device, self.precision = network, device, model.training.precision
+        self.mask_ablation = model.mask_ablation
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
         self.descent = Descent(network, model.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = diffusion.to_signal(images_BHW)
+        if self.mask_ablation != "none":
+            masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
         with autocast(self.device, self.precision):
             loss = diffusion.loss(
                 self.network, self.schedule, x0_BCHW, masks_BHW, generator, self.min_snr_gamma
