@@ -84,7 +84,7 @@ class DiffusionModel(Settings):
     conditioning: Literal["none", "index255", "onehot"]
     mask_ablation: Literal["none", "sample", "batch"] = "none"  # whom each draw of classes serves
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
-    # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the plain loss, as the paper.
+    # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     schedule: NoiseSchedule = NoiseSchedule()
     unet: Unet
