@@ -32,4 +32,4 @@ lint: env
 	snakemake --lint
 
 test: lint
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile

@@ -1,4 +1,7 @@
-"""The miniature run: what it leaves, that it is the same twice, and what a failing job tells its user."""
+"""The miniature run: what it leaves, what a change reruns, the same bytes twice, a failing job's message.
+
+The tests stand in one file so that one worker does the run they share; see conftest.py.
+"""
 
 import csv
 import json
@@ -10,10 +13,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
-
-pytestmark = pytest.mark.xdist_group("miniature")
 
 
 def rows(path):
@@ -121,3 +122,91 @@ def test_scripts_say_what_they_take(finished):
             result = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True)
             assert result.returncode == 0
             assert "usage:" in result.stdout
+
+
+GENERATION = {"generate_images", "train_segmenter", "evaluate_model", "make_table"}
+FIGURES = {"draw_figure1", "draw_figure2", "draw_showcase"}
+
+
+def reruns(finished, *arguments):
+    """Rules a dry-run would run, `all` left out."""
+    result = snakemake(finished, "-n", "all", "--configfile", MINIATURE, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return set(jobs_of(result)) - {"all"}
+
+
+def test_nothing_reruns_after_a_run(finished):
+    assert reruns(finished) == set()
+
+
+def test_changed_sampling_retrains_no_generative_model(finished):
+    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES
+
+
+def test_changed_segmenter_draws_no_new_images(finished):
+    changed = "segmenter={training: {learning_rate: 0.02}}"
+    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model", "make_table"}
+
+
+def test_changed_model_retrains_that_model_alone(finished):
+    result = snakemake(
+        finished, "-n", "all", "--configfile", MINIATURE,
+        "--config", "models={unconditional: {training: {learning_rate: 0.02}}}",
+    )  # fmt: skip
+    jobs = jobs_of(result)
+    assert jobs["train_diffusion"] == 1
+    assert jobs["train_segmenter"] == 1
+    assert "prepare_patient" not in jobs
+
+
+def test_changed_colour_draws_figures_alone(finished):
+    file = "Segmentation_{patient}_Breast.seg.nrrd"
+    other = "Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
+    classes = (
+        f'[{{name: breast, color: green, file: "{file}", segment: Breast}},'
+        f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
+        f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
+    )
+    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("figures.py", FIGURES),
+        ("tables.py", {"make_table"}),
+        ("generation.py", GENERATION | FIGURES),
+        ("config/workflow.py", set()),
+        ("config/evaluation.py", {"evaluate_model", "make_table"}),
+    ],
+)
+def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
+    path = finished / "scripts/segguided" / file
+    text = path.read_text()
+    path.touch()
+    assert reruns(finished) == set(), "touching is not editing"
+    path.write_text(text + "\n# edited\n")
+    try:
+        assert reruns(finished) == expected
+    finally:
+        path.write_text(text)
+
+
+def test_edited_training_loop_retrains(finished):
+    path = finished / "scripts/segguided/training.py"
+    text = path.read_text()
+    path.write_text(text + "\n# edited\n")
+    try:
+        rerun = reruns(finished)
+    finally:
+        path.write_text(text)
+    assert rerun == {"train_diffusion"} | GENERATION | FIGURES
+
+
+def test_moved_checkout_reruns_nothing(finished):
+    moved = finished.with_name("moved")
+    finished.rename(moved)
+    try:
+        assert reruns(moved) == set()
+    finally:
+        moved.rename(finished)

@@ -1,7 +1,4 @@
-"""The workflow's promises: dry-runs without data, lint, one name in five places, and what reruns when.
-
-The reruns are tried on a miniature phantom run once in a copy of the repository; see conftest.py.
-"""
+"""The workflow's promises that need no run: dry-runs without data, lint, one name in five places."""
 
 import re
 import subprocess
@@ -9,7 +6,7 @@ import sys
 
 import pytest
 
-from miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+from miniature import ROOT, copy_repository, jobs_of, snakemake
 
 CARD = (
     ["--profile", "slurm", "all"],
@@ -113,94 +110,3 @@ def test_a_typo_in_a_target_fails_at_once(fresh):
     result = snakemake(fresh, "-n", "results/runs/breast-phantom/segguidedd/seed0/model.safetensors")
     assert result.returncode == 1
     assert "No rule to produce" in result.stdout + result.stderr
-
-
-# What reruns when, on a finished miniature run.
-pytestmark = pytest.mark.xdist_group("miniature")
-
-GENERATION = {"generate_images", "train_segmenter", "evaluate_model", "make_table"}
-FIGURES = {"draw_figure1", "draw_figure2", "draw_showcase"}
-
-
-def reruns(finished, *arguments):
-    """Rules a dry-run would run, `all` left out."""
-    result = snakemake(finished, "-n", "all", "--configfile", MINIATURE, *arguments)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return set(jobs_of(result)) - {"all"}
-
-
-def test_nothing_reruns_after_a_run(finished):
-    assert reruns(finished) == set()
-
-
-def test_changed_sampling_retrains_no_generative_model(finished):
-    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES
-
-
-def test_changed_segmenter_draws_no_new_images(finished):
-    changed = "segmenter={training: {learning_rate: 0.02}}"
-    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model", "make_table"}
-
-
-def test_changed_model_retrains_that_model_alone(finished):
-    result = snakemake(
-        finished, "-n", "all", "--configfile", MINIATURE,
-        "--config", "models={unconditional: {training: {learning_rate: 0.02}}}",
-    )  # fmt: skip
-    jobs = jobs_of(result)
-    assert jobs["train_diffusion"] == 1
-    assert jobs["train_segmenter"] == 1
-    assert "prepare_patient" not in jobs
-
-
-def test_changed_colour_draws_figures_alone(finished):
-    file = "Segmentation_{patient}_Breast.seg.nrrd"
-    other = "Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
-    classes = (
-        f'[{{name: breast, color: green, file: "{file}", segment: Breast}},'
-        f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
-        f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
-    )
-    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES
-
-
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        ("figures.py", FIGURES),
-        ("tables.py", {"make_table"}),
-        ("generation.py", GENERATION | FIGURES),
-        ("config/workflow.py", set()),
-        ("config/evaluation.py", {"evaluate_model", "make_table"}),
-    ],
-)
-def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
-    path = finished / "scripts/segguided" / file
-    text = path.read_text()
-    path.touch()
-    assert reruns(finished) == set(), "touching is not editing"
-    path.write_text(text + "\n# edited\n")
-    try:
-        assert reruns(finished) == expected
-    finally:
-        path.write_text(text)
-
-
-def test_edited_training_loop_retrains(finished):
-    path = finished / "scripts/segguided/training.py"
-    text = path.read_text()
-    path.write_text(text + "\n# edited\n")
-    try:
-        rerun = reruns(finished)
-    finally:
-        path.write_text(text)
-    assert rerun == {"train_diffusion"} | GENERATION | FIGURES
-
-
-def test_moved_checkout_reruns_nothing(finished):
-    moved = finished.with_name("moved")
-    finished.rename(moved)
-    try:
-        assert reruns(moved) == set()
-    finally:
-        moved.rename(finished)
