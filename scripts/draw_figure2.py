@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import draw_blocks, save_figure
-from segguided.panels import MASK, REAL, FigureDataset, read_panels
+from segguided.panels import MASK, REAL, FigureDataset, add_dataset_argument, read_panels
 
 
 def draw_figure2(
@@ -21,14 +21,7 @@ def draw_figure2(
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--dataset",
-        dest="datasets",
-        type=FigureDataset.from_json,
-        action="append",
-        required=True,
-        help="JSON; repeat",
-    )
+    add_dataset_argument(parser)
     parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
     parser.add_argument("--n-slices", type=int, default=4, help="test slices a dataset")
     parser.add_argument("--png", type=Path, required=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,8 +35,8 @@ def evaluate_model(
     seeds = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
-    half = test.where(in_half(test.names, test.patients, halves, "test"))
-    ceiling_SHW = predict(evaluator, half.images, device)
+    chosen_S = in_half(test.names, test.patients, halves, "test")
+    half, ceiling_SHW = test.where(chosen_S), real_SHW[np.asarray(chosen_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     return {
         **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **seeds),

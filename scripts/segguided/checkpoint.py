@@ -55,7 +55,7 @@ class Checkpoint:
             return {}
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:
+        except Exception as error:  # torch raises half a dozen types for a damaged file
             LOG.warning("%s cannot be read (%s): starting afresh", self.path, error)
             return {}
         if saved["fingerprint"] != self.fingerprint:

@@ -3,6 +3,7 @@
 Shape suffixes: H and W pixels.
 """
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -71,3 +72,15 @@ def generated_tiles(path: Path, names: Sequence[str]) -> list[np.ndarray]:
     if missing:
         raise ValueError(f"{path} holds no image for {', '.join(missing)}; generate the set again")
     return [np.array(images_NHW[rows[name]]) for name in names]
+
+
+def add_dataset_argument(parser: ArgumentParser) -> None:
+    """Give a figure's command line its `--dataset JSON`, once a block, as `datasets`."""
+    parser.add_argument(
+        "--dataset",
+        dest="datasets",
+        type=FigureDataset.from_json,
+        action="append",
+        required=True,
+        help="JSON; repeat",
+    )

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -59,12 +60,18 @@ class Plan:
     def indices(self, seed: int, step: int) -> np.ndarray:
         """Slices of the batch of `step`: a new permutation each epoch."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(self.slices)
+        order = _epoch_order(self.slices, seed, epoch)
         return order[position * self.batch_size : (position + 1) * self.batch_size]
 
     def ends_epoch(self, step: int) -> bool:
         """Whether `step` is the last of an epoch or of the run."""
         return (step + 1) % self.steps_per_epoch == 0 or step + 1 == self.steps
+
+
+@lru_cache(maxsize=1)
+def _epoch_order(slices: int, seed: int, epoch: int) -> np.ndarray:
+    """The permutation of an epoch, drawn once and not at each of its steps."""
+    return np.random.default_rng([seed, epoch]).permutation(slices)
 
 
 class Batches:

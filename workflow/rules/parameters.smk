@@ -24,16 +24,17 @@ def manifest_row(wildcards):
     )
 
 
+def test_halves(dataset):
+    return halve_test(SPLITS[dataset]["test"], CONFIG.evaluation.halves_seed)
+
+
 def splits_json(wildcards):
-    splits = SPLITS[wildcards.dataset]
-    seed = CONFIG.evaluation.halves_seed
-    return compact({"splits": splits, "halves": halve_test(splits["test"], seed)})
+    dataset = wildcards.dataset
+    return compact({"splits": SPLITS[dataset], "halves": test_halves(dataset)})
 
 
 def halves_json(wildcards):
-    return compact(
-        halve_test(SPLITS[wildcards.dataset]["test"], CONFIG.evaluation.halves_seed)
-    )
+    return compact(test_halves(wildcards.dataset))
 
 
 def model_json(wildcards):
@@ -70,7 +71,7 @@ def optional(flag, files):
 
 
 def generated_argument(wildcards, input):
-    return optional("--generated", " ".join(input.generated) if input.generated else "")
+    return optional("--generated", " ".join(input.generated))
 
 
 def lookup_sha256(wildcards):
