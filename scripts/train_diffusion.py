@@ -1,6 +1,7 @@
 """Train a diffusion model on the slices of the training patients."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ def train_diffusion(
     plan = Plan.of(model.training, len(data))
     image_size = int(data.stacks[0].images_SHW.shape[-1])
     description = {
+        "kind": model.kind,
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": image_size,
@@ -39,8 +41,8 @@ def train_diffusion(
     checkpoint = Checkpoint(
         output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
     )
-    fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description)
+    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
+    save_network(learner.finished(), output, description | {"training": asdict(cost)})
     checkpoint.remove()
 
 

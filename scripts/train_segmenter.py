@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -30,8 +31,8 @@ def train_segmenter(
     checkpoint = Checkpoint(
         output.with_name("resume.pt"), fingerprint(description, {"train": data, "validation": validation})
     )
-    fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description)
+    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
+    save_network(learner.finished(), output, description | {"training": asdict(cost)})
     checkpoint.remove()
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from generate_images import generate_images
+from generate_diffusion import generate_diffusion
 from segguided.config.models import DiffusionModel, Sampling, Training, Unet
 from segguided.data.slices import SliceSet, Stack, read_generated, write_stack
 from segguided.generation import generate
 from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.drawing import make_draw
 from segguided.models.storage import save_network
 
-CPU = torch.device("cpu")
 MODEL = DiffusionModel(
     kind="diffusion",
     conditioning="onehot",
@@ -40,7 +40,7 @@ def network():
 
 
 def run(network, slices, batch_size=4, seed=0):
-    return generate(network, MODEL, sampling(batch_size), slices, seed, CPU).astype(int)
+    return generate(make_draw(network, MODEL, sampling(), seed), slices, batch_size).astype(int)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
@@ -74,7 +74,7 @@ def test_script_writes_each_set_with_its_mask_ids_and_same_bytes_twice(network, 
     sets = [[tmp_path / "p.npz"], [tmp_path / "qq.npz", tmp_path / "p.npz"]]
     for run_ in ("first", "second"):
         outputs = [tmp_path / run_ / "test.npz", tmp_path / run_ / "held-out.npz"]
-        generate_images(tmp_path / "model.safetensors", sampling(), sets, outputs, 0)
+        generate_diffusion(tmp_path / "model.safetensors", sampling(), sets, outputs, 0)
     for name in ("test.npz", "held-out.npz"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     images, names = read_generated(tmp_path / "first/held-out.npz")

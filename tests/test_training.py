@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import Interrupted
@@ -196,10 +197,24 @@ def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
 def test_history_is_a_table_with_a_row_an_epoch(tmp_path):
     plan = Plan.of(Training(steps=7, batch_size=4, learning_rate=1), 12)
     path = tmp_path / "history.csv"
-    fit(segmenter_learner(7), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x"), path)
+    cost = fit(
+        segmenter_learner(7), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x"), path
+    )
     header, *rows = path.read_text().splitlines()
     assert header == "epoch,step,loss,validation_loss"
     assert [row.split(",")[:2] for row in rows] == [["1", "3"], ["2", "6"], ["3", "7"]]
+    assert (cost.steps, cost.images) == (7, 28)
+    with FlopCounterMode(display=False) as counter:
+        segmenter_learner(7).update(*Batches(slices(), CPU)(np.arange(4)), torch.Generator())
+    assert cost.flops == 7 * counter.get_total_flops() > 1e6
+
+
+def test_a_resumed_run_counts_its_operations_once(tmp_path):
+    """Counting decomposes attention, so whatever is counted must be counted in every run: the first step."""
+    plan, batches = Plan(12, 4, 5), Batches(slices(), CPU)
+    progress = next(train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 0)))
+    *_, resumed = train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9))
+    assert progress.flops == resumed.flops > 1e6
 
 
 def command(folder: Path, output: Path, steps=60) -> list[str]:

@@ -1,39 +1,52 @@
 """Sets of generated images: one image for each mask, each from noise that is its own."""
 
+import argparse
 import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 from tqdm import tqdm
 
-from segguided import diffusion
-from segguided.config.models import DiffusionModel, Sampling
-from segguided.data.slices import SliceSet
-from segguided.devices import autocast
+from segguided.config.models import Sampling
+from segguided.data.slices import SliceSet, read_slices, write_npz
 
 LOG = logging.getLogger("segguided")
+Draw = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and their mask ids -> images_BHW, uint8 all
 
 
-def generate(
-    network: nn.Module,
-    model: DiffusionModel,
-    sampling: Sampling,
-    slices: SliceSet,
-    seed: int,
-    device: torch.device,
-) -> np.ndarray:
+def generate(draw: Draw, slices: SliceSet, batch_size: int) -> np.ndarray:
     """An image for every mask of `slices`, (S, H, W) uint8, in the order of `slices.names`."""
-    sampler = diffusion.make_sampler(model, sampling)
-    starts = range(0, len(slices), sampling.batch_size)
     images = []
-    for start in tqdm(starts, desc="generating", disable=None, unit="batch"):
-        indices = np.arange(start, min(start + sampling.batch_size, len(slices)))
+    for start in tqdm(range(0, len(slices), batch_size), desc="generating", disable=None, unit="batch"):
+        indices = np.arange(start, min(start + batch_size, len(slices)))
         _, masks_BHW = slices.batch(indices)
-        names = [slices.names[i] for i in indices]
-        noise_BCHW = diffusion.initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
-        with autocast(device, sampling.precision):
-            x0_BCHW = diffusion.sample(network, sampler, noise_BCHW, torch.from_numpy(masks_BHW).to(device))
-        images.append(diffusion.to_images(x0_BCHW).cpu().numpy())
+        images_BHW = draw(torch.from_numpy(masks_BHW), [slices.names[i] for i in indices])
+        images.append(images_BHW.cpu().numpy())
         LOG.info("generated %d of %d images", indices[-1] + 1, len(slices))
     return np.concatenate(images)
+
+
+def write_sets(draw: Draw, sets: Sequence[Sequence[Path]], outputs: Sequence[Path], batch_size: int) -> None:
+    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`."""
+    for paths, output in zip(sets, outputs, strict=True):
+        slices = read_slices(paths)
+        write_npz(output, images=generate(draw, slices, batch_size), names=np.array(slices.names))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line that scripts share which write generated sets."""
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
+    )
+    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="sampling settings, JSON")
+    parser.add_argument(
+        "--slices", dest="sets", type=Path, nargs="+", action="append", required=True, help="once a set"
+    )
+    parser.add_argument(
+        "--output", dest="outputs", type=Path, action="append", required=True, help="once a set, in order"
+    )
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)

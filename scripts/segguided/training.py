@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from segguided.checkpoint import Checkpoint, Stateful
@@ -30,8 +31,8 @@ Record = dict[str, float]  # one row of history.csv
 class Learner(Stateful, Protocol):
     """A network with its losses and optimisers: all the loop needs to know of a model."""
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of gradient descent on uint8 images and masks; the losses, detached."""
+    def update(self, x_B: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of gradient descent on uint8 images (or what stands for them) and masks; the losses."""
 
     def after_epoch(self) -> Record:
         """Called at the end of each epoch (and of training); what it measured joins the history."""
@@ -115,6 +116,16 @@ class Progress:
     sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
     summed: int = 0
     history: list[Record] = field(default_factory=list)
+    flops: int | None = None  # of one step, counted on the first
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a whole training run computed, on any number of attempts: a budget that no machine changes."""
+
+    steps: int
+    images: int  # seen, each as often as it was
+    flops: int  # multiply and add of convolutions, matrix products and attention, forward and backward
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -135,7 +146,7 @@ def train(
     while progress.step < plan.steps:
         torch.manual_seed(step_seed(seed, progress.step))  # dropout
         generator.manual_seed(step_seed(seed, progress.step))
-        losses = learner.update(*batches(plan.indices(seed, progress.step)), generator)
+        losses = _update(learner, batches(plan.indices(seed, progress.step)), generator, progress)
         progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
         progress.summed += 1
         progress.step += 1
@@ -149,7 +160,7 @@ def train(
 
 def fit(
     learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint, history: Path
-) -> None:
+) -> Cost:
     """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv."""
     checkpoint.listen()
     LOG.info(
@@ -165,6 +176,19 @@ def fit(
                     "%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items())
                 )
     write_table(history, progress.history)
+    return Cost(plan.steps, plan.steps * plan.batch_size, plan.steps * (progress.flops or 0))
+
+
+def _update(
+    learner: Learner, batch: tuple[Tensor, Tensor], generator: torch.Generator, progress: Progress
+) -> dict[str, Tensor]:
+    """One step; the operations of a run's first step, and of it in every run, are counted."""
+    if progress.flops is not None:
+        return learner.update(*batch, generator)
+    with FlopCounterMode(display=False) as counter:
+        losses = learner.update(*batch, generator)
+    progress.flops = counter.get_total_flops()
+    return losses
 
 
 def _close_epoch(progress: Progress, learner: Learner, plan: Plan) -> None:

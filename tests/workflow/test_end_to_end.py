@@ -124,7 +124,7 @@ def test_scripts_say_what_they_take(finished):
             assert "usage:" in result.stdout
 
 
-GENERATION = {"generate_images", "train_segmenter", "evaluate_model", "make_table"}
+GENERATION = {"generate_diffusion", "train_segmenter", "evaluate_model", "make_table"}
 FIGURES = {"draw_figure1", "draw_figure2", "draw_showcase"}
 
 

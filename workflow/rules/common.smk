@@ -52,6 +52,12 @@ wildcard_constraints:
     table="|".join(map(str, TABLES)),
 
 
+def models_of(*kinds):
+    """A rule's constraint on its model: those of the grid that are of these kinds, or nothing at all."""
+    names = [name for name in CONFIG.grid.models if CONFIG.models[name].kind in kinds]
+    return "|".join(names) or "(?!)"
+
+
 def library(name):
     """The library files scripts/<name>.py imports: with them as inputs, an edit reruns what it affects."""
     script = Path("scripts", f"{name}.py")

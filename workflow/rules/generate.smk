@@ -1,10 +1,10 @@
 # Synthetic sets: an image for every mask of the test and of the held-out patients.
 
 
-rule generate_images:
+rule generate_diffusion:
     input:
-        script="scripts/generate_images.py",
-        library=library("generate_images"),
+        script="scripts/generate_diffusion.py",
+        library=library("generate_diffusion"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
@@ -13,9 +13,11 @@ rule generate_images:
         test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
         held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
     log:
-        "<logs>/generate_images/{dataset}/{model}/seed{seed}.log",
+        "<logs>/generate_diffusion/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/generate_images/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/generate_diffusion/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("diffusion"),
     conda:
         "../../envs/segguided.yaml"
     threads: 4

@@ -15,6 +15,8 @@ rule train_diffusion:
         "<logs>/train_diffusion/{dataset}/{model}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train_diffusion/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("diffusion"),
     conda:
         "../../envs/segguided.yaml"
     threads: 8

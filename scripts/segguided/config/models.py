@@ -77,7 +77,21 @@ class NoiseSchedule(Settings):
         return self
 
 
-class DiffusionModel(Settings):
+class ModelSettings(Settings):
+    """What the grid asks of a model of any kind."""
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        raise NotImplementedError
+
+    @property
+    def timesteps(self) -> int | None:
+        """Length of its noise schedule; None: its images are not drawn step by step."""
+        return None
+
+
+class DiffusionModel(ModelSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
@@ -95,6 +109,16 @@ class DiffusionModel(Settings):
         if self.conditioning == "none" and self.mask_ablation != "none":
             raise ValueError("mask_ablation needs a mask, but conditioning is none; change either")
         return self
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.unet.stride
+
+    @property
+    def timesteps(self) -> int:
+        """Length of its noise schedule."""
+        return self.schedule.timesteps
 
 
 class Augmentation(Settings):

@@ -16,6 +16,7 @@ REAL = "real"  # the train_set of the segmenter that measures; no model may take
 Name = Annotated[str, Field(pattern=NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
+Model = Annotated[DiffusionModel, Field(discriminator="kind")]
 
 
 class Grid(Settings):
@@ -39,7 +40,7 @@ class Config(Settings):
 
     grid: Grid
     datasets: Mapping[Name, Dataset]
-    models: Mapping[Name, DiffusionModel]
+    models: Mapping[Name, Model]
     segmenter: Segmenter
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
@@ -58,7 +59,7 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _sizes(self) -> "Config":
-        strides = {f"models.{name}.unet": self.models[name].unet.stride for name in self.grid.models}
+        strides = {f"models.{name}": self.models[name].stride for name in self.grid.models}
         for dataset in self.grid.datasets:
             size = self.datasets[dataset].image_size
             for where, stride in {**strides, "segmenter": self.segmenter.stride}.items():
@@ -72,8 +73,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _sampling_steps(self) -> "Config":
         for name in self.grid.models:
-            timesteps = self.models[name].schedule.timesteps
-            if self.sampling.steps > timesteps:
+            timesteps = self.models[name].timesteps
+            if timesteps is not None and self.sampling.steps > timesteps:
                 raise ValueError(
                     f"sampling.steps is {self.sampling.steps}, but models.{name}.schedule has only "
                     f"{timesteps} timesteps; lower the one or raise the other"
