@@ -10,7 +10,11 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/partial.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/applications.smk"
+include: "workflow/rules/rare.smk"
+include: "workflow/rules/translation.smk"
 
 
 localrules:

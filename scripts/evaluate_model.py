@@ -11,13 +11,11 @@ from torch import nn
 
 from segguided.cli import run
 from segguided.config.evaluation import Evaluation
-from segguided.config.models import Segmenter
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.files import write_json
-from segguided.models.segmenter import build_segmenter, predict
-from segguided.models.storage import load_weights, read_description
+from segguided.models.segmenter import load_segmenter, predict
 from segguided.records import Record, faithfulness_record, quality_record
 
 
@@ -42,13 +40,6 @@ def evaluate_model(
         **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **seeds),
         **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names, **seeds),
     }
-
-
-def load_segmenter(weights: Path) -> nn.Module:
-    """A trained segmenter from its files."""
-    description = read_description(weights)
-    segmenter = Segmenter.model_validate(description["segmenter"])
-    return load_weights(build_segmenter(segmenter, description["n_classes"]), weights, pick_device())
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -13,7 +13,7 @@ from segguided.files import sha256_of, write_json
 def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
     """Write the patient's files below the dataset's folder (two levels above), then the receipt."""
     folder = receipt.parent.parent
-    phantom = make_phantom(patient, settings.seed, settings.size, settings.slices)
+    phantom = make_phantom(patient, settings.seed, settings.size, settings.slices, settings.contrast)
     files = write_duke_layout(phantom, patient, folder)
     write_json(
         receipt,

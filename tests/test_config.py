@@ -95,7 +95,7 @@ SENTENCES = [
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
     ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, unconditional"),
-    ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, ct-torso"),
+    ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, breast-phantom-t2, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom"),
     ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are percentile, window"),
@@ -118,8 +118,20 @@ SENTENCES = [
     ("models/segguided/unet/norm_groups", 48, "are not multiples of norm_groups=48; change either"),
     ("models/segguided/unet/attention_levels", [6], "attention_levels [6] do not exist; 6 levels count from 0"),
     ("models/segguided/schedule/beta_start", 0.5, "noise must grow, got beta_start=0.5 above beta_end=0.02; swap them"),
-    ("sampling/steps", 1001, "sampling.steps is 1001, but models.segguided.schedule has only 1000 timesteps"),
-    ("datasets/ct-torso/image_size", 240, "datasets.ct-torso.image_size is 240, which the levels of models.segguided cannot halve evenly; choose a multiple of 32"),
+    ("sampling/steps", 1001, ".schedule has only 1000 timesteps; lower the one or raise the other"),
+    ("datasets/ct-torso/image_size", 240, "datasets.ct-torso.image_size is 240, which the levels of models."),
+    ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
+    ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
+    ("datasets/ct-torso/partial_masks", [], "datasets.ct-torso.partial_masks is empty, but figures 3, 4 and 6 keep some classes of its masks; list them"),
+    ("datasets/ct-torso/rare_class", "liver", "rare_class is 'liver', but the classes are body, lungs, bone; name one of them"),
+    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models of the grid with a mask (segguided-mat, segguided)"),
+    ("similarity/model", "nothing", "similarity.model names 'nothing', but only image-space diffusion models"),
+    ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
+    ("similarity/lambdas", [1, 0.5], "similarity.lambdas: expected rising values, got [1.0, 0.5]; sort them, each once"),
+    ("applications/model", "unconditional", "applications.model names 'unconditional', but only image-space diffusion models"),
+    ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose of "),
+    ("applications/translations/0/dataset", "breast-phantom-t2", "applications.translations: dataset is 'breast-phantom-t2'; choose of ct-torso, breast-phantom"),
+    ("datasets/breast-phantom-t2/image_size", 128, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
     ("segmenter/channels", [1] * 10, "image_size is 256, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
 ]  # fmt: skip
 
@@ -223,7 +235,7 @@ def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
         assert preparation(f"datasets/ct-torso/{path}", value) == before
     for path, value in (
         ("image_size", 128),
-        ("classes/0/name", "skin"),
+        ("classes/1/name", "airways"),
         ("slices", {"every": 2}),
         ("source", NIFTI),
     ):

@@ -6,12 +6,13 @@ Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All 
 import logging
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ TITLE_HEIGHT, LINE_HEIGHT, LEGEND_ROW_HEIGHT, LEGEND_PAD = 0.26, 0.15, 0.2, 0.06
 TITLE_POINTS, TEXT_POINTS = 11, 8.5
 LETTER = 0.07  # a wide guess at a letter's width at TEXT_POINTS
 LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
+PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
 
 
@@ -44,11 +46,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Block:
-    """Columns of equal length below a title, with the name and colour of each class."""
+    """Columns of equal length below a title, with the name and colour of each class.
+
+    `plot` draws measurements on axes to the right of the tiles.
+    """
 
     title: str
     columns: Sequence[Column]
     colours: dict[str, str]
+    plot: Callable[[Axes], None] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -56,16 +62,21 @@ class Block:
         return len(self.columns[0].tiles)
 
     @property
-    def width(self) -> float:
+    def tiles_width(self) -> float:
         """Width of its tiles."""
         return len(self.columns) * (TILE + GAP) - GAP
+
+    @property
+    def width(self) -> float:
+        """Width of its tiles and plot."""
+        return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
 
     @property
     def legend_columns(self) -> int:
         """How many legend entries fit side by side."""
         for n_columns in range(len(self.colours), 1, -1):
             columns = np.array_split([len(name) for name in self.colours], n_columns)
-            if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= self.width:
+            if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= self.tiles_width:
                 return n_columns
         return 1
 
@@ -163,15 +174,23 @@ def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Th
         _text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
         for row, tile in enumerate(column.tiles):
             _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
+    if block.plot:
+        left_of_plot = left + block.tiles_width + PLOT_LABELS
+        block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
     _draw_legend(figure, block, left, tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD, theme)
 
 
 def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((left / width, bottom / height, TILE / width, TILE / height))
+    axes = _add_axes(figure, left, bottom, TILE, TILE)
     axes.imshow(tile, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color="grey", linewidth=0.5)  # where white anatomy meets white paper
+
+
+def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    whole_width, whole_height = figure.get_size_inches()
+    box = (left / whole_width, bottom / whole_height, width / whole_width, height / whole_height)
+    return figure.add_axes(box)
 
 
 def _draw_legend(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:

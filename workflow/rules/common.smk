@@ -13,16 +13,16 @@ from segguided.data.splits import assign_splits, halve_test, read_manifest
 from segguided.dependencies import dependencies
 
 TABLES = [1, 2]
-FIGURES = [1, 2]
 
 try:
     CONFIG = load(config)
+    DATASETS = list(dict.fromkeys([*CONFIG.grid.datasets, *CONFIG.translated]))
     MANIFESTS = {
         name: {
             row["patient"]: row
             for row in read_manifest(Path(CONFIG.datasets[name].manifest))
         }
-        for name in CONFIG.grid.datasets
+        for name in DATASETS
     }
     for name, rows in MANIFESTS.items():
         dataset = CONFIG.datasets[name]
@@ -34,6 +34,13 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
+FIRST_SEED = CONFIG.grid.seeds[0]  # of the figures
+FIGURES = [
+    1,
+    2,
+    *([3, 6] if CONFIG.partial_masks else []),
+    *([4] if CONFIG.similarity else []),
+]
 PACKAGES = {
     row["package"]: row["sha256"]
     for name, rows in MANIFESTS.items()
@@ -43,7 +50,8 @@ PACKAGES = {
 
 
 wildcard_constraints:
-    dataset="|".join(CONFIG.grid.datasets),
+    dataset="|".join(DATASETS),
+    masks="|".join(DATASETS),
     model="|".join([*CONFIG.grid.models, REAL]),
     train_set="|".join([*CONFIG.grid.models, REAL]),
     seed="|".join(map(str, CONFIG.grid.seeds)),
@@ -55,6 +63,14 @@ wildcard_constraints:
 def models_of(*kinds):
     """A rule's constraint on its model: those of the grid that are of these kinds, or nothing at all."""
     names = [name for name in CONFIG.grid.models if CONFIG.models[name].kind in kinds]
+    return "|".join(names) or "(?!)"
+
+
+def masked_models():
+    """The grid's image-space diffusion models with a mask: those that partial masks can guide."""
+    names = [
+        name for name in CONFIG.grid.models if CONFIG.models[name].denoises_under_a_mask
+    ]
     return "|".join(names) or "(?!)"
 
 
@@ -92,6 +108,43 @@ def all_slices(wildcards):
     ]
 
 
+def unseen_slices(wildcards):
+    """The patients no generative model was trained on."""
+    return held_out_slices(wildcards) + test_slices(wildcards)
+
+
+def translated_slices(wildcards):
+    """Those whose masks a model of another dataset draws from."""
+    return slices_of(wildcards.masks, "test")
+
+
+def own_slices(wildcards):
+    """The same patients in the model's own modality, where its patient table names them."""
+    return [
+        f"<results>/slices/{wildcards.dataset}/{patient}.npz"
+        for patient in SPLITS[wildcards.masks]["test"]
+        if patient in MANIFESTS[wildcards.dataset]
+    ]
+
+
+def application_files():
+    """What `snakemake applications` makes, from the first seed."""
+    chosen, files = CONFIG.applications, []
+    if not chosen:
+        return files
+    run = f"{chosen.model}/seed{FIRST_SEED}"
+    for name in CONFIG.grid.datasets:
+        if CONFIG.datasets[name].rare_class:
+            files.append(f"<results>/applications/rare/{name}/{run}.csv")
+        if CONFIG.datasets[name].partial_masks:
+            partial = f"{chosen.partial_model}/seed{FIRST_SEED}"
+            files.append(f"<results>/applications/paired/{name}/{partial}.zip")
+    for one in chosen.translations:
+        folder = f"<results>/applications/translation/{one.masks}-to-{one.dataset}"
+        files += [f"{folder}/{run}.{ending}" for ending in ("csv", "png")]
+    return files
+
+
 def raw_files(wildcards):
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
     return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
@@ -126,6 +179,45 @@ def metrics_records(wildcards):
     )
 
 
+def partial_set(dataset, model):
+    return f"<results>/partial/{dataset}/{model}/seed{FIRST_SEED}.npz"
+
+
+def similar_set(dataset):
+    model = CONFIG.similarity.model
+    return f"<results>/similarity/{dataset}/{model}/seed{FIRST_SEED}.npz"
+
+
+def partial_images(wildcards):
+    return [
+        partial_set(wildcards.dataset, model) for model in CONFIG.partial_masks.models
+    ]
+
+
+def similar_images(wildcards):
+    return [similar_set(wildcards.dataset)]
+
+
+def figure_partial_images(wildcards):
+    return [
+        partial_set(dataset, model)
+        for dataset in CONFIG.grid.datasets
+        for model in CONFIG.partial_masks.models
+    ]
+
+
+def figure_similar_images(wildcards):
+    return [similar_set(dataset) for dataset in CONFIG.grid.datasets]
+
+
+def partial_measurements(wildcards):
+    return collect("<results>/partial/{dataset}.csv", dataset=CONFIG.grid.datasets)
+
+
+def similarity_measurements(wildcards):
+    return collect("<results>/similarity/{dataset}.csv", dataset=CONFIG.grid.datasets)
+
+
 def figure_slices(wildcards):
     return [
         path for dataset in CONFIG.grid.datasets for path in slices_of(dataset, "test")
@@ -134,7 +226,7 @@ def figure_slices(wildcards):
 
 def figure_images(wildcards):
     return [
-        generated(dataset, model, CONFIG.grid.seeds[0], "test")
+        generated(dataset, model, FIRST_SEED, "test")
         for dataset in CONFIG.grid.datasets
         for model in CONFIG.grid.models
     ]

@@ -4,6 +4,9 @@
 localrules:
     draw_figure1,
     draw_figure2,
+    draw_figure3,
+    draw_figure4,
+    draw_figure6,
     draw_showcase,
 
 
@@ -60,6 +63,95 @@ rule draw_figure2:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
         "python {input.script} {params.datasets} --models {params.models}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_figure3:
+    input:
+        script="scripts/draw_figure3.py",
+        library=library("draw_figure3"),
+        slices=figure_slices,
+        generated=figure_partial_images,
+        measured=partial_measurements,
+    output:
+        png="<results>/figure3.png",
+        pdf="<results>/figure3.pdf",
+    log:
+        "<logs>/draw_figure3.log",
+    benchmark:
+        "<benchmarks>/draw_figure3.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=partial_arguments,
+        models=partial_models(),
+    message:
+        "Drawing figure 3: masks with classes removed and images from them"
+    shell:
+        "python {input.script} {params.datasets} --models {params.models}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_figure4:
+    input:
+        script="scripts/draw_figure4.py",
+        library=library("draw_figure4"),
+        slices=figure_slices,
+        generated=figure_similar_images,
+        curves=similarity_measurements,
+    output:
+        png="<results>/figure4.png",
+        pdf="<results>/figure4.pdf",
+    log:
+        "<logs>/draw_figure4.log",
+    benchmark:
+        "<benchmarks>/draw_figure4.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=similarity_arguments,
+        kept=kept_json(),
+    message:
+        "Drawing figure 4: images of adjustable similarity to real ones"
+    shell:
+        "python {input.script} {params.datasets} --kept {params.kept:q} --curves {input.curves:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_figure6:
+    input:
+        script="scripts/draw_figure6.py",
+        library=library("draw_figure6"),
+        slices=figure_slices,
+        generated=figure_partial_images,
+    output:
+        png="<results>/figure6.png",
+        pdf="<results>/figure6.pdf",
+    log:
+        "<logs>/draw_figure6.log",
+    benchmark:
+        "<benchmarks>/draw_figure6.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=partial_arguments,
+        model=partial_models()[:1],
+    message:
+        "Drawing figure 6: more masks with classes removed"
+    shell:
+        "python {input.script} {params.datasets} --model {params.model}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 

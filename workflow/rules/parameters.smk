@@ -83,31 +83,124 @@ def lookup_sha256(wildcards):
     return PACKAGES[wildcards.package]
 
 
+def partial_masks_json(wildcards):
+    return compact(CONFIG.datasets[wildcards.dataset].partial_masks)
+
+
+def partial_counts():
+    partial = CONFIG.partial_masks
+    return f"--masks {partial.masks} --draws {partial.draws}" if partial else ""
+
+
+def partial_models():
+    return CONFIG.partial_masks.models if CONFIG.partial_masks else ()
+
+
+def first_partial_mask(wildcards):
+    masks = CONFIG.datasets[wildcards.dataset].partial_masks
+    if not masks:
+        raise WorkflowError(
+            f"datasets.{wildcards.dataset}.partial_masks is empty; list the classes to keep"
+        )
+    return list(masks[0])
+
+
+def rare_class(wildcards):
+    name = CONFIG.datasets[wildcards.dataset].rare_class
+    if name is None:
+        raise WorkflowError(
+            f"datasets.{wildcards.dataset}.rare_class is not set; name the class to draw more often"
+        )
+    return name
+
+
+def rare_images():
+    return CONFIG.applications.rare_images if CONFIG.applications else 0
+
+
+def mask_classes(wildcards):
+    return list(CONFIG.datasets[wildcards.masks].class_names)
+
+
+def own_argument(wildcards, input):
+    return optional("--own", " ".join(input.own))
+
+
+def translation_json(wildcards):
+    drawn = (
+        f"<results>/applications/translation/{wildcards.masks}-to-{wildcards.dataset}"
+    )
+    path = f"{drawn}/{wildcards.model}/seed{wildcards.seed}.npz"
+    return figure_dataset(wildcards.masks, {wildcards.dataset: path})
+
+
+def kept_json():
+    """The classes that figure 4 keeps, by dataset."""
+    kept = {name: CONFIG.datasets[name].partial_masks for name in CONFIG.grid.datasets}
+    return compact({name: masks[0] for name, masks in kept.items() if masks})
+
+
+def similarity_json():
+    return CONFIG.similarity.to_json() if CONFIG.similarity else ""
+
+
 def figure_arguments(wildcards):
-    """A --dataset argument for each dataset: classes and colours, its test slices, its generated sets.
+    """What figures of all models show: their images of the test masks."""
+    return dataset_arguments(
+        {
+            dataset: {
+                model: generated(dataset, model, FIRST_SEED, "test")
+                for model in CONFIG.grid.models
+            }
+            for dataset in CONFIG.grid.datasets
+        }
+    )
+
+
+def partial_arguments(wildcards):
+    """What figures 3 and 6 show: images of partial masks."""
+    return dataset_arguments(
+        {
+            dataset: {model: partial_set(dataset, model) for model in partial_models()}
+            for dataset in CONFIG.grid.datasets
+        }
+    )
+
+
+def similarity_arguments(wildcards):
+    """What figure 4 shows: images by their similarity to real ones."""
+    return dataset_arguments(
+        {
+            dataset: {CONFIG.similarity.model: similar_set(dataset)}
+            for dataset in CONFIG.grid.datasets
+        }
+    )
+
+
+def dataset_arguments(sets):
+    """A --dataset argument for each dataset: classes, colours, test slices, and the files of `sets` by model.
 
     Not made from `input`: Snakemake leaves parameters that are out of its rerun decision.
     """
-    results = CONFIG.pathvars.get("results", "results")
-    arguments = []
-    for name in CONFIG.grid.datasets:
-        images = {
-            model: generated(name, model, CONFIG.grid.seeds[0], "test")
-            for model in CONFIG.grid.models
-        }
-        value = {
-            "name": name,
-            "classes": [
-                {"name": c.name, "color": c.color}
-                for c in CONFIG.datasets[name].classes
-            ],
-            "slices": slices_of(name, "test"),
-            "generated": images,
-        }
-        arguments.append(
-            f"--dataset {shlex.quote(compact(value).replace('<results>', results))}"
-        )
-    return " ".join(arguments)
+    return " ".join(
+        f"--dataset {shlex.quote(figure_dataset(name, of_model))}"
+        for name, of_model in sets.items()
+    )
+
+
+def figure_dataset(name, generated_sets):
+    """What a figure must know of a dataset, as JSON."""
+    value = {
+        "name": name,
+        "classes": [
+            {"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes
+        ],
+        "slices": slices_of(name, "test"),
+        "generated": generated_sets,
+    }
+    return compact(value).replace(
+        "<results>", CONFIG.pathvars.get("results", "results")
+    )
 
 
 def publishable_datasets():

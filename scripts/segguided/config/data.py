@@ -98,6 +98,7 @@ class PhantomSource(PatientSource):
     kind: Literal["phantom"]
     size: int = Field(default=96, ge=32)  # in-plane voxels
     slices: int = Field(default=24, ge=4)
+    contrast: Literal["t1-fat-suppressed", "t2"] = "t1-fat-suppressed"  # the anatomy is the same under each
     seed: int = Field(default=0, ge=0)
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
@@ -244,6 +245,26 @@ class Dataset(Preparation):
     )
     split: SplitCounts | None = None  # None: the manifest's column `split` decides
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
+    # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
+    # images take the first.
+    partial_masks: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    rare_class: str | None = None  # the class whose masks `snakemake applications` draws more often
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> "Dataset":
+        for kept in self.partial_masks:
+            unknown = sorted(set(kept) - set(self.class_names))
+            if unknown or len(set(kept)) < len(kept) or len(kept) == len(self.classes):
+                raise ValueError(
+                    f"partial_masks: expected some, not all, of {', '.join(self.class_names)}, each once, "
+                    f"got {list(kept)}; correct it"
+                )
+        if self.rare_class is not None and self.rare_class not in self.class_names:
+            raise ValueError(
+                f"rare_class is '{self.rare_class}', but the classes are {', '.join(self.class_names)}; "
+                "name one of them"
+            )
+        return self
 
     def preparation_json(self) -> str:
         """The Preparation as a script's JSON argument, without colours: a new one prepares nothing again."""

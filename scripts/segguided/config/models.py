@@ -90,6 +90,11 @@ class ModelSettings(Settings):
         """Length of its noise schedule; None: its images are not drawn step by step."""
         return None
 
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it is an image-space diffusion model that sees the mask at every step."""
+        return False
+
 
 class DiffusionModel(ModelSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
@@ -119,6 +124,11 @@ class DiffusionModel(ModelSettings):
     def timesteps(self) -> int:
         """Length of its noise schedule."""
         return self.schedule.timesteps
+
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it sees the mask at every step."""
+        return self.conditioning != "none"
 
 
 class Augmentation(Settings):

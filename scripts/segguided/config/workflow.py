@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.data import Dataset
 from segguided.config.evaluation import Evaluation
+from segguided.config.experiments import Applications, PartialMasks, Similarity
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
 
@@ -44,6 +45,9 @@ class Config(Settings):
     segmenter: Segmenter
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
+    partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
+    similarity: Similarity | None = None  # None: no figure 4
+    applications: Applications | None = None
     # Snakemake's own: where <results>, <logs> and <benchmarks> lie.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], str] = {}
 
@@ -78,6 +82,69 @@ class Config(Settings):
                 raise ValueError(
                     f"sampling.steps is {self.sampling.steps}, but models.{name}.schedule has only "
                     f"{timesteps} timesteps; lower the one or raise the other"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _partial_masks(self) -> "Config":
+        asked = {
+            "partial_masks.models": self.partial_masks.models if self.partial_masks else (),
+            "similarity.model": (self.similarity.model,) if self.similarity else (),
+        }
+        if self.applications:
+            self._check_masked("applications.model", self.applications.model)
+            self._check_masked("applications.partial_model", self.applications.partial_model)
+        for where, names in asked.items():
+            for name in names:
+                self._check_masked(where, name)
+        for name in self.grid.datasets if any(asked.values()) else ():
+            if not self.datasets[name].partial_masks:
+                raise ValueError(
+                    f"datasets.{name}.partial_masks is empty, but figures 3, 4 and 6 keep some classes of "
+                    "its masks; list them, or remove the sections partial_masks and similarity"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _translations(self) -> "Config":
+        for one in self.applications.translations if self.applications else ():
+            known = {"masks": (one.masks, self.datasets), "dataset": (one.dataset, self.grid.datasets)}
+            for key, (name, names) in known.items():
+                if name not in names:
+                    raise ValueError(
+                        f"applications.translations: {key} is '{name}'; choose of {', '.join(names)}"
+                    )
+            if self.datasets[one.masks].image_size != self.datasets[one.dataset].image_size:
+                raise ValueError(
+                    f"applications.translations: {one.masks} and {one.dataset} differ in image_size; "
+                    "make it equal"
+                )
+        return self
+
+    @property
+    def translated(self) -> list[str]:
+        """Datasets that only lend their masks."""
+        return [one.masks for one in self.applications.translations] if self.applications else []
+
+    def _check_masked(self, where: str, name: str) -> None:
+        able = [m for m in self.grid.models if self.models[m].denoises_under_a_mask]
+        if name not in able:
+            raise ValueError(
+                f"{where} names '{name}', but only image-space diffusion models of the grid with a mask "
+                f"({', '.join(able) or 'there are none'}) can be drawn from partial masks; name one of them, "
+                "or remove the section"
+            )
+
+    @model_validator(mode="after")
+    def _timestep(self) -> "Config":
+        if self.similarity:
+            timesteps = self.models[self.similarity.model].timesteps or 0
+            stride = timesteps // self.similarity.steps
+            if self.similarity.timestep >= timesteps or not stride or self.similarity.timestep % stride:
+                raise ValueError(
+                    f"similarity.timestep is {self.similarity.timestep}, which {self.similarity.steps} DDIM "
+                    f"steps of {timesteps} never reach; choose steps so that it is a multiple of "
+                    f"{timesteps} // steps"
                 )
         return self
 

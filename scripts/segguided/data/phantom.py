@@ -18,8 +18,27 @@ SUBCUTANEOUS_MM = 9.0  # fat over the chest wall where there is no breast
 MUSCLE_MM = 13.0
 EDGE_OF_BREAST_MM = 10.0  # least height over the chest wall that counts as breast
 
-# Signal of a tissue; 1 is a vessel.
-AIR, LUNG, FAT, BONE, SKIN, MUSCLE, DENSE, HEART, VESSEL = 0.0, 0.05, 0.16, 0.22, 0.42, 0.38, 0.5, 0.45, 1.0
+
+@dataclass(frozen=True)
+class Signals:
+    """Signal of each tissue under one contrast; air has none."""
+
+    lung: float
+    fat: float
+    bone: float
+    skin: float
+    muscle: float
+    dense: float
+    heart: float
+    vessel: float
+    lung_vessel: float
+
+
+# The anatomy is the same under each. t1-fat-suppressed: like Duke; t2: fat and fluid bright, flow dark.
+CONTRASTS = {
+    "t1-fat-suppressed": Signals(0.05, 0.16, 0.22, 0.42, 0.38, 0.5, 0.45, 1.0, 0.3),
+    "t2": Signals(0.04, 0.8, 0.5, 0.35, 0.18, 0.45, 0.12, 0.06, 0.1),
+}
 
 Bool = np.ndarray
 Float = np.ndarray
@@ -87,11 +106,15 @@ class _Grid:
     x: Float
 
 
-def make_phantom(patient: str, seed: int, size: int, slices: int) -> Phantom:
+def make_phantom(
+    patient: str, seed: int, size: int, slices: int, contrast: str = "t1-fat-suppressed"
+) -> Phantom:
     """The phantom of this patient: size × size pixels, `slices` axial slices from feet to head.
 
-    Its randomness is a function of (seed, patient) alone.
+    Its randomness is a function of (seed, patient) alone: another `contrast` (of CONTRASTS) shows the same
+    anatomy.
     """
+    tissue = CONTRASTS[contrast]
     digest = hashlib.sha256(f"{seed}/{patient}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
     grid = _grid(size, slices)
@@ -101,9 +124,9 @@ def make_phantom(patient: str, seed: int, size: int, slices: int) -> Phantom:
     breast = (depth > SKIN_MM) & (wall < 0) & (height > EDGE_OF_BREAST_MM)
     vessels, buried = _vessels(rng, grid, breasts, breast & (depth > SKIN_MM + 1.5) & (wall < -2))
     dense = _dense(rng, grid, breasts, breast & (depth > SKIN_MM + 5) & (wall < -6)) & ~vessels
-    signal = _background(rng, grid, depth, wall)
-    signal[vessels | buried] = VESSEL
-    signal[dense] = (DENSE * rng.uniform(0.92, 1.08) * (1 + 0.09 * _noise(rng, grid, 4)))[dense]
+    signal = _background(rng, grid, depth, wall, tissue)
+    signal[vessels | buried] = tissue.vessel
+    signal[dense] = (tissue.dense * rng.uniform(0.92, 1.08) * (1 + 0.09 * _noise(rng, grid, 4)))[dense]
     image = _acquired(rng, grid, _reduced(signal))
     masks = [_reduced(mask) >= 0.5 for mask in (breast, vessels | buried, dense)]
     return Phantom(image, masks[0], masks[1], masks[2], _affine(size, slices))
@@ -209,22 +232,22 @@ def _dense(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breas
     return np.asarray(room & (score > np.quantile(score[room], 1 - share)))
 
 
-def _background(rng: np.random.Generator, grid: _Grid, depth: Float, wall: Float) -> Float:
+def _background(rng: np.random.Generator, grid: _Grid, depth: Float, wall: Float, tissue: Signals) -> Float:
     """Signal of skin, fat, chest wall and thorax."""
     texture = _noise(rng, grid, 3)
-    fat = FAT * rng.uniform(0.7, 1.3) * (1 + 0.12 * texture)  # suppression never works quite alike
-    signal = np.where(depth > 0, fat, AIR)
-    signal[(depth > 0) & (depth < SKIN_MM)] = SKIN
+    fat = tissue.fat * rng.uniform(0.7, 1.3) * (1 + 0.12 * texture)  # suppression never works quite alike
+    signal = np.where(depth > 0, fat, 0)
+    signal[(depth > 0) & (depth < SKIN_MM)] = tissue.skin
     muscle = (wall > 0) & (np.abs(grid.x) > 9)
-    signal[muscle] = (MUSCLE * (1 + 0.1 * texture))[muscle]
+    signal[muscle] = (tissue.muscle * (1 + 0.1 * texture))[muscle]
     ribs = np.cos(2 * np.pi * (grid.z + 0.45 * np.abs(grid.x) + rng.uniform(0, 24)) / 24) > 0.35
-    signal[(wall > MUSCLE_MM - 4) & (wall < MUSCLE_MM + 5) & ribs] = BONE
+    signal[(wall > MUSCLE_MM - 4) & (wall < MUSCLE_MM + 5) & ribs] = tissue.bone
     inside = wall > MUSCLE_MM + 4
-    signal[inside] = (LUNG * (1.3 + 0.5 * texture))[inside]
+    signal[inside] = (tissue.lung * (1.3 + 0.5 * texture))[inside]
     heart = inside & _heart(rng, grid, wall)
-    signal[heart] = (HEART * (1 + 0.15 * _noise(rng, grid, 9)))[heart]
+    signal[heart] = (tissue.heart * (1 + 0.15 * _noise(rng, grid, 9)))[heart]
     bright = inside & ~heart & (_noise(rng, grid, 2.5) > 2.3)
-    signal[bright] = 0.3  # lung vessels
+    signal[bright] = tissue.lung_vessel
     return signal
 
 

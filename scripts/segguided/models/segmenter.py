@@ -4,6 +4,7 @@ Shape letters: B batch, S slices, C channels (classes with background), H height
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 
 from segguided.augmentation import augment
 from segguided.config.models import Segmenter
-from segguided.devices import autocast
+from segguided.devices import autocast, pick_device
 from segguided.diffusion import to_signal
 from segguided.models.descent import Descent
+from segguided.models.storage import load_weights, read_description
 
 BATCH = 64  # inference only: no result depends on it
 
@@ -31,6 +33,13 @@ def build_segmenter(segmenter: Segmenter, n_classes: int) -> nn.Module:
         strides=[2] * (len(segmenter.channels) - 1),
         num_res_units=segmenter.residual_units,
     )
+
+
+def load_segmenter(weights: Path) -> nn.Module:
+    """A trained segmenter from its files, on this machine's device."""
+    description = read_description(weights)
+    segmenter = Segmenter.model_validate(description["segmenter"])
+    return load_weights(build_segmenter(segmenter, description["n_classes"]), weights, pick_device())
 
 
 class SegmenterLearner:

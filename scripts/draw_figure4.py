@@ -1,0 +1,48 @@
+"""Rule draw_figure4: images of adjustable similarity to real ones, and the likeness measured against λ."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import draw_blocks, save_figure
+from segguided.panels import FigureDataset, add_dataset_argument
+from segguided.variant_panels import similarity_block
+
+
+def draw_figure4(
+    datasets: Sequence[FigureDataset],
+    kept: Mapping[str, Sequence[str]],
+    curves: Sequence[Path],
+    n_slices: int,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Write Figure 4; `kept` gives each dataset's constrained classes, `curves` its measurements."""
+    blocks = [
+        similarity_block(dataset, kept[dataset.name], curve, n_slices)
+        for dataset, curve in zip(datasets, curves, strict=True)
+    ]
+    save_figure(draw_blocks(blocks, stacked=True), png, pdf)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_dataset_argument(parser)
+    parser.add_argument("--kept", type=json.loads, required=True, help="kept classes by dataset, JSON")
+    parser.add_argument("--curves", type=Path, nargs="+", required=True, help="CSV a dataset, in order")
+    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
+    parser.add_argument("--png", type=Path, required=True)
+    parser.add_argument("--pdf", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the figure."""
+    draw_figure4(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,45 @@
+"""Picture of a translation: one modality's image, its mask, and the other modality's image drawn from it."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import Block, draw_blocks, save_figure
+from segguided.panels import MASK, REAL, FigureDataset, read_panels
+
+
+def draw_translation(
+    source: FigureDataset, target: str, own: Sequence[Path], n_slices: int, png: Path
+) -> None:
+    """Write the picture; `source.generated` holds the translated set under the name `target`.
+
+    `own`: slice files of the same patients in the target modality, for a last column; may be empty.
+    """
+    columns = [(REAL, source.name), (MASK, "mask"), (target, f"drawn as {target}")]
+    block = read_panels(source, n_slices).block(columns)
+    if own:
+        there = read_panels(source.model_copy(update={"slices": tuple(own), "generated": {}}), n_slices)
+        last = there.block([(REAL, f"{target}, measured")]).columns
+        block = Block(block.title, [*block.columns, *last], block.colours)
+    save_figure(draw_blocks([block]), png)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=FigureDataset.from_json, required=True, help="masks' dataset, JSON")
+    parser.add_argument("--target", required=True, help="name of the target modality's dataset")
+    parser.add_argument("--own", type=Path, nargs="*", default=[], help="the same patients' target slices")
+    parser.add_argument("--n-slices", type=int, default=4)
+    parser.add_argument("--png", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the picture."""
+    draw_translation(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Draw images from test masks of which only some classes are kept, several for each: figures 3 and 6."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from segguided.cli import run
+from segguided.config.models import Sampling
+from segguided.data.slices import read_slices
+from segguided.devices import pick_device
+from segguided.models.drawing import load_denoiser, make_draw
+from segguided.partial import draw_partial, spread_slices
+from segguided.variants import write_variants
+
+
+def generate_partial(
+    weights: Path,
+    slices: Sequence[Path],
+    sampling: Sampling,
+    classes: Sequence[str],
+    partial_masks: Sequence[Sequence[str]],
+    masks: int,
+    draws: int,
+    seed: int,
+    output: Path,
+) -> None:
+    """Write a set with `draws` images of each of `masks` test masks, full and in each partial form."""
+    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
+    chosen = spread_slices(read_slices(slices), masks)
+    variants = draw_partial(draw, chosen, classes, partial_masks, draws, sampling.batch_size)
+    write_variants(output, variants, chosen.names)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="of a diffusion model, config.json beside"
+    )
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the test patients")
+    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
+    parser.add_argument(
+        "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
+    )
+    parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept classes, JSON")
+    parser.add_argument("--masks", type=int, required=True, help="test masks to draw from")
+    parser.add_argument("--draws", type=int, required=True, help="images a mask")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help=".npz to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    arguments = vars(parse_arguments())
+    torch.set_num_threads(arguments.pop("threads"))
+    generate_partial(**arguments)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,64 @@
+"""Measure how alike the images of figure 4 and their real images are, against λ."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segguided.cli import run
+from segguided.data.slices import read_slices
+from segguided.devices import pick_device
+from segguided.files import write_table
+from segguided.likeness import mean_absolute_difference, structural_similarity
+from segguided.metrics import class_counts, pooled_dice, with_macro
+from segguided.models.segmenter import load_segmenter, predict
+from segguided.variants import read_variants
+
+
+def measure_similarity(
+    dataset: str, generated: Path, slices: Sequence[Path], evaluator: Path, classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Rows of <results>/similarity/<dataset>.csv, one a λ: likeness of generated and real images.
+
+    ssim: mean and standard deviation over images;
+    mae: mean absolute difference, grey levels; dice: of the masks predicted on both, pooled.
+    """
+    network, device = load_segmenter(evaluator), pick_device()
+    variants, chosen = read_variants(generated, read_slices(slices))
+    real_MHW, rows = predict(network, chosen.images, device), []
+    for share, images_MHW in variants.items():
+        counts = class_counts(predict(network, images_MHW, device), real_MHW, len(classes))
+        dice = dict(zip((*classes, "macro"), with_macro(pooled_dice(counts)).tolist(), strict=True))
+        ssim_M = structural_similarity(images_MHW, chosen.images)
+        row = {"dataset": dataset, "lambda": float(share), "ssim": ssim_M.mean(), "ssim_std": ssim_M.std()}
+        row["mae"] = mean_absolute_difference(images_MHW, chosen.images).mean()
+        rows.append(row | {f"dice_{name}": value for name, value in dice.items()} | {"images": len(ssim_M)})
+    return rows
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", required=True, help="recorded in the output")
+    parser.add_argument("--generated", type=Path, required=True, help="set of variants by λ")
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the test patients")
+    parser.add_argument("--evaluator", type=Path, required=True, help="segmenter trained on real images")
+    parser.add_argument(
+        "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="CSV to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    write_table(a.output, measure_similarity(a.dataset, a.generated, a.slices, a.evaluator, a.classes))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,39 @@
+"""Cross-modality translation: masks of one dataset, in the class values of another.
+
+Shape letters: S slices, H height, W width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from segguided.data.slices import SliceSet
+
+
+def in_classes_of(slices: SliceSet, classes: Sequence[str], target_classes: Sequence[str]) -> SliceSet:
+    """The same slices, their masks' values changed from places in `classes` to places in `target_classes`.
+
+    Raises ValueError where a class that a mask holds is none of the target's.
+    """
+    table = np.array([0, *(target_classes.index(c) + 1 if c in target_classes else 255 for c in classes)])
+    lacking = [c for k, c in enumerate(classes, 1) if table[k] == 255 and _holds(slices, k)]
+    if lacking:
+        raise ValueError(
+            f"masks hold {', '.join(lacking)}, but the model was trained with {', '.join(target_classes)}; "
+            "name classes alike in both datasets, or let the source ignore them"
+        )
+    recoded = table.astype(np.uint8)
+    return SliceSet([replace(stack, masks_SHW=recoded[stack.masks_SHW]) for stack in slices.stacks])
+
+
+def _holds(slices: SliceSet, value: int) -> bool:
+    return any(bool((stack.masks_SHW == value).any()) for stack in slices.stacks)
+
+
+def shared(slices: SliceSet, others: SliceSet) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `slices` have a slice of the same id in `others`, (S,) bool, and those images (n, H, W)."""
+    rows = {name: i for i, name in enumerate(others.names)}
+    found_S = np.array([name in rows for name in slices.names])
+    images, _ = others.batch(np.array([rows[name] for name in slices.names if name in rows]))
+    return found_S, images

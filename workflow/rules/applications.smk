@@ -1,0 +1,44 @@
+# What the paper names as applications: rare cases, paired images, translation. `snakemake applications`.
+
+
+localrules:
+    applications,
+
+
+rule applications:
+    input:
+        application_files(),
+
+
+rule pair_images:
+    input:
+        script="scripts/pair_images.py",
+        library=library("pair_images"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        slices=unseen_slices,
+    output:
+        "<results>/applications/paired/{dataset}/{model}/seed{seed}.zip",
+    log:
+        "<logs>/pair_images/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/pair_images/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=masked_models(),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+        classes=class_names,
+        kept=first_partial_mask,
+    message:
+        "Writing paired images of {wildcards.dataset} that share only {params.kept} with real ones"
+    shell:
+        "python {input.script} --weights {input.weights:q} --slices {input.slices:q}"
+        " --sampling {params.sampling:q} --classes {params.classes:q} --kept {params.kept:q}"
+        " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,136 @@
+# Partial masks (figures 3 and 6) and adjustable similarity to a real image (figure 4), from the grid's first seed.
+
+
+rule generate_partial:
+    input:
+        script="scripts/generate_partial.py",
+        library=library("generate_partial"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        test=test_slices,
+    output:
+        "<results>/partial/{dataset}/{model}/seed{seed}.npz",
+    log:
+        "<logs>/generate_partial/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_partial/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=masked_models(),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+        classes=class_names,
+        partial_masks=partial_masks_json,
+        counts=partial_counts(),
+    message:
+        "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
+    shell:
+        "python {input.script} --weights {input.weights:q} --slices {input.test:q}"
+        " --sampling {params.sampling:q} --classes {params.classes:q}"
+        " --partial-masks {params.partial_masks:q} {params.counts} --seed {wildcards.seed}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_partial:
+    input:
+        script="scripts/measure_partial.py",
+        library=library("measure_partial"),
+        test=test_slices,
+        generated=partial_images,
+        evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
+        evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
+    output:
+        "<results>/partial/{dataset}.csv",
+    log:
+        "<logs>/measure_partial/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_partial/{dataset}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="1h",
+    params:
+        classes=class_names,
+        models=partial_models(),
+    message:
+        "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
+    shell:
+        "python {input.script} --dataset {wildcards.dataset} --models {params.models}"
+        " --generated {input.generated:q} --slices {input.test:q} --evaluator {input.evaluator:q}"
+        " --classes {params.classes:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule generate_similar:
+    input:
+        script="scripts/generate_similar.py",
+        library=library("generate_similar"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        test=test_slices,
+    output:
+        "<results>/similarity/{dataset}/{model}/seed{seed}.npz",
+    log:
+        "<logs>/generate_similar/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_similar/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=masked_models(),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+        similarity=similarity_json(),
+        classes=class_names,
+        kept=first_partial_mask,
+    message:
+        "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
+    shell:
+        "python {input.script} --weights {input.weights:q} --slices {input.test:q}"
+        " --sampling {params.sampling:q} --similarity {params.similarity:q}"
+        " --classes {params.classes:q} --kept {params.kept:q} --seed {wildcards.seed}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_similarity:
+    input:
+        script="scripts/measure_similarity.py",
+        library=library("measure_similarity"),
+        test=test_slices,
+        generated=similar_images,
+        evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
+        evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
+    output:
+        "<results>/similarity/{dataset}.csv",
+    log:
+        "<logs>/measure_similarity/{dataset}.log",
+    benchmark:
+        "<benchmarks>/measure_similarity/{dataset}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="1h",
+    params:
+        classes=class_names,
+    message:
+        "Measuring the similarity of generated and real images of {wildcards.dataset} against λ"
+    shell:
+        "python {input.script} --dataset {wildcards.dataset} --generated {input.generated:q}"
+        " --slices {input.test:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,106 @@
+# Rare-case augmentation: masks with a rare class drawn more often, and what a segmenter gains from it.
+
+
+rule generate_rare:
+    input:
+        script="scripts/generate_rare.py",
+        library=library("generate_rare"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        held_out=held_out_slices,
+    output:
+        "<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
+    log:
+        "<logs>/generate_rare/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_rare/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=masked_models(),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+        classes=class_names,
+        rare_class=rare_class,
+        images=rare_images(),
+    message:
+        "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python {input.script} --weights {input.weights:q} --slices {input.held_out:q}"
+        " --sampling {params.sampling:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        " --images {params.images} --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule train_augmented:
+    input:
+        script="scripts/train_augmented.py",
+        library=library("train_augmented"),
+        slices=held_out_slices,
+        drawn="<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
+        test=test_slices,
+    output:
+        weights="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/model.safetensors",
+        config="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/config.json",
+        history="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/history.csv",
+    log:
+        "<logs>/train_augmented/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_augmented/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        segmenter=CONFIG.segmenter.to_json(),
+        classes=count_classes,
+        halves=halves_json,
+    message:
+        "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --drawn {input.drawn:q} --test {input.test:q}"
+        " --halves {params.halves:q} --segmenter {params.segmenter:q} --classes {params.classes}"
+        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule measure_rare:
+    input:
+        script="scripts/measure_rare.py",
+        library=library("measure_rare"),
+        test=test_slices,
+        without=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
+        without_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
+        augmented="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/model.safetensors",
+        augmented_config="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/config.json",
+    output:
+        "<results>/applications/rare/{dataset}/{model}/seed{seed}.csv",
+    log:
+        "<logs>/measure_rare/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_rare/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="1h",
+    params:
+        halves=halves_json,
+        classes=class_names,
+        rare_class=rare_class,
+        evaluation=evaluation_json,
+    message:
+        "Measuring what drawn rare cases add on {wildcards.dataset}"
+    shell:
+        "python {input.script} --test {input.test:q} --without {input.without:q} --augmented {input.augmented:q}"
+        " --halves {params.halves:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"

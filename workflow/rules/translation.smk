@@ -1,0 +1,102 @@
+# Cross-modality translation: a model of one dataset draws from the masks of another.
+
+
+localrules:
+    draw_translation,
+
+
+rule translate_masks:
+    input:
+        script="scripts/translate_masks.py",
+        library=library("translate_masks"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        masks=translated_slices,
+    output:
+        "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
+    log:
+        "<logs>/translate_masks/{masks}-to-{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/translate_masks/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=masked_models(),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+        mask_classes=mask_classes,
+        classes=class_names,
+    message:
+        "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
+    shell:
+        "python {input.script} --weights {input.weights:q} --slices {input.masks:q}"
+        " --sampling {params.sampling:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
+        " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule measure_translation:
+    input:
+        script="scripts/measure_translation.py",
+        library=library("measure_translation"),
+        masks=translated_slices,
+        own=own_slices,
+        generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
+        evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
+        evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
+    output:
+        "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.csv",
+    log:
+        "<logs>/measure_translation/{masks}-to-{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/measure_translation/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="1h",
+    params:
+        own=own_argument,
+        mask_classes=mask_classes,
+        classes=class_names,
+    message:
+        "Measuring {wildcards.dataset} images drawn from masks of {wildcards.masks}"
+    shell:
+        "python {input.script} --slices {input.masks:q} --generated {input.generated:q} {params.own}"
+        " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
+        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+rule draw_translation:
+    input:
+        script="scripts/draw_translation.py",
+        library=library("draw_translation"),
+        masks=translated_slices,
+        own=own_slices,
+        generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
+    output:
+        "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.png",
+    log:
+        "<logs>/draw_translation/{masks}-to-{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/draw_translation/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        source=translation_json,
+        own=own_argument,
+    message:
+        "Drawing the translation of {wildcards.masks} to {wildcards.dataset}"
+    shell:
+        "python {input.script} --source {params.source:q} --target {wildcards.dataset} {params.own}"
+        " --png {output:q} > {log:q} 2>&1"
