@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from snakemake.utils import update_config
 
-from segguided.config import data, evaluation, models, workflow
+from segguided.config import data, evaluation, imported, models, workflow
 from segguided.config.base import Settings, SettingsError
 from segguided.config.data import NiftiSource, Preparation
 from segguided.config.models import Training
@@ -22,6 +22,7 @@ from segguided.config.workflow import Config, load, schema
 
 ROOT = Path(__file__).parents[1]
 DELETED = object()
+IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
 
 
@@ -91,6 +92,10 @@ SENTENCES = [
     ("grid/seeds", [-1], "grid.seeds[0]: expected a number of at least 0, got -1"),
     ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
     ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
+    ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
+    ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
+    ("models/theirs", {**IMPORTED, "unet": {"channels": [32], "patch": 2}}, "a UNet from elsewhere sees whole pixels; set patch: 1"),
+    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are diffusion, imported"),
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
@@ -237,7 +242,7 @@ def test_a_nifti_source_has_default_patterns() -> None:
 def settings_classes() -> list[type[BaseModel]]:
     return [
         value
-        for module in (data, evaluation, models, workflow)
+        for module in (data, evaluation, imported, models, workflow)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     ]
@@ -293,3 +298,9 @@ def test_a_pattern_of_a_column_the_table_lacks_is_named() -> None:
     source.check_columns(["patient", "scan"], "table.tsv")
     with pytest.raises(ValueError, match=r"table\.tsv: no column scan, .* there are patient, image"):
         source.check_columns(["patient", "image"], "table.tsv")
+
+
+@pytest.mark.parametrize(("unet", "stride"), [(None, 1), ({"channels": [32, 64, 64]}, 4)])
+def test_an_imported_model_has_the_stride_of_the_architecture_it_states(unet: Any, stride: int) -> None:
+    model = load(changed("models/theirs", {**IMPORTED, "unet": unet})).models["theirs"]
+    assert (model.stride, model.timesteps) == (stride, 1000)

@@ -138,3 +138,22 @@ def figure_images(wildcards):
         for dataset in CONFIG.grid.datasets
         for model in CONFIG.grid.models
     ]
+
+
+def imported_folder(wildcards):
+    return CONFIG.models[wildcards.model].folder
+
+
+def exported_training_slices(wildcards):
+    """The real images of all splits leave together; models draw none for training patients' masks."""
+    return training_slices(wildcards) if wildcards.model == REAL else []
+
+
+def exported_images(wildcards):
+    """The generated sets to export, in the order of `exported_argument`; none for the real images."""
+    if wildcards.model == REAL:
+        return []
+    return [
+        generated(wildcards.dataset, wildcards.model, wildcards.seed, split)
+        for split in ("held-out", "test")
+    ]

@@ -41,6 +41,10 @@ def model_json(wildcards):
     return CONFIG.models[wildcards.model].to_json()
 
 
+def image_size(wildcards):
+    return CONFIG.datasets[wildcards.dataset].image_size
+
+
 def count_classes(wildcards):
     return len(CONFIG.datasets[wildcards.dataset].classes)
 
@@ -72,6 +76,11 @@ def optional(flag, files):
 
 def generated_argument(wildcards, input):
     return optional("--generated", " ".join(input.generated))
+
+
+def exported_argument(wildcards, input):
+    pairs = zip(["held-out", "test"], input.generated)
+    return " ".join(f"--generated {split} {shlex.quote(path)}" for split, path in pairs)
 
 
 def lookup_sha256(wildcards):

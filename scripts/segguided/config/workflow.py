@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.data import Dataset
 from segguided.config.evaluation import Evaluation
+from segguided.config.imported import ImportedModel
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
 
@@ -16,7 +17,7 @@ REAL = "real"  # the train_set of the segmenter that measures; no model may take
 Name = Annotated[str, Field(pattern=NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
-Model = Annotated[DiffusionModel, Field(discriminator="kind")]
+Model = Annotated[DiffusionModel | ImportedModel, Field(discriminator="kind")]
 
 
 class Grid(Settings):
