@@ -304,3 +304,13 @@ def test_a_pattern_of_a_column_the_table_lacks_is_named() -> None:
 def test_an_imported_model_has_the_stride_of_the_architecture_it_states(unet: Any, stride: int) -> None:
     model = load(changed("models/theirs", {**IMPORTED, "unet": unet})).models["theirs"]
     assert (model.stride, model.timesteps) == (stride, 1000)
+
+
+def test_the_settings_shown_in_the_pages_load() -> None:
+    pages = [path.read_text() for path in (ROOT / "workflow/docs").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) >= 2
+    for block in blocks:
+        values = read("config.yaml")
+        update_config(values, yaml.safe_load(block))
+        load(values)

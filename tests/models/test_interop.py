@@ -20,6 +20,7 @@ from segguided import diffusion
 from segguided.config.imported import ImportedModel
 from segguided.config.models import DiffusionModel, NoiseSchedule, Sampling, Training, Unet
 from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.drawing import load_denoiser
 from segguided.models.storage import read_description, save_network
@@ -176,6 +177,46 @@ def test_weights_come_as_one_file_of_any_name_a_bin_or_with_old_attention_names(
         import_model(imported(tmp_path / "theirs/unet"), 3, SIZE, 0, weights)
         assert weights.read_bytes() == expected
         path.unlink()
+
+
+def test_a_config_of_the_papers_time_gives_the_papers_unet(tmp_path):
+    """As diffusers 0.21 wrote it: without the keys of later versions."""
+    levels = ["DownBlock2D"] * 4 + ["AttnDownBlock2D", "DownBlock2D"]
+    config = {
+        "_class_name": "UNet2DModel",
+        "_diffusers_version": "0.21.4",
+        "_name_or_path": "elsewhere/unet",
+        "act_fn": "silu",
+        "add_attention": True,
+        "attention_head_dim": 8,
+        "block_out_channels": [128, 128, 256, 256, 512, 512],
+        "center_input_sample": False,
+        "class_embed_type": None,
+        "down_block_types": levels,
+        "downsample_padding": 1,
+        "flip_sin_to_cos": True,
+        "freq_shift": 0,
+        "in_channels": 2,
+        "layers_per_block": 2,
+        "mid_block_scale_factor": 1,
+        "norm_eps": 1e-05,
+        "norm_num_groups": 32,
+        "num_class_embeds": None,
+        "out_channels": 1,
+        "resnet_time_scale_shift": "default",
+        "sample_size": 256,
+        "time_embedding_type": "positional",
+        "up_block_types": [name.replace("Down", "Up") for name in reversed(levels)],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    paper = Unet(channels=(128, 128, 256, 256, 512, 512), attention_levels=(4,))
+    with torch.device("meta"):
+        unet = importing._build(tmp_path / "config.json", imported(tmp_path), 2, 256)
+        own = MaskedDenoiser(trainable().model_copy(update={"unet": paper}), 3, 256).unet
+    assert sum(p.numel() for p in unet.parameters()) == 113_669_761
+    assert [(n, p.shape) for n, p in unet.named_parameters()] == [
+        (n, p.shape) for n, p in own.named_parameters()
+    ]
 
 
 def test_weights_without_a_config_need_the_architecture_in_the_settings(tmp_path):
