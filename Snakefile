@@ -15,6 +15,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/applications.smk"
 include: "workflow/rules/rare.smk"
 include: "workflow/rules/translation.smk"
+include: "workflow/rules/interop.smk"
 
 
 localrules:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from snakemake.utils import update_config
 
-from segguided.config import data, evaluation, models, workflow
+from segguided.config import data, evaluation, imported, models, workflow
 from segguided.config.base import Settings, SettingsError
 from segguided.config.data import NiftiSource, Preparation
 from segguided.config.models import Training
@@ -22,6 +22,7 @@ from segguided.config.workflow import Config, load, schema
 
 ROOT = Path(__file__).parents[1]
 DELETED = object()
+IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
 
 
@@ -91,15 +92,19 @@ SENTENCES = [
     ("grid/seeds", [-1], "grid.seeds[0]: expected a number of at least 0, got -1"),
     ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
     ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
+    ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
+    ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
+    ("models/theirs", {**IMPORTED, "unet": {"channels": [32], "patch": 2}}, "a UNet from elsewhere sees whole pixels; set patch: 1"),
+    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are diffusion, imported"),
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
     ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, breast-phantom-t2, ct-torso"),
-    ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom"),
-    ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom"),
-    ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are percentile, window"),
-    ("datasets/ct-torso/intensity/kind", DELETED, "datasets.ct-torso.intensity.kind is missing; add one of percentile, window"),
+    ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom, png"),
+    ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom, png"),
+    ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are as-is, percentile, window"),
+    ("datasets/ct-torso/intensity/kind", DELETED, "datasets.ct-torso.intensity.kind is missing; add one of as-is, percentile, window"),
     ("datasets/ct-torso/intensity/low", 600, "datasets.ct-torso.intensity: window needs low < high, got low=600 and high=600"),
     ("datasets/breast-phantom/intensity/low", 99.9, "percentile clip needs low < high, got low=99.9 and high=99.5"),
     ("datasets/breast-phantom/intensity/high", 101, "datasets.breast-phantom.intensity.high: expected a number of at most 100, got 101"),
@@ -122,15 +127,14 @@ SENTENCES = [
     ("datasets/ct-torso/image_size", 240, "datasets.ct-torso.image_size is 240, which the levels of models."),
     ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
     ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
-    ("datasets/ct-torso/partial_masks", [], "datasets.ct-torso.partial_masks is empty, but figures 3, 4 and 6 keep some classes of its masks; list them"),
     ("datasets/ct-torso/rare_class", "liver", "rare_class is 'liver', but the classes are body, lungs, bone; name one of them"),
-    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models of the grid with a mask (segguided-mat, segguided)"),
+    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-mat)"),
     ("similarity/model", "nothing", "similarity.model names 'nothing', but only image-space diffusion models"),
     ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
     ("similarity/lambdas", [1, 0.5], "similarity.lambdas: expected rising values, got [1.0, 0.5]; sort them, each once"),
     ("applications/model", "unconditional", "applications.model names 'unconditional', but only image-space diffusion models"),
     ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose of "),
-    ("applications/translations/0/dataset", "breast-phantom-t2", "applications.translations: dataset is 'breast-phantom-t2'; choose of ct-torso, breast-phantom"),
+    ("applications/translations/0/dataset", "mr", "applications.translations: dataset is 'mr'; choose of "),
     ("datasets/breast-phantom-t2/image_size", 128, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
     ("segmenter/channels", [1] * 10, "image_size is 256, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
 ]  # fmt: skip
@@ -249,7 +253,7 @@ def test_a_nifti_source_has_default_patterns() -> None:
 def settings_classes() -> list[type[BaseModel]]:
     return [
         value
-        for module in (data, evaluation, models, workflow)
+        for module in (data, evaluation, imported, models, workflow)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     ]
@@ -288,6 +292,7 @@ ROW = {"patient": "p1", "image": "a.nii.gz", "package": "tool==1.0"}
     [
         ({"kind": "dicom", "images": "i", "masks": "m"}, ["i/p1", "m"]),
         ({"kind": "nifti", "folder": "f", "image": "{image}"}, ["f/a.nii.gz", "f/p1_mask.nii.gz"]),
+        ({"kind": "png", "images": "i", "masks": "m"}, ["i", "m"]),
         ({"kind": "phantom"}, ["<results>/raw/d/receipts/p1.json"]),
         ({"kind": "demo-ct"}, ["<results>/downloads/tool==1.0.tar.gz"]),
     ],
@@ -304,3 +309,29 @@ def test_a_pattern_of_a_column_the_table_lacks_is_named() -> None:
     source.check_columns(["patient", "scan"], "table.tsv")
     with pytest.raises(ValueError, match=r"table\.tsv: no column scan, .* there are patient, image"):
         source.check_columns(["patient", "image"], "table.tsv")
+
+
+@pytest.mark.parametrize(("unet", "stride"), [(None, 1), ({"channels": [32, 64, 64]}, 4)])
+def test_an_imported_model_has_the_stride_of_the_architecture_it_states(unet: Any, stride: int) -> None:
+    model = load(changed("models/theirs", {**IMPORTED, "unet": unet})).models["theirs"]
+    assert (model.stride, model.timesteps) == (stride, 1000)
+
+
+def test_the_settings_shown_in_the_pages_load() -> None:
+    pages = [path.read_text() for path in (ROOT / "workflow/docs").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert len(blocks) >= 2
+    for block in blocks:
+        values = read("config.yaml")
+        update_config(values, yaml.safe_load(block))
+        load(values)
+
+
+def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() -> None:
+    whole = load(read("config.yaml"))
+    assert whole.partial_models == ["segguided-mat", "segguided"]
+    assert whole.partial_datasets == whole.similar_datasets == ["ct-torso", "breast-phantom"]
+    assert [one.masks for one in whole.translations] == ["breast-phantom-t2"]
+    less = load(changed("grid", {"datasets": ["ct-torso"], "models": ["unconditional"], "seeds": [0]}))
+    assert less.partial_models == less.similar_datasets == less.translations == []
+    assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]

@@ -67,7 +67,7 @@ def test_seed_and_mask_change_the_image(network):
 
 
 def test_script_writes_each_set_with_its_mask_ids_and_same_bytes_twice(network, tmp_path):
-    description = {"model": MODEL.model_dump(), "n_classes": 2, "image_size": 16}
+    description = {"kind": "diffusion", "model": MODEL.model_dump(), "n_classes": 2, "image_size": 16}
     save_network(network, tmp_path / "model.safetensors", description)
     for patient in ("p", "qq"):
         write_stack(tmp_path / f"{patient}.npz", stack(patient))

@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from segguided.config.models import DiffusionModel, Sampling
+from segguided.config.models import DenoiserSettings, Sampling
 
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW
 
@@ -27,7 +27,7 @@ def to_images(x_BCHW: Tensor) -> Tensor:
     return (x_BCHW[:, 0].float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
 
 
-def _schedule(model: DiffusionModel) -> dict[str, Any]:
+def _schedule(model: DenoiserSettings) -> dict[str, Any]:
     return {
         "num_train_timesteps": model.schedule.timesteps,
         "beta_start": model.schedule.beta_start,
@@ -37,7 +37,7 @@ def _schedule(model: DiffusionModel) -> dict[str, Any]:
     }
 
 
-def noise_schedule(model: DiffusionModel) -> DDPMScheduler:
+def noise_schedule(model: DenoiserSettings) -> DDPMScheduler:
     """The forward process q(x_t | x0) the model is trained on."""
     return DDPMScheduler(**_schedule(model))
 
@@ -96,14 +96,22 @@ def _noise(seed: int, name: str, size: int) -> np.ndarray:
     return np.random.Generator(philox).standard_normal((size, size), np.float32)
 
 
-def make_sampler(model: DiffusionModel, sampling: Sampling) -> DDIMScheduler | DPMSolverMultistepScheduler:
+def ddim_scheduler(model: DenoiserSettings, timestep_spacing: str) -> DDIMScheduler:
+    """diffusers' DDIM scheduler (η = 0) of the model's noise schedule."""
+    return DDIMScheduler(**_schedule(model), timestep_spacing=timestep_spacing)
+
+
+def make_sampler(model: DenoiserSettings, sampling: Sampling) -> DDIMScheduler | DPMSolverMultistepScheduler:
     """diffusers' scheduler for the configured sampler, its timesteps set."""
-    shared = _schedule(model) | {"timestep_spacing": sampling.timestep_spacing}
-    scheduler = (
-        DDIMScheduler(**shared)
-        if sampling.sampler == "ddim"
-        else DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2)
-    )
+    if sampling.sampler == "ddim":
+        scheduler = ddim_scheduler(model, sampling.timestep_spacing)
+    else:
+        scheduler = DPMSolverMultistepScheduler(
+            **_schedule(model),
+            timestep_spacing=sampling.timestep_spacing,
+            algorithm_type="dpmsolver++",
+            solver_order=2,
+        )
     if sampling.steps > model.schedule.timesteps:
         raise ValueError(
             f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segguided import diffusion
 from segguided.config.experiments import Similarity
-from segguided.config.models import DiffusionModel, Sampling
+from segguided.config.models import DenoiserSettings, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.denoiser import MaskedDenoiser
@@ -64,7 +64,7 @@ def _denoise(
 
 def draw_similar(
     network: MaskedDenoiser,
-    model: DiffusionModel,
+    model: DenoiserSettings,
     sampling: Sampling,
     slices: SliceSet,
     kept: Collection[int],

@@ -16,7 +16,11 @@ TABLES = [1, 2]
 
 try:
     CONFIG = load(config)
-    DATASETS = list(dict.fromkeys([*CONFIG.grid.datasets, *CONFIG.translated]))
+    DATASETS = list(
+        dict.fromkeys(
+            [*CONFIG.grid.datasets, *(one.masks for one in CONFIG.translations)]
+        )
+    )
     MANIFESTS = {
         name: {
             row["patient"]: row
@@ -38,8 +42,8 @@ FIRST_SEED = CONFIG.grid.seeds[0]  # of the figures
 FIGURES = [
     1,
     2,
-    *([3, 6] if CONFIG.partial_masks else []),
-    *([4] if CONFIG.similarity else []),
+    *([3, 6] if CONFIG.partial_models and CONFIG.partial_datasets else []),
+    *([4] if CONFIG.similar_datasets else []),
 ]
 PACKAGES = {
     row["package"]: row["sha256"]
@@ -130,18 +134,20 @@ def own_slices(wildcards):
 def application_files():
     """What `snakemake applications` makes, from the first seed."""
     chosen, files = CONFIG.applications, []
-    if not chosen:
-        return files
-    run = f"{chosen.model}/seed{FIRST_SEED}"
-    for name in CONFIG.grid.datasets:
-        if CONFIG.datasets[name].rare_class:
-            files.append(f"<results>/applications/rare/{name}/{run}.csv")
-        if CONFIG.datasets[name].partial_masks:
-            partial = f"{chosen.partial_model}/seed{FIRST_SEED}"
-            files.append(f"<results>/applications/paired/{name}/{partial}.zip")
-    for one in chosen.translations:
-        folder = f"<results>/applications/translation/{one.masks}-to-{one.dataset}"
-        files += [f"{folder}/{run}.{ending}" for ending in ("csv", "png")]
+    folder = "<results>/applications"
+    if chosen and chosen.model in CONFIG.grid.models:
+        run = f"{chosen.model}/seed{FIRST_SEED}"
+        for name in CONFIG.grid.datasets:
+            if CONFIG.datasets[name].rare_class:
+                files.append(f"{folder}/rare/{name}/{run}.csv")
+        for one in CONFIG.translations:
+            path = f"{folder}/translation/{one.masks}-to-{one.dataset}/{run}"
+            files += [f"{path}.csv", f"{path}.png"]
+    if chosen and chosen.partial_model in CONFIG.grid.models:
+        run = f"{chosen.partial_model}/seed{FIRST_SEED}"
+        files += [
+            f"{folder}/paired/{name}/{run}.zip" for name in CONFIG.partial_datasets
+        ]
     return files
 
 
@@ -189,9 +195,7 @@ def similar_set(dataset):
 
 
 def partial_images(wildcards):
-    return [
-        partial_set(wildcards.dataset, model) for model in CONFIG.partial_masks.models
-    ]
+    return [partial_set(wildcards.dataset, model) for model in CONFIG.partial_models]
 
 
 def similar_images(wildcards):
@@ -201,21 +205,23 @@ def similar_images(wildcards):
 def figure_partial_images(wildcards):
     return [
         partial_set(dataset, model)
-        for dataset in CONFIG.grid.datasets
-        for model in CONFIG.partial_masks.models
+        for dataset in CONFIG.partial_datasets
+        for model in CONFIG.partial_models
     ]
 
 
 def figure_similar_images(wildcards):
-    return [similar_set(dataset) for dataset in CONFIG.grid.datasets]
+    return [similar_set(dataset) for dataset in CONFIG.similar_datasets]
 
 
 def partial_measurements(wildcards):
-    return collect("<results>/partial/{dataset}.csv", dataset=CONFIG.grid.datasets)
+    return collect("<results>/partial/{dataset}.csv", dataset=CONFIG.partial_datasets)
 
 
 def similarity_measurements(wildcards):
-    return collect("<results>/similarity/{dataset}.csv", dataset=CONFIG.grid.datasets)
+    return collect(
+        "<results>/similarity/{dataset}.csv", dataset=CONFIG.similar_datasets
+    )
 
 
 def figure_slices(wildcards):
@@ -229,4 +235,23 @@ def figure_images(wildcards):
         generated(dataset, model, FIRST_SEED, "test")
         for dataset in CONFIG.grid.datasets
         for model in CONFIG.grid.models
+    ]
+
+
+def imported_folder(wildcards):
+    return CONFIG.models[wildcards.model].folder
+
+
+def exported_training_slices(wildcards):
+    """The real images of all splits leave together; models draw none for training patients' masks."""
+    return training_slices(wildcards) if wildcards.model == REAL else []
+
+
+def exported_images(wildcards):
+    """The generated sets to export, in the order of `exported_argument`; none for the real images."""
+    if wildcards.model == REAL:
+        return []
+    return [
+        generated(wildcards.dataset, wildcards.model, wildcards.seed, split)
+        for split in ("held-out", "test")
     ]

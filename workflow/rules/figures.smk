@@ -88,7 +88,7 @@ rule draw_figure3:
         runtime="10m",
     params:
         datasets=partial_arguments,
-        models=partial_models(),
+        models=CONFIG.partial_models,
     message:
         "Drawing figure 3: masks with classes removed and images from them"
     shell:
@@ -147,7 +147,7 @@ rule draw_figure6:
         runtime="10m",
     params:
         datasets=partial_arguments,
-        model=partial_models()[:1],
+        model=CONFIG.partial_models[:1],
     message:
         "Drawing figure 6: more masks with classes removed"
     shell:

@@ -17,7 +17,7 @@ rule generate_diffusion:
     benchmark:
         "<benchmarks>/generate_diffusion/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=models_of("diffusion"),
+        model=models_of("diffusion", "imported"),
     conda:
         "../../envs/segguided.yaml"
     threads: 4

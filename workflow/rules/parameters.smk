@@ -41,6 +41,10 @@ def model_json(wildcards):
     return CONFIG.models[wildcards.model].to_json()
 
 
+def image_size(wildcards):
+    return CONFIG.datasets[wildcards.dataset].image_size
+
+
 def count_classes(wildcards):
     return len(CONFIG.datasets[wildcards.dataset].classes)
 
@@ -74,6 +78,11 @@ def generated_argument(wildcards, input):
     return optional("--generated", " ".join(input.generated))
 
 
+def exported_argument(wildcards, input):
+    pairs = zip(["held-out", "test"], input.generated)
+    return " ".join(f"--generated {split} {shlex.quote(path)}" for split, path in pairs)
+
+
 def lookup_sha256(wildcards):
     """The recorded checksum of a package; one the patient tables do not name cannot be fetched."""
     if wildcards.package not in PACKAGES:
@@ -90,10 +99,6 @@ def partial_masks_json(wildcards):
 def partial_counts():
     partial = CONFIG.partial_masks
     return f"--masks {partial.masks} --draws {partial.draws}" if partial else ""
-
-
-def partial_models():
-    return CONFIG.partial_masks.models if CONFIG.partial_masks else ()
 
 
 def first_partial_mask(wildcards):
@@ -136,8 +141,12 @@ def translation_json(wildcards):
 
 def kept_json():
     """The classes that figure 4 keeps, by dataset."""
-    kept = {name: CONFIG.datasets[name].partial_masks for name in CONFIG.grid.datasets}
-    return compact({name: masks[0] for name, masks in kept.items() if masks})
+    return compact(
+        {
+            name: CONFIG.datasets[name].partial_masks[0]
+            for name in CONFIG.similar_datasets
+        }
+    )
 
 
 def similarity_json():
@@ -161,8 +170,10 @@ def partial_arguments(wildcards):
     """What figures 3 and 6 show: images of partial masks."""
     return dataset_arguments(
         {
-            dataset: {model: partial_set(dataset, model) for model in partial_models()}
-            for dataset in CONFIG.grid.datasets
+            dataset: {
+                model: partial_set(dataset, model) for model in CONFIG.partial_models
+            }
+            for dataset in CONFIG.partial_datasets
         }
     )
 
@@ -172,7 +183,7 @@ def similarity_arguments(wildcards):
     return dataset_arguments(
         {
             dataset: {CONFIG.similarity.model: similar_set(dataset)}
-            for dataset in CONFIG.grid.datasets
+            for dataset in CONFIG.similar_datasets
         }
     )
 

@@ -60,7 +60,7 @@ rule measure_partial:
         runtime="1h",
     params:
         classes=class_names,
-        models=partial_models(),
+        models=CONFIG.partial_models,
     message:
         "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
     shell:

@@ -18,7 +18,7 @@ class AnatomyClass(Settings):
     color: str = "white"  # in figures; any colour matplotlib knows
     label: int | None = Field(
         default=None, ge=1, le=255
-    )  # nifti: value in the label map; None: the class's index
+    )  # nifti, png: value in the label map; None: the class's index
     file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
     segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
 
@@ -92,6 +92,19 @@ class NiftiSource(PatientSource):
         return [f"{self.folder}/{pattern.format(**row)}" for pattern in (self.image, self.mask)]
 
 
+class PngSource(PatientSource):
+    """PNG slices and masks of equal names in train, val and test: the layout of the paper authors' code."""
+
+    kind: Literal["png"]
+    images: str  # folder that holds {train,val,test}/<patient>_slice_<number>.png
+    masks: str  # folder that holds the same names, with a class's value in its pixels
+    ignore: tuple[Label, ...] = ()  # values that become background
+
+    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
+        """The folders of all patients' images and masks."""
+        return [self.images, self.masks]
+
+
 class PhantomSource(PatientSource):
     """Digital breast phantoms, written as DICOM and .seg.nrrd in the Duke layout, then read like Duke."""
 
@@ -121,7 +134,9 @@ class DemoCtSource(PatientSource):
         return [f"<results>/downloads/{row['package']}.tar.gz"]
 
 
-Source = Annotated[DicomSource | NiftiSource | PhantomSource | DemoCtSource, Field(discriminator="kind")]
+Source = Annotated[
+    DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource, Field(discriminator="kind")
+]
 
 
 class Window(Settings):
@@ -152,7 +167,13 @@ class Percentile(Settings):
         return self
 
 
-Intensity = Annotated[Window | Percentile, Field(discriminator="kind")]
+class AsIs(Settings):
+    """Grey values that already run from 0 to 255, such as those of PNG files."""
+
+    kind: Literal["as-is"]
+
+
+Intensity = Annotated[Window | Percentile | AsIs, Field(discriminator="kind")]
 
 
 class SliceSelection(Settings):
@@ -184,7 +205,7 @@ class Preparation(Settings):
         match self.source:
             case DicomSource() | PhantomSource():
                 _check_segments(self.source.kind, self.classes)
-            case NiftiSource():
+            case NiftiSource() | PngSource():
                 _check_labels(self.source, self.classes)
         return self
 
@@ -214,7 +235,7 @@ def _check_segments(kind: str, classes: tuple[AnatomyClass, ...]) -> None:
         raise ValueError(f"{twice} stands for two classes; give each class its own `segment`")
 
 
-def _check_labels(source: NiftiSource, classes: tuple[AnatomyClass, ...]) -> None:
+def _check_labels(source: NiftiSource | PngSource, classes: tuple[AnatomyClass, ...]) -> None:
     labels = [k if c.label is None else c.label for k, c in enumerate(classes, 1)]
     twice = _twice(list(map(str, labels)))
     if twice:

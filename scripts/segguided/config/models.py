@@ -96,16 +96,26 @@ class ModelSettings(Settings):
         return False
 
 
-class DiffusionModel(ModelSettings):
+class DenoiserSettings(ModelSettings):
+    """What sampling asks of a model whose images are drawn from noise, step by step."""
+
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
+    schedule: NoiseSchedule = NoiseSchedule()
+
+    @property
+    def timesteps(self) -> int:
+        """Length of its noise schedule."""
+        return self.schedule.timesteps
+
+
+class DiffusionModel(DenoiserSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
     mask_ablation: Literal["none", "sample", "batch"] = "none"  # whom each draw of classes serves
-    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
-    schedule: NoiseSchedule = NoiseSchedule()
     unet: Unet
     training: Training
 
@@ -119,11 +129,6 @@ class DiffusionModel(ModelSettings):
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
         return self.unet.stride
-
-    @property
-    def timesteps(self) -> int:
-        """Length of its noise schedule."""
-        return self.schedule.timesteps
 
     @property
     def denoises_under_a_mask(self) -> bool:

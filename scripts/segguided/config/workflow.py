@@ -8,7 +8,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.data import Dataset
 from segguided.config.evaluation import Evaluation
-from segguided.config.experiments import Applications, PartialMasks, Similarity
+from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
+from segguided.config.imported import ImportedModel
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
 
@@ -17,7 +18,7 @@ REAL = "real"  # the train_set of the segmenter that measures; no model may take
 Name = Annotated[str, Field(pattern=NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
-Model = Annotated[DiffusionModel, Field(discriminator="kind")]
+Model = Annotated[DiffusionModel | ImportedModel, Field(discriminator="kind")]
 
 
 class Grid(Settings):
@@ -86,29 +87,28 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _partial_masks(self) -> "Config":
-        asked = {
-            "partial_masks.models": self.partial_masks.models if self.partial_masks else (),
-            "similarity.model": (self.similarity.model,) if self.similarity else (),
-        }
+    def _masked(self) -> "Config":
+        """Sections beyond the tables may name models outside the grid; those are then left out."""
+        named = {"partial_masks.models": self.partial_masks.models} if self.partial_masks else {}
+        if self.similarity:
+            named["similarity.model"] = (self.similarity.model,)
         if self.applications:
-            self._check_masked("applications.model", self.applications.model)
-            self._check_masked("applications.partial_model", self.applications.partial_model)
-        for where, names in asked.items():
+            named["applications.model"] = (self.applications.model,)
+            named["applications.partial_model"] = (self.applications.partial_model,)
+        able = [name for name, model in self.models.items() if model.denoises_under_a_mask]
+        for where, names in named.items():
             for name in names:
-                self._check_masked(where, name)
-        for name in self.grid.datasets if any(asked.values()) else ():
-            if not self.datasets[name].partial_masks:
-                raise ValueError(
-                    f"datasets.{name}.partial_masks is empty, but figures 3, 4 and 6 keep some classes of "
-                    "its masks; list them, or remove the sections partial_masks and similarity"
-                )
+                if name not in able:
+                    raise ValueError(
+                        f"{where} names '{name}', but only image-space diffusion models with a mask "
+                        f"({', '.join(able)}) can be drawn from partial masks; name one of them"
+                    )
         return self
 
     @model_validator(mode="after")
     def _translations(self) -> "Config":
         for one in self.applications.translations if self.applications else ():
-            known = {"masks": (one.masks, self.datasets), "dataset": (one.dataset, self.grid.datasets)}
+            known = {"masks": (one.masks, self.datasets), "dataset": (one.dataset, self.datasets)}
             for key, (name, names) in known.items():
                 if name not in names:
                     raise ValueError(
@@ -120,20 +120,6 @@ class Config(Settings):
                     "make it equal"
                 )
         return self
-
-    @property
-    def translated(self) -> list[str]:
-        """Datasets that only lend their masks."""
-        return [one.masks for one in self.applications.translations] if self.applications else []
-
-    def _check_masked(self, where: str, name: str) -> None:
-        able = [m for m in self.grid.models if self.models[m].denoises_under_a_mask]
-        if name not in able:
-            raise ValueError(
-                f"{where} names '{name}', but only image-space diffusion models of the grid with a mask "
-                f"({', '.join(able) or 'there are none'}) can be drawn from partial masks; name one of them, "
-                "or remove the section"
-            )
 
     @model_validator(mode="after")
     def _timestep(self) -> "Config":
@@ -147,6 +133,27 @@ class Config(Settings):
                     f"{timesteps} // steps"
                 )
         return self
+
+    @property
+    def partial_models(self) -> list[str]:
+        """Models of figures 3 and 6: those of their section that the grid trains."""
+        return [m for m in self.partial_masks.models if m in self.grid.models] if self.partial_masks else []
+
+    @property
+    def partial_datasets(self) -> list[str]:
+        """Datasets of figures 3, 4 and 6: those of the grid that say which classes may be kept alone."""
+        return [name for name in self.grid.datasets if self.datasets[name].partial_masks]
+
+    @property
+    def similar_datasets(self) -> list[str]:
+        """Datasets of figure 4; none where the grid does not train its model."""
+        return self.partial_datasets if self.similarity and self.similarity.model in self.grid.models else []
+
+    @property
+    def translations(self) -> list[Translation]:
+        """Translations to datasets of the grid."""
+        named = self.applications.translations if self.applications else ()
+        return [one for one in named if one.dataset in self.grid.datasets]
 
 
 def load(values: Mapping[str, Any]) -> Config:

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,16 @@ class Stack:
     patient: str
     images_SHW: np.ndarray  # uint8
     masks_SHW: np.ndarray  # uint8, class k is the k-th class of the dataset, 0 background
-    positions_S: np.ndarray  # float64, LPS z in mm
+    positions_S: np.ndarray  # float64, LPS z in mm; slice numbers where that is unknown
     provenance: dict[str, Any]
-    index_S: np.ndarray | None = (
-        None  # place of each slice in the patient's file; None: all of them, in order
-    )
+    mask_ids: tuple[str, ...] | None = None  # of each slice, where its files name it; None: counted from 0
 
     @property
     def names(self) -> list[str]:
         """Mask id of each slice, in the form the paper's authors use for file names."""
-        index_S = np.arange(len(self.images_SHW)) if self.index_S is None else self.index_S
-        return [f"{self.patient}_slice_{i}" for i in index_S]
+        if self.mask_ids is not None:
+            return list(self.mask_ids)
+        return [f"{self.patient}_slice_{i}" for i in range(len(self.images_SHW))]
 
 
 class SliceSet:
@@ -110,13 +109,12 @@ class SliceSet:
 
 
 def _subset(stack: Stack, chosen_S: np.ndarray) -> Stack:
-    index_S = np.arange(len(chosen_S)) if stack.index_S is None else stack.index_S
     return replace(
         stack,
         images_SHW=stack.images_SHW[chosen_S],
         masks_SHW=stack.masks_SHW[chosen_S],
         positions_S=stack.positions_S[chosen_S],
-        index_S=index_S[chosen_S],
+        mask_ids=tuple(compress(stack.names, chosen_S)),
     )
 
 
@@ -148,7 +146,8 @@ def read_stack(path: Path) -> Stack:
     try:
         images_SHW, masks_SHW, positions_S = arrays["images"], arrays["masks"], arrays["positions"].copy()
         provenance = json.loads(str(arrays["provenance"]))
-    except (KeyError, ValueError) as error:
+        mask_ids = tuple(map(str, arrays["names"])) if "names" in arrays else None
+    except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a slice file ({error}); delete it and prepare it again") from error
     shapes = images_SHW.shape, masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:])
     if (
@@ -161,17 +160,21 @@ def read_stack(path: Path) -> Stack:
             f"{images_SHW.shape}, {masks_SHW.dtype} {masks_SHW.shape} and {positions_S.shape}; "
             "prepare it again"
         )
-    return Stack(path.stem, images_SHW, masks_SHW, positions_S, provenance)
+    if mask_ids is not None and len(mask_ids) != len(images_SHW):
+        raise ValueError(f"{path}: {len(images_SHW)} slices have {len(mask_ids)} names; prepare it again")
+    return Stack(path.stem, images_SHW, masks_SHW, positions_S, provenance, mask_ids)
 
 
 def write_stack(path: Path, stack: Stack) -> None:
     """Write a patient's slices; equal content gives equal bytes."""
+    named = {} if stack.mask_ids is None else {"names": np.array(stack.mask_ids)}
     write_npz(
         path,
         images=stack.images_SHW,
         masks=stack.masks_SHW,
         positions=stack.positions_S,
         provenance=np.array(json.dumps(stack.provenance, sort_keys=True)),
+        **named,
     )
 
 

@@ -49,11 +49,14 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
         masks_SHW,
         image.positions_mm[kept],
         _provenance(image, mask, preparation, low, high),
+        None if image.slice_numbers is None else tuple(list(image.slice_numbers)[z] for z in kept),
     )
 
 
 def intensity_range(array_zyx: np.ndarray, intensity: Intensity) -> tuple[float, float]:
     """The raw values that map to 0 and 255."""
+    if intensity.kind == "as-is":
+        return 0, 255
     if intensity.kind == "window":
         return intensity.low, intensity.high
     low, high = np.percentile(array_zyx, [intensity.low, intensity.high])
@@ -77,7 +80,7 @@ def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation)
             f"1…{len(preparation.classes)} ({', '.join(preparation.class_names)}); add the class or mend "
             "the mask"
         )
-    if highest == 0:
+    if highest == 0 and len(mask_zyx) > 1:  # a single slice may well show none of the classes
         raise ValueError(
             f"patient {patient} is empty: no voxel of its mask is labelled; mend the mask or drop it"
         )

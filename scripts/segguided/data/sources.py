@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, PhantomSource, Source
-from segguided.data import demo_ct, dicom, nifti, nrrd
+from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, PhantomSource, PngSource, Source
+from segguided.data import demo_ct, dicom, nifti, nrrd, png
 from segguided.data.volume import Volume
 
 Row = Mapping[str, str]
@@ -22,12 +23,16 @@ def read_patient(
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
     `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
-    (dicom), receipt (phantom) or source package (demo-ct). Raises ValueError where they are damaged or
-    disagree.
+    (dicom), folders of images and masks (png), receipt (phantom) or source package (demo-ct). Raises
+    ValueError where they are damaged or disagree.
     """
     match source:
         case NiftiSource():
-            return _read_nifti(source, classes, raw)
+            image, labels = nifti.read_image(raw[0]), nifti.read_labels(raw[1])
+            return image, _classes_of(labels, classes, source.ignore, raw[1])
+        case PngSource():
+            image, labels = png.read_patient(row["patient"], raw[0], raw[1])
+            return image, _classes_of(labels, classes, source.ignore, raw[1])
         case DicomSource():
             return _read_dicom(classes, row["patient"], raw[0], raw[1])
         case PhantomSource():
@@ -37,22 +42,22 @@ def read_patient(
             return demo_ct.read_patient(raw[0], row)
 
 
-def _read_nifti(
-    source: NiftiSource, classes: Sequence[AnatomyClass], raw: Sequence[Path]
-) -> tuple[Volume, Volume]:
-    image, labels = nifti.read_image(raw[0]), nifti.read_labels(raw[1])
+def _classes_of(
+    labels: Volume, classes: Sequence[AnatomyClass], ignored: Sequence[int], path: Path
+) -> Volume:
+    """A label map with each class's label replaced by its place in the table, from 1."""
     index_of = {c.label if c.label is not None else k: k for k, c in enumerate(classes, 1)}
-    index_of |= dict.fromkeys((0, *source.ignore), 0)
+    index_of |= dict.fromkeys((0, *ignored), 0)
     unknown = sorted(set(np.unique(labels.array_zyx).tolist()) - index_of.keys())
     if unknown:
         raise ValueError(
-            f"{raw[1]}: labels {unknown} are outside the class table ({', '.join(c.name for c in classes)}); "
+            f"{path}: labels {unknown} are outside the class table ({', '.join(c.name for c in classes)}); "
             "give them a class with that `label`, or list them under source.ignore"
         )
     table = np.zeros(256, np.uint8)
     for label, index in index_of.items():
         table[label] = index
-    return image, Volume(table[labels.array_zyx], labels.affine, labels.provenance)
+    return replace(labels, array_zyx=table[labels.array_zyx])
 
 
 def _read_dicom(

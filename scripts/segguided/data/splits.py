@@ -40,17 +40,22 @@ def read_manifest(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def check_name(where: Path, patient: str) -> None:
+    """Raise ValueError, naming the file or folder it comes from, for a patient that cannot name a file."""
+    if not PATIENT.fullmatch(patient):
+        raise ValueError(
+            f"{where}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits "
+            "and _ . + = @ -, a letter, digit or _ first"
+        )
+
+
 def _check_row(path: Path, row: Row, seen: Mapping[str, str]) -> None:
     patient = row["patient"]
     if None in row or None in row.values():
         raise ValueError(
             f"{path}: the row of patient '{patient}' has more or fewer cells than the header; mend it"
         )
-    if not PATIENT.fullmatch(patient):
-        raise ValueError(
-            f"{path}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits and "
-            "_ . + = @ -, a letter, digit or _ first"
-        )
+    check_name(path, patient)
     if patient in seen:
         splits = sorted({seen[patient], row.get("split") or ""} - {""})
         where = f" (in {' and '.join(splits)})" if splits else ""
@@ -122,19 +127,23 @@ def in_half(
 
     Raises ValueError where a patient halved by slices has too few of them for two halves.
     """
-    blocks = [int(name.rsplit("_", 1)[1]) // BLOCK for name in names]
-    alone = [
-        block for block, patient in zip(blocks, patients, strict=True) if halves[str(patient)] == "by-slice"
-    ]
+    of_names = list(zip(names, patients, strict=True))
+    alone = [_block(name) for name, patient in of_names if halves[str(patient)] == "by-slice"]
     if alone and len({block % 2 for block in alone}) == 1:
         raise ValueError(
             f"the only test patient has {len(alone)} slices, too few for two halves of blocks of {BLOCK}; "
             f"keep at least {BLOCK + 1} of its slices or add a test patient"
         )
 
-    def belongs(block: int, patient: str) -> bool:
+    def belongs(name: str, patient: str) -> bool:
         if halves[patient] != "by-slice":
             return halves[patient] == half
-        return (block % 2 == 0) == (half == "validation")
+        return (_block(name) % 2 == 0) == (half == "validation")
 
-    return [belongs(block, str(patient)) for block, patient in zip(blocks, patients, strict=True)]
+    return [belongs(name, str(patient)) for name, patient in of_names]
+
+
+def _block(name: str) -> int:
+    """The block of neighbouring slices that a mask id's number puts it in; one without a number is alone."""
+    number = name.rsplit("_", 1)[-1]
+    return int(number) // BLOCK if number.isdecimal() else 0

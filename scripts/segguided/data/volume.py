@@ -25,6 +25,7 @@ class Volume:
     array_zyx: np.ndarray
     affine: np.ndarray
     provenance: Mapping[str, Any] = field(default_factory=dict)  # JSON values: source UIDs, scanner …
+    slice_numbers: Mapping[str, int] | None = None  # by mask id, where files name slices and tell no position
 
     @property
     def spacing_zyx_mm(self) -> tuple[float, float, float]:
@@ -34,7 +35,9 @@ class Volume:
 
     @property
     def positions_mm(self) -> np.ndarray:
-        """LPS z coordinate of each slice's first voxel, in mm, shape (Z,), ascending."""
+        """LPS z coordinate of each slice's first voxel, in mm, shape (Z,), ascending; else its number."""
+        if self.slice_numbers is not None:
+            return np.array(list(self.slice_numbers.values()), float)
         return np.asarray(self.affine[2, 3] + self.affine[2, 2] * np.arange(self.array_zyx.shape[0]))
 
 

@@ -57,6 +57,16 @@ class MaskedDenoiser(nn.Module):
         return functional.pixel_shuffle(self.unet(joined, t_B).sample, self.patch)
 
 
+class ImportedDenoiser(MaskedDenoiser):
+    """A UNet from elsewhere as the denoiser: it sees whole pixels, the noisy image first."""
+
+    def __init__(self, unet: UNet2DModel, conditioning: str, n_classes: int) -> None:
+        nn.Module.__init__(self)
+        self.encoder = MaskEncoder(conditioning, n_classes)
+        self.patch = 1
+        self.unet = unet
+
+
 def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
     """The paper's UNet; with `patch` p it sees images (H/p, W/p) of p² as many channels."""
     has_attention = [level in unet.attention_levels for level in range(len(unet.channels))]

@@ -7,26 +7,41 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from diffusers import UNet2DModel
 from torch import Tensor
 
 from segguided import diffusion
-from segguided.config.models import DiffusionModel, Sampling
+from segguided.config.imported import ImportedModel
+from segguided.config.models import DenoiserSettings, DiffusionModel, Sampling
 from segguided.devices import autocast
 from segguided.generation import Draw
-from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.storage import load_weights, read_description
 
 
-def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, DiffusionModel]:
-    """A trained denoiser on `device`, and its settings."""
+def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, DenoiserSettings]:
+    """A trained or imported denoiser on `device`, and its settings.
+
+    Raises ValueError for a model of another kind.
+    """
     description = read_description(weights)
-    model = DiffusionModel.model_validate(description["model"])
-    network = MaskedDenoiser(model, description["n_classes"], description["image_size"])
+    n_classes, settings = description["n_classes"], description.get("model")
+    model: DiffusionModel | ImportedModel
+    match description["kind"]:
+        case "diffusion":
+            model = DiffusionModel.model_validate(settings)
+            network = MaskedDenoiser(model, n_classes, description["image_size"])
+        case "imported":
+            model = ImportedModel.model_validate(settings)
+            unet = UNet2DModel.from_config(description["unet"])
+            network = ImportedDenoiser(unet, model.conditioning, n_classes)
+        case kind:
+            raise ValueError(f"{weights} is a {kind} model; expected an image-space diffusion model")
     load_weights(network, weights, device)
     return network, model
 
 
-def make_draw(network: MaskedDenoiser, model: DiffusionModel, sampling: Sampling, seed: int) -> Draw:
+def make_draw(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Draw:
     """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
     sampler, device = diffusion.make_sampler(model, sampling), next(network.parameters()).device
 

@@ -1,0 +1,56 @@
+"""Write slices, real or generated, as PNG files in the layout of the paper authors' code."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.data.layout import write_layout
+from segguided.data.slices import read_generated, read_slices
+
+
+def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, Path], receipt: Path) -> None:
+    """Write the slices of each split below the folder of `receipt`, then the receipt.
+
+    A split with a generated set shows its images in place of the real ones; one without slices is left
+    out. Raises ValueError where a generated set does not belong to the slices, or to no split at all.
+    """
+    sets = {split: read_slices(paths) for split, paths in slices.items() if paths}
+    for split, path in generated.items():
+        if split not in sets:
+            raise ValueError(f"--generated {split} {path}: no --slices {split} are given; name their files")
+        sets[split] = sets[split].with_images(*read_generated(path))
+    write_layout(sets, receipt)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--slices",
+        nargs="+",
+        action="append",
+        required=True,
+        help="a split and its slice files; once a split",
+    )
+    parser.add_argument(
+        "--generated",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("SPLIT", "FILE"),
+        help="images generated from the split's masks",
+    )
+    parser.add_argument("--receipt", type=Path, required=True, help="table of the files, in their folder")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    a = parse_arguments()
+    slices = {split: [Path(path) for path in paths] for split, *paths in a.slices}
+    export_layout(slices, {split: Path(path) for split, path in a.generated}, a.receipt)
+
+
+if __name__ == "__main__":
+    run(main)

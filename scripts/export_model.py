@@ -1,0 +1,40 @@
+"""Write a trained diffusion model as a folder that plain diffusers loads."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from segguided.cli import run
+from segguided.diffusion import ddim_scheduler
+from segguided.files import write_text
+from segguided.models.drawing import load_denoiser
+from segguided.models.exporting import describe, write_folder
+
+
+def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
+    """Write unet/ and scheduler/ beside `readme`, then the page itself, which tells how to call them."""
+    network, model = load_denoiser(weights, torch.device("cpu"))
+    write_folder(readme.parent, network.unet, ddim_scheduler(model, timestep_spacing))
+    write_text(readme, describe(network, model))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
+    )
+    parser.add_argument("--timestep-spacing", choices=("leading", "trailing", "linspace"), required=True)
+    parser.add_argument("--readme", type=Path, required=True, help="README.md to write in the model's folder")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    export_model(a.weights, a.timestep_spacing, a.readme)
+
+
+if __name__ == "__main__":
+    run(main)

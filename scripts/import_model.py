@@ -1,0 +1,49 @@
+"""Take a diffusers UNet2DModel from elsewhere, such as the authors' checkpoints, in place of training."""
+
+import argparse
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.config.imported import ImportedModel
+from segguided.files import write_table
+from segguided.models.denoiser import ImportedDenoiser
+from segguided.models.importing import config_of, read_unet
+from segguided.models.storage import save_network
+
+
+def import_model(model: ImportedModel, n_classes: int, image_size: int, seed: int, output: Path) -> None:
+    """Write model.safetensors to `output`; config.json and an empty history.csv beside it, like training."""
+    unet = read_unet(model, n_classes, image_size)
+    description = {
+        "kind": model.kind,
+        "model": model.model_dump(),
+        "unet": config_of(unet),
+        "n_classes": n_classes,
+        "image_size": image_size,
+        "seed": seed,
+    }
+    save_network(ImportedDenoiser(unet, model.conditioning, n_classes), output, description)
+    write_table(output.with_name("history.csv"), [])
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=ImportedModel.from_json, required=True, help="model settings, JSON")
+    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
+    parser.add_argument(
+        "--image-size", type=int, required=True, help="side of the dataset's images in pixels"
+    )
+    parser.add_argument("--seed", type=int, required=True, help="of the images that will be drawn")
+    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    import_model(a.model, a.classes, a.image_size, a.seed, a.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,35 @@
+"""Settings of a diffusion model that was trained elsewhere."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from segguided.config.models import DenoiserSettings, Unet
+
+
+class ImportedModel(DenoiserSettings):
+    """A plain diffusers UNet2DModel on disk, such as the checkpoints that the paper's authors publish."""
+
+    kind: Literal["imported"]
+    folder: str  # holds unet/, or is that folder: config.json and the weights
+    conditioning: Literal["none", "index255"]
+    unet: Unet | None = None  # the architecture of weights that come without a config.json
+
+    @field_validator("unet")
+    @classmethod
+    def _plain(cls, unet: Unet | None) -> Unet | None:
+        if unet and unet.patch != 1:
+            raise ValueError(
+                f"patch is {unet.patch}, but a UNet from elsewhere sees whole pixels; set patch: 1"
+            )
+        return unet
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this; without `unet` only the import itself can tell."""
+        return self.unet.stride if self.unet else 1
+
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it sees the mask at every step."""
+        return self.conditioning != "none"
