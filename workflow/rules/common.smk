@@ -170,6 +170,18 @@ def generated_test(wildcards):
     return [generated(wildcards.dataset, wildcards.model, wildcards.seed, "test")]
 
 
+def run_description(wildcards):
+    """What a model's training cost; none for the real images."""
+    if wildcards.model == REAL:
+        return []
+    return "<results>/runs/{dataset}/{model}/seed{seed}/config.json"
+
+
+def reference_slices(wildcards):
+    """Real images to set beside the generated ones, in the real images' own record."""
+    return held_out_slices(wildcards) if wildcards.model == REAL else []
+
+
 def metrics_records(wildcards):
     return collect(
         "<results>/metrics/{dataset}/{model}/seed{seed}.json",

@@ -11,6 +11,8 @@ rule evaluate_model:
         library=library("evaluate_model"),
         test=test_slices,
         generated=generated_test,
+        run=run_description,
+        held_out=reference_slices,
         evaluator="<results>/segmenters/{dataset}/real/seed{seed}/model.safetensors",
         evaluator_config="<results>/segmenters/{dataset}/real/seed{seed}/config.json",
         trained_on="<results>/segmenters/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -30,6 +32,8 @@ rule evaluate_model:
         runtime="2h",
     params:
         generated=generated_argument,
+        run=run_argument,
+        held_out=held_out_argument,
         evaluation=evaluation_json,
         classes=class_names,
         halves=halves_json,
@@ -37,7 +41,7 @@ rule evaluate_model:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --test {input.test:q} {params.generated} --evaluator {input.evaluator:q}"
+        " --test {input.test:q} {params.generated} {params.run} {params.held_out} --evaluator {input.evaluator:q}"
         " --trained-on {input.trained_on:q} --halves {params.halves:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 

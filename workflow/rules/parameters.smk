@@ -38,7 +38,7 @@ def halves_json(wildcards):
 
 
 def model_json(wildcards):
-    return CONFIG.models[wildcards.model].to_json()
+    return CONFIG.models[wildcards.model].training_json()
 
 
 def count_classes(wildcards):
@@ -72,6 +72,14 @@ def optional(flag, files):
 
 def generated_argument(wildcards, input):
     return optional("--generated", " ".join(input.generated))
+
+
+def run_argument(wildcards, input):
+    return optional("--run", " ".join(input.run))
+
+
+def held_out_argument(wildcards, input):
+    return optional("--held-out", " ".join(input.held_out))
 
 
 def lookup_sha256(wildcards):
