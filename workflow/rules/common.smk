@@ -12,7 +12,7 @@ from segguided.config.workflow import REAL, load
 from segguided.data.splits import assign_splits, halve_test, read_manifest
 from segguided.dependencies import dependencies
 
-TABLES = [1, 2]
+TABLES = [1, 2, 3]
 
 try:
     CONFIG = load(config)
@@ -174,7 +174,7 @@ def run_description(wildcards):
     """What a model's training cost; none for the real images."""
     if wildcards.model == REAL:
         return []
-    return "<results>/runs/{dataset}/{model}/seed{seed}/config.json"
+    return ["<results>/runs/{dataset}/{model}/seed{seed}/config.json"]
 
 
 def reference_slices(wildcards):

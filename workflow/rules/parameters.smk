@@ -53,6 +53,11 @@ def evaluation_json(wildcards):
     return CONFIG.evaluation.to_json()
 
 
+def title_of(model):
+    """A model's name as tables and figures show it."""
+    return CONFIG.models[model].title or model
+
+
 def table_settings_json():
     datasets = [
         {
@@ -62,7 +67,8 @@ def table_settings_json():
         }
         for name in CONFIG.grid.datasets
     ]
-    return compact({"datasets": datasets, "models": CONFIG.grid.models})
+    models = [{"name": name, "title": title_of(name)} for name in CONFIG.grid.models]
+    return compact({"datasets": datasets, "models": models})
 
 
 def optional(flag, files):
@@ -75,11 +81,11 @@ def generated_argument(wildcards, input):
 
 
 def run_argument(wildcards, input):
-    return optional("--run", " ".join(input.run))
+    return optional("--run", input.run)
 
 
 def held_out_argument(wildcards, input):
-    return optional("--held-out", " ".join(input.held_out))
+    return optional("--held-out", input.held_out)
 
 
 def lookup_sha256(wildcards):
