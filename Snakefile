@@ -4,6 +4,9 @@
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/parameters.smk"
 include: "workflow/rules/data.smk"
@@ -25,7 +28,11 @@ rule all:
     default_target: True
     input:
         collect("<results>/data/{dataset}/splits.csv", dataset=CONFIG.grid.datasets),
-        collect("<results>/table{table}.{format}", table=TABLES, format=["csv", "md"]),
+        collect(
+            "<results>/table{table}.{format}",
+            table=TABLES,
+            format=["csv", "md", "png", "pdf"],
+        ),
         collect(
             "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
         ),

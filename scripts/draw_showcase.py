@@ -6,13 +6,18 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import DARK, draw_blocks, save_figure
-from segguided.panels import MASK, REAL, FigureDataset, add_dataset_argument, read_panels
+from segguided.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
 
 TITLES = {"segguided": "generated", "unconditional": "without mask"}
 
 
 def draw_showcase(
-    datasets: Sequence[FigureDataset], models: Sequence[str], real: Sequence[str], n_slices: int, png: Path
+    datasets: Sequence[FigureDataset],
+    models: Sequence[str],
+    real: Sequence[str],
+    n_slices: int,
+    png: Path,
+    pdf: Path | None = None,
 ) -> None:
     """Write the picture; real images are shown only for the datasets named in `real`.
 
@@ -26,17 +31,14 @@ def draw_showcase(
         shown = [(REAL, "real")] if dataset.name in real else []
         columns = [(MASK, "mask"), *((model, TITLES.get(model, model)) for model in models)]
         blocks.append(read_panels(dataset, n_slices).block([columns[0], columns[1], *shown, *columns[2:]]))
-    save_figure(draw_blocks(blocks, theme=DARK), png)
+    save_figure(draw_blocks(blocks, theme=DARK), *filter(None, (png, pdf)))
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_dataset_argument(parser)
+    parser = figure_parser(__doc__, n_slices=3)
     parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
-    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
-    parser.add_argument("--png", type=Path, required=True)
     return parser.parse_args()
 
 

@@ -38,6 +38,7 @@ FIRST_SEED = CONFIG.grid.seeds[0]  # of the figures
 FIGURES = [
     1,
     2,
+    5,
     *([3, 6] if CONFIG.partial_masks else []),
     *([4] if CONFIG.similarity else []),
 ]
@@ -72,6 +73,18 @@ def masked_models():
         name for name in CONFIG.grid.models if CONFIG.models[name].denoises_under_a_mask
     ]
     return "|".join(names) or "(?!)"
+
+
+def reported(file, caption, shows):
+    """An output that the report shows, with workflow/report/<caption>.rst beside it."""
+    kind = "Table" if caption == "table" else "Figure"
+    number = "{table}" if kind == "Table" else caption.removeprefix("figure")
+    return report(
+        f"<results>/{file}",
+        caption=f"../report/{caption}.rst",
+        category=f"{kind}s",
+        labels={kind: number, "shows": shows, "format": file.rsplit(".", 1)[1]},
+    )
 
 
 def library(name):

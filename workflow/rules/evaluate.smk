@@ -3,6 +3,7 @@
 
 localrules:
     make_table,
+    draw_table,
 
 
 rule evaluate_model:
@@ -53,7 +54,7 @@ rule make_table:
         records=metrics_records,
         paper="workflow/paper_values.tsv",
     output:
-        csv="<results>/table{table}.csv",
+        csv=reported("table{table}.csv", "table", "all numbers"),
         markdown="<results>/table{table}.md",
     log:
         "<logs>/make_table/{table}.log",
@@ -72,3 +73,28 @@ rule make_table:
     shell:
         "python {input.script} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
         " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
+
+
+rule draw_table:
+    input:
+        script="scripts/draw_table.py",
+        library=library("draw_table"),
+        csv="<results>/table{table}.csv",
+    output:
+        png=reported("table{table}.png", "table", "as printed"),
+        pdf="<results>/table{table}.pdf",
+    log:
+        "<logs>/draw_table/{table}.log",
+    benchmark:
+        "<benchmarks>/draw_table/{table}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    message:
+        "Typesetting table {wildcards.table}"
+    shell:
+        "python {input.script} --table {wildcards.table} --csv {input.csv:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

@@ -217,6 +217,13 @@ def figure_dataset(name, generated_sets):
     )
 
 
+def column_arguments(models):
+    """A --model argument for each of a figure's models: name and title, in order."""
+    return " ".join(
+        f"--model {shlex.quote(name)} {shlex.quote(title_of(name))}" for name in models
+    )
+
+
 def publishable_datasets():
     """Datasets whose real images are ours to show: the phantoms."""
     ours = [
