@@ -3,8 +3,10 @@
 The tests stand in one file so that one worker does the run they share; see conftest.py.
 """
 
+import base64
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -70,6 +72,20 @@ def test_figures_are_not_black(finished, name):
     pixels = np.asarray(Image.open(finished / "results" / name).convert("L"))
     assert min(pixels.shape) > 300
     assert len(np.unique(pixels)) > 100
+
+
+def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(finished):
+    """What a browser would fetch is what stands in src, href or url(); links a reader may follow are not."""
+    report = finished / "results/report.html"
+    result = snakemake(finished, "all", "--configfile", MINIATURE, "--report", report)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = report.read_text()
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?://", text)
+    for caption in ("table", "figure1", "figure2", "figure5"):
+        first = (finished / f"workflow/report/{caption}.rst").read_text().split("**")[1]
+        assert f"<strong>{first}</strong>" in text.replace("\\/", "/"), caption
+    for name in ("table1.csv", "table1.png", "table2.png", "table3.png", "figure2.png"):
+        assert base64.b64encode((finished / "results" / name).read_bytes()).decode()[:200] in text, name
 
 
 def test_each_job_left_a_log_and_a_benchmark(finished):
