@@ -16,7 +16,7 @@ PLACES = (0, 2, 3)  # of the slices chosen for figures 3 and 6, those that figur
 def draw_figure6(
     datasets: Sequence[FigureDataset], models: Sequence[tuple[str, str]], png: Path, pdf: Path
 ) -> None:
-    """Write Figure 6: samples of each (model, title), the one trained on ablated masks in the workflow, datasets side by side."""
+    """Write Figure 6: samples of each (model, title), datasets side by side."""
     columns = [(model, DRAWS, title) for model, title in models]
     blocks = [partial_block(dataset, columns, PLACES) for dataset in datasets]
     save_figure(draw_blocks(blocks), png, pdf)

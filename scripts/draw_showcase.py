@@ -12,12 +12,7 @@ TITLES = {"segguided": "generated", "unconditional": "without mask"}
 
 
 def draw_showcase(
-    datasets: Sequence[FigureDataset],
-    models: Sequence[str],
-    real: Sequence[str],
-    n_slices: int,
-    png: Path,
-    pdf: Path | None = None,
+    datasets: Sequence[FigureDataset], models: Sequence[str], real: Sequence[str], n_slices: int, png: Path
 ) -> None:
     """Write the picture; real images are shown only for the datasets named in `real`.
 
@@ -31,12 +26,12 @@ def draw_showcase(
         shown = [(REAL, "real")] if dataset.name in real else []
         columns = [(MASK, "mask"), *((model, TITLES.get(model, model)) for model in models)]
         blocks.append(read_panels(dataset, n_slices).block([columns[0], columns[1], *shown, *columns[2:]]))
-    save_figure(draw_blocks(blocks, theme=DARK), *filter(None, (png, pdf)))
+    save_figure(draw_blocks(blocks, theme=DARK), png)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = figure_parser(__doc__, n_slices=3)
+    parser = figure_parser(__doc__, n_slices=3, pdf=False)
     parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
     return parser.parse_args()

@@ -89,11 +89,11 @@ def comparison_blocks(
 
 
 def figure_parser(
-    description: str | None, n_slices: int | None = None, *, models: bool = False
+    description: str | None, n_slices: int | None = None, *, models: bool = False, pdf: bool = True
 ) -> ArgumentParser:
-    """The command line that figures share: --dataset once a block, --png, --pdf.
+    """The command line that figures share: --dataset once a block, --png and, if `pdf`, --pdf.
 
-    With a default `n_slices` also --n-slices; with `models` also --model NAME TITLE, once a column.
+    With a default `n_slices` also --n-slices; with `models` also --model NAME TITLE, once a model, in order.
     """
     parser = ArgumentParser(description=description)
     parser.add_argument(
@@ -117,5 +117,6 @@ def figure_parser(
     if n_slices is not None:
         parser.add_argument("--n-slices", type=int, default=n_slices, help="test slices a dataset")
     parser.add_argument("--png", type=Path, required=True)
-    parser.add_argument("--pdf", type=Path, help="the same as vector graphics")
+    if pdf:
+        parser.add_argument("--pdf", type=Path, required=True)
     return parser
