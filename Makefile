@@ -20,9 +20,10 @@ words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
 
 demo: words env
-	@snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo
-	@cat results/demo/table1.md results/demo/table2.md
-	@printf '\nOpen: results/demo/figure1.png, figure2.png, showcase.png; tables: results/demo/table1.csv, table2.csv\n'
+	@snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo \
+		--report results/demo/report.html --report-after-run
+	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
+	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files lie beside it.\n'
 
 lint: env
 	ruff check .

@@ -4,6 +4,9 @@
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/parameters.smk"
 include: "workflow/rules/data.smk"
@@ -12,7 +15,7 @@ include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/partial.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/applications.smk"
+include: "workflow/rules/pairing.smk"
 include: "workflow/rules/rare.smk"
 include: "workflow/rules/translation.smk"
 include: "workflow/rules/interop.smk"
@@ -20,14 +23,24 @@ include: "workflow/rules/interop.smk"
 
 localrules:
     all,
+    applications,
 
 
 rule all:
     default_target: True
     input:
         collect("<results>/data/{dataset}/splits.csv", dataset=CONFIG.grid.datasets),
-        collect("<results>/table{table}.{format}", table=TABLES, format=["csv", "md"]),
+        collect(
+            "<results>/table{table}.{format}",
+            table=TABLES,
+            format=["csv", "md", "png", "pdf"],
+        ),
         collect(
             "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
         ),
         "<results>/showcase.png",
+
+
+rule applications:  # what the paper names as applications: rare cases, paired images, translation
+    input:
+        application_files(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import draw_blocks, save_figure
-from segguided.panels import MASK, REAL, FigureDataset, add_dataset_argument, read_panels
+from segguided.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
 
 GUIDED, UNCONDITIONAL = "segguided", "unconditional"
 COLUMNS = (
@@ -25,12 +25,7 @@ def draw_figure1(datasets: Sequence[FigureDataset], n_slices: int, png: Path, pd
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_dataset_argument(parser)
-    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
-    parser.add_argument("--png", type=Path, required=True)
-    parser.add_argument("--pdf", type=Path, required=True)
-    return parser.parse_args()
+    return figure_parser(__doc__, n_slices=3).parse_args()
 
 
 def main() -> None:

@@ -6,28 +6,25 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import draw_blocks, save_figure
-from segguided.panels import FigureDataset, add_dataset_argument
+from segguided.panels import FigureDataset, figure_parser
 from segguided.variant_panels import partial_block
 
 DRAWS = (3, 2)  # images shown of the first model and of each further one
 PLACES = (1,)  # of the slices chosen for figures 3 and 6, the one shown here
 
 
-def draw_figure3(datasets: Sequence[FigureDataset], models: Sequence[str], png: Path, pdf: Path) -> None:
-    """Write Figure 3: the first model's samples, and those of the others beside."""
-    columns = [(model, DRAWS[min(i, 1)], model) for i, model in enumerate(models)]
+def draw_figure3(
+    datasets: Sequence[FigureDataset], models: Sequence[tuple[str, str]], png: Path, pdf: Path
+) -> None:
+    """Write Figure 3: samples of the first (model, title), and of the others beside."""
+    columns = [(model, DRAWS[min(i, 1)], title) for i, (model, title) in enumerate(models)]
     blocks = [partial_block(dataset, columns, PLACES) for dataset in datasets]
     save_figure(draw_blocks(blocks, stacked=True), png, pdf)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_dataset_argument(parser)
-    parser.add_argument("--models", nargs="+", required=True, help="the first is shown most")
-    parser.add_argument("--png", type=Path, required=True)
-    parser.add_argument("--pdf", type=Path, required=True)
-    return parser.parse_args()
+    return figure_parser(__doc__, models=True).parse_args()
 
 
 def main() -> None:

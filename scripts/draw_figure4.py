@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import draw_blocks, save_figure
-from segguided.panels import FigureDataset, add_dataset_argument
+from segguided.panels import FigureDataset, figure_parser
 from segguided.variant_panels import similarity_block
 
 
@@ -29,13 +29,9 @@ def draw_figure4(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_dataset_argument(parser)
+    parser = figure_parser(__doc__, n_slices=3)
     parser.add_argument("--kept", type=json.loads, required=True, help="kept classes by dataset, JSON")
     parser.add_argument("--curves", type=Path, nargs="+", required=True, help="CSV a dataset, in order")
-    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
-    parser.add_argument("--png", type=Path, required=True)
-    parser.add_argument("--pdf", type=Path, required=True)
     return parser.parse_args()
 
 

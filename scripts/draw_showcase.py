@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures import DARK, draw_blocks, save_figure
-from segguided.panels import MASK, REAL, FigureDataset, add_dataset_argument, read_panels
+from segguided.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
 
 TITLES = {"segguided": "generated", "unconditional": "without mask"}
 
@@ -31,12 +31,9 @@ def draw_showcase(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_dataset_argument(parser)
+    parser = figure_parser(__doc__, n_slices=3, pdf=False)
     parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
-    parser.add_argument("--n-slices", type=int, default=3, help="test slices a dataset")
-    parser.add_argument("--png", type=Path, required=True)
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Measure one model on one dataset: its images' faithfulness (Table 1) and worth for training (Table 2)."""
+"""Measure one model on one dataset: faithfulness, worth for training, distance to real images."""
 
 import argparse
 import json
@@ -14,21 +14,26 @@ from segguided.config.evaluation import Evaluation
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.splits import in_half
 from segguided.devices import pick_device
+from segguided.distances import distance_record
 from segguided.files import write_json
-from segguided.models.segmenter import load_segmenter, predict
-from segguided.records import Record, faithfulness_record, quality_record
+from segguided.models.segmenter import encode, load_segmenter, predict
+from segguided.records import Record, faithfulness_record, quality_record, read_training_cost
 
 
 def evaluate_model(
     test: SliceSet,
     generated: SliceSet | None,
+    held_out: SliceSet | None,
     evaluator: nn.Module,
     trained_on: nn.Module,
     halves: Mapping[str, str],
     class_names: Sequence[str],
     evaluation: Evaluation,
 ) -> Record:
-    """The flat record of both tables; without `generated`, that of the real images (the ceiling)."""
+    """The flat record of Tables 1 to 3; without `generated`, that of the real images (the ceiling).
+
+    Table 3 compares the generated or else the held-out images to the test images.
+    """
     device = pick_device()
     seeds = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
@@ -36,9 +41,21 @@ def evaluate_model(
     chosen_S = in_half(test.names, test.patients, halves, "test")
     half, ceiling_SHW = test.where(chosen_S), real_SHW[np.asarray(chosen_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
+    compared = generated or held_out
+    if compared is None:
+        raise ValueError(
+            "the real images' record needs --held-out slices, to compare them to the test slices"
+        )
     return {
         **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **seeds),
         **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names, **seeds),
+        **distance_record(
+            encode(evaluator, compared.images, device),
+            encode(evaluator, test.images, device),
+            subsets=evaluation.kernel_subsets,
+            subset_size=evaluation.kernel_subset_size,
+            seed=evaluation.kernel_seed,
+        ),
     }
 
 
@@ -54,6 +71,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--generated", type=Path, help="images generated from the test masks; none: the real ones"
     )
+    parser.add_argument("--run", type=Path, help="config.json of the model's training; none: the real images")
+    parser.add_argument("--held-out", type=Path, nargs="+", help="slice files; needed for the real images")
     parser.add_argument(
         "--evaluator", type=Path, required=True, help="segmenter trained on real held-out images"
     )
@@ -74,8 +93,12 @@ def main() -> None:
     torch.set_num_threads(a.threads)
     test = read_slices(a.test)
     generated = test.with_images(*read_generated(a.generated)) if a.generated else None
-    evaluator, trained_on = load_segmenter(a.evaluator), load_segmenter(a.trained_on)
-    record = evaluate_model(test, generated, evaluator, trained_on, a.halves, a.classes, a.evaluation)
+    held_out = read_slices(a.held_out) if a.held_out else None
+    evaluator, trained_on = (load_segmenter(path) for path in (a.evaluator, a.trained_on))
+    record = evaluate_model(
+        test, generated, held_out, evaluator, trained_on, a.halves, a.classes, a.evaluation
+    )
+    record |= read_training_cost(a.run) if a.run else {}
     write_json(a.output, {"dataset": a.dataset, "model": a.model, "seed": a.seed, **record})
 
 

@@ -1,13 +1,16 @@
-"""Rule make_table: Table 1 or 2 of the paper, as CSV and Markdown, from evaluation records alone."""
+"""Rule make_table: Table 1, 2 or 3, as CSV and Markdown, from evaluation records alone."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
+from segguided.distance_table import make_distance_frame
 from segguided.files import write_text
 from segguided.markdown import to_markdown
-from segguided.tables import TableNumber, TableSettings, make_frame, read_paper_values, read_records, to_csv
+from segguided.table_csv import to_csv
+from segguided.table_inputs import TableNumber, TableSettings, read_paper_values, read_records
+from segguided.tables import make_frame
 
 
 def make_table(
@@ -20,15 +23,19 @@ def make_table(
     markdown: Path,
 ) -> None:
     """Write the table made from the records to `csv` and `markdown`."""
-    frame = make_frame(table, read_records(records), settings, read_paper_values(paper))
-    write_text(csv, to_csv(frame))
+    found = read_records(records)
+    if table == 3:
+        frame = make_distance_frame(found, settings)
+    else:
+        frame = make_frame(table, found, settings, read_paper_values(paper))
+    write_text(csv, to_csv(frame, decimals=6 if table == 3 else 4))
     write_text(markdown, to_markdown(table, frame))
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=int, choices=(1, 2), required=True)
+    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
     parser.add_argument("--records", type=Path, nargs="+", required=True, help="evaluation records, JSON")
     parser.add_argument("--paper", type=Path, required=True, help="published values, tab-separated")
     parser.add_argument(

@@ -284,6 +284,13 @@ def test_the_editor_schema_is_in_step_and_accepts_the_configurations() -> None:
     assert list(refused.value.absolute_path) == ["models", "spadee"]
 
 
+def test_a_title_is_for_the_eye_and_decides_no_training() -> None:
+    titled = load(changed("models/segguided/title", "Ours")).models["segguided"]
+    assert titled.title == "Ours"
+    assert titled.training_json() == load(read("config.yaml")).models["segguided"].training_json()
+    assert '"title":null' in titled.training_json()
+
+
 ROW = {"patient": "p1", "image": "a.nii.gz", "package": "tool==1.0"}
 
 

@@ -68,6 +68,9 @@ def test_results_are_not_retrained_for_a_figure() -> None:
     late = {
         "metrics",
         "tables",
+        "distances",
+        "sheets",
+        "typeset",
         "figures",
         "records",
         "config/workflow",

@@ -7,6 +7,7 @@ from diffusers import DDIMPipeline, DPMSolverMultistepScheduler, UNet2DModel
 
 from segguided import diffusion
 from segguided.config.models import DiffusionModel, Sampling, Training, Unet
+from segguided.signals import to_images, to_signal
 
 TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
 
@@ -37,8 +38,8 @@ def toy_denoiser(x_BCHW, t_B, mask_BHW):
 
 def test_images_and_signal_are_inverse():
     images_BHW = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
-    assert torch.equal(diffusion.to_images(diffusion.to_signal(images_BHW)), images_BHW)
-    assert diffusion.to_signal(images_BHW).aminmax() == (-1, 1)
+    assert torch.equal(to_images(to_signal(images_BHW)), images_BHW)
+    assert to_signal(images_BHW).aminmax() == (-1, 1)
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])

@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 
 import draw_figure1
 import draw_figure2
+import draw_figure5
 import draw_showcase
 from segguided.figures import DARK, LIGHT, Block, Column, choose_slices, colourise, draw_blocks, save_figure
 from segguided.panels import FigureDataset, generated_tiles, read_panels
@@ -239,11 +240,37 @@ def test_figure_scripts(dataset: FigureDataset, tmp_path: Path, monkeypatch: pyt
     draw_figure1.draw_figure1([dataset], n_slices=1, png=png, pdf=pdf)
     assert seen == [["real image", "its mask", "mask-guided", "unconditional"]]
     seen = column_titles(monkeypatch, draw_figure2)
-    models = ["unconditional", "segguided"]
+    models = [("unconditional", "Unconditional"), ("segguided", "Ours (STD)")]
     draw_figure2.draw_figure2([dataset, dataset], models, n_slices=2, png=png, pdf=pdf)
-    assert seen == [["mask", *models, "real image"]] * 2
+    assert seen == [["mask", "Unconditional", "Ours (STD)", "real image"]] * 2
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
+
+
+def test_figure5_shows_slices_that_figure2_does_not(
+    dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six slices: figure 2 takes four, two are left; the generated grey value tells the slice."""
+    shown: dict[object, list[int]] = {}
+    for script in (draw_figure2, draw_figure5):
+
+        def spy(blocks: list[Block], script: object = script) -> Figure:
+            shown[script] = [int(tile[0, 0]) for tile in blocks[0].columns[1].tiles]
+            return draw_blocks(blocks)
+
+        monkeypatch.setattr(script, "draw_blocks", spy)
+    files = {"png": tmp_path / "f.png", "pdf": tmp_path / "f.pdf"}
+    draw_figure2.draw_figure2([dataset], [("segguided", "S")], n_slices=4, **files)
+    draw_figure5.draw_figure5([dataset], [("segguided", "S")], n_slices=8, **files)
+    assert len(shown[draw_figure2]) == 4
+    assert sorted(shown[draw_figure2] + shown[draw_figure5]) == [0, 10, 20, 30, 40, 50]
+
+
+def test_slices_left_out_are_never_chosen() -> None:
+    masks = masks_of([{1}, {1, 2}, {1}, {2}])
+    assert choose_slices(masks, 2, without=[1]) == [0, 3]
+    with pytest.raises(ValueError, match="but for 2 that another figure shows, so there is no slice"):
+        choose_slices(masks[:2], 1, without=[0, 1])
 
 
 def test_the_showcase_shows_real_images_only_where_allowed(
@@ -259,7 +286,8 @@ def test_the_showcase_shows_real_images_only_where_allowed(
 
 
 def test_the_command_line_is_quiet_and_needs_no_torch(dataset: FigureDataset, tmp_path: Path) -> None:
-    command = [str(SCRIPTS / "draw_figure2.py"), "--dataset", dataset.to_json(), "--models", "segguided"]
+    command = [str(SCRIPTS / "draw_figure2.py"), "--dataset", dataset.to_json()]
+    command += ["--model", "segguided", "Ours (STD)"]
     command += ["--n-slices", "1", "--png", str(tmp_path / "f.png"), "--pdf", str(tmp_path / "f.pdf")]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, check=False
@@ -272,7 +300,7 @@ def test_the_command_line_is_quiet_and_needs_no_torch(dataset: FigureDataset, tm
 
 def test_the_command_line_answers_bad_input_in_one_line(dataset: FigureDataset, tmp_path: Path) -> None:
     values = json.loads(dataset.to_json())
-    command = [str(SCRIPTS / "draw_figure2.py"), "--dataset", json.dumps(values), "--models", "spade"]
+    command = [str(SCRIPTS / "draw_figure2.py"), "--dataset", json.dumps(values), "--model", "spade", "SPADE"]
     command += ["--png", str(tmp_path / "f.png"), "--pdf", str(tmp_path / "f.pdf")]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 1

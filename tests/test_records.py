@@ -1,12 +1,13 @@
 """The record of a dataset, model and seed: its keys, its values, and that it is plain JSON."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segguided.metrics import class_counts, pooled_dice, ratio_interval
-from segguided.records import faithfulness_record, quality_record
+from segguided.records import faithfulness_record, quality_record, read_training_cost
 from test_metrics import noisy_pair
 
 CLASSES = ("breast", "BV", "FGT")
@@ -73,3 +74,12 @@ def test_a_class_called_macro_is_refused() -> None:
     real_SHW, target_SHW = noisy_pair(1)
     with pytest.raises(ValueError, match="no class may be called 'macro'"):
         quality_record(target_SHW, None, real_SHW, PATIENTS, ("breast", "macro", "FGT"), **DRAWS)
+
+
+def test_training_cost_is_copied_and_its_absence_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"training": {"steps": 2, "images": 8, "flops": 99, "epochs": 1}}')
+    assert read_training_cost(path) == {"training.steps": 2, "training.images": 8, "training.flops": 99}
+    path.write_text('{"training": {"steps": 2}}')
+    with pytest.raises(ValueError, match=r"does not tell the training's flops, images; .* train again"):
+        read_training_cost(path)

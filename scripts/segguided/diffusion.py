@@ -17,16 +17,6 @@ from segguided.config.models import DenoiserSettings, Sampling
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW
 
 
-def to_signal(images_BHW: Tensor) -> Tensor:
-    """uint8 images (B, H, W) as x0 (B, 1, H, W) in [-1, 1]."""
-    return images_BHW[:, None].float() / 127.5 - 1
-
-
-def to_images(x_BCHW: Tensor) -> Tensor:
-    """x0 in [-1, 1] as uint8 images (B, H, W), clipped."""
-    return (x_BCHW[:, 0].float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-
-
 def _schedule(model: DenoiserSettings) -> dict[str, Any]:
     return {
         "num_train_timesteps": model.schedule.timesteps,

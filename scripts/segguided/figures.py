@@ -6,7 +6,7 @@ Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All 
 import logging
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,16 +113,19 @@ def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
     return coloured
 
 
-def choose_slices(masks_SHW: Iterable[np.ndarray], n: int) -> list[int]:
+def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[int] = ()) -> list[int]:
     """Indices of n slices that show the set, chosen by their masks alone; all if fewer hold any class.
+
+    Indices in `without` are left out.
 
     The slices with any class are cut into n runs; each run gives the slice with the most classes that earlier
     runs have not shown, then the most classes, then the nearest to its middle.
     """
     present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
-    candidates = [i for i, classes in present.items() if classes]
+    candidates = [i for i, classes in present.items() if classes and i not in without]
     if not candidates:
-        raise ValueError("no mask holds any class, so there is no slice to draw")
+        others = f" but for {len(without)} that another figure shows" if without else ""
+        raise ValueError(f"no mask holds any class{others}, so there is no slice to draw")
     chosen: list[int] = []
     shown: set[int] = set()
     for run in np.array_split(candidates, min(n, len(candidates))):

@@ -1,4 +1,4 @@
-"""Blocks of Figures 1 and 2 and of the showcase, from slice files and generated sets.
+"""Blocks of Figures 1, 2 and 5 and of the showcase, from slice files and generated sets.
 
 Shape suffixes: H and W pixels.
 """
@@ -16,6 +16,7 @@ from segguided.data.slices import read_generated, read_slices
 from segguided.figures import Block, Column, choose_slices, colourise
 
 REAL, MASK = "real", "mask"
+FIGURE2_SLICES = 4  # a dataset; figure 5 shows others
 
 
 class FigureClass(Settings):
@@ -52,10 +53,15 @@ class Panels:
         return Block(self.name, [Column(title, self.tiles[key]) for key, title in columns], self.colours)
 
 
-def read_panels(dataset: FigureDataset, n_slices: int) -> Panels:
-    """The tiles of n_slices test slices, chosen by their masks alone. ValueError for a missing image."""
+def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
+    """The tiles of n_slices test slices, chosen by their masks alone. ValueError for a missing image.
+
+    `skip`: how many slices another figure shows; they are chosen as it chooses them, and left out.
+    """
     slices = read_slices(dataset.slices)
-    chosen = choose_slices(chain.from_iterable(stack.masks_SHW for stack in slices.stacks), n_slices)
+    masks_SHW = list(chain.from_iterable(stack.masks_SHW for stack in slices.stacks))
+    shown = choose_slices(masks_SHW, skip) if skip else []
+    chosen = choose_slices(masks_SHW, n_slices, without=shown)
     real, masks = slices.batch(np.array(chosen))
     colours = {c.name: c.color for c in dataset.classes}
     tiles = {REAL: list(real), MASK: [colourise(mask_HW, list(colours.values())) for mask_HW in masks]}
@@ -74,8 +80,22 @@ def generated_tiles(path: Path, names: Sequence[str]) -> list[np.ndarray]:
     return [np.array(images_NHW[rows[name]]) for name in names]
 
 
-def add_dataset_argument(parser: ArgumentParser) -> None:
-    """Give a figure's command line its `--dataset JSON`, once a block, as `datasets`."""
+def comparison_blocks(
+    datasets: Sequence[FigureDataset], models: Sequence[tuple[str, str]], n_slices: int, skip: int = 0
+) -> list[Block]:
+    """Blocks of Figures 2 and 5: masks, each (model, title)'s images from them, the real images."""
+    columns = [(MASK, "mask"), *models, (REAL, "real image")]
+    return [read_panels(dataset, n_slices, skip).block(columns) for dataset in datasets]
+
+
+def figure_parser(
+    description: str | None, n_slices: int | None = None, *, models: bool = False, pdf: bool = True
+) -> ArgumentParser:
+    """The command line that figures share: --dataset once a block, --png and, if `pdf`, --pdf.
+
+    With a default `n_slices` also --n-slices; with `models` also --model NAME TITLE, once a model, in order.
+    """
+    parser = ArgumentParser(description=description)
     parser.add_argument(
         "--dataset",
         dest="datasets",
@@ -84,3 +104,19 @@ def add_dataset_argument(parser: ArgumentParser) -> None:
         required=True,
         help="JSON; repeat",
     )
+    if models:
+        parser.add_argument(
+            "--model",
+            dest="models",
+            nargs=2,
+            action="append",
+            required=True,
+            metavar=("NAME", "TITLE"),
+            help="a column; repeat, in order",
+        )
+    if n_slices is not None:
+        parser.add_argument("--n-slices", type=int, default=n_slices, help="test slices a dataset")
+    parser.add_argument("--png", type=Path, required=True)
+    if pdf:
+        parser.add_argument("--pdf", type=Path, required=True)
+    return parser

@@ -1,10 +1,12 @@
-"""The flat record of one dataset, model and seed, from which alone Tables 1 and 2 are made.
+"""The flat record of one dataset, model and seed, from which alone the tables are made.
 
 Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes and their macro mean (last);
 a trailing 3 holds |P ∩ T|, |P| and |T| in pixels.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -65,6 +67,18 @@ def quality_record(
     if model_SHW is not None:
         counts["model"] = class_counts(model_SHW, target_SHW, len(class_names))
     return record_of_counts("quality", counts, patients_S, class_names, resamples=resamples, seed=seed)
+
+
+def read_training_cost(description: Path) -> Record:
+    """Keys `training.{steps|images|flops}`, from the config.json that a training wrote beside its weights."""
+    cost = json.loads(description.read_text(encoding="utf-8")).get("training", {})
+    missing = {"steps", "images", "flops"} - cost.keys()
+    if missing:
+        raise ValueError(
+            f"{description} does not tell the training's {', '.join(sorted(missing))}; it comes from another "
+            "version: train again"
+        )
+    return {f"training.{name}": cost[name] for name in ("steps", "images", "flops")}
 
 
 def record_of_counts(

@@ -17,6 +17,7 @@ from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.partial import keep_classes
+from segguided.signals import to_images, to_signal
 
 
 @torch.inference_mode()
@@ -88,12 +89,12 @@ def draw_similar(
         noise_BCHW = diffusion.initial_noise(seed, names, size).to(device)
         eps_BCHW = diffusion.initial_noise(seed, [f"{name}#real" for name in names], size).to(device)
         at = torch.full((len(names),), similarity.timestep, device=device)
-        noised_BCHW = forward.add_noise(diffusion.to_signal(images_BHW), eps_BCHW, at)
+        noised_BCHW = forward.add_noise(to_signal(images_BHW), eps_BCHW, at)
         partial_BHW = keep_classes(masks_BHW, kept)
         with autocast(device, sampling.precision):
             mixed = interpolate(
                 network, scheduler, noise_BCHW, noised_BCHW, partial_BHW, similarity.timestep, shares
             )
             for images, x0_BCHW in zip(drawn.values(), mixed, strict=True):
-                images.append(diffusion.to_images(x0_BCHW).cpu().numpy())
+                images.append(to_images(x0_BCHW).cpu().numpy())
     return {share: np.concatenate(images) for share, images in drawn.items()}

@@ -1,37 +1,25 @@
 """Tables 1 and 2 from the records: a tidy frame of numbers, one row a dataset, model and class (or macro)."""
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from segguided.config.base import Settings
 from segguided.records import MACRO, Record
+from segguided.table_inputs import (
+    REAL,
+    PaperValues,
+    TableDataset,
+    TableModel,
+    TableSettings,
+    group_records,
+    over_seeds,
+    training_cells,
+    value_of,
+)
 
-REAL = "real"  # the model name of the records that hold the real data alone
 CEILING_ROW = "real (ceiling)"
-PAPER_KEYS = ["table", "paper_column", "model", "measure"]
-DECIMALS = 4
-Cell = float | int | str
-
-
-class TableDataset(Settings):
-    """One dataset's rows: its classes in order, and whose published values stand beside."""
-
-    name: str
-    classes: tuple[str, ...]
-    paper_column: str | None = None
-
-
-class TableSettings(Settings):
-    """Datasets and models of the grid, in the order of the rows."""
-
-    datasets: tuple[TableDataset, ...]  # a list, because JSON with sorted keys would reorder a mapping
-    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,71 +58,25 @@ LAYOUTS = {
         (Measure("dice", "model", "Dice"),),
     ),
 }
-TableNumber = Literal[1, 2]
-
-
-def read_records(paths: Sequence[Path]) -> list[Record]:
-    """The records in JSON files. ValueError, naming the file, for no record or one that comes twice."""
-    records: dict[tuple[Any, ...], Record] = {}
-    for path in paths:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not JSON ({error}); delete it and evaluate again") from error
-        if not isinstance(record, dict) or not {"dataset", "model", "seed"} <= record.keys():
-            raise ValueError(
-                f"{path} is no record: expected the keys dataset, model and seed; evaluate again"
-            )
-        key = (record["dataset"], record["model"], record["seed"])
-        if key in records:
-            raise ValueError(f"{path}: a second record of {' × '.join(map(str, key))}; name each record once")
-        records[key] = record
-    return list(records.values())
-
-
-def read_paper_values(path: Path) -> dict[tuple[int, str, str, str], float]:
-    """Published values by table, paper column, model and measure."""
-    frame = pd.read_csv(path, sep="\t", dtype={"table": int, "value": float})
-    if list(frame.columns) != [*PAPER_KEYS, "value"] or frame.duplicated(PAPER_KEYS).any():
-        raise ValueError(f"{path}: expected columns {', '.join(PAPER_KEYS)}, value and no key twice")
-    return {(t, c, m, e): v for t, c, m, e, v in frame.itertuples(index=False, name=None)}
 
 
 def make_frame(
-    number: TableNumber,
-    records: Sequence[Record],
-    settings: TableSettings,
-    paper: dict[tuple[int, str, str, str], float],
+    number: int, records: Sequence[Record], settings: TableSettings, paper: PaperValues
 ) -> pd.DataFrame:
     """The table's numbers, NaN where there is none; rows in the order of the settings, the ceiling last.
 
     Over several seeds a value is the mean, `_std` the sample standard deviation and an interval bound the
     mean of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value.
     """
-    layout = LAYOUTS[number]
-    models = [model for model in settings.models if model != REAL]
-    grouped = _group(records, settings, [*models, REAL])
-    rows = []
-    for dataset in settings.datasets:
-        for model in [*models, REAL]:
-            for name in (MACRO, *dataset.classes):
-                row = _row(layout, grouped[dataset.name, model], dataset.name, model, name)
-                if name == MACRO and dataset.paper_column is not None:
-                    row |= _beside_paper(layout, row, dataset.paper_column, model, paper)
-                rows.append(row)
+    layout, grouped = LAYOUTS[number], group_records(records, settings)
+    ceiling = TableModel(name=REAL, title=CEILING_ROW)
+    rows = [
+        _row(layout, grouped[dataset.name, model.name], dataset, model, name, paper)
+        for dataset in settings.datasets
+        for model in (*settings.models, ceiling)
+        for name in (MACRO, *dataset.classes)
+    ]
     return pd.DataFrame(rows, columns=_columns(layout))
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """CSV with four decimals and nothing for an undefined number: equal numbers give equal bytes."""
-    text: str = frame.map(_fixed).to_csv(index=False, lineterminator="\n")
-    return text
-
-
-def _fixed(value: Cell) -> Cell:
-    if not isinstance(value, float):
-        return value
-    return "" if math.isnan(value) else f"{round(value, DECIMALS) + 0.0:.{DECIMALS}f}"  # + 0.0: never -0.0000
 
 
 def _columns(layout: Layout) -> list[str]:
@@ -147,45 +89,34 @@ def _columns(layout: Layout) -> list[str]:
         "_minus_paper",
     )
     of_measures = [m.column + part for m in layout.measures for part in (*parts, *against)]
-    return ["dataset", "model", "class", *of_measures, "seeds", "patients", "slices", "interval_unit"]
+    about = ["training_tflop", "training_images", "seeds", "patients", "slices", "interval_unit"]
+    return ["dataset", "model", "title", "class", *of_measures, *about]
 
 
-def _group(
-    records: Sequence[Record], settings: TableSettings, models: Sequence[str]
-) -> dict[tuple[str, str], list[Record]]:
-    """Records of each dataset and model, by seed. The models of a dataset must share their seeds."""
-    grouped: dict[tuple[Any, Any], list[Record]] = {
-        (d.name, m): [] for d in settings.datasets for m in models
-    }
-    for record in sorted(records, key=lambda record: str(record["seed"])):
-        key = (record["dataset"], record["model"])
-        if key not in grouped:
-            raise ValueError(f"record of {key[0]} × {key[1]} is not of this table's datasets × models")
-        grouped[key].append(record)
-    for (dataset, model), found in grouped.items():
-        if not found:
-            raise ValueError(f"no record of {dataset} × {model}; evaluate it, or take it out of the grid")
-        seeds, expected = ([r["seed"] for r in grouped[dataset, m]] for m in (model, models[0]))
-        if model != REAL and seeds != expected:
-            raise ValueError(
-                f"{dataset} × {model} has seeds {seeds}, but {models[0]} {expected}; evaluate the same"
-            )
-    return grouped
-
-
-def _row(layout: Layout, records: list[Record], dataset: str, model: str, name: str) -> dict[str, Any]:
+def _row(
+    layout: Layout,
+    records: list[Record],
+    dataset: TableDataset,
+    model: TableModel,
+    name: str,
+    paper: PaperValues,
+) -> dict[str, Any]:
+    is_ceiling = model.name == REAL
     row: dict[str, Any] = {
-        "dataset": dataset,
-        "model": CEILING_ROW if model == REAL else model,
+        "dataset": dataset.name,
+        "model": CEILING_ROW if is_ceiling else model.name,
+        "title": model.title,
         "class": name,
         "seeds": len(records),
+        **training_cells(records),
     }
     for key in ("patients", "slices", "interval_unit"):
-        row[key] = _value(records[0], f"{layout.evaluation}.{key}")
-    measures = layout.measures[:1] if model == REAL else layout.measures
-    for measure in measures:
-        prefix = f"{layout.evaluation}.{'ceiling' if model == REAL else measure.comparison}"
-        row |= _measure_cells(records, prefix, measure.column, name, is_ceiling=model == REAL)
+        row[key] = value_of(records[0], f"{layout.evaluation}.{key}")
+    for measure in layout.measures[:1] if is_ceiling else layout.measures:
+        prefix = f"{layout.evaluation}.{'ceiling' if is_ceiling else measure.comparison}"
+        row |= _measure_cells(records, prefix, measure.column, name, is_ceiling=is_ceiling)
+    if name == MACRO and dataset.paper_column is not None:
+        row |= _beside_paper(layout, row, dataset.paper_column, model.name, paper)
     return row
 
 
@@ -197,10 +128,9 @@ def _measure_cells(
         statistics |= {f"_ratio_to_ceiling{end}": f"ratio{end}" for end in ("", "_low", "_high")}
     cells = {}
     for part, statistic in statistics.items():
-        over_seeds = pd.Series([_value(r, f"{prefix}.{statistic}.{name}") for r in records], dtype=float)
-        cells[column + part] = float(over_seeds.mean())
+        cells[column + part], std = over_seeds(records, f"{prefix}.{statistic}.{name}")
         if statistic == "dice":
-            cells[column + "_std"] = float(over_seeds.std(ddof=1))  # NaN for one seed
+            cells[column + "_std"] = std
     return cells
 
 
@@ -209,7 +139,7 @@ def _beside_paper(
     row: dict[str, Any],
     paper_column: str,
     model: str,
-    paper: dict[tuple[int, str, str, str], float],
+    paper: PaperValues,
 ) -> dict[str, float]:
     cells = {}
     for measure in layout.measures:
@@ -218,12 +148,3 @@ def _beside_paper(
             cells[measure.column + "_paper"] = published
             cells[measure.column + "_minus_paper"] = row[measure.column] - published
     return cells
-
-
-def _value(record: Record, key: str) -> Cell | None:
-    if key not in record:
-        raise ValueError(
-            f"record of {record['dataset']} × {record['model']}, seed {record['seed']}, has no {key}; "
-            "it comes from another version or another set of classes: evaluate again"
-        )
-    return record[key]

@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from segguided import diffusion
 from segguided.config.models import DiffusionModel, Sampling, Training, Unet
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, MaskEncoder
+from segguided.signals import to_images
 
 CPU = torch.device("cpu")
 PAPER = Unet(channels=(128, 128, 256, 256, 512, 512), attention_levels=(4,))
@@ -123,10 +124,8 @@ def test_overfits_a_few_images_and_follows_the_mask():
     sampler = diffusion.make_sampler(
         chosen, Sampling(sampler="dpm-solver++", steps=10, timestep_spacing="trailing", batch_size=2)
     )
-    images = diffusion.to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()
-    swapped = diffusion.to_images(
-        diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))
-    ).float()
+    images = to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()
+    swapped = to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))).float()
     assert (images - images_BHW[:2]).abs().mean() < 15
     assert (swapped - images_BHW[:2].flip(0)).abs().mean() < 15
     assert (images - swapped).abs().mean() > 50

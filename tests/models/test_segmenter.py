@@ -6,7 +6,7 @@ import torch
 
 from segguided.config.models import Segmenter, Training
 from segguided.models import segmenter as module
-from segguided.models.segmenter import SegmenterLearner, build_segmenter, predict
+from segguided.models.segmenter import SegmenterLearner, build_segmenter, encode, predict
 
 CPU = torch.device("cpu")
 
@@ -59,3 +59,19 @@ def test_prediction_does_not_depend_on_batches(monkeypatch):
     whole = predict(network, images_SHW, CPU)
     monkeypatch.setattr(module, "BATCH", 3)
     assert np.array_equal(predict(network, images_SHW, CPU), whole)
+
+
+def test_features_are_the_deepest_level_averaged_over_positions():
+    """As many as the last level has channels, for each image by itself, and the network is left as it was."""
+    images_SHW, _ = squares(7)
+    network = build_segmenter(settings().model_copy(update={"channels": (4, 8, 16)}), 2)
+    features_SD = encode(network, images_SHW, CPU)
+    assert features_SD.shape == (7, 16)
+    assert np.allclose(encode(network, images_SHW[2:3], CPU)[0], features_SD[2], atol=1e-6)
+    assert features_SD.std(axis=0).max() > 1e-4
+    deepest = network.model[1].submodule[1].submodule
+    assert not deepest._forward_hooks
+    with torch.inference_mode():
+        x_BCHW = torch.from_numpy(images_SHW)[:, None].float() / 127.5 - 1
+        down = network.model[1].submodule[0](network.model[0](x_BCHW))
+        assert np.allclose(deepest(down).mean((2, 3)), features_SD, atol=1e-6)

@@ -3,8 +3,10 @@
 The tests stand in one file so that one worker does the run they share; see conftest.py.
 """
 
+import base64
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -29,12 +31,10 @@ def test_results_tree(finished):
     assert all(np.isfinite(array).all() for array in load_file(run / "model.safetensors").values())
     assert [row["step"] for row in rows(run / "history.csv")][-1] == "12"
     assert not list(results.rglob("*.partial*"))
-    for table in (1, 2):
-        assert {row["model"] for row in rows(results / f"table{table}.csv")} == {
-            "segguided",
-            "unconditional",
-            "real (ceiling)",
-        }
+    for table, real in ((1, "real (ceiling)"), (2, "real (ceiling)"), (3, "real (held-out)")):
+        found = rows(results / f"table{table}.csv")
+        assert {row["model"] for row in found} == {"segguided", "unconditional", real}
+        assert all((float(row["training_tflop"] or 0) > 0) == (row["model"] != real) for row in found)
 
 
 def test_splits_share_no_patient(finished):
@@ -67,11 +67,25 @@ def test_generative_models_saw_no_held_out_or_test_patient(finished):
     assert not [line for line in lines if any(f"{patient}.npz" in line for patient in others)]
 
 
-@pytest.mark.parametrize("name", ["figure1.png", "figure2.png", "showcase.png"])
+@pytest.mark.parametrize("name", ["figure1.png", "figure2.png", "figure5.png", "showcase.png", "table3.png"])
 def test_figures_are_not_black(finished, name):
     pixels = np.asarray(Image.open(finished / "results" / name).convert("L"))
     assert min(pixels.shape) > 300
     assert len(np.unique(pixels)) > 100
+
+
+def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(finished):
+    """What a browser would fetch is what stands in src, href or url(); links a reader may follow are not."""
+    report = finished / "results/report.html"
+    result = snakemake(finished, "all", "--configfile", MINIATURE, "--report", report)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = report.read_text()
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?://", text)
+    for caption in ("table", "figure1", "figure2", "figure5"):
+        first = (finished / f"workflow/report/{caption}.rst").read_text().split("**")[1]
+        assert f"<strong>{first}</strong>" in text.replace("\\/", "/"), caption
+    for name in ("table1.csv", "table1.png", "table2.png", "table3.png", "figure2.png"):
+        assert base64.b64encode((finished / "results" / name).read_bytes()).decode()[:200] in text, name
 
 
 def test_each_job_left_a_log_and_a_benchmark(finished):
@@ -83,7 +97,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 24
+    assert len(logs) == 29
 
 
 def test_metrics_are_flat_records(finished):
@@ -95,8 +109,8 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     again = copy_repository(tmp_path)
     result = snakemake(again, "all", "--configfile", MINIATURE, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
-    names = [f"table{n}.{ending}" for n in (1, 2) for ending in ("csv", "md")]
-    names += ["figure1.png", "figure2.pdf", "showcase.png"]
+    names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "png")]
+    names += ["figure1.png", "figure2.pdf", "figure5.png", "showcase.png"]
     names += [f"runs/breast-phantom/segguided/seed0/{n}" for n in ("model.safetensors", "history.csv")]
     for name in names:
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
@@ -124,8 +138,9 @@ def test_scripts_say_what_they_take(finished):
             assert "usage:" in result.stdout
 
 
-GENERATION = {"generate_diffusion", "train_segmenter", "evaluate_model", "make_table"}
-FIGURES = {"draw_figure1", "draw_figure2", "draw_showcase"}
+TABLES = {"make_table", "draw_table"}
+GENERATION = {"generate_diffusion", "train_segmenter", "evaluate_model"} | TABLES
+FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 
 
 def reruns(finished, *arguments):
@@ -145,7 +160,7 @@ def test_changed_sampling_retrains_no_generative_model(finished):
 
 def test_changed_segmenter_draws_no_new_images(finished):
     changed = "segmenter={training: {learning_rate: 0.02}}"
-    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model", "make_table"}
+    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model"} | TABLES
 
 
 def test_changed_model_retrains_that_model_alone(finished):
@@ -173,11 +188,13 @@ def test_changed_colour_draws_figures_alone(finished):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("figures.py", FIGURES),
-        ("tables.py", {"make_table"}),
+        ("figures.py", FIGURES | {"draw_table"}),
+        ("tables.py", TABLES),
+        ("typeset.py", {"draw_table"}),
+        ("distances.py", {"evaluate_model"} | TABLES),
         ("generation.py", GENERATION | FIGURES),
         ("config/workflow.py", set()),
-        ("config/evaluation.py", {"evaluate_model", "make_table"}),
+        ("config/evaluation.py", {"evaluate_model"} | TABLES),
     ],
 )
 def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
@@ -190,6 +207,11 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
         assert reruns(finished) == expected
     finally:
         path.write_text(text)
+
+
+def test_changed_title_draws_and_writes_but_trains_nothing(finished):
+    changed = "models={segguided: {title: Another}}"
+    assert reruns(finished, "--config", changed) == TABLES | {"draw_figure2", "draw_figure5"}
 
 
 def test_edited_training_loop_retrains(finished):

@@ -78,6 +78,13 @@ def test_each_rule_has_each_directive(name, directive):
     assert "> {log:q} 2>&1" in rules()[name]
 
 
+def test_each_reported_output_has_its_caption():
+    captions = re.findall(r'reported\(\s*"[^"]+",\s*"(\w+)"', "".join(rules().values()))
+    assert {"table", "figure1", "figure2", "figure5"} <= set(captions)
+    for caption in captions:
+        assert (ROOT / f"workflow/report/{caption}.rst").read_text().startswith(("**", "{%")), caption
+
+
 def test_no_run_blocks_scripts_or_lambdas():
     for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
         assert not re.search(r"^\s+(run|script):|lambda", path.read_text(), re.MULTILINE), path

@@ -12,7 +12,7 @@ from segguided.config.workflow import REAL, load
 from segguided.data.splits import assign_splits, halve_test, read_manifest
 from segguided.dependencies import dependencies
 
-TABLES = [1, 2]
+TABLES = [1, 2, 3]
 
 try:
     CONFIG = load(config)
@@ -42,6 +42,7 @@ FIRST_SEED = CONFIG.grid.seeds[0]  # of the figures
 FIGURES = [
     1,
     2,
+    5,
     *([3, 6] if CONFIG.partial_models and CONFIG.partial_datasets else []),
     *([4] if CONFIG.similar_datasets else []),
 ]
@@ -76,6 +77,18 @@ def masked_models():
         name for name in CONFIG.grid.models if CONFIG.models[name].denoises_under_a_mask
     ]
     return "|".join(names) or "(?!)"
+
+
+def reported(file, caption, shows):
+    """An output that the report shows, with workflow/report/<caption>.rst beside it."""
+    kind = "Table" if caption == "table" else "Figure"
+    number = "{table}" if kind == "Table" else caption.removeprefix("figure")
+    return report(
+        f"<results>/{file}",
+        caption=f"../report/{caption}.rst",
+        category=f"{kind}s",
+        labels={kind: number, "shows": shows, "format": file.rsplit(".", 1)[1]},
+    )
 
 
 def library(name):
@@ -174,6 +187,18 @@ def generated_test(wildcards):
     if wildcards.model == REAL:
         return []
     return [generated(wildcards.dataset, wildcards.model, wildcards.seed, "test")]
+
+
+def run_description(wildcards):
+    """What a model's training cost; none for the real images."""
+    if wildcards.model == REAL:
+        return []
+    return ["<results>/runs/{dataset}/{model}/seed{seed}/config.json"]
+
+
+def reference_slices(wildcards):
+    """Real images to set beside the generated ones, in the real images' own record."""
+    return held_out_slices(wildcards) if wildcards.model == REAL else []
 
 
 def metrics_records(wildcards):

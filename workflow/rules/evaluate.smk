@@ -3,6 +3,7 @@
 
 localrules:
     make_table,
+    draw_table,
 
 
 rule evaluate_model:
@@ -11,6 +12,8 @@ rule evaluate_model:
         library=library("evaluate_model"),
         test=test_slices,
         generated=generated_test,
+        run=run_description,
+        held_out=reference_slices,
         evaluator="<results>/segmenters/{dataset}/real/seed{seed}/model.safetensors",
         evaluator_config="<results>/segmenters/{dataset}/real/seed{seed}/config.json",
         trained_on="<results>/segmenters/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -30,6 +33,8 @@ rule evaluate_model:
         runtime="2h",
     params:
         generated=generated_argument,
+        run=run_argument,
+        held_out=held_out_argument,
         evaluation=evaluation_json,
         classes=class_names,
         halves=halves_json,
@@ -37,7 +42,7 @@ rule evaluate_model:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --test {input.test:q} {params.generated} --evaluator {input.evaluator:q}"
+        " --test {input.test:q} {params.generated} {params.run} {params.held_out} --evaluator {input.evaluator:q}"
         " --trained-on {input.trained_on:q} --halves {params.halves:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -49,7 +54,7 @@ rule make_table:
         records=metrics_records,
         paper="workflow/paper_values.tsv",
     output:
-        csv="<results>/table{table}.csv",
+        csv=reported("table{table}.csv", "table", "all numbers"),
         markdown="<results>/table{table}.md",
     log:
         "<logs>/make_table/{table}.log",
@@ -68,3 +73,28 @@ rule make_table:
     shell:
         "python {input.script} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
         " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
+
+
+rule draw_table:
+    input:
+        script="scripts/draw_table.py",
+        library=library("draw_table"),
+        csv="<results>/table{table}.csv",
+    output:
+        png=reported("table{table}.png", "table", "as printed"),
+        pdf="<results>/table{table}.pdf",
+    log:
+        "<logs>/draw_table/{table}.log",
+    benchmark:
+        "<benchmarks>/draw_table/{table}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    message:
+        "Typesetting table {wildcards.table}"
+    shell:
+        "python {input.script} --table {wildcards.table} --csv {input.csv:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

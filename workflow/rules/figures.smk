@@ -6,6 +6,7 @@ localrules:
     draw_figure2,
     draw_figure3,
     draw_figure4,
+    draw_figure5,
     draw_figure6,
     draw_showcase,
 
@@ -17,7 +18,9 @@ rule draw_figure1:
         slices=figure_slices,
         generated=figure_images,
     output:
-        png="<results>/figure1.png",
+        png=reported(
+            "figure1.png", "figure1", "real, mask-guided and unconditional images"
+        ),
         pdf="<results>/figure1.pdf",
     log:
         "<logs>/draw_figure1.log",
@@ -44,7 +47,7 @@ rule draw_figure2:
         slices=figure_slices,
         generated=figure_images,
     output:
-        png="<results>/figure2.png",
+        png=reported("figure2.png", "figure2", "each model's images from test masks"),
         pdf="<results>/figure2.pdf",
     log:
         "<logs>/draw_figure2.log",
@@ -58,11 +61,40 @@ rule draw_figure2:
         runtime="10m",
     params:
         datasets=figure_arguments,
-        models=CONFIG.grid.models,
+        models=column_arguments(CONFIG.grid.models),
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
-        "python {input.script} {params.datasets} --models {params.models}"
+        "python {input.script} {params.datasets} {params.models}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+rule draw_figure5:
+    input:
+        script="scripts/draw_figure5.py",
+        library=library("draw_figure5"),
+        slices=figure_slices,
+        generated=figure_images,
+    output:
+        png=reported("figure5.png", "figure5", "more of figure 2"),
+        pdf="<results>/figure5.pdf",
+    log:
+        "<logs>/draw_figure5.log",
+    benchmark:
+        "<benchmarks>/draw_figure5.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        datasets=figure_arguments,
+        models=column_arguments(CONFIG.grid.models),
+    message:
+        "Drawing figure 5: more of figure 2, from other test masks"
+    shell:
+        "python {input.script} {params.datasets} {params.models}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -74,7 +106,7 @@ rule draw_figure3:
         generated=figure_partial_images,
         measured=partial_measurements,
     output:
-        png="<results>/figure3.png",
+        png=reported("figure3.png", "figure3", "images from masks with classes removed"),
         pdf="<results>/figure3.pdf",
     log:
         "<logs>/draw_figure3.log",
@@ -88,11 +120,11 @@ rule draw_figure3:
         runtime="10m",
     params:
         datasets=partial_arguments,
-        models=CONFIG.partial_models,
+        models=column_arguments(CONFIG.partial_models),
     message:
         "Drawing figure 3: masks with classes removed and images from them"
     shell:
-        "python {input.script} {params.datasets} --models {params.models}"
+        "python {input.script} {params.datasets} {params.models}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -104,7 +136,7 @@ rule draw_figure4:
         generated=figure_similar_images,
         curves=similarity_measurements,
     output:
-        png="<results>/figure4.png",
+        png=reported("figure4.png", "figure4", "similarity to a real image, by λ"),
         pdf="<results>/figure4.pdf",
     log:
         "<logs>/draw_figure4.log",
@@ -133,7 +165,7 @@ rule draw_figure6:
         slices=figure_slices,
         generated=figure_partial_images,
     output:
-        png="<results>/figure6.png",
+        png=reported("figure6.png", "figure6", "more of figure 3"),
         pdf="<results>/figure6.pdf",
     log:
         "<logs>/draw_figure6.log",
@@ -147,11 +179,11 @@ rule draw_figure6:
         runtime="10m",
     params:
         datasets=partial_arguments,
-        model=CONFIG.partial_models[:1],
+        models=column_arguments(CONFIG.partial_models[:1]),
     message:
         "Drawing figure 6: more masks with classes removed"
     shell:
-        "python {input.script} {params.datasets} --model {params.model}"
+        "python {input.script} {params.datasets} {params.models}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 

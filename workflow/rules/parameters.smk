@@ -38,7 +38,7 @@ def halves_json(wildcards):
 
 
 def model_json(wildcards):
-    return CONFIG.models[wildcards.model].to_json()
+    return CONFIG.models[wildcards.model].training_json()
 
 
 def image_size(wildcards):
@@ -57,6 +57,11 @@ def evaluation_json(wildcards):
     return CONFIG.evaluation.to_json()
 
 
+def title_of(model):
+    """A model's name as tables and figures show it."""
+    return CONFIG.models[model].title or model
+
+
 def table_settings_json():
     datasets = [
         {
@@ -66,7 +71,8 @@ def table_settings_json():
         }
         for name in CONFIG.grid.datasets
     ]
-    return compact({"datasets": datasets, "models": CONFIG.grid.models})
+    models = [{"name": name, "title": title_of(name)} for name in CONFIG.grid.models]
+    return compact({"datasets": datasets, "models": models})
 
 
 def optional(flag, files):
@@ -81,6 +87,14 @@ def generated_argument(wildcards, input):
 def exported_argument(wildcards, input):
     pairs = zip(["held-out", "test"], input.generated)
     return " ".join(f"--generated {split} {shlex.quote(path)}" for split, path in pairs)
+
+
+def run_argument(wildcards, input):
+    return optional("--run", input.run)
+
+
+def held_out_argument(wildcards, input):
+    return optional("--held-out", input.held_out)
 
 
 def lookup_sha256(wildcards):
@@ -211,6 +225,13 @@ def figure_dataset(name, generated_sets):
     }
     return compact(value).replace(
         "<results>", CONFIG.pathvars.get("results", "results")
+    )
+
+
+def column_arguments(models):
+    """A --model argument for each of a figure's models: name and title, in order."""
+    return " ".join(
+        f"--model {shlex.quote(name)} {shlex.quote(title_of(name))}" for name in models
     )
 
 

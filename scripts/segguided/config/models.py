@@ -80,6 +80,12 @@ class NoiseSchedule(Settings):
 class ModelSettings(Settings):
     """What the grid asks of a model of any kind."""
 
+    title: str | None = None  # in tables and figures; None: its name
+
+    def training_json(self) -> str:
+        """The settings without the title, for a training script: a new title retrains nothing."""
+        return self.model_copy(update={"title": None}).to_json()
+
     @property
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""

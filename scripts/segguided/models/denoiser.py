@@ -15,6 +15,7 @@ from segguided.ablation import ablate
 from segguided.config.models import DiffusionModel, Unet
 from segguided.devices import autocast
 from segguided.models.descent import Descent
+from segguided.signals import to_signal
 
 
 class MaskEncoder(nn.Module):
@@ -95,7 +96,7 @@ class DiffusionLearner:
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
-        x0_BCHW = diffusion.to_signal(images_BHW)
+        x0_BCHW = to_signal(images_BHW)
         if self.mask_ablation != "none":
             masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
         with autocast(self.device, self.precision):

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import torch
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -31,11 +30,7 @@ class Descent:
             return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
         self.schedule = LambdaLR(self.optimizer, factor)
-        self.ema = (
-            EMAModel(parameters, decay=training.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
-            if training.ema_decay
-            else None
-        )
+        self.ema = _averages(parameters, training.ema_decay) if training.ema_decay else None
 
     def descend(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
@@ -69,3 +64,9 @@ class Descent:
         if self.ema:
             self.ema.copy_to(self.network.parameters())
         return self.network
+
+
+def _averages(parameters: list[nn.Parameter], decay: float) -> Any:
+    from diffusers.training_utils import EMAModel  # noqa: PLC0415 - over a second, and segmenters need none
+
+    return EMAModel(parameters, decay=decay, use_ema_warmup=True, power=0.75, foreach=True)

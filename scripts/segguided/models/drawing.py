@@ -17,6 +17,7 @@ from segguided.devices import autocast
 from segguided.generation import Draw
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.storage import load_weights, read_description
+from segguided.signals import to_images
 
 
 def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, DenoiserSettings]:
@@ -49,6 +50,6 @@ def make_draw(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampli
         noise_BCHW = diffusion.initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
         with autocast(device, sampling.precision):
             x0_BCHW = diffusion.sample(network, sampler, noise_BCHW, masks_BHW.to(device))
-        return diffusion.to_images(x0_BCHW)
+        return to_images(x0_BCHW)
 
     return draw

@@ -1,6 +1,6 @@
 """The auxiliary segmenter: MONAI's UNet, Dice + cross-entropy, the epoch of lowest validation loss kept.
 
-Shape letters: B batch, S slices, C channels (classes with background), H height, W width.
+Shape letters: B batch, S slices, C channels (classes with background), D features, H height, W width.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
+from monai.networks.layers import SkipConnection
 from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 from segguided.augmentation import augment
 from segguided.config.models import Segmenter
 from segguided.devices import autocast, pick_device
-from segguided.diffusion import to_signal
 from segguided.models.descent import Descent
 from segguided.models.storage import load_weights, read_description
+from segguided.signals import to_signal
 
 BATCH = 64  # inference only: no result depends on it
 
@@ -102,12 +103,32 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-@torch.inference_mode()
 def predict(network: nn.Module, images_SHW: np.ndarray, device: torch.device) -> np.ndarray:
     """Class maps (S, H, W), uint8, for uint8 images, in fp32."""
+    logits = _outputs(network, images_SHW, device)
+    return np.concatenate([logits_BCHW.argmax(1).to(torch.uint8).cpu().numpy() for logits_BCHW in logits])
+
+
+def encode(network: nn.Module, images_SHW: np.ndarray, device: torch.device) -> np.ndarray:
+    """Features (S, D), fp32: the output of the UNet's deepest level, averaged over its positions."""
+    deepest = [part for part in network.modules() if isinstance(part, SkipConnection)][-1].submodule
+    features: list[np.ndarray] = []
+
+    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output_BDHW: Tensor) -> None:
+        features.append(output_BDHW.mean((2, 3)).cpu().numpy())
+
+    hook = deepest.register_forward_hook(keep)
+    try:
+        for _logits_BCHW in _outputs(network, images_SHW, device):
+            pass
+    finally:
+        hook.remove()
+    return np.concatenate(features)
+
+
+@torch.inference_mode()
+def _outputs(network: nn.Module, images_SHW: np.ndarray, device: torch.device) -> Iterator[Tensor]:
     network.eval()
-    masks = []
     for start in range(0, len(images_SHW), BATCH):
         images_BHW = torch.from_numpy(np.array(images_SHW[start : start + BATCH])).to(device)
-        masks.append(network(to_signal(images_BHW)).argmax(1).to(torch.uint8).cpu().numpy())
-    return np.concatenate(masks)
+        yield network(to_signal(images_BHW))

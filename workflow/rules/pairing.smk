@@ -1,13 +1,4 @@
-# What the paper names as applications: rare cases, paired images, translation. `snakemake applications`.
-
-
-localrules:
-    applications,
-
-
-rule applications:
-    input:
-        application_files(),
+# Paired images: generated ones that share only some classes with real ones.
 
 
 rule pair_images:

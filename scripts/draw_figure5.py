@@ -1,0 +1,34 @@
+"""Rule draw_figure5: more of Figure 2, from test slices that Figure 2 does not show."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import draw_blocks, save_figure
+from segguided.panels import FIGURE2_SLICES, FigureDataset, comparison_blocks, figure_parser
+
+
+def draw_figure5(
+    datasets: Sequence[FigureDataset],
+    models: Sequence[tuple[str, str]],
+    n_slices: int,
+    png: Path,
+    pdf: Path,
+) -> None:
+    """Write Figure 5 with the (model, title) columns in the order given."""
+    save_figure(draw_blocks(comparison_blocks(datasets, models, n_slices, skip=FIGURE2_SLICES)), png, pdf)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    return figure_parser(__doc__, n_slices=8, models=True).parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the figure."""
+    draw_figure5(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

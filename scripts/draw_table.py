@@ -1,0 +1,34 @@
+"""Rule draw_table: a table's picture, typeset as in print, from the table's CSV alone."""
+
+import argparse
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import save_figure
+from segguided.sheets import make_sheet
+from segguided.table_csv import read_csv
+from segguided.typeset import draw_sheet
+
+
+def draw_table(*, table: int, csv: Path, png: Path, pdf: Path) -> None:
+    """Write the picture of the table whose numbers `csv` holds."""
+    save_figure(draw_sheet(make_sheet(table, read_csv(csv))), png, pdf)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
+    parser.add_argument("--csv", type=Path, required=True, help="what make_table wrote")
+    parser.add_argument("--png", type=Path, required=True)
+    parser.add_argument("--pdf", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the table."""
+    draw_table(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)
