@@ -25,7 +25,7 @@ def fresh(tmp_path_factory):
 def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
     result = snakemake(fresh, "-n", *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert jobs_of(result)["train_diffusion"] == 4
+    assert jobs_of(result)["train_diffusion"] == 6
 
 
 def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
