@@ -16,10 +16,14 @@ from matplotlib.transforms import Bbox
 
 import draw_figure1
 import draw_figure2
+import draw_figure3
 import draw_figure5
+import draw_figure6
 import draw_showcase
+from segguided.data.slices import read_generated
 from segguided.figures import DARK, LIGHT, Block, Column, choose_slices, colourise, draw_blocks, save_figure
 from segguided.panels import FigureDataset, generated_tiles, read_panels
+from segguided.variants import write_variants
 
 SCRIPTS = Path(draw_figure1.__file__).parent
 BREAST = {"breast": "white", "BV": "red", "FGT": "blue"}
@@ -226,7 +230,7 @@ def column_titles(monkeypatch: pytest.MonkeyPatch, script: object) -> list[list[
     """Titles of the columns of each block that a script draws, filled when it runs."""
     seen: list[list[str]] = []
 
-    def spy(blocks: list[Block], **options: object) -> Figure:
+    def spy(blocks: list[Block], **_options: object) -> Figure:
         seen.extend([column.title for column in b.columns] for b in blocks)
         return draw_blocks(blocks)
 
@@ -271,6 +275,27 @@ def test_slices_left_out_are_never_chosen() -> None:
     assert choose_slices(masks, 2, without=[1]) == [0, 3]
     with pytest.raises(ValueError, match="but for 2 that another figure shows, so there is no slice"):
         choose_slices(masks[:2], 1, without=[0, 1])
+
+
+def test_figures_of_partial_masks_show_titles(
+    dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """draw_figure3 and draw_figure6: the first model's draws, then the others', below their titles."""
+    names = read_generated(dataset.generated["segguided"])[1]
+    images_MHW = np.zeros((6, 3, 3), np.uint8)
+    drawn = {f"{condition}/{draw}": images_MHW for condition in ("all", "breast") for draw in range(3)}
+    sets = {model: tmp_path / f"{model}-partial.npz" for model in ("mat", "std")}
+    for path in sets.values():
+        write_variants(path, drawn, names)
+    partial = dataset.model_copy(update={"generated": sets})
+    files = {"png": tmp_path / "f.png", "pdf": tmp_path / "f.pdf"}
+    seen = column_titles(monkeypatch, draw_figure3)
+    draw_figure3.draw_figure3([partial], [("mat", "MAT"), ("std", "STD")], **files)
+    mat = [f"MAT, noise {i}" for i in (1, 2, 3)]
+    assert seen == [["mask", *mat, "STD, noise 1", "STD, noise 2"]]
+    seen = column_titles(monkeypatch, draw_figure6)
+    draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
+    assert seen == [["mask", *mat]]
 
 
 def test_the_showcase_shows_real_images_only_where_allowed(

@@ -68,7 +68,7 @@ def test_nothing_is_clipped_overlaps_or_leaves_the_rules(
 
 def test_numbers_of_a_column_end_below_each_other() -> None:
     column = SheetColumn("distance", (Entry("12.50", "± 0.1", 1), Entry("−3.25"), Entry("100.75", "", 2)))
-    rows = tuple(SheetRow("d", model, False) for model in "abc")
+    rows = tuple(SheetRow("d", model) for model in "abc")
     figure = draw_sheet(Sheet(3, "t", rows, (column,), ()))
     ends = [box[2] for text, box in texts(figure) if text in {"12.50", "−3.25", "100.75"}]
     assert max(ends) - min(ends) < 2

@@ -24,7 +24,12 @@ def to_markdown(number: int, frame: pd.DataFrame) -> str:
         for dataset in frame["dataset"].unique():
             parts += [f"{measure.label} per class, {dataset}:", _class_table(frame, dataset, measure)]
     notes = [
-        textwrap.fill(f"- {note.replace('underlined', 'in italics')}", LINE_WIDTH, subsequent_indent="  ")
+        textwrap.fill(
+            f"- {note.replace('underlined', 'in italics')}",
+            LINE_WIDTH,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
         for note in sheet.notes
     ]
     return "\n\n".join([*parts, "\n".join(notes)]) + "\n"
