@@ -296,6 +296,9 @@ def test_figures_of_partial_masks_show_titles(
     seen = column_titles(monkeypatch, draw_figure6)
     draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
     assert seen == [["mask", *mat]]
+    write_variants(sets["mat"], {"all/0": images_MHW, "breast/0": images_MHW}, names)
+    draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
+    assert seen[1:] == [["mask", mat[0]]], "as many as there are"
 
 
 def test_the_showcase_shows_real_images_only_where_allowed(

@@ -48,7 +48,7 @@ class Variants:
 def partial_block(
     dataset: FigureDataset, columns: Sequence[tuple[str, int, str]], places: Collection[int]
 ) -> Block:
-    """Masks with classes removed and images from them: `columns` gives model, number of draws and title.
+    """Masks with classes removed and images from them: `columns` gives model, draws at most and title.
 
     A row a slice and condition, the full mask first; `places` says which of the `SHOWN` chosen slices.
     """
@@ -61,7 +61,7 @@ def partial_block(
     masks = [first.mask_tile(row, every_class if name == FULL else parts(name)) for row, name in rows]
     made = [Column("mask", masks)]
     for model, draws, title in columns:
-        for draw in range(draws):
+        for draw in range(min(draws, len(first.images) // len(conditions))):
             tiles = [of_model[model].images[f"{name}/{draw}"][row] for row, name in rows]
             made.append(Column(f"{title}, noise {draw + 1}", tiles))
     return Block(dataset.name, made, {c.name: c.color for c in dataset.classes})
