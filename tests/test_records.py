@@ -76,10 +76,12 @@ def test_a_class_called_macro_is_refused() -> None:
         quality_record(target_SHW, None, real_SHW, PATIENTS, ("breast", "macro", "FGT"), **DRAWS)
 
 
-def test_training_cost_is_copied_and_its_absence_told(tmp_path: Path) -> None:
+def test_training_cost_is_copied_and_is_unknown_for_a_model_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"training": {"steps": 2, "images": 8, "flops": 99, "epochs": 1}}')
     assert read_training_cost(path) == {"training.steps": 2, "training.images": 8, "training.flops": 99}
+    path.write_text('{"kind": "imported"}')
+    assert read_training_cost(path) == {}
     path.write_text('{"training": {"steps": 2}}')
     with pytest.raises(ValueError, match=r"does not tell the training's flops, images; .* train again"):
         read_training_cost(path)

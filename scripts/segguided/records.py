@@ -70,8 +70,13 @@ def quality_record(
 
 
 def read_training_cost(description: Path) -> Record:
-    """Keys `training.{steps|images|flops}`, from the config.json that a training wrote beside its weights."""
-    cost = json.loads(description.read_text(encoding="utf-8")).get("training", {})
+    """Keys `training.{steps|images|flops}`, from the config.json beside a run's weights.
+
+    None for a model that was trained elsewhere, whose description tells nothing of training.
+    """
+    cost = json.loads(description.read_text(encoding="utf-8")).get("training")
+    if cost is None:
+        return {}
     missing = {"steps", "images", "flops"} - cost.keys()
     if missing:
         raise ValueError(
