@@ -24,6 +24,7 @@ from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.drawing import load_denoiser
 from segguided.models.storage import read_description, save_network
+from segguided.signals import to_images
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 CPU, SIZE, STEPS, NAMES = torch.device("cpu"), 16, 5, ["a_slice_0", "a_slice_1", "b_slice_7"]
@@ -375,7 +376,7 @@ def test_the_lines_on_the_page_draw_the_same_images(
     monkeypatch.setattr(torch, "randn", lambda *shape: noise_BCHW[: shape[0]])
     scope = {"folder": page.parent, "mask": masks_BHW}
     exec(lines, scope)
-    drawn = diffusion.to_images(ours(weights, noise_BCHW, masks_BHW, spacing))
+    drawn = to_images(ours(weights, noise_BCHW, masks_BHW, spacing))
     assert torch.equal(scope["images"][:, 0], drawn)
     assert drawn.float().std() > 10
     assert ("pixel_unshuffle`)" in page.read_text()) == (patch > 1)
