@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 DELETED = object()
 IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
+SCRATCH = {"kind": "scratch", "autoencoder": {"channels": [32, 32]}, "unet": {"channels": [32, 64]}}
 
 
 def read(name: str) -> Any:
@@ -95,11 +96,11 @@ SENTENCES = [
     ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
     ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
     ("models/theirs", {**IMPORTED, "unet": {"channels": [32], "patch": 2}}, "a UNet from elsewhere sees whole pixels; set patch: 1"),
-    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are diffusion, imported"),
+    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are controlnet, diffusion, imported"),
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, spade, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, segguided, segguided-mat, spade, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, breast-phantom-t2, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom, png"),
@@ -120,10 +121,18 @@ SENTENCES = [
     ("datasets/breast-phantom/split/test", 0, "datasets.breast-phantom.split.test: expected a number of at least 1, got 0"),
     ("models/segguided/training/steps", 5, "models.segguided.training: expected either epochs or steps, got both; set one"),
     ("models/segguided/training/epochs", None, "models.segguided.training: expected either epochs or steps, got neither; set one"),
+    ("models/controlnet/init", {"kind": "pretrain"}, "models.controlnet.init.kind is 'pretrain'; the known kinds are pretrained, scratch"),
+    ("models/controlnet/init/sources", "x", "unknown key models.controlnet.init.sources; did you mean source?"),
+    ("models/controlnet/control/sd_locked", 3, "models.controlnet.control.sd_locked: expected true or false, got 3"),
+    ("models/controlnet/control/hint_channels", [], "models.controlnet.control.hint_channels: expected at least 1 in the list, got []"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32, 48]}}, "channels [48] are not multiples of norm_groups=32; change either"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32], "attention_levels": [1]}}, "attention_levels names 1, but 1 levels count from 0"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32], "attention_levels": [0], "attention_heads": 5}}, "32 channels at level 0 do not divide among 5 attention_heads"),
+    ("models/controlnet/init", SCRATCH, "control.hint_channels has 4 levels and init.autoencoder.channels 2: mask and image must shrink alike"),
     ("models/segguided/unet/norm_groups", 48, "are not multiples of norm_groups=48; change either"),
     ("models/segguided/unet/attention_levels", [6], "attention_levels [6] do not exist; 6 levels count from 0"),
     ("models/segguided/schedule/beta_start", 0.5, "noise must grow, got beta_start=0.5 above beta_end=0.02; swap them"),
-    ("sampling/steps", 1001, ".schedule has only 1000 timesteps; lower the one or raise the other"),
+    ("sampling/steps", 1001, "sampling.steps is 1001, but the noise schedule of models.controlnet has only 1000 timesteps; lower the one or raise the other"),
     ("datasets/ct-torso/image_size", 240, "datasets.ct-torso.image_size is 240, which the levels of models."),
     ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
     ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
