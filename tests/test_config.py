@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from snakemake.utils import update_config
 
-from segguided.config import data, evaluation, imported, models, workflow
+from segguided.config import data, evaluation, imported, models, perceptual, spade, workflow
 from segguided.config.base import Settings, SettingsError
 from segguided.config.data import NiftiSource, Preparation
 from segguided.config.models import Training
@@ -99,7 +99,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: segguided, segguided-mat, spade, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, breast-phantom-t2, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are demo-ct, dicom, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of demo-ct, dicom, nifti, phantom, png"),
@@ -253,7 +253,7 @@ def test_a_nifti_source_has_default_patterns() -> None:
 def settings_classes() -> list[type[BaseModel]]:
     return [
         value
-        for module in (data, evaluation, imported, models, workflow)
+        for module in (data, evaluation, imported, models, perceptual, spade, workflow)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     ]

@@ -16,9 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import Interrupted
 from segguided.config.models import DiffusionModel, Segmenter, Training, Unet
+from segguided.config.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.models.spade import Generator
+from segguided.models.spade_learner import SpadeLearner
 from segguided.training import Batches, Plan, fit, train
 
 CPU = torch.device("cpu")
@@ -56,7 +59,21 @@ def segmenter_learner(steps):
     return SegmenterLearner(build_segmenter(settings, 2), settings, steps, validation.in_order, CPU)
 
 
-LEARNERS = {"diffusion": diffusion_learner, "segmenter": segmenter_learner}
+def spade_learner(steps):
+    torch.manual_seed(0)
+    rates = {"generator_learning_rate": 1e-3, "discriminator_learning_rate": 4e-3}
+    training = AdversarialTraining(steps=steps, batch_size=4, ema_decay=0.9, decay_share=0.5, **rates)
+    model = SpadeModel(
+        kind="spade",
+        generator=SpadeGenerator(channels=(4, 8), modulation_channels=4),
+        discriminator=SpadeDiscriminator(channels=4, layers=2),
+        perceptual={"kind": "none"},
+        training=training,
+    )
+    return SpadeLearner(Generator(model.generator, 2, 16), model, None, steps, CPU)
+
+
+LEARNERS = {"diffusion": diffusion_learner, "segmenter": segmenter_learner, "spade": spade_learner}
 
 
 def run(make, checkpoint, steps=9, stop_after=None):
@@ -92,7 +109,7 @@ def test_a_dataset_smaller_than_a_batch_is_one_batch():
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
-@pytest.mark.parametrize("stop_after", [1, 3, 5, 8])
+@pytest.mark.parametrize("stop_after", [1, 3, 5, 8, 9])
 def test_resumed_equals_uninterrupted(tmp_path, kind, stop_after):
     whole, history = run(LEARNERS[kind], Checkpoint(tmp_path / "a.pt", "same", 0))
     assert run(LEARNERS[kind], Checkpoint(tmp_path / "b.pt", "same", 0), stop_after=stop_after) is None

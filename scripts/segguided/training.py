@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from segguided.checkpoint import Checkpoint, Stateful
-from segguided.config.models import Training
+from segguided.config.models import Length
 from segguided.data.slices import SliceSet
 from segguided.files import write_table
 
@@ -47,7 +47,7 @@ class Plan:
     steps: int
 
     @classmethod
-    def of(cls, training: Training, slices: int) -> "Plan":
+    def of(cls, training: Length, slices: int) -> "Plan":
         """The plan for a dataset of `slices` slices; a smaller dataset than a batch is one batch."""
         batch_size = min(training.batch_size, slices)
         steps = training.steps or (training.epochs or 0) * (slices // batch_size)
@@ -142,6 +142,8 @@ def train(
     and Interrupted, its checkpoint saved, after Ctrl-C, SIGTERM or SIGUSR1.
     """
     progress = Progress(**checkpoint.load(learner))
+    if progress.step == plan.steps:  # stopped after its last step
+        yield progress
     generator = torch.Generator(batches.device)
     while progress.step < plan.steps:
         torch.manual_seed(step_seed(seed, progress.step))  # dropout

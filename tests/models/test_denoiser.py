@@ -6,7 +6,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from segguided import diffusion
 from segguided.config.models import DiffusionModel, Sampling, Training, Unet
-from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, MaskEncoder
+from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
+from segguided.models.masks import MaskEncoder
 from segguided.signals import to_images
 
 CPU = torch.device("cpu")

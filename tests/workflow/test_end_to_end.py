@@ -18,6 +18,8 @@ from safetensors.numpy import load_file
 from miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
 
+MODELS = ("spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
+
 
 def rows(path):
     with path.open() as file:
@@ -33,7 +35,7 @@ def test_results_tree(finished):
     assert not list(results.rglob("*.partial*"))
     for table, real in ((1, "real (ceiling)"), (2, "real (ceiling)"), (3, "real (held-out)")):
         found = rows(results / f"table{table}.csv")
-        assert {row["model"] for row in found} == {"segguided", "unconditional", real}
+        assert {row["model"] for row in found} == {*MODELS, real}
         assert all((float(row["training_tflop"] or 0) > 0) == (row["model"] != real) for row in found)
 
 
@@ -49,7 +51,7 @@ def test_generated_sets_belong_to_their_masks(finished):
     for split in ("test", "held-out"):
         patients = [row["patient"] for row in splits if row["split"] == split]
         slices = read_slices([finished / f"results/slices/breast-phantom/{p}.npz" for p in patients])
-        for model in ("segguided", "unconditional"):
+        for model in MODELS:
             path = finished / f"results/generated/breast-phantom/{model}/seed0/{split}.npz"
             images_SHW, names = read_generated(path)
             assert names == slices.names
@@ -62,8 +64,12 @@ def test_generative_models_saw_no_held_out_or_test_patient(finished):
     summary = snakemake(finished, "--detailed-summary", "--configfile", MINIATURE)
     splits = rows(finished / "results/data/breast-phantom/splits.csv")
     others = [row["patient"] for row in splits if row["split"] != "train"]
-    lines = [line for line in summary.stdout.splitlines() if "/runs/" in line.split("\t")[0]]
-    assert len(lines) == 6
+    lines = [
+        line
+        for line in summary.stdout.splitlines()
+        if {"runs", "perceptual"} & set(line.split("\t")[0].split("/"))
+    ]
+    assert len(lines) == 3 * (len(MODELS) + 1)
     assert not [line for line in lines if any(f"{patient}.npz" in line for patient in others)]
 
 
@@ -97,7 +103,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 29
+    assert len(logs) == 46
 
 
 def test_metrics_are_flat_records(finished):
@@ -111,7 +117,8 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "png")]
     names += ["figure1.png", "figure2.pdf", "figure5.png", "showcase.png"]
-    names += [f"runs/breast-phantom/segguided/seed0/{n}" for n in ("model.safetensors", "history.csv")]
+    files = ("model.safetensors", "history.csv")
+    names += [f"runs/breast-phantom/{model}/seed0/{file}" for model in MODELS for file in files]
     for name in names:
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
 
@@ -139,7 +146,7 @@ def test_scripts_say_what_they_take(finished):
 
 
 TABLES = {"make_table", "draw_table"}
-GENERATION = {"generate_diffusion", "train_segmenter", "evaluate_model"} | TABLES
+GENERATION = {"generate_diffusion", "generate_spade", "train_segmenter", "evaluate_model"} | TABLES
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 
 
@@ -222,7 +229,7 @@ def test_edited_training_loop_retrains(finished):
         rerun = reruns(finished)
     finally:
         path.write_text(text)
-    assert rerun == {"train_diffusion"} | GENERATION | FIGURES
+    assert rerun == {"train_diffusion", "train_perceptual", "train_spade"} | GENERATION | FIGURES
 
 
 def test_moved_checkout_reruns_nothing(finished):

@@ -178,6 +178,17 @@ def generated_held_out(wildcards):
     ]
 
 
+def perceptual_network(wildcards):
+    """Files of the network in whose feature maps SPADE compares images; none where no such loss is configured."""
+    perceptual = CONFIG.models[wildcards.model].perceptual
+    if perceptual.kind == "vgg19":
+        return [perceptual.weights]
+    if perceptual.kind == "none":
+        return []
+    folder = f"<results>/perceptual/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}"
+    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+
 def generated(dataset, model, seed, split):
     return f"<results>/generated/{dataset}/{model}/seed{seed}/{split}.npz"
 

@@ -34,3 +34,38 @@ rule generate_diffusion:
         " --slices {input.test:q} --output {output.test:q}"
         " --slices {input.held_out:q} --output {output.held_out:q}"
         " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"
+
+
+rule generate_spade:
+    input:
+        script="scripts/generate_spade.py",
+        library=library("generate_spade"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        test=test_slices,
+        held_out=held_out_slices,
+    output:
+        test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
+        held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+    log:
+        "<logs>/generate_spade/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_spade/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("spade"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+    message:
+        "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q}"
+        " --slices {input.test:q} --output {output.test:q}"
+        " --slices {input.held_out:q} --output {output.held_out:q}"
+        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"

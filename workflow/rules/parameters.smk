@@ -97,6 +97,14 @@ def held_out_argument(wildcards, input):
     return optional("--held-out", input.held_out)
 
 
+def perceptual_segmenter_json(wildcards):
+    return CONFIG.models[wildcards.model].perceptual.segmenter.to_json()
+
+
+def perceptual_argument(wildcards, input):
+    return optional("--perceptual", " ".join(map(shlex.quote, input.perceptual[:1])))
+
+
 def lookup_sha256(wildcards):
     """The recorded checksum of a package; one the patient tables do not name cannot be fetched."""
     if wildcards.package not in PACKAGES:

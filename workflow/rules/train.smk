@@ -36,6 +36,76 @@ rule train_diffusion:
         " --output {output.weights:q} > {log:q} 2>&1"
 
 
+rule train_perceptual:
+    input:
+        script="scripts/train_perceptual.py",
+        library=library("train_perceptual"),
+        slices=training_slices,
+    output:
+        weights="<results>/perceptual/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/perceptual/{dataset}/{model}/seed{seed}/config.json",
+        history="<results>/perceptual/{dataset}/{model}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_perceptual/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_perceptual/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("spade"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="8h",
+    params:
+        segmenter=perceptual_segmenter_json,
+        classes=count_classes,
+    message:
+        "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --segmenter {params.segmenter:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule train_spade:
+    input:
+        script="scripts/train_spade.py",
+        library=library("train_spade"),
+        slices=training_slices,
+        perceptual=perceptual_network,
+    output:
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        history="<results>/runs/{dataset}/{model}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_spade/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_spade/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("spade"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="24h",
+    params:
+        model=model_json,
+        perceptual=perceptual_argument,
+        classes=count_classes,
+    message:
+        "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --model {params.model:q} {params.perceptual}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --output {output.weights:q} > {log:q} 2>&1"
+
+
 rule train_segmenter:
     input:
         script="scripts/train_segmenter.py",

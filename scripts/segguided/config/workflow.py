@@ -12,13 +12,14 @@ from segguided.config.experiments import Applications, PartialMasks, Similarity,
 from segguided.config.imported import ImportedModel
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
+from segguided.config.spade import SpadeModel
 
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
 
 Name = Annotated[str, Field(pattern=NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
-Model = Annotated[DiffusionModel | ImportedModel, Field(discriminator="kind")]
+Model = Annotated[DiffusionModel | ImportedModel | SpadeModel, Field(discriminator="kind")]
 
 
 class Grid(Settings):

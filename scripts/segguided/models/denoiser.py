@@ -1,6 +1,6 @@
 """The paper's denoiser: diffusers' UNet2DModel with the mask concatenated to the noisy image at every step.
 
-Shape letters: B batch, C image channels (1), K mask channels, H height, W width.
+Shape letters: B batch, C image channels (1), H height, W width.
 """
 
 from typing import Any
@@ -15,28 +15,8 @@ from segguided.ablation import ablate
 from segguided.config.models import DiffusionModel, Unet
 from segguided.devices import autocast
 from segguided.models.descent import Descent
+from segguided.models.masks import MaskEncoder
 from segguided.signals import to_signal
-
-
-class MaskEncoder(nn.Module):
-    """Integer class maps (B, H, W) as the image-like channels a denoiser concatenates.
-
-    `index255`: one channel k/255, the encoding of the paper's authors and of their weights.
-    `onehot`: a channel a class, background included. `none`: no channel.
-    """
-
-    def __init__(self, conditioning: str, n_classes: int) -> None:
-        super().__init__()
-        self.conditioning, self.n_classes = conditioning, n_classes
-        self.channels = {"none": 0, "index255": 1, "onehot": n_classes + 1}[conditioning]
-
-    def forward(self, mask_BHW: Tensor) -> Tensor:
-        """Channels (B, K, H, W) in float32."""
-        if self.conditioning == "onehot":
-            return functional.one_hot(mask_BHW.long(), self.n_classes + 1).movedim(-1, 1).float()
-        if self.conditioning == "index255":
-            return mask_BHW[:, None].float() / 255
-        return mask_BHW.new_zeros((len(mask_BHW), 0, *mask_BHW.shape[1:]), dtype=torch.float32)
 
 
 class MaskedDenoiser(nn.Module):
@@ -92,7 +72,7 @@ class DiffusionLearner:
         self.network, self.device, self.precision = network, device, model.training.precision
         self.mask_ablation = model.mask_ablation
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
-        self.descent = Descent(network, model.training, steps)
+        self.descent = Descent.of(network, model.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""

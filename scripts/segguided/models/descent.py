@@ -1,6 +1,7 @@
-"""One network's optimiser: AdamW, warm-up and cosine decay, gradient clipping, weight averaging."""
+"""One network's optimiser: learning rate over the run, gradient clipping, weight averaging."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,38 +10,51 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from segguided.config.models import Training
 
+Factor = Callable[[int], float]  # of the learning rate, at a step
+
 
 class Descent:
-    """The optimiser state of `network` over `steps` steps."""
+    """The optimiser state of `network`; without `clip` gradients keep their length."""
 
-    def __init__(self, network: nn.Module, training: Training, steps: int) -> None:
-        self.network, self.clip = network, training.gradient_clip
-        parameters = list(network.parameters())
-        self.optimizer = torch.optim.AdamW(
-            parameters,
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        factor: Factor,
+        clip: float | None = None,
+        ema_decay: float | None = None,
+    ) -> None:
+        self.network, self.optimizer, self.clip = network, optimizer, clip
+        self.parameters = list(network.parameters())
+        self.schedule = LambdaLR(optimizer, factor)
+        self.ema = _averages(self.parameters, ema_decay) if ema_decay else None
+
+    @classmethod
+    def of(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
+        """AdamW over `steps` steps, with a warm-up and a cosine decay."""
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
-            fused=parameters[0].device.type in ("cuda", "cpu"),
+            fused=has_fused(network),
         )
-        warmup = training.warmup_steps
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
-
-        self.schedule = LambdaLR(self.optimizer, factor)
-        self.ema = _averages(parameters, training.ema_decay) if training.ema_decay else None
+        factor = warmup_cosine(training.warmup_steps, steps)
+        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay)
 
     def descend(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self.step()
+
+    def step(self) -> None:
+        """One step down the gradients that the parameters hold."""
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
         if self.ema:
-            self.ema.step(self.network.parameters())
+            self.ema.step(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, averages, optimiser and schedule."""
@@ -62,8 +76,33 @@ class Descent:
     def averaged(self) -> nn.Module:
         """The network with its averaged weights in place of the last ones; call it once, after training."""
         if self.ema:
-            self.ema.copy_to(self.network.parameters())
+            self.ema.copy_to(self.parameters)
         return self.network
+
+
+def has_fused(network: nn.Module) -> bool:
+    """Whether torch has fused Adam kernels for the network's device."""
+    return next(network.parameters()).device.type in ("cuda", "cpu")
+
+
+def warmup_cosine(warmup: int, steps: int) -> Factor:
+    """A linear rise over `warmup` steps, then half a cosine down to 0 at `steps`."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+    return factor
+
+
+def constant_linear(share: float, steps: int) -> Factor:
+    """1, and over the last `share` of `steps` a straight line down to 0."""
+
+    def factor(step: int) -> float:
+        return min(1.0, (steps - step) / (share * steps)) if share else 1.0
+
+    return factor
 
 
 def _averages(parameters: list[nn.Parameter], decay: float) -> Any:

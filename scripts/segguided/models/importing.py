@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segguided.config.imported import ImportedModel
-from segguided.models.denoiser import MaskEncoder, build_unet
+from segguided.models.denoiser import build_unet
+from segguided.models.masks import MaskEncoder
 
 UNET, SCHEDULER = Path("unet", "config.json"), Path("scheduler", "scheduler_config.json")
 WEIGHTS = Path("unet", "diffusion_pytorch_model.safetensors")

@@ -44,19 +44,22 @@ def load_segmenter(weights: Path) -> nn.Module:
 
 
 class SegmenterLearner:
-    """Trains `network`; `validation` gives the (images, masks) batches that choose the epoch to keep."""
+    """Trains `network`; `validation` gives the (images, masks) batches that choose the epoch to keep.
+
+    Without `validation` the last epoch is kept.
+    """
 
     def __init__(
         self,
         network: nn.Module,
         segmenter: Segmenter,
         steps: int,
-        validation: Callable[[], Iterator[tuple[Tensor, Tensor]]],
+        validation: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None,
         device: torch.device,
     ) -> None:
         self.network, self.validation, self.device = network, validation, device
         self.precision, self.augmentation = segmenter.training.precision, segmenter.augmentation
-        self.descent = Descent(network, segmenter.training, steps)
+        self.descent = Descent.of(network, segmenter.training, steps)
         self.criterion = DiceCELoss(to_onehot_y=True, softmax=True)
         self.best_loss, self.best = float("inf"), _copy(network)
 
@@ -75,6 +78,9 @@ class SegmenterLearner:
 
     def after_epoch(self) -> dict[str, float]:
         """The validation loss; the weights of its minimum are kept."""
+        if self.validation is None:
+            self.best = _copy(self.network)
+            return {}
         self.network.eval()
         with torch.inference_mode():
             losses = [(self._loss(images, masks), len(images)) for images, masks in self.validation()]

@@ -1,0 +1,39 @@
+"""Draw one image from a trained SPADE generator for every mask of one or more slice sets."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from segguided.cli import run
+from segguided.config.models import Sampling
+from segguided.devices import pick_device
+from segguided.generation import add_arguments, write_sets
+from segguided.models.spade_drawing import load_generator, make_draw
+
+
+def generate_spade(weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path]) -> None:
+    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`.
+
+    Nothing is drawn at random: an image is a function of its mask.
+    """
+    generator = load_generator(weights, pick_device())
+    write_sets(make_draw(generator, sampling.precision), sets, outputs, sampling.batch_size)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    generate_spade(a.weights, a.sampling, a.sets, a.outputs)
+
+
+if __name__ == "__main__":
+    run(main)

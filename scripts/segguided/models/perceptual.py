@@ -1,0 +1,143 @@
+"""Perceptual loss (Johnson et al. 2016): the distance of two images in the feature maps of a frozen network.
+
+Shape letters: B batch, C feature channels, H height, W width.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from monai.networks.layers.simplelayers import SkipConnection
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segguided.config.perceptual import Perceptual
+from segguided.models.segmenter import load_segmenter
+
+# VGG-19 up to relu5_1: channels of its convolutions, with a 2×2 maximum pooling at each None.
+VGG19 = (64, 64, None, 128, 128, None, 256, 256, 256, 256, None, 512, 512, 512, 512, None, 512)
+VGG19_TAPS = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class PerceptualLoss(nn.Module):
+    """Σ w_i · mean |f_i(images) − f_i(targets)| over the maps f_i of `features`, which is frozen.
+
+    `weights` defaults to 1 for the deepest map and half as much for each one before it.
+    """
+
+    def __init__(self, features: nn.Module, weights: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.features, self.weights = features.eval().requires_grad_(False), weights
+
+    def forward(self, images_B1HW: Tensor, targets_B1HW: Tensor) -> Tensor:
+        """The scalar loss of images in [-1, 1]; its gradient reaches `images_B1HW` only."""
+        with torch.no_grad():
+            targets = self.features(targets_B1HW)
+        maps = self.features(images_B1HW)
+        weights = self.weights or [0.5**depth for depth in reversed(range(len(maps)))]
+        distances = [functional.l1_loss(a.float(), b.float()) for a, b in zip(maps, targets, strict=True)]
+        return sum(
+            (w * distance for w, distance in zip(weights, distances, strict=True)),
+            start=images_B1HW.new_zeros(()),
+        )
+
+
+def load_perceptual(
+    settings: Perceptual, weights: Path | None, device: torch.device
+) -> PerceptualLoss | None:
+    """The configured loss, its network read from `weights`; None where the settings name none.
+
+    Raises ValueError where the network's file is missing from the arguments or there is one too many.
+    """
+    if (weights is None) != (settings.kind == "none"):
+        raise ValueError(f"perceptual is {settings.kind}, but its weights are {weights}; mend either")
+    if weights is None:
+        return None
+    if settings.kind == "vgg19":
+        return vgg19_loss(weights).to(device)
+    return segmenter_loss(load_segmenter(weights))
+
+
+def vgg19_loss(weights: Path) -> PerceptualLoss:
+    """SPADE's loss: VGG-19 with the weights of pix2pixHD, 1/32, 1/16, 1/8, 1/4, 1."""
+    features = Vgg19Features()
+    features.load(weights)
+    return PerceptualLoss(features, (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1))
+
+
+def segmenter_loss(segmenter: nn.Module) -> PerceptualLoss:
+    """The loss in the maps of a segmenter's encoder, which knows the anatomy and needs no download."""
+    return PerceptualLoss(EncoderFeatures(segmenter))
+
+
+class Vgg19Features(nn.Module):
+    """The maps relu1_1 … relu5_1 of VGG-19 (Simonyan & Zisserman 2015), modules named as in torchvision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for channels in VGG19:
+            if channels is None:
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
+                before = channels
+        self.features = nn.Sequential(*layers)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, images_B1HW: Tensor) -> list[Tensor]:
+        """Five maps of grey images in [-1, 1], which VGG sees as colour images with ImageNet's statistics."""
+        x_BCHW = ((images_B1HW + 1) / 2 - self.mean) / self.std
+        maps = []
+        for index, layer in enumerate(self.features):
+            x_BCHW = layer(x_BCHW)
+            if index in VGG19_TAPS:
+                maps.append(x_BCHW)
+        return maps
+
+    def load(self, path: Path) -> None:
+        """Fill the layers from a .safetensors or .pth file of torchvision's VGG-19; it may hold more layers.
+
+        Raises ValueError where the file lacks a layer or holds another shape.
+        """
+        given = read_tensors(path)
+        try:
+            self.load_state_dict({name: given[name] for name in self.state_dict()})
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"{path} does not hold VGG-19 under torchvision's names (features.0.weight …): "
+                f"{str(error).splitlines()[-1].strip()}; save vgg19().state_dict() of torchvision there"
+            ) from error
+
+
+def read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """A state dict from .safetensors, or from anything else that torch loads without unpickling code."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+class EncoderFeatures(nn.Module):
+    """The map of each level of the encoder of MONAI's UNet, finest first, the bottleneck last."""
+
+    def __init__(self, unet: nn.Module) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList()
+        block = unet.model
+        while isinstance(block, nn.Sequential) and any(isinstance(part, SkipConnection) for part in block):
+            down, skip, _ = block
+            self.levels.append(down)
+            block = skip.submodule
+        self.levels.append(block)
+
+    def forward(self, images_B1HW: Tensor) -> list[Tensor]:
+        """Maps of images in [-1, 1], as the segmenter was trained on them."""
+        maps, x_BCHW = [], images_B1HW
+        for level in self.levels:
+            x_BCHW = level(x_BCHW)
+            maps.append(x_BCHW)
+        return maps

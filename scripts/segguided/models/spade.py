@@ -1,0 +1,125 @@
+"""SPADE's networks (Park et al., CVPR 2019) of MONAI's parts: an image from a mask, and its judges.
+
+Where MONAI's own SPADENet differs from the paper, these follow the paper: its decoder ends in one channel at
+half size, its scale and shift maps are normalised again, and its discriminators see no smaller image.
+Shape letters: B batch, C feature channels, K mask channels, H height, W width.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from monai.networks.blocks.spade_norm import SPADE
+from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+from monai.networks.nets.spade_network import SPADENetResBlock
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm
+
+from segguided.config.spade import SpadeDiscriminator, SpadeGenerator
+from segguided.models.masks import MaskEncoder
+
+NORMS: dict[str, Any] = {"batch": ("BATCH", {"affine": False}), "instance": "INSTANCE"}
+SLOPE = 0.2  # of every leaky ReLU
+
+
+class Generator(nn.Module):
+    """generator(mask_BHW) -> image_B1HW in [-1, 1]; the mask is all it sees, so one mask gives one image."""
+
+    def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int) -> None:
+        super().__init__()
+        self.encoder = MaskEncoder("onehot", n_classes)
+        widths = settings.channels[::-1]  # coarsest first
+        self.coarsest = image_size >> (len(widths) - 1)
+        self.first = nn.Conv2d(self.encoder.channels, widths[0], 3, padding=1)
+        self.levels = nn.ModuleList()
+        before = widths[0]
+        for level, width in enumerate(widths):
+            count = settings.middle_blocks if level == 1 else 1
+            blocks = [self._block(settings, before if i == 0 else width, width) for i in range(count)]
+            self.levels.append(nn.ModuleList(blocks))
+            before = width
+        self.last = nn.Conv2d(before, 1, 3, padding=1)
+
+    def _block(self, settings: SpadeGenerator, channels_in: int, channels_out: int) -> nn.Module:
+        block = SPADENetResBlock(
+            spatial_dims=2,
+            in_channels=channels_in,
+            out_channels=channels_out,
+            label_nc=self.encoder.channels,
+            spade_intermediate_channels=settings.modulation_channels,
+            norm=NORMS[settings.norm],
+        )
+        for spade in _modules(block, SPADE):
+            # MONAI puts an instance norm behind these, which removes what a mask of one class says.
+            spade.mlp_gamma, spade.mlp_beta = spade.mlp_gamma.conv, spade.mlp_beta.conv
+            for convolution in (spade.mlp_shared.conv, spade.mlp_gamma, spade.mlp_beta):
+                # He et al. 2015: from torch's smaller weights the mask is heard far later.
+                nn.init.kaiming_normal_(convolution.weight)
+                nn.init.zeros_(convolution.bias)
+        return block
+
+    def forward(self, mask_BHW: Tensor) -> Tensor:
+        """An image for each integer class map."""
+        onehot_BKHW = self.encoder(mask_BHW)
+        x_BCHW = self.first(functional.interpolate(onehot_BKHW, size=(self.coarsest, self.coarsest)))
+        for level, blocks in enumerate(self.levels):
+            if level:
+                x_BCHW = functional.interpolate(x_BCHW, scale_factor=2)
+            for block in blocks:
+                x_BCHW = block(x_BCHW, onehot_BKHW)
+        return torch.tanh(self.last(functional.leaky_relu(x_BCHW, SLOPE)).float())
+
+    def convolutions(self) -> Iterator[nn.Module]:
+        """Those that the paper normalises by their largest singular value: the residual blocks' own."""
+        for block in _modules(self, SPADENetResBlock):
+            yield from (getattr(block, n).conv for n in ("conv_0", "conv_1", "conv_s") if hasattr(block, n))
+
+
+class Discriminator(nn.Module):
+    """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of its layers, its judgement last."""
+
+    def __init__(self, settings: SpadeDiscriminator, mask_channels: int) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(
+                spatial_dims=2,
+                channels=settings.channels,
+                in_channels=1 + mask_channels,
+                num_layers_d=settings.layers - 1,  # MONAI does not count the first
+                padding=2,
+                norm="INSTANCE",
+            )
+            for _ in range(settings.scales)
+        )
+
+    def forward(self, image_B1HW: Tensor, onehot_BKHW: Tensor) -> list[list[Tensor]]:
+        """Judgements of every patch, above 0 for real."""
+        x_BCHW, judged = torch.cat([image_B1HW, onehot_BKHW], 1), []
+        for scale, discriminator in enumerate(self.scales):
+            if scale:
+                x_BCHW = functional.avg_pool2d(x_BCHW, 3, stride=2, padding=1, count_include_pad=False)
+            judged.append(discriminator(x_BCHW))
+        return judged
+
+    def convolutions(self) -> Iterator[nn.Module]:
+        """Those that the paper normalises by their largest singular value: all but the first and the last."""
+        for discriminator in self.scales:
+            yield from (layer.conv for layer in list(discriminator)[1:-1])
+
+
+def normalise_spectrally(network: Generator | Discriminator) -> None:
+    """Divide the weights of the network's convolutions by their largest singular value while it trains."""
+    for convolution in network.convolutions():
+        spectral_norm(convolution)
+
+
+def bake_spectral_norm(network: Generator) -> None:
+    """Replace the normalised weights by plain ones of the same value."""
+    for convolution in network.convolutions():
+        parametrize.remove_parametrizations(convolution, "weight")
+
+
+def _modules(network: nn.Module, kind: type) -> list[Any]:
+    return [module for module in network.modules() if isinstance(module, kind)]

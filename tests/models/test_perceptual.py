@@ -1,0 +1,178 @@
+"""Perceptual loss: VGG-19 under torchvision's names, a segmenter's encoder, frozen networks."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from segguided.config.models import Segmenter, Training
+from segguided.config.perceptual import NoPerceptual, SegmenterPerceptual, Vgg19Perceptual
+from segguided.models.perceptual import (
+    EncoderFeatures,
+    Vgg19Features,
+    load_perceptual,
+    segmenter_loss,
+    vgg19_loss,
+)
+from segguided.models.segmenter import build_segmenter
+from segguided.models.storage import save_network
+
+CPU = torch.device("cpu")
+# Index and channels of torchvision's vgg19().features convolutions up to relu5_1, and one beyond.
+TORCHVISION = {
+    0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256),
+    16: (256, 256), 19: (256, 512), 21: (512, 512), 23: (512, 512), 25: (512, 512), 28: (512, 512),
+    30: (512, 512),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def state():
+    torch.manual_seed(0)
+    tensors = {"classifier.0.weight": torch.zeros(4, 4)}
+    for index, (before, after) in TORCHVISION.items():
+        tensors[f"features.{index}.weight"] = torch.randn(after, before, 3, 3) * (2 / (9 * before)) ** 0.5
+        tensors[f"features.{index}.bias"] = torch.randn(after) * 0.1
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def pth(state, tmp_path_factory):
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
+    torch.save(state, path)
+    return path
+
+
+def reference(state, x, last):
+    """relu5_1 and the like by plain functions, from the published description of VGG-19."""
+    for index in range(last + 1):
+        if f"features.{index}.weight" in state:
+            x = nn.functional.conv2d(
+                x, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1
+            )
+        elif index in (4, 9, 18, 27):
+            x = nn.functional.max_pool2d(x, 2)
+        else:
+            x = x.relu()
+    return x
+
+
+def test_vgg_maps_are_those_of_the_weights_with_imagenets_statistics(state, pth):
+    network = Vgg19Features()
+    network.load(pth)
+    images = torch.rand(2, 1, 32, 32) * 2 - 1
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    colour = ((images + 1) / 2).repeat(1, 3, 1, 1).sub(mean.view(3, 1, 1)).div(std.view(3, 1, 1))
+    maps = network(images)
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+        (512, 2, 2),
+    ]
+    for found, last in zip(maps, (1, 6, 11, 20, 29), strict=True):
+        assert torch.allclose(found, reference(state, colour, last), atol=1e-4)
+
+
+def test_safetensors_and_pth_give_the_same_loss_with_spades_weights(state, pth, tmp_path):
+    save_file(state, tmp_path / "vgg19.safetensors")
+    images, targets = torch.rand(2, 2, 1, 32, 32) * 2 - 1
+    one, other = vgg19_loss(pth), vgg19_loss(tmp_path / "vgg19.safetensors")
+    assert one(images, targets) == other(images, targets)
+    distances = [
+        (a - b).abs().mean() for a, b in zip(one.features(images), one.features(targets), strict=True)
+    ]
+    weighted = sum(w * d for w, d in zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), distances, strict=True))
+    assert one(images, targets) == pytest.approx(weighted.item(), rel=1e-5)
+    assert one(images, images) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"features.28.weight": None}, "features.28.weight"),
+        ({"features.0.weight": torch.zeros(64, 1, 3, 3)}, "size mismatch"),
+    ],
+)
+def test_other_weights_are_refused(state, tmp_path, change, reason):
+    path = tmp_path / "other.pth"
+    torch.save({name: value for name, value in (state | change).items() if value is not None}, path)
+    with pytest.raises(
+        ValueError, match=r"other\.pth does not hold VGG-19 under torchvision's names"
+    ) as caught:
+        vgg19_loss(path)
+    assert reason in str(caught.value)
+
+
+def test_a_pickle_that_runs_code_is_never_loaded(tmp_path):
+    torch.save(nn.Linear(1, 1), tmp_path / "network.pth")
+    with pytest.raises(Exception, match="weights_only"):
+        vgg19_loss(tmp_path / "network.pth")
+
+
+def segmenter(channels=(4, 8, 16), residual_units=2):
+    torch.manual_seed(0)
+    training = Training(steps=1, batch_size=1, learning_rate=1)
+    settings = Segmenter(channels=channels, residual_units=residual_units, training=training)
+    return settings, build_segmenter(settings, 2)
+
+
+@pytest.mark.parametrize("residual_units", [0, 2])
+@pytest.mark.parametrize("channels", [(4, 8), (4, 8, 16, 32)])
+def test_a_segmenters_maps_are_those_of_its_encoder_levels(channels, residual_units):
+    _, network = segmenter(channels, residual_units)
+    images = torch.randn(2, 1, 32, 32)
+    maps = EncoderFeatures(network)(images)
+    assert [m.shape[1] for m in maps] == list(channels)
+    assert torch.equal(maps[0], network.model[0](images))
+    seen = []
+    deepest = network.model
+    while len(deepest) == 3 and hasattr(deepest[1], "submodule"):
+        deepest = deepest[1].submodule
+        if not isinstance(deepest, nn.Sequential):
+            break
+    deepest.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    network(images)
+    assert torch.equal(maps[-1], seen[0])
+
+
+def test_the_network_is_frozen_and_the_gradient_reaches_the_images_only():
+    loss = segmenter_loss(segmenter()[1])
+    images, targets = torch.randn(2, 2, 1, 32, 32)
+    images.requires_grad_()
+    targets.requires_grad_()
+    loss(images, targets).backward()
+    assert images.grad.abs().sum() > 0
+    assert targets.grad is None
+    assert all(p.grad is None for p in loss.parameters())
+    assert not loss.features.training
+
+
+def test_the_loss_falls_as_images_come_closer():
+    loss = segmenter_loss(segmenter()[1])
+    images, targets = torch.randn(2, 2, 1, 32, 32)
+    values = [loss(targets + far * (images - targets), targets).item() for far in (0, 0.1, 0.5, 1)]
+    assert values == sorted(values)
+    assert values[0] == 0
+
+
+def test_settings_choose_the_network(pth, tmp_path):
+    settings, network = segmenter()
+    save_network(
+        network, tmp_path / "model.safetensors", {"segmenter": settings.model_dump(), "n_classes": 2}
+    )
+    loss = load_perceptual(
+        SegmenterPerceptual(kind="segmenter", segmenter=settings), tmp_path / "model.safetensors", CPU
+    )
+    images, targets = torch.randn(2, 2, 1, 32, 32)
+    assert loss(images, targets) == segmenter_loss(network)(images, targets)
+    vgg = load_perceptual(Vgg19Perceptual(kind="vgg19", weights=str(pth)), pth, CPU)
+    assert isinstance(vgg.features, Vgg19Features)
+    assert load_perceptual(NoPerceptual(kind="none"), None, CPU) is None
+    for perceptual, weights in (
+        (NoPerceptual(kind="none"), pth),
+        (SegmenterPerceptual(kind="segmenter", segmenter=settings), None),
+    ):
+        with pytest.raises(ValueError, match=f"perceptual is {perceptual.kind}, but its weights are"):
+            load_perceptual(perceptual, weights, CPU)

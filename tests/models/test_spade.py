@@ -1,0 +1,277 @@
+"""SPADE: shapes, the paper's sizes, what the discriminator and the losses see, and that it learns masks."""
+
+import pytest
+import torch
+from monai.networks.blocks.spade_norm import SPADE
+from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from segguided.config.spade import (
+    AdversarialTraining,
+    SpadeDiscriminator,
+    SpadeGenerator,
+    SpadeLosses,
+    SpadeModel,
+)
+from segguided.models.perceptual import PerceptualLoss
+from segguided.models.spade import (
+    Discriminator,
+    Generator,
+    bake_spectral_norm,
+    normalise_spectrally,
+)
+from segguided.models.spade_drawing import make_draw
+from segguided.models.spade_learner import SpadeLearner, adversarial_losses
+
+CPU = torch.device("cpu")
+TINY = SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance")
+PAPER = SpadeGenerator(channels=(64, 128, 256, 512, 1024, 1024))
+
+
+def settings(steps=100, generator=TINY, **training):
+    fields = {"steps": steps, "batch_size": 4, "precision": "fp32", "ema_decay": 0.9} | training
+    fields = {"generator_learning_rate": 2e-3, "discriminator_learning_rate": 2e-3} | fields
+    return SpadeModel(
+        kind="spade",
+        generator=generator,
+        discriminator=SpadeDiscriminator(channels=8, layers=2, scales=2),
+        perceptual={"kind": "none"},
+        training=AdversarialTraining(**fields),
+    )
+
+
+def learner(model, n_classes=2, size=16, perceptual=None):
+    torch.manual_seed(0)
+    return SpadeLearner(
+        Generator(model.generator, n_classes, size), model, perceptual, model.training.steps, CPU
+    )
+
+
+def squares(n=4, size=16):
+    """Images whose grey value follows the class, and their masks."""
+    generator = torch.Generator().manual_seed(0)
+    masks_BHW = torch.zeros(n, size, size, dtype=torch.uint8)
+    for mask_HW in masks_BHW:
+        y, x = torch.randint(0, size // 2, (2,), generator=generator).tolist()
+        mask_HW[y : y + 7, x : x + 7] = 1
+        mask_HW[y + 2 : y + 5, x + 2 : x + 5] = 2
+    return masks_BHW * 100 + 20, masks_BHW
+
+
+@pytest.mark.parametrize(
+    ("channels", "middle_blocks", "norm", "n_classes", "size", "blocks"),
+    [
+        ((8, 16), 1, "instance", 1, 16, [1, 1]),
+        ((8, 16), 2, "batch", 3, 16, [1, 2]),
+        ((4, 8, 8, 16), 2, "batch", 5, 32, [1, 2, 1, 1]),
+    ],
+)
+def test_generator_shapes(channels, middle_blocks, norm, n_classes, size, blocks):
+    network = Generator(
+        SpadeGenerator(channels=channels, middle_blocks=middle_blocks, modulation_channels=8, norm=norm),
+        n_classes,
+        size,
+    )
+    images = network(torch.randint(0, n_classes + 1, (2, size, size), dtype=torch.uint8))
+    assert images.shape == (2, 1, size, size)
+    assert images.abs().max() < 1
+    assert [len(level) for level in network.levels] == blocks
+
+
+@pytest.mark.parametrize(("layers", "scales", "size"), [(2, 1, 16), (4, 2, 64), (3, 3, 32)])
+def test_discriminator_shapes(layers, scales, size):
+    network = Discriminator(SpadeDiscriminator(channels=4, layers=layers, scales=scales), 3)
+    judged = network(torch.zeros(2, 1, size, size), torch.zeros(2, 3, size, size))
+    assert [len(maps) for maps in judged] == [layers + 1] * scales
+    assert all(maps[-1].shape[:2] == (2, 1) for maps in judged)
+    areas = [maps[0].shape[-1] for maps in judged]
+    assert areas == sorted(areas, reverse=True)
+    assert len(set(areas)) == scales
+
+
+@pytest.fixture(scope="module")
+def paper_networks():
+    with torch.device("meta"):
+        return Generator(PAPER, 34, 256), Discriminator(SpadeDiscriminator(), 35)
+
+
+def test_paper_scale_is_spades_own(paper_networks):
+    """The layout of the authors' generator for 256×256 and a discriminator, written down independently."""
+    generator, discriminator = paper_networks
+    wide = [(1024, 1024)] * 3 + [(1024, 512), (512, 256), (256, 128), (128, 64)]
+
+    def convolution(c_in, c_out, kernel, bias=True):
+        return c_in * c_out * kernel**2 + bias * c_out
+
+    def spade(channels):
+        return convolution(35, 128, 3) + 2 * convolution(128, channels, 3)
+
+    def block(c_in, c_out):
+        middle = min(c_in, c_out)
+        size = spade(c_in) + spade(middle) + convolution(c_in, middle, 3) + convolution(middle, c_out, 3)
+        return size + (spade(c_in) + convolution(c_in, c_out, 1) if c_in != c_out else 0)
+
+    expected = convolution(35, 1024, 3) + sum(block(*pair) for pair in wide) + convolution(64, 1, 3)
+    assert sum(p.numel() for p in generator.parameters()) == expected
+    judge = convolution(36, 64, 4) + convolution(512, 1, 4)
+    judge += sum(convolution(c, 2 * c, 4, bias=False) for c in (64, 128, 256))
+    assert sum(p.numel() for p in discriminator.parameters()) == 2 * judge
+    assert generator.coarsest == 8
+
+
+def test_a_mask_of_one_class_is_not_normalised_away():
+    """What SPADE is for: masks of a single class each give another image."""
+    torch.manual_seed(0)
+    network = Generator(TINY, 2, 16)
+    one, other = network(torch.zeros(1, 16, 16)), network(torch.ones(1, 16, 16))
+    assert (one - other).abs().max() > 1e-3
+    assert all(isinstance(s.mlp_gamma, nn.Conv2d) for s in network.modules() if isinstance(s, SPADE))
+
+
+def test_spectral_norm_stands_where_the_paper_has_it_and_is_baked_in():
+    torch.manual_seed(0)
+    generator, discriminator = Generator(TINY, 2, 16), Discriminator(SpadeDiscriminator(channels=4), 3)
+    names = set(generator.state_dict())
+    for network in (generator, discriminator):
+        normalise_spectrally(network)
+        for _ in range(30):
+            for convolution in network.convolutions():
+                convolution.weight  # noqa: B018 - a step of the power iteration
+        largest = [torch.linalg.matrix_norm(c.weight.flatten(1), 2).item() for c in network.convolutions()]
+        assert largest == pytest.approx([1] * len(largest), rel=0.05)
+    assert len(list(generator.convolutions())) == 7
+    assert not any(parametrize.is_parametrized(d[i].conv) for d in discriminator.scales for i in (0, -1))
+    masks = squares()[1]
+    before = generator.eval()(masks)
+    bake_spectral_norm(generator)
+    assert torch.equal(generator(masks), before)
+    assert set(generator.state_dict()) == names
+
+
+def test_the_discriminator_sees_the_mask():
+    torch.manual_seed(0)
+    network = Discriminator(SpadeDiscriminator(channels=4, layers=2), 3)
+    images, masks = squares()
+    images_B1HW, onehot = images[:, None].float(), functional.one_hot(masks.long(), 3).movedim(-1, 1).float()
+    judged, swapped = (network(images_B1HW, o) for o in (onehot, onehot.flip(0)))
+    for one, other in zip(judged, swapped, strict=True):
+        assert (one[-1] - other[-1]).abs().max() > 1e-4
+
+
+def test_the_discriminator_learns_to_refuse_a_wrong_mask():
+    """Real images beside their own masks are real, beside other masks drawn: only the mask tells."""
+    torch.manual_seed(0)
+    images, masks = squares(8)
+    x = images[:, None].float() / 127.5 - 1
+    onehot = functional.one_hot(masks.long(), 3).movedim(-1, 1).float()
+    network = Discriminator(SpadeDiscriminator(channels=8, layers=2), 3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(60):
+        loss = adversarial_losses((network(x, onehot.roll(1, 0)), network(x, onehot)))["discriminator"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 1  # 2 where it cannot tell
+
+
+def test_losses_are_the_papers():
+    """Hinge and feature matching by hand, for two scales of one map and a judgement."""
+    drawn = [[torch.tensor([1.0, 2.0]), torch.tensor([-3.0, 0.5])], [torch.zeros(2), torch.tensor([0.0])]]
+    real = [[torch.tensor([0.0, 0.0]), torch.tensor([3.0, 0.5])], [torch.ones(2), torch.tensor([0.0])]]
+    losses = adversarial_losses((drawn, real))
+    assert losses["adversarial"] == pytest.approx((1.25 + 0) / 2)
+    assert losses["discriminator"] == pytest.approx(((0 + 1.5) / 2 + (0 + 0.5) / 2 + 1 + 1) / 2)
+    assert losses["feature_matching"] == pytest.approx((1.5 + 1) / 2)
+
+
+def test_each_network_gets_the_gradient_of_its_own_loss_alone():
+    """One pass for both gives the gradients of two: the generator's against a detached, and the reverse."""
+    images, masks = squares()
+    one, two = learner(settings()), learner(settings())
+    losses = one._losses(images[:, None].float() / 127.5 - 1, masks)
+    one._backward(losses, 1.0)
+    losses = two._losses(images[:, None].float() / 127.5 - 1, masks)
+    generator = list(two.generator.parameters())
+    total = losses["adversarial"] + 10 * losses["feature_matching"]
+    for parameter, gradient in zip(
+        one.generator.parameters(), torch.autograd.grad(total, generator), strict=True
+    ):
+        assert torch.allclose(parameter.grad, gradient, atol=1e-6)
+    two = learner(settings())
+    with torch.no_grad():
+        drawn = two.generator(masks)
+    loss = adversarial_losses(two._judge(drawn, images[:, None].float() / 127.5 - 1, masks))["discriminator"]
+    loss.backward()
+    for a, b in zip(one.discriminator.parameters(), two.discriminator.parameters(), strict=True):
+        assert torch.allclose(a.grad, b.grad, atol=1e-6)
+
+
+def test_micro_batches_add_up_to_the_batch():
+    images, masks = squares()
+    whole, parts = learner(settings()), learner(settings(micro_batch=1))
+    for one in (whole, parts):
+        one.descent.step = one.opposed.step = lambda: None  # keep the gradients
+    sums = [one.update(images, masks, torch.Generator()) for one in (whole, parts)]
+    assert sums[0].keys() == sums[1].keys()
+    for name, loss in sums[0].items():
+        assert loss.item() == pytest.approx(sums[1][name].item(), rel=0.02)
+    a, b = (torch.cat([p.grad.flatten() for p in one.generator.parameters()]) for one in (whole, parts))
+    assert functional.cosine_similarity(a, b, dim=0) > 0.99
+
+
+@pytest.fixture(scope="module")
+def overfitted():
+    images, masks = squares()
+    model = settings(80)
+    one = learner(model)
+    for _ in range(80):
+        one.update(images, masks, torch.Generator())
+    return one.finished(), images, masks
+
+
+def test_overfits_four_images(overfitted):
+    network, images, masks = overfitted
+    drawn = make_draw(network.eval(), "fp32")(masks, [])
+    assert (drawn.float() - images.float()).abs().mean() < 12
+
+
+def test_swapping_the_mask_changes_the_image_as_it_should(overfitted):
+    network, images, masks = overfitted
+    drawn = make_draw(network.eval(), "fp32")(masks.flip(0), []).float()
+    assert (drawn - images.flip(0).float()).abs().mean() * 2 < (drawn - images.float()).abs().mean()
+
+
+def test_the_perceptual_loss_reaches_the_generator_alone():
+    images, masks = squares()
+    features = nn.Conv2d(1, 4, 3)
+    features_list = nn.Module()
+    features_list.conv, features_list.forward = features, lambda x: [features(x)]
+    weights = SpadeLosses(adversarial=0, feature_matching=0, perceptual=10)
+    model = settings().model_copy(update={"losses": weights})
+    one = learner(model, perceptual=PerceptualLoss(features_list))
+    first = one.update(images, masks, torch.Generator())["perceptual"]
+    for _ in range(30):
+        last = one.update(images, masks, torch.Generator())["perceptual"]
+    assert last < first / 2
+    assert features.weight.grad is None
+
+
+def test_rates_are_constant_and_then_fall_to_zero():
+    images, masks = squares()
+    one = learner(
+        settings(10, decay_share=0.4, generator_learning_rate=1e-4, discriminator_learning_rate=4e-4)
+    )
+    rates = []
+    for _ in range(10):
+        rates.append([d.optimizer.param_groups[0]["lr"] for d in (one.descent, one.opposed)])
+        one.update(images, masks, torch.Generator())
+    assert [r for r, _ in rates] == pytest.approx([1e-4] * 7 + [7.5e-5, 5e-5, 2.5e-5])
+    assert [r for _, r in rates] == pytest.approx([4 * r for r, _ in rates])
+    assert one.descent.optimizer.param_groups[0]["betas"] == (0.0, 0.9)
+
+
+def test_judges_are_monais():
+    judges = Discriminator(SpadeDiscriminator(), 3).scales
+    assert all(isinstance(judge, PatchDiscriminator) for judge in judges)
