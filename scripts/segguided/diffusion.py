@@ -1,33 +1,45 @@
 """The noise schedule, the training loss (equation 1 of the paper) and sampling, on diffusers' schedulers.
 
-Shape letters: B batch, C image channels (1), H height, W width. Images are scaled to [-1, 1].
+Shape letters: B batch, C channels (1, or those of a latent), H height, W width. Images are scaled to [-1, 1].
 """
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from segguided.config.models import DenoiserSettings, Sampling
+from segguided.config.models import NoiseSchedule, PredictionType, Sampling
 
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW
 
 
-def _schedule(model: DenoiserSettings) -> dict[str, Any]:
+class Process(Protocol):
+    """The settings of a diffusion, of images or of latents."""
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """How noise grows."""
+
+    @property
+    def prediction_type(self) -> PredictionType:
+        """What the network predicts."""
+
+
+def _schedule(model: Process) -> dict[str, Any]:
     return {
         "num_train_timesteps": model.schedule.timesteps,
         "beta_start": model.schedule.beta_start,
         "beta_end": model.schedule.beta_end,
-        "beta_schedule": "linear",
+        "beta_schedule": model.schedule.growth,
         "prediction_type": model.prediction_type,
     }
 
 
-def noise_schedule(model: DenoiserSettings) -> DDPMScheduler:
+def noise_schedule(model: Process) -> DDPMScheduler:
     """The forward process q(x_t | x0) the model is trained on."""
     return DDPMScheduler(**_schedule(model))
 
@@ -72,29 +84,31 @@ def loss_weight(schedule: DDPMScheduler, t_B: Tensor, min_snr_gamma: float | Non
     return snr_B.clamp(max=min_snr_gamma) / plain_B[schedule.config["prediction_type"]]
 
 
-def initial_noise(seed: int, names: Sequence[str], size: int) -> Tensor:
-    """x_T of each image (B, 1, size, size), a function of (seed, mask id) alone.
+def initial_noise(seed: int, names: Sequence[str], size: int, channels: int = 1) -> Tensor:
+    """x_T of each image (B, channels, size, size), a function of (seed, mask id) alone.
 
     Drawn on the CPU by NumPy's Philox, so it is the same on every device, in any batch and any order.
     """
-    return torch.stack([torch.from_numpy(_noise(seed, name, size)) for name in names])[:, None]
+    return torch.stack([torch.from_numpy(_noise(seed, name, (channels, size, size))) for name in names])
 
 
-def _noise(seed: int, name: str, size: int) -> np.ndarray:
+def _noise(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
     key = blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest()
     philox = np.random.Philox(key=np.frombuffer(key, np.uint64))
-    return np.random.Generator(philox).standard_normal((size, size), np.float32)
+    return np.random.Generator(philox).standard_normal(shape, np.float32)
 
 
-def ddim_scheduler(model: DenoiserSettings, timestep_spacing: str) -> DDIMScheduler:
-    """diffusers' DDIM scheduler (η = 0) of the model's noise schedule."""
-    return DDIMScheduler(**_schedule(model), timestep_spacing=timestep_spacing)
+def ddim_scheduler(model: Process, timestep_spacing: str, *, bounded: bool = True) -> DDIMScheduler:
+    """diffusers' DDIM scheduler (η = 0) of the model's noise schedule; `bounded`: x0 lies in [-1, 1]."""
+    return DDIMScheduler(**_schedule(model), timestep_spacing=timestep_spacing, clip_sample=bounded)
 
 
-def make_sampler(model: DenoiserSettings, sampling: Sampling) -> DDIMScheduler | DPMSolverMultistepScheduler:
-    """diffusers' scheduler for the configured sampler, its timesteps set."""
+def make_sampler(
+    model: Process, sampling: Sampling, *, bounded: bool = True
+) -> DDIMScheduler | DPMSolverMultistepScheduler:
+    """diffusers' scheduler for the configured sampler, its timesteps set; `bounded`: x0 lies in [-1, 1]."""
     if sampling.sampler == "ddim":
-        scheduler = ddim_scheduler(model, sampling.timestep_spacing)
+        scheduler = ddim_scheduler(model, sampling.timestep_spacing, bounded=bounded)
     else:
         scheduler = DPMSolverMultistepScheduler(
             **_schedule(model),
@@ -116,12 +130,14 @@ def sample(
     scheduler: DDIMScheduler | DPMSolverMultistepScheduler,
     x_BCHW: Tensor,
     mask_BHW: Tensor,
+    *,
+    bounded: bool = True,
 ) -> Tensor:
-    """x0 in [-1, 1] from the initial noise `x_BCHW`, under the same mask at every step."""
+    """x0 from the initial noise `x_BCHW`, under the same mask at every step; `bounded`: cut to [-1, 1]."""
     scheduler.set_timesteps(
         scheduler.num_inference_steps, device=x_BCHW.device
     )  # a multistep solver keeps history
     for t in scheduler.timesteps:
         prediction = denoiser(x_BCHW, t.expand(len(x_BCHW)), mask_BHW).float()
         x_BCHW = scheduler.step(prediction, t, x_BCHW).prev_sample
-    return x_BCHW.clamp(-1, 1)
+    return x_BCHW.clamp(-1, 1) if bounded else x_BCHW

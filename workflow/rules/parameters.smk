@@ -4,6 +4,8 @@
 import json
 import shlex
 
+from segguided.config.controlnet import AutoencoderStage, LatentStage
+
 
 def compact(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -43,6 +45,20 @@ def model_json(wildcards):
 
 def image_size(wildcards):
     return CONFIG.datasets[wildcards.dataset].image_size
+
+
+def autoencoder_stage_json(wildcards):
+    model = CONFIG.models[wildcards.model]
+    return AutoencoderStage.of(model.init, model.autoencoder).to_json()
+
+
+def latent_stage_json(wildcards):
+    model = CONFIG.models[wildcards.model]
+    return LatentStage.of(model.init, model.latent).to_json()
+
+
+def control_json(wildcards):
+    return CONFIG.models[wildcards.model].control.to_json()
 
 
 def count_classes(wildcards):

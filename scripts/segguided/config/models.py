@@ -61,8 +61,9 @@ class Unet(Settings):
 
 
 class NoiseSchedule(Settings):
-    """The linear schedule of DDPM."""
+    """The noise of DDPM: β grows linearly, or, as in Stable Diffusion, √β does (`scaled_linear`)."""
 
+    growth: Literal["linear", "scaled_linear"] = "linear"
     timesteps: int = Field(default=1000, ge=2)
     beta_start: float = Field(default=1e-4, gt=0, lt=1)
     beta_end: float = Field(default=0.02, gt=0, lt=1)
@@ -75,6 +76,9 @@ class NoiseSchedule(Settings):
                 "swap them"
             )
         return self
+
+
+PredictionType = Literal["epsilon", "v_prediction", "sample"]  # sample: x0 itself
 
 
 class ModelSettings(Settings):
@@ -105,7 +109,7 @@ class ModelSettings(Settings):
 class DenoiserSettings(ModelSettings):
     """What sampling asks of a model whose images are drawn from noise, step by step."""
 
-    prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"  # sample: x0 itself
+    prediction_type: PredictionType = "epsilon"
     schedule: NoiseSchedule = NoiseSchedule()
 
     @property

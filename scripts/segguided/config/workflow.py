@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from segguided.config.base import NAME, Settings
+from segguided.config.controlnet import ControlNetModel
 from segguided.config.data import Dataset
 from segguided.config.evaluation import Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
@@ -18,7 +19,7 @@ REAL = "real"  # the train_set of the segmenter that measures; no model may take
 Name = Annotated[str, Field(pattern=NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
-Model = Annotated[DiffusionModel | ImportedModel, Field(discriminator="kind")]
+Model = Annotated[ControlNetModel | DiffusionModel | ImportedModel, Field(discriminator="kind")]
 
 
 class Grid(Settings):
@@ -81,8 +82,8 @@ class Config(Settings):
             timesteps = self.models[name].timesteps
             if timesteps is not None and self.sampling.steps > timesteps:
                 raise ValueError(
-                    f"sampling.steps is {self.sampling.steps}, but models.{name}.schedule has only "
-                    f"{timesteps} timesteps; lower the one or raise the other"
+                    f"sampling.steps is {self.sampling.steps}, but the noise schedule of models.{name} has "
+                    f"only {timesteps} timesteps; lower the one or raise the other"
                 )
         return self
 

@@ -1,0 +1,38 @@
+"""Draw one image from a trained latent diffusion ControlNet for every mask of one or more slice sets."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from segguided.cli import run
+from segguided.config.models import Sampling
+from segguided.devices import pick_device
+from segguided.generation import add_arguments, write_sets
+from segguided.models.controlnet import load_pipeline, make_draw
+
+
+def generate_controlnet(
+    weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path], seed: int
+) -> None:
+    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`."""
+    pipeline, process = load_pipeline(weights, pick_device())
+    write_sets(make_draw(pipeline, process, sampling, seed), sets, outputs, sampling.batch_size)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    generate_controlnet(a.weights, a.sampling, a.sets, a.outputs, a.seed)
+
+
+if __name__ == "__main__":
+    run(main)

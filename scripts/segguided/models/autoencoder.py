@@ -1,0 +1,119 @@
+"""Stage 1 of the latent diffusion baseline: diffusers' AutoencoderKL on grey images (Rombach et al. 2022).
+
+Shape letters: B batch, C latent channels, H height, W width, h and w those of the latent.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from segguided import diffusion
+from segguided.config.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
+from segguided.devices import autocast
+from segguided.models.descent import Descent
+from segguided.models.stable_diffusion import load_part
+from segguided.models.storage import load_weights, read_description
+
+LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
+
+
+def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
+    """The autoencoder stage 1 starts from: Stable Diffusion's, or a random one of the given size."""
+    if isinstance(start, Pretrained):
+        return load_part(start.source, "vae", AutoencoderKL)
+    levels = len(start.channels)
+    return AutoencoderKL(
+        in_channels=3,  # as Stable Diffusion's, so that both take and give the same
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=start.channels,
+        layers_per_block=start.layers_per_block,
+        latent_channels=start.latent_channels,
+        norm_num_groups=start.norm_groups,
+        mid_block_add_attention=start.attention,
+    )
+
+
+def config_of(network: nn.Module) -> dict[str, Any]:
+    """What rebuilds a diffusers network, as JSON holds it; where it was loaded from is left out."""
+    config = json.loads(network.to_json_string())
+    return {name: value for name, value in config.items() if name != "_name_or_path"}
+
+
+def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
+    """The autoencoder that stage 1 wrote, in evaluation mode."""
+    network = AutoencoderKL.from_config(read_description(weights)["autoencoder"])
+    return load_weights(network, weights, device)
+
+
+def downsampling(autoencoder: AutoencoderKL) -> int:
+    """Image pixels along the side of one latent position."""
+    return 1 << (len(autoencoder.config["block_out_channels"]) - 1)
+
+
+def encode(autoencoder: AutoencoderKL, x_B1HW: Tensor) -> Tensor:
+    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance. The grey image stands in every channel."""
+    channels = autoencoder.config["in_channels"]
+    return autoencoder.encode(x_B1HW.expand(-1, channels, -1, -1)).latent_dist.parameters
+
+
+def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor) -> Tensor:
+    """Grey images (B, 1, H, W) of latents: the mean of the decoder's channels."""
+    return autoencoder.decode(z_BCHW).sample.mean(1, keepdim=True)
+
+
+def sample_posterior(moments_B2CHW: Tensor, generator: torch.Generator) -> Tensor:
+    """z ~ q(z | x), shape (B, C, h, w), float32."""
+    mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
+    noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator, device=mean_BCHW.device)
+    return mean_BCHW + (0.5 * logvar_BCHW.clamp(*LOGVAR)).exp() * noise_BCHW
+
+
+def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
+    """KL(q(z | x) ‖ N(0, 1)), the mean over all latent elements."""
+    mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
+    logvar_BCHW = logvar_BCHW.clamp(*LOGVAR)
+    return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).mean()
+
+
+class AutoencoderLearner:
+    """Trains an AutoencoderKL: absolute error of the reconstruction, and a little KL divergence."""
+
+    def __init__(
+        self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
+    ) -> None:
+        self.network, self.device = network, device
+        self.kl_weight, self.precision = settings.kl_weight, settings.training.precision
+        self.descent = Descent(network, settings.training, steps)
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step on a batch of uint8 images; the masks play no part."""
+        x_B1HW = diffusion.to_signal(images_BHW)
+        with autocast(self.device, self.precision):
+            moments_B2CHW = encode(self.network, x_B1HW)
+            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, generator))
+        error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
+        loss = error + self.kl_weight * kl
+        self.descent.descend(loss)
+        return {"loss": loss.detach(), "reconstruction": error.detach(), "kl": kl.detach()}
+
+    def after_epoch(self) -> dict[str, float]:
+        """Nothing is measured between epochs."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule."""
+        return self.descent.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.descent.load_state_dict(state)
+
+    def finished(self) -> nn.Module:
+        """The autoencoder with its averaged weights."""
+        return self.descent.averaged()

@@ -1,0 +1,126 @@
+"""Stage 3 of the latent diffusion baseline: ControlNet (Zhang et al. 2023) on diffusers' ControlNetModel.
+
+Shape letters: B batch, C latent channels, H height, W width of image and mask, h and w those of the latent.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from torch import Tensor, nn
+
+from segguided import diffusion
+from segguided.config.controlnet import ControlTraining, LatentTraining
+from segguided.config.models import Sampling
+from segguided.devices import autocast
+from segguided.generation import Draw
+from segguided.models.autoencoder import config_of, decode, downsampling
+from segguided.models.denoiser import MaskEncoder
+from segguided.models.latent import LatentDenoiser
+from segguided.models.storage import load_weights, read_description
+
+
+class ControlledDenoiser(nn.Module):
+    """model(x_BChw, t_B, mask_BHW) -> prediction_BChw: the UNet, steered by a ControlNet with the mask."""
+
+    def __init__(self, denoiser: LatentDenoiser, control: ControlNetModel, encoder: MaskEncoder) -> None:
+        super().__init__()
+        self.denoiser, self.control, self.encoder = denoiser, control, encoder
+
+    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
+        """The UNet's prediction with the ControlNet's features added to its skip connections."""
+        prompt_BLD = self.denoiser.prompt_1LD.expand(len(x_BCHW), -1, -1)
+        hint_BKHW = self.encoder(mask_BHW)
+        down, middle = self.control(x_BCHW, t_B, prompt_BLD, hint_BKHW, return_dict=False)
+        return self.denoiser.unet(
+            x_BCHW,
+            t_B,
+            prompt_BLD,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+
+    def trained(self, sd_locked: bool) -> nn.Module:
+        """What stage 3 trains: the ControlNet and, unless `sd_locked`, the UNet's decoder."""
+        unet = self.denoiser.unet
+        decoder = [] if sd_locked else [unet.up_blocks, unet.conv_norm_out, unet.conv_out]
+        return nn.ModuleList([self.control, *decoder])
+
+
+class LatentPipeline(nn.Module):
+    """All that generation needs, in one set of weights: autoencoder, UNet, empty prompt and ControlNet."""
+
+    def __init__(
+        self, autoencoder: AutoencoderKL, denoiser: ControlledDenoiser, scaling_factor: float
+    ) -> None:
+        super().__init__()
+        self.autoencoder, self.denoiser, self.scaling_factor = autoencoder, denoiser, scaling_factor
+
+    def description(self) -> dict[str, Any]:
+        """What `load_pipeline` rebuilds the networks from."""
+        return {
+            "autoencoder": config_of(self.autoencoder),
+            "unet": config_of(self.denoiser.denoiser.unet),
+            "control": config_of(self.denoiser.control),
+            "conditioning": self.denoiser.encoder.conditioning,
+            "prompt_shape": list(self.denoiser.denoiser.prompt_1LD.shape),
+            "scaling_factor": self.scaling_factor,
+        }
+
+
+def add_control(
+    denoiser: LatentDenoiser, autoencoder: AutoencoderKL, settings: ControlTraining, n_classes: int
+) -> ControlledDenoiser:
+    """The denoiser with a fresh ControlNet: a copy of its encoder that changes nothing yet.
+
+    Raises ValueError where the hint would not shrink to the size of the latent.
+    """
+    side, levels = downsampling(autoencoder), len(settings.hint_channels)
+    if side != 1 << (levels - 1):
+        raise ValueError(
+            f"the autoencoder shrinks images {side}-fold, but control.hint_channels with {levels} levels "
+            f"shrinks masks {1 << (levels - 1)}-fold; give it {side.bit_length()} levels"
+        )
+    encoder = MaskEncoder(settings.conditioning, n_classes)
+    control = ControlNetModel.from_unet(
+        denoiser.unet,
+        conditioning_embedding_out_channels=settings.hint_channels,
+        conditioning_channels=encoder.channels,
+    )
+    return ControlledDenoiser(denoiser, control, encoder)
+
+
+def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, LatentTraining]:
+    """A trained pipeline on `device`, in evaluation mode, and the diffusion it was trained on."""
+    description = read_description(weights)
+    parts = description["networks"]
+    unet = UNet2DConditionModel.from_config(parts["unet"])
+    denoiser = ControlledDenoiser(
+        LatentDenoiser(unet, torch.empty(parts["prompt_shape"])),
+        ControlNetModel.from_config(parts["control"]),
+        MaskEncoder(parts["conditioning"], description["n_classes"]),
+    )
+    autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
+    pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
+    load_weights(pipeline, weights, device)
+    return pipeline, LatentTraining.model_validate(description["latent"])
+
+
+def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Draw:
+    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
+    sampler = diffusion.make_sampler(process, sampling, bounded=False)
+    device, side = next(pipeline.parameters()).device, downsampling(pipeline.autoencoder)
+    channels = pipeline.autoencoder.config["latent_channels"]
+
+    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        noise_BCHW = diffusion.initial_noise(seed, names, masks_BHW.shape[-1] // side, channels).to(device)
+        with autocast(device, sampling.precision):
+            z_BCHW = diffusion.sample(
+                pipeline.denoiser, sampler, noise_BCHW, masks_BHW.to(device), bounded=False
+            )
+        with torch.inference_mode():
+            return diffusion.to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
+
+    return draw

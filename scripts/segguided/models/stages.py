@@ -1,0 +1,78 @@
+"""What the three training stages of latent diffusion share: arguments, the stages before, their cost."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+
+from segguided.config.controlnet import LatentStage
+from segguided.files import sha256_of
+from segguided.models.autoencoder import load_autoencoder
+from segguided.models.latent import LatentDenoiser, load_denoiser
+from segguided.models.storage import read_description
+from segguided.training import Cost
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line that the scripts of the three stages share."""
+    parser.add_argument(
+        "--slices", type=Path, nargs="+", required=True, help="slice files of the training patients"
+    )
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
+
+
+class Earlier:
+    """The two stages before the ControlNet, by the weights they wrote."""
+
+    def __init__(self, autoencoder: Path, latent: Path) -> None:
+        """Raises ValueError where the UNet was trained on another autoencoder's latents."""
+        self.autoencoder, self.latent = autoencoder, latent
+        if self._latent["autoencoder_sha256"] != sha256_of(autoencoder):
+            raise ValueError(
+                f"{latent} was trained on the latents of another autoencoder than {autoencoder}; "
+                "run train_latent_diffusion again"
+            )
+        self.process = LatentStage.model_validate(self._latent["stage"]).settings
+        self.scaling_factor: float = self._latent["scaling_factor"]
+
+    def load(self, device: torch.device) -> tuple[AutoencoderKL, LatentDenoiser]:
+        """The trained autoencoder and UNet."""
+        return load_autoencoder(self.autoencoder, device), load_denoiser(self.latent, device)
+
+    def description(self) -> dict[str, Any]:
+        """What the final config.json tells of the first two stages."""
+        start = self._latent["stage"]["start"]
+        return {
+            "init": start if start.get("kind") == "pretrained" else {"kind": "scratch"},
+            "autoencoder_sha256": self._latent["autoencoder_sha256"],
+            "latent_sha256": sha256_of(self.latent),
+            "latent": self.process.model_dump(),
+        }
+
+    @property
+    def costs(self) -> dict[str, dict[str, int]]:
+        """What each of them computed."""
+        return {
+            "autoencoder": read_description(self.autoencoder)["training"],
+            "latent": self._latent["training"],
+        }
+
+    @cached_property
+    def _latent(self) -> dict[str, Any]:
+        return read_description(self.latent)
+
+
+def total_cost(stages: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """The costs of all stages, added up and one by one."""
+    total = {name: sum(stage[name] for stage in stages.values()) for name in asdict(Cost(0, 0, 0))}
+    return {"training": total, "stages": {name: dict(cost) for name, cost in stages.items()}}

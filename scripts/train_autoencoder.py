@@ -1,0 +1,54 @@
+"""Train the autoencoder of a latent diffusion model on the slices of the training patients."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import run
+from segguided.config.controlnet import AutoencoderStage
+from segguided.data.slices import read_slices
+from segguided.devices import pick_device
+from segguided.models.autoencoder import AutoencoderLearner, config_of, start_autoencoder
+from segguided.models.stages import add_arguments
+from segguided.models.storage import save_network
+from segguided.training import Batches, Plan, fit
+
+
+def train_autoencoder(
+    slices: list[Path], stage: AutoencoderStage, seed: int, output: Path, checkpoint_seconds: float
+) -> None:
+    """Write model.safetensors to `output`, with config.json and history.csv beside it."""
+    data, device = read_slices(slices), pick_device()
+    plan = Plan.of(stage.settings.training, len(data))
+    torch.manual_seed(seed)
+    network = start_autoencoder(stage.start).to(device)
+    learner = AutoencoderLearner(network, stage.settings, plan.steps, device)
+    description = {"stage": stage.model_dump(), "autoencoder": config_of(network), "seed": seed}
+    checkpoint = Checkpoint(
+        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+    )
+    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
+    save_network(learner.finished(), output, description | {"training": asdict(cost)})
+    checkpoint.remove()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--stage", type=AutoencoderStage.from_json, required=True, help="settings, JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    train_autoencoder(a.slices, a.stage, a.seed, a.output, a.checkpoint_seconds)
+
+
+if __name__ == "__main__":
+    run(main)

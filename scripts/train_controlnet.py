@@ -1,0 +1,84 @@
+"""Train a ControlNet, which brings the masks into a trained latent diffusion model."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import run
+from segguided.config.controlnet import ControlTraining
+from segguided.data.slices import read_slices
+from segguided.devices import pick_device
+from segguided.models.controlnet import LatentPipeline, add_control
+from segguided.models.latent import LatentLearner, encoded
+from segguided.models.stages import Earlier, add_arguments, total_cost
+from segguided.models.storage import save_network
+from segguided.training import Plan, fit
+
+
+def train_controlnet(
+    slices: list[Path],
+    earlier: Earlier,
+    settings: ControlTraining,
+    n_classes: int,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float,
+) -> None:
+    """Write all three stages' networks to `output`, with config.json and history.csv beside it."""
+    data, device = read_slices(slices), pick_device()
+    plan, vae, denoiser = Plan.of(settings.training, len(data)), *earlier.load(device)
+    torch.manual_seed(seed)
+    network = add_control(denoiser, vae, settings, n_classes).to(device)
+    pipeline = LatentPipeline(vae, network, earlier.scaling_factor)
+    description = {
+        "kind": "controlnet",
+        **earlier.description(),
+        "control": settings.model_dump(),
+        "networks": pipeline.description(),
+        "n_classes": n_classes,
+        "seed": seed,
+    }
+    learner = LatentLearner(
+        network,
+        network.trained(settings.sd_locked),
+        earlier.process,
+        settings.training,
+        earlier.scaling_factor,
+        plan.steps,
+        device,
+    )
+    checkpoint = Checkpoint(
+        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+    )
+    with encoded(vae, data, output.with_name("latents.npy"), device) as batches:
+        cost = fit(learner, batches, plan, seed, checkpoint, output.with_name("history.csv"))
+    learner.finished()
+    costs = {**earlier.costs, "control": asdict(cost)}
+    save_network(pipeline, output, description | total_cost(costs))
+    checkpoint.remove()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--autoencoder", type=Path, required=True, help="model.safetensors of stage 1")
+    parser.add_argument("--latent", type=Path, required=True, help="model.safetensors of stage 2")
+    parser.add_argument("--control", type=ControlTraining.from_json, required=True, help="settings, JSON")
+    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    earlier = Earlier(a.autoencoder, a.latent)
+    train_controlnet(a.slices, earlier, a.control, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
+if __name__ == "__main__":
+    run(main)

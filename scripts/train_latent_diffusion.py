@@ -1,0 +1,73 @@
+"""Train the UNet of a latent diffusion model, without masks, on the latents of a trained autoencoder."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import run
+from segguided.config.controlnet import LatentStage, Pretrained
+from segguided.data.slices import read_slices
+from segguided.devices import pick_device
+from segguided.files import sha256_of
+from segguided.models.autoencoder import config_of, load_autoencoder
+from segguided.models.latent import LatentLearner, encoded, start_denoiser
+from segguided.models.stages import add_arguments
+from segguided.models.storage import save_network
+from segguided.training import Plan, fit
+
+
+def train_latent_diffusion(
+    slices: list[Path],
+    autoencoder: Path,
+    stage: LatentStage,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float,
+) -> None:
+    """Write model.safetensors to `output`, with config.json and history.csv beside it."""
+    data, device, settings = read_slices(slices), pick_device(), stage.settings
+    plan, vae = Plan.of(settings.training, len(data)), load_autoencoder(autoencoder, device)
+    torch.manual_seed(seed)
+    network = start_denoiser(stage.start, vae.config["latent_channels"]).to(device)
+    with encoded(vae, data, output.with_name("latents.npy"), device) as batches:
+        # A pretrained UNet expects latents of the scale it was trained on.
+        kept = isinstance(stage.start, Pretrained)
+        scale = vae.config["scaling_factor"] if kept else batches.scaling_factor()
+        learner = LatentLearner(network, network.unet, settings, settings.training, scale, plan.steps, device)
+        description = {
+            "stage": stage.model_dump(),
+            "unet": config_of(network.unet),
+            "prompt_shape": list(network.prompt_1LD.shape),
+            "scaling_factor": scale,
+            "autoencoder_sha256": sha256_of(autoencoder),
+            "seed": seed,
+        }
+        checkpoint = Checkpoint(
+            output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+        )
+        cost = fit(learner, batches, plan, seed, checkpoint, output.with_name("history.csv"))
+    save_network(learner.finished(), output, description | {"training": asdict(cost)})
+    checkpoint.remove()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument("--autoencoder", type=Path, required=True, help="its model.safetensors")
+    parser.add_argument("--stage", type=LatentStage.from_json, required=True, help="settings, JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    a = parse_arguments()
+    torch.set_num_threads(a.threads)
+    train_latent_diffusion(a.slices, a.autoencoder, a.stage, a.seed, a.output, a.checkpoint_seconds)
+
+
+if __name__ == "__main__":
+    run(main)

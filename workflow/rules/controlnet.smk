@@ -1,0 +1,142 @@
+# The latent-diffusion baseline: an autoencoder, a UNet on its latents, a ControlNet that brings in the masks.
+# Each stage resumes as the other trainings do; the last one's weights hold all three.
+
+
+rule train_autoencoder:
+    input:
+        script="scripts/train_autoencoder.py",
+        library=library("train_autoencoder"),
+        slices=training_slices,
+    output:
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
+        history="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/history.csv",
+    log:
+        "<logs>/train_autoencoder/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_autoencoder/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("controlnet"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="24h",
+    params:
+        stage=autoencoder_stage_json,
+    message:
+        "Training the autoencoder of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --stage {params.stage:q}"
+        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule train_latent_diffusion:
+    input:
+        script="scripts/train_latent_diffusion.py",
+        library=library("train_latent_diffusion"),
+        slices=training_slices,
+        autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
+        autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
+    output:
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/latent/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/latent/config.json",
+        history="<results>/runs/{dataset}/{model}/seed{seed}/latent/history.csv",
+    log:
+        "<logs>/train_latent_diffusion/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_latent_diffusion/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("controlnet"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="48h",
+    params:
+        stage=latent_stage_json,
+    message:
+        "Training the UNet of {wildcards.model} on latents of {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --autoencoder {input.autoencoder:q}"
+        " --stage {params.stage:q}"
+        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule train_controlnet:
+    input:
+        script="scripts/train_controlnet.py",
+        library=library("train_controlnet"),
+        slices=training_slices,
+        autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
+        autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
+        latent="<results>/runs/{dataset}/{model}/seed{seed}/latent/model.safetensors",
+        latent_config="<results>/runs/{dataset}/{model}/seed{seed}/latent/config.json",
+    output:
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        history="<results>/runs/{dataset}/{model}/seed{seed}/history.csv",
+    log:
+        "<logs>/train_controlnet/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_controlnet/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("controlnet"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="48h",
+    params:
+        control=control_json,
+        classes=count_classes,
+    message:
+        "Training the ControlNet of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
+        " python {input.script} --slices {input.slices:q} --autoencoder {input.autoencoder:q}"
+        " --latent {input.latent:q} --control {params.control:q} --classes {params.classes}"
+        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+
+
+rule generate_controlnet:
+    input:
+        script="scripts/generate_controlnet.py",
+        library=library("generate_controlnet"),
+        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        test=test_slices,
+        held_out=held_out_slices,
+    output:
+        test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
+        held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+    log:
+        "<logs>/generate_controlnet/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate_controlnet/{dataset}/{model}/seed{seed}.tsv"
+    wildcard_constraints:
+        model=models_of("controlnet"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime="8h",
+    params:
+        sampling=CONFIG.sampling.to_json(),
+    message:
+        "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q}"
+        " --slices {input.test:q} --output {output.test:q}"
+        " --slices {input.held_out:q} --output {output.held_out:q}"
+        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"
