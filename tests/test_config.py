@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 DELETED = object()
 IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
+SCRATCH = {"kind": "scratch", "autoencoder": {"channels": [32, 32]}, "unet": {"channels": [32, 64]}}
 
 
 def read(name: str) -> Any:
@@ -120,6 +121,14 @@ SENTENCES = [
     ("datasets/breast-phantom/split/test", 0, "datasets.breast-phantom.split.test: expected a number of at least 1, got 0"),
     ("models/segguided/training/steps", 5, "models.segguided.training: expected either epochs or steps, got both; set one"),
     ("models/segguided/training/epochs", None, "models.segguided.training: expected either epochs or steps, got neither; set one"),
+    ("models/controlnet/init", {"kind": "pretrain"}, "models.controlnet.init.kind is 'pretrain'; the known kinds are pretrained, scratch"),
+    ("models/controlnet/init/sources", "x", "unknown key models.controlnet.init.sources; did you mean source?"),
+    ("models/controlnet/control/sd_locked", 3, "models.controlnet.control.sd_locked: expected true or false, got 3"),
+    ("models/controlnet/control/hint_channels", [], "models.controlnet.control.hint_channels: expected at least 1 in the list, got []"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32, 48]}}, "channels [48] are not multiples of norm_groups=32; change either"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32], "attention_levels": [1]}}, "attention_levels names 1, but 1 levels count from 0"),
+    ("models/controlnet/init", SCRATCH | {"unet": {"channels": [32], "attention_levels": [0], "attention_heads": 5}}, "32 channels at level 0 do not divide among 5 attention_heads"),
+    ("models/controlnet/init", SCRATCH, "control.hint_channels has 4 levels and init.autoencoder.channels 2: mask and image must shrink alike"),
     ("models/segguided/unet/norm_groups", 48, "are not multiples of norm_groups=48; change either"),
     ("models/segguided/unet/attention_levels", [6], "attention_levels [6] do not exist; 6 levels count from 0"),
     ("models/segguided/schedule/beta_start", 0.5, "noise must grow, got beta_start=0.5 above beta_end=0.02; swap them"),

@@ -6,10 +6,11 @@ import torch
 from diffusers import DDIMPipeline, DPMSolverMultistepScheduler, UNet2DModel
 
 from segguided import diffusion
-from segguided.config.models import DiffusionModel, Sampling, Training, Unet
+from segguided.config.models import DiffusionModel, NoiseSchedule, Sampling, Training, Unet
 from segguided.signals import to_images, to_signal
 
 TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
+NOISE = [1.477059, -0.506559, -0.337287, -0.761127]
 
 
 def model(prediction_type="epsilon", conditioning="none"):
@@ -169,6 +170,35 @@ def test_noise_is_a_function_of_seed_and_mask_id_alone():
     assert abs(float(many.mean())) < 0.01
     assert abs(float(many.std()) - 1) < 0.01
     assert np.abs(np.corrcoef(many.flatten(1).numpy())[np.triu_indices(64, 1)]).max() < 0.15
+
+
+def test_noise_of_latents_has_channels_and_that_of_images_stays_what_it_was():
+    noise_BCHW = diffusion.initial_noise(3, ["a_slice_0", "b_slice_1"], 8, channels=4)
+    assert noise_BCHW.shape == (2, 4, 8, 8)
+    assert torch.equal(noise_BCHW[:, :1], diffusion.initial_noise(3, ["a_slice_0", "b_slice_1"], 8))
+    recorded = torch.tensor(NOISE)  # from before latents had noise
+    assert torch.allclose(diffusion.initial_noise(3, ["a_slice_0"], 8)[0, 0, 0, :4], recorded, atol=1e-6)
+
+
+def test_stable_diffusions_schedule_equals_its_formula():
+    """Rombach et al. 2022: the square root of β is linear."""
+    process = model().model_copy(
+        update={"schedule": NoiseSchedule(growth="scaled_linear", beta_start=0.00085, beta_end=0.012)}
+    )
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    assert np.allclose(diffusion.noise_schedule(process).alphas_cumprod, np.cumprod(1 - betas), rtol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
+def test_latents_are_not_cut_to_the_range_of_images(sampler):
+    """A denoiser that knows x0 = 3 everywhere must get it."""
+    x_BCHW, mask_BHW = torch.randn(1, 2, 8, 8), torch.zeros(1, 8, 8)
+    for bounded, expected in ((False, 3.0), (True, 1.0)):
+        chosen = diffusion.make_sampler(model("sample"), sampling(sampler, 5, "trailing"), bounded=bounded)
+        x0 = diffusion.sample(
+            lambda x, t, m: torch.full_like(x, 3.0), chosen, x_BCHW, mask_BHW, bounded=bounded
+        )
+        assert torch.allclose(x0, torch.full_like(x0, expected), atol=0.05)
 
 
 def test_more_steps_than_timesteps_is_refused():

@@ -22,6 +22,8 @@ EXPECTED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "string_type": "text, in quotes where it looks like a number",
     "string_pattern_mismatch": "letters, digits, '_' and '-' only, not '-' first, for names become folders",
     "literal_error": "{expected}",

@@ -11,12 +11,12 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from segguided import diffusion
 from segguided.config.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
 from segguided.devices import autocast
 from segguided.models.descent import Descent
 from segguided.models.stable_diffusion import load_part
 from segguided.models.storage import load_weights, read_description
+from segguided.signals import to_signal
 
 LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
 
@@ -93,7 +93,7 @@ class AutoencoderLearner:
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks play no part."""
-        x_B1HW = diffusion.to_signal(images_BHW)
+        x_B1HW = to_signal(images_BHW)
         with autocast(self.device, self.precision):
             moments_B2CHW = encode(self.network, x_B1HW)
             decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, generator))

@@ -20,6 +20,7 @@ from segguided.models.autoencoder import config_of, decode, downsampling
 from segguided.models.denoiser import MaskEncoder
 from segguided.models.latent import LatentDenoiser
 from segguided.models.storage import load_weights, read_description
+from segguided.signals import to_images
 
 
 class ControlledDenoiser(nn.Module):
@@ -121,6 +122,6 @@ def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampl
                 pipeline.denoiser, sampler, noise_BCHW, masks_BHW.to(device), bounded=False
             )
         with torch.inference_mode():
-            return diffusion.to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
+            return to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
 
     return draw

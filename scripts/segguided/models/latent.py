@@ -23,6 +23,7 @@ from segguided.models.descent import Descent
 from segguided.models.empty_prompt import empty_prompt
 from segguided.models.stable_diffusion import load_part
 from segguided.models.storage import load_weights, read_description
+from segguided.signals import to_signal
 from segguided.training import Batches
 
 NO_PROMPT = 8  # width of the prompt of a UNet that has none, if nothing else decides it
@@ -131,7 +132,7 @@ def _encode_all(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None
     moments_S2CHW = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     start = 0
     for images_BHW, _ in images.in_order(batch_size=16):
-        moments_B2CHW = encode(autoencoder, diffusion.to_signal(images_BHW))  # in fp32: it is done once
+        moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
         moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
         start += len(images_BHW)
     moments_S2CHW.flush()
