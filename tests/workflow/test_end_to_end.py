@@ -139,7 +139,7 @@ def test_scripts_say_what_they_take(finished):
 
 
 TABLES = {"make_table", "draw_table"}
-GENERATION = {"generate_diffusion", "train_segmenter", "evaluate_model"} | TABLES
+GENERATION = {"generate_controlnet", "generate_diffusion", "train_segmenter", "evaluate_model"} | TABLES
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 
 
@@ -222,7 +222,8 @@ def test_edited_training_loop_retrains(finished):
         rerun = reruns(finished)
     finally:
         path.write_text(text)
-    assert rerun == {"train_diffusion"} | GENERATION | FIGURES
+    stages = {"train_autoencoder", "train_latent_diffusion", "train_controlnet"}
+    assert rerun == {"train_diffusion"} | stages | GENERATION | FIGURES
 
 
 def test_moved_checkout_reruns_nothing(finished):

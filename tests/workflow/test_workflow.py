@@ -25,7 +25,10 @@ def fresh(tmp_path_factory):
 def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
     result = snakemake(fresh, "-n", *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert jobs_of(result)["train_diffusion"] == 6
+    jobs = jobs_of(result)
+    assert jobs["train_diffusion"] == 6
+    for rule in ("train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"):
+        assert jobs[rule] == 2, rule
 
 
 def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
