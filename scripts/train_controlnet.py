@@ -41,15 +41,8 @@ def train_controlnet(
         "n_classes": n_classes,
         "seed": seed,
     }
-    learner = LatentLearner(
-        network,
-        network.trained(settings.sd_locked),
-        earlier.process,
-        settings.training,
-        earlier.scaling_factor,
-        plan.steps,
-        device,
-    )
+    trained, scale = network.trained(settings.sd_locked), earlier.scaling_factor
+    learner = LatentLearner(network, trained, earlier.process, settings, scale, plan.steps, device)
     checkpoint = Checkpoint(
         output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
     )

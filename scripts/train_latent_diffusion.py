@@ -36,7 +36,7 @@ def train_latent_diffusion(
         # A pretrained UNet expects latents of the scale it was trained on.
         kept = isinstance(stage.start, Pretrained)
         scale = vae.config["scaling_factor"] if kept else batches.scaling_factor()
-        learner = LatentLearner(network, network.unet, settings, settings.training, scale, plan.steps, device)
+        learner = LatentLearner(network, network.unet, settings, settings, scale, plan.steps, device)
         description = {
             "stage": stage.model_dump(),
             "unet": config_of(network.unet),

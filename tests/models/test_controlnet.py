@@ -21,6 +21,7 @@ from segguided.models.autoencoder import (
     start_autoencoder,
 )
 from segguided.models.controlnet import LatentPipeline, add_control, make_draw
+from segguided.models.descent import Descent
 from segguided.models.latent import LatentLearner, encoded, start_denoiser
 from segguided.signals import to_signal
 from segguided.training import Batches, Plan, train
@@ -51,11 +52,20 @@ def control_settings(steps=9, *, sd_locked=False, hint_channels=(4, 8), **other)
         conditioning="onehot",
         hint_channels=hint_channels,
         sd_locked=sd_locked,
+        part_size=PARTS,
         training=training(steps, **other),
     )
 
 
-PROCESS = LatentTraining(prediction_type="sample", training=training())
+PARTS = 3  # a batch of four in two unequal parts
+FAST = {"learning_rate": 1e-2, "warmup_steps": 5}
+
+
+def latent_settings(steps=9, **other):
+    return LatentTraining(prediction_type="sample", part_size=PARTS, training=training(steps, **other))
+
+
+PROCESS = latent_settings()
 
 
 def slices(n=12):
@@ -98,7 +108,9 @@ def test_a_hint_of_another_size_than_the_latent_is_refused():
 def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, sd_locked):
     vae, _, controlled = networks(sd_locked=sd_locked)
     before = {name: value.clone() for name, value in controlled.state_dict().items()}
-    learner = LatentLearner(controlled, controlled.trained(sd_locked), PROCESS, training(), 1.0, 9, CPU)
+    learner = LatentLearner(
+        controlled, controlled.trained(sd_locked), PROCESS, control_settings(), 1.0, 9, CPU
+    )
     with encoded(vae, slices(), tmp_path / "latents.npy", CPU) as batches:
         for _ in train(learner, batches, Plan(12, 4, 9), 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
             pass
@@ -132,14 +144,29 @@ def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("part_size", [1, 3, 4, None])
+def test_the_gradient_of_parts_is_that_of_the_batch(part_size):
+    def fitted(size):
+        torch.manual_seed(0)
+        network, x_BD = torch.nn.Linear(3, 1), torch.randn(4, 3)
+        descent = Descent(network, training(learning_rate=0.1), 9)
+        losses = descent.descend_in_parts(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
+        return network.weight, losses["loss"]
+
+    for one, other in zip(fitted(part_size), fitted(None), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
 def latent_learner(steps):
     _, denoiser, _ = networks()
-    return LatentLearner(denoiser, denoiser.unet, PROCESS, training(steps), 0.7, steps, CPU)
+    return LatentLearner(denoiser, denoiser.unet, PROCESS, latent_settings(steps), 0.7, steps, CPU)
 
 
 def control_learner(steps):
     _, _, controlled = networks()
-    return LatentLearner(controlled, controlled.trained(False), PROCESS, training(steps), 0.7, steps, CPU)
+    return LatentLearner(
+        controlled, controlled.trained(False), PROCESS, control_settings(steps), 0.7, steps, CPU
+    )
 
 
 def run(make, folder, checkpoint, stop_after=None):
@@ -175,20 +202,29 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
         return learner.finished()
 
     torch.manual_seed(0)
-    fast = training(120, learning_rate=1e-2, warmup_steps=5)
     vae = start_autoencoder(VAE)
     learn(
-        AutoencoderLearner(vae, AutoencoderTraining(kl_weight=1e-6, training=fast), 120, CPU),
+        AutoencoderLearner(
+            vae, AutoencoderTraining(kl_weight=1e-6, training=training(120, **FAST)), 120, CPU
+        ),
         Batches(data, CPU),
         120,
     )
     denoiser = start_denoiser(UNET, 2)
     with encoded(vae.eval(), data, tmp_path / "latents.npy", CPU) as batches:
         scale = batches.scaling_factor()
-        learn(LatentLearner(denoiser, denoiser.unet, PROCESS, fast, scale, 121, CPU), batches, 121)
+        learn(
+            LatentLearner(denoiser, denoiser.unet, PROCESS, latent_settings(121, **FAST), scale, 121, CPU),
+            batches,
+            121,
+        )
         controlled = add_control(denoiser, vae, control_settings(), 1)
         learn(
-            LatentLearner(controlled, controlled.trained(False), PROCESS, fast, scale, 122, CPU), batches, 122
+            LatentLearner(
+                controlled, controlled.trained(False), PROCESS, control_settings(122, **FAST), scale, 122, CPU
+            ),
+            batches,
+            122,
         )
     sampling = Sampling(sampler="ddim", steps=8, timestep_spacing="trailing", batch_size=2, precision="fp32")
     draw = make_draw(LatentPipeline(vae, controlled, scale).eval(), PROCESS, sampling, 0)

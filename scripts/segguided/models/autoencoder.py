@@ -88,19 +88,25 @@ class AutoencoderLearner:
         self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
     ) -> None:
         self.network, self.device = network, device
-        self.kl_weight, self.precision = settings.kl_weight, settings.training.precision
+        self.kl_weight, self.part_size = settings.kl_weight, settings.part_size
+        self.precision = settings.training.precision
         self.descent = Descent(network, settings.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks play no part."""
+
+        def losses_of(part_BHW: Tensor) -> dict[str, Tensor]:
+            return self._losses(part_BHW, generator)
+
+        return self.descent.descend_in_parts(losses_of, [images_BHW], self.part_size)
+
+    def _losses(self, images_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         x_B1HW = to_signal(images_BHW)
         with autocast(self.device, self.precision):
             moments_B2CHW = encode(self.network, x_B1HW)
             decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, generator))
         error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
-        loss = error + self.kl_weight * kl
-        self.descent.descend(loss)
-        return {"loss": loss.detach(), "reconstruction": error.detach(), "kl": kl.detach()}
+        return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}
 
     def after_epoch(self) -> dict[str, float]:
         """Nothing is measured between epochs."""

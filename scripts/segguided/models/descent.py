@@ -1,6 +1,7 @@
 """One network's optimiser: AdamW, warm-up and cosine decay, gradient clipping, weight averaging."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,30 @@ class Descent:
     def descend(self, loss: Tensor) -> None:
         """One step down the gradient of `loss`."""
         loss.backward()
+        self._step()
+
+    def descend_in_parts(
+        self,
+        losses_of: Callable[..., dict[str, Tensor]],
+        batch: Sequence[Tensor],
+        part_size: int | None,
+    ) -> dict[str, Tensor]:
+        """One step down the gradient of the batch's mean `loss`, summed over parts that fit the device.
+
+        `losses_of(*part)` gives means over a part; returned are those of the batch, detached. None: one part.
+        """
+        size = len(batch[0])
+        means: dict[str, Tensor] = {}
+        for start in range(0, size, part_size or size):
+            part = [tensor[start : start + (part_size or size)] for tensor in batch]
+            share = len(part[0]) / size
+            losses = {name: value * share for name, value in losses_of(*part).items()}
+            losses["loss"].backward()
+            means = {name: value.detach() + means.get(name, 0) for name, value in losses.items()}
+        self._step()
+        return means
+
+    def _step(self) -> None:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

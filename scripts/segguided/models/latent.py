@@ -14,8 +14,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from segguided import diffusion
-from segguided.config.controlnet import LatentTraining, LatentUnetSize, Pretrained
-from segguided.config.models import Training
+from segguided.config.controlnet import ControlTraining, LatentTraining, LatentUnetSize, Pretrained
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.autoencoder import downsampling, encode, sample_posterior
@@ -146,27 +145,29 @@ class LatentLearner:
         denoiser: nn.Module,
         trained: nn.Module,
         process: LatentTraining,
-        training: Training,
+        settings: LatentTraining | ControlTraining,
         scaling_factor: float,
         steps: int,
         device: torch.device,
     ) -> None:
         denoiser.requires_grad_(False)
         trained.requires_grad_(True)
-        self.denoiser, self.scaling_factor = denoiser, scaling_factor
-        self.device, self.precision = device, training.precision
+        self.denoiser, self.scaling_factor, self.part_size = denoiser, scaling_factor, settings.part_size
+        self.device, self.precision = device, settings.training.precision
         self.schedule = diffusion.noise_schedule(process)
-        self.descent = Descent(trained, training, steps)
+        self.descent = Descent(trained, settings.training, steps)
 
     def update(
         self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """One step on a batch of posterior moments, sampled anew, and masks."""
-        z_BCHW = sample_posterior(moments_B2CHW, generator) * self.scaling_factor
-        with autocast(self.device, self.precision):
-            loss = diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks_BHW, generator)
-        self.descent.descend(loss)
-        return {"loss": loss.detach()}
+
+        def losses_of(moments: Tensor, masks: Tensor) -> dict[str, Tensor]:
+            z_BCHW = sample_posterior(moments, generator) * self.scaling_factor
+            with autocast(self.device, self.precision):
+                return {"loss": diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks, generator)}
+
+        return self.descent.descend_in_parts(losses_of, [moments_B2CHW, masks_BHW], self.part_size)
 
     def after_epoch(self) -> dict[str, float]:
         """Nothing is measured between epochs."""
