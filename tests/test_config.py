@@ -96,7 +96,7 @@ SENTENCES = [
     ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
     ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
     ("models/theirs", {**IMPORTED, "unet": {"channels": [32], "patch": 2}}, "a UNet from elsewhere sees whole pixels; set patch: 1"),
-    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are diffusion, imported"),
+    ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are controlnet, diffusion, imported"),
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),

@@ -47,8 +47,11 @@ def test_pretrained_networks_keep_their_weights(pipeline):
     assert vae.config["scaling_factor"] == 0.5
     denoiser = start_denoiser(start, 2)
     assert torch.equal(denoiser.prompt_1LD, empty_prompt(pipeline))
-    x_BCHW, mask_BHW = torch.randn(2, 2, 8, 8), torch.zeros(2, 16, 16)
-    assert denoiser(x_BCHW, torch.tensor([1, 2]), mask_BHW).shape == x_BCHW.shape
+    for batch in (1, 2):
+        x_BCHW, mask_BHW = torch.randn(batch, 2, 8, 8), torch.zeros(batch, 16, 16)
+        prediction_BCHW = denoiser(x_BCHW, torch.arange(batch), mask_BHW)
+        assert prediction_BCHW.shape == x_BCHW.shape
+        prediction_BCHW.sum().backward()
     with pytest.raises(ValueError, match="takes 2 channels, but the autoencoder's latents have 4"):
         start_denoiser(start, 4)
 

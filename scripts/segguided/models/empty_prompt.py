@@ -36,7 +36,7 @@ def empty_tokens(tokenizer: Path, length: int) -> Tensor:
     return torch.tensor([vocabulary[START], vocabulary[END]] + [padding] * (length - 2))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: training uses the result
 def encode_tokens(tokens_L: Tensor, weights: dict[str, Tensor], config: dict[str, Any]) -> Tensor:
     """The last hidden state (1, L, D) of the text transformer with these weights."""
     width, length = config["hidden_size"], len(tokens_L)
@@ -48,7 +48,7 @@ def encode_tokens(tokens_L: Tensor, weights: dict[str, Tensor], config: dict[str
         layer.load_state_dict(_layer_weights(weights, f"encoder.layers.{index}."))
         hidden_1LD = layer.eval()(hidden_1LD, src_mask=causal_LL, is_causal=True)
     scale, shift = weights["final_layer_norm.weight"], weights["final_layer_norm.bias"]
-    return nn.functional.layer_norm(hidden_1LD, (width,), scale, shift, config["layer_norm_eps"]).clone()
+    return nn.functional.layer_norm(hidden_1LD, (width,), scale, shift, config["layer_norm_eps"])
 
 
 def _layer(config: dict[str, Any]) -> nn.TransformerEncoderLayer:
