@@ -22,7 +22,7 @@ from segguided.models.autoencoder import (
 )
 from segguided.models.controlnet import LatentPipeline, add_control, make_draw
 from segguided.models.descent import Descent
-from segguided.models.latent import LatentLearner, encoded, start_denoiser
+from segguided.models.latent import LatentDenoiser, LatentLearner, build_unet, encoded, start_denoiser
 from segguided.signals import to_signal
 from segguided.training import Batches, Plan, train
 
@@ -234,3 +234,24 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
     assert (images - real_BHW).abs().mean() < 25
     assert (swapped - real_BHW.flip(0)).abs().mean() < 25
     assert (images - swapped).abs().mean() > 50
+
+
+def test_scratch_at_stable_diffusions_size_is_its_architecture():
+    """Published sizes: 83.7, 859.5 and 361.3 million parameters, there with a prompt 768 wide, here 8."""
+    heads = LatentUnetSize(channels=(320, 640, 1280, 1280), attention_levels=(0, 1, 2), attention_heads=8)
+    with torch.device("meta"):
+        vae = start_autoencoder(AutoencoderSize(channels=(128, 256, 512, 512)))
+        unet = build_unet(heads, 4)
+        control = add_control(
+            LatentDenoiser(unet, torch.zeros(1, 1, 8)),
+            vae,
+            control_settings(hint_channels=(16, 32, 96, 256)),
+            2,
+        ).control
+    narrower = 2 * (768 - 8)  # keys and values of each cross-attention, a channel
+    sizes = [sum(p.numel() for p in network.parameters()) for network in (vae, unet, control)]
+    assert sizes == [
+        83_653_863,
+        859_520_964 - narrower * (5 * 320 + 5 * 640 + 6 * 1280),
+        361_279_120 - narrower * (2 * 320 + 2 * 640 + 3 * 1280),
+    ]
