@@ -11,6 +11,6 @@ from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository in which the miniature has run to the end."""
     repository = copy_repository(tmp_path_factory.mktemp("finished"))
-    result = snakemake(repository, "all", "--configfile", MINIATURE, *ARGUMENTS)
+    result = snakemake(repository, "all", "applications", "--configfile", MINIATURE, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
     return repository

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
 
-MODELS = ("spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
+MODELS = ("controlnet", "spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
 
 
 def rows(path):
@@ -69,11 +69,13 @@ def test_generative_models_saw_no_held_out_or_test_patient(finished):
         for line in summary.stdout.splitlines()
         if {"runs", "perceptual"} & set(line.split("\t")[0].split("/"))
     ]
-    assert len(lines) == 3 * (len(MODELS) + 1)
+    assert len(lines) == 3 * (len(MODELS) + 3), "each model, two stages of ControlNet, SPADE's features"
     assert not [line for line in lines if any(f"{patient}.npz" in line for patient in others)]
 
 
-@pytest.mark.parametrize("name", ["figure1.png", "figure2.png", "figure5.png", "showcase.png", "table3.png"])
+@pytest.mark.parametrize(
+    "name", [*(f"figure{n}.png" for n in (1, 2, 3, 4, 5, 6)), "showcase.png", "table1.png", "table3.png"]
+)
 def test_figures_are_not_black(finished, name):
     pixels = np.asarray(Image.open(finished / "results" / name).convert("L"))
     assert min(pixels.shape) > 300
@@ -87,7 +89,7 @@ def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(
     assert result.returncode == 0, result.stdout + result.stderr
     text = report.read_text()
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?://", text)
-    for caption in ("table", "figure1", "figure2", "figure5"):
+    for caption in ("table", *(f"figure{n}" for n in (1, 2, 3, 4, 5, 6))):
         first = (finished / f"workflow/report/{caption}.rst").read_text().split("**")[1]
         assert f"<strong>{first}</strong>" in text.replace("\\/", "/"), caption
     for name in ("table1.csv", "table1.png", "table2.png", "table3.png", "figure2.png"):
@@ -103,7 +105,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 46
+    assert len(logs) == 61
 
 
 def test_metrics_are_flat_records(finished):
@@ -113,10 +115,14 @@ def test_metrics_are_flat_records(finished):
 
 def test_second_run_gives_the_same_bytes(finished, tmp_path):
     again = copy_repository(tmp_path)
-    result = snakemake(again, "all", "--configfile", MINIATURE, *ARGUMENTS)
+    result = snakemake(again, "all", "applications", "--configfile", MINIATURE, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
     names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "png")]
-    names += ["figure1.png", "figure2.pdf", "figure5.png", "showcase.png"]
+    names += [f"figure{n}.{ending}" for n in (1, 2, 3, 4, 5, 6) for ending in ("png", "pdf")]
+    names += ["showcase.png", "partial/breast-phantom.csv", "similarity/breast-phantom.csv"]
+    run = "breast-phantom/segguided/seed0"
+    names += [f"applications/rare/{run}.csv", "applications/paired/breast-phantom/segguided-mat/seed0.zip"]
+    names += [f"applications/translation/breast-phantom-t2-to-{run}.{ending}" for ending in ("csv", "png")]
     files = ("model.safetensors", "history.csv")
     names += [f"runs/breast-phantom/{model}/seed0/{file}" for model in MODELS for file in files]
     for name in names:
@@ -149,6 +155,9 @@ TABLES = {"make_table", "draw_table"}
 GENERATION = {"generate_controlnet", "generate_diffusion", "generate_spade"}
 GENERATION |= {"train_segmenter", "evaluate_model"} | TABLES
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
+PARTIAL_FIGURES = {"draw_figure3", "draw_figure4", "draw_figure6"}
+MEASURED = {"measure_partial", "measure_similarity"}
+PARTIAL = {"generate_partial", "generate_similar"} | MEASURED | PARTIAL_FIGURES
 
 
 def reruns(finished, *arguments):
@@ -163,12 +172,13 @@ def test_nothing_reruns_after_a_run(finished):
 
 
 def test_changed_sampling_retrains_no_generative_model(finished):
-    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES
+    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES | PARTIAL
 
 
 def test_changed_segmenter_draws_no_new_images(finished):
     changed = "segmenter={training: {learning_rate: 0.02}}"
-    assert reruns(finished, "--config", changed) == {"train_segmenter", "evaluate_model"} | TABLES
+    measured = {"train_segmenter", "evaluate_model", "draw_figure3", "draw_figure4"} | MEASURED | TABLES
+    assert reruns(finished, "--config", changed) == measured
 
 
 def test_changed_model_retrains_that_model_alone(finished):
@@ -190,17 +200,20 @@ def test_changed_colour_draws_figures_alone(finished):
         f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
         f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
     )
-    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES
+    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES | PARTIAL_FIGURES
 
 
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("figures.py", FIGURES | {"draw_table"}),
+        ("figures.py", FIGURES | PARTIAL_FIGURES | {"draw_table"}),
         ("tables.py", TABLES),
         ("typeset.py", {"draw_table"}),
         ("distances.py", {"evaluate_model"} | TABLES),
-        ("generation.py", GENERATION | FIGURES),
+        ("generation.py", GENERATION | FIGURES | PARTIAL),
+        ("variation.py", {"measure_partial", "draw_figure3"}),
+        ("similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
+        ("models/spade.py", GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES),
         ("config/workflow.py", set()),
         ("config/evaluation.py", {"evaluate_model"} | TABLES),
     ],
@@ -219,7 +232,7 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
 
 def test_changed_title_draws_and_writes_but_trains_nothing(finished):
     changed = "models={segguided: {title: Another}}"
-    assert reruns(finished, "--config", changed) == TABLES | {"draw_figure2", "draw_figure5"}
+    assert reruns(finished, "--config", changed) == TABLES | {"draw_figure2", "draw_figure3", "draw_figure5"}
 
 
 def test_edited_training_loop_retrains(finished):
@@ -232,7 +245,7 @@ def test_edited_training_loop_retrains(finished):
         path.write_text(text)
     stages = {"train_autoencoder", "train_latent_diffusion", "train_controlnet"}
     stages |= {"train_diffusion", "train_perceptual", "train_spade"}
-    assert rerun == stages | GENERATION | FIGURES
+    assert rerun == stages | GENERATION | FIGURES | PARTIAL
 
 
 def test_moved_checkout_reruns_nothing(finished):
