@@ -39,7 +39,8 @@ rule all:
         collect(
             "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
         ),
-        "<results>/showcase.png",
+        partial_measurements,
+        "<results>/showcase.png" if CONFIG.guided_models else [],
 
 
 rule applications:  # what the paper names as applications: rare cases, paired images, translation

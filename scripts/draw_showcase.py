@@ -1,4 +1,4 @@
-"""Rule draw_showcase: the README's picture, masks and images on a dark ground, datasets side by side."""
+"""Rule draw_showcase: the README's picture, masks and images on a dark ground, a block a dataset."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,13 +8,15 @@ from segguided.cli import run
 from segguided.figures import DARK, draw_blocks, save_figure
 from segguided.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
 
-TITLES = {"segguided": "generated", "unconditional": "without mask"}
-
 
 def draw_showcase(
-    datasets: Sequence[FigureDataset], models: Sequence[str], real: Sequence[str], n_slices: int, png: Path
+    datasets: Sequence[FigureDataset],
+    models: Sequence[tuple[str, str]],
+    real: Sequence[str],
+    n_slices: int,
+    png: Path,
 ) -> None:
-    """Write the picture; real images are shown only for the datasets named in `real`.
+    """Write the picture, each (model, title) a column; real images only of the datasets named in `real`.
 
     Images of third parties must not be published with it, so showing none is the default.
     """
@@ -23,16 +25,14 @@ def draw_showcase(
         raise ValueError(f"--real names {', '.join(unknown)}, which no --dataset has")
     blocks = []
     for dataset in datasets:
-        shown = [(REAL, "real")] if dataset.name in real else []
-        columns = [(MASK, "mask"), *((model, TITLES.get(model, model)) for model in models)]
-        blocks.append(read_panels(dataset, n_slices).block([columns[0], columns[1], *shown, *columns[2:]]))
-    save_figure(draw_blocks(blocks, theme=DARK), png)
+        shown = [(REAL, "real image")] if dataset.name in real else []
+        blocks.append(read_panels(dataset, n_slices).block([(MASK, "mask"), *models, *shown]))
+    save_figure(draw_blocks(blocks, stacked=True, theme=DARK), png)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = figure_parser(__doc__, n_slices=3, pdf=False)
-    parser.add_argument("--models", nargs="+", required=True, help="columns, in this order")
+    parser = figure_parser(__doc__, n_slices=2, models=True, pdf=False)
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
     return parser.parse_args()
 

@@ -291,8 +291,8 @@ def test_figures_of_partial_masks_show_titles(
     files = {"png": tmp_path / "f.png", "pdf": tmp_path / "f.pdf"}
     seen = column_titles(monkeypatch, draw_figure3)
     draw_figure3.draw_figure3([partial], [("mat", "MAT"), ("std", "STD")], **files)
-    mat = [f"MAT, noise {i}" for i in (1, 2, 3)]
-    assert seen == [["mask", *mat, "STD, noise 1", "STD, noise 2"]]
+    mat = [f"MAT {i}" for i in (1, 2, 3)]
+    assert seen == [["mask", *mat, "STD 1", "STD 2"]]
     seen = column_titles(monkeypatch, draw_figure6)
     draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
     assert seen == [["mask", *mat]]
@@ -306,9 +306,9 @@ def test_the_showcase_shows_real_images_only_where_allowed(
 ) -> None:
     seen = column_titles(monkeypatch, draw_showcase)
     other = dataset.model_copy(update={"name": "ct"})
-    models = ["segguided", "unconditional"]
+    models = [("segguided", "Ours"), ("unconditional", "Unconditional")]
     draw_showcase.draw_showcase([dataset, other], models, ["phantom"], n_slices=1, png=tmp_path / "s.png")
-    assert seen == [["mask", "generated", "real", "without mask"], ["mask", "generated", "without mask"]]
+    assert seen == [["mask", "Ours", "Unconditional", "real image"], ["mask", "Ours", "Unconditional"]]
     with pytest.raises(ValueError, match="--real names mri, which no --dataset has"):
         draw_showcase.draw_showcase([dataset], models, ["mri"], n_slices=1, png=tmp_path / "s.png")
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +40,16 @@ def slices(n=12):
     return SliceSet([stack(n=n)])
 
 
-def diffusion_model(steps, ema_decay=0.9):
+def diffusion_model(steps, ema_decay=0.9, **changes):
     training = Training(steps=steps, batch_size=4, learning_rate=1e-3, warmup_steps=2, ema_decay=ema_decay)
     unet = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1)
-    return DiffusionModel(kind="diffusion", conditioning="onehot", unet=unet, training=training)
+    values = {"kind": "diffusion", "conditioning": "onehot", "unet": unet, "training": training, **changes}
+    return DiffusionModel(**values)
 
 
-def diffusion_learner(steps):
+def diffusion_learner(steps, **changes):
     torch.manual_seed(0)
-    model = diffusion_model(steps)
+    model = diffusion_model(steps, **changes)
     return DiffusionLearner(MaskedDenoiser(model, 2, 16), model, steps, CPU)
 
 
@@ -73,7 +75,13 @@ def spade_learner(steps):
     return SpadeLearner(Generator(model.generator, 2, 16), model, None, steps, CPU)
 
 
-LEARNERS = {"diffusion": diffusion_learner, "segmenter": segmenter_learner, "spade": spade_learner}
+LEARNERS = {
+    "diffusion": diffusion_learner,
+    "mask-ablated": partial(diffusion_learner, mask_ablation="sample"),
+    "unconditional": partial(diffusion_learner, conditioning="none"),
+    "segmenter": segmenter_learner,
+    "spade": spade_learner,
+}
 
 
 def run(make, checkpoint, steps=9, stop_after=None):

@@ -49,7 +49,7 @@ def similar(dataset):
 
 def test_rows_are_conditions_and_columns_are_draws(dataset):
     block = partial_block(dataset, [("mat", 3, "MAT"), ("std", 2, "STD")], (1,))
-    titles = ["mask", *(f"MAT, noise {i}" for i in (1, 2, 3)), *(f"STD, noise {i}" for i in (1, 2))]
+    titles = ["mask", *(f"MAT {i}" for i in (1, 2, 3)), *(f"STD {i}" for i in (1, 2))]
     assert [column.title for column in block.columns] == titles
     greys = [[int(tile[0, 0]) for tile in column.tiles] for column in block.columns[1:]]
     assert greys == [[40, 43], [41, 44], [42, 45], [80, 83], [81, 84]]

@@ -63,7 +63,7 @@ def partial_block(
     for model, draws, title in columns:
         for draw in range(min(draws, len(first.images) // len(conditions))):
             tiles = [of_model[model].images[f"{name}/{draw}"][row] for row, name in rows]
-            made.append(Column(f"{title}, noise {draw + 1}", tiles))
+            made.append(Column(f"{title} {draw + 1}", tiles))
     return Block(dataset.name, made, {c.name: c.color for c in dataset.classes})
 
 

@@ -101,9 +101,9 @@ def test_unequal_image_and_mask_are_refused():
         network(torch.zeros(1, 1, 16, 16), torch.tensor([0]), torch.zeros(1, 8, 8))
 
 
-def trained(conditioning, masks_BHW, images_BHW, steps=250):
+def trained(masks_BHW, images_BHW, mask_ablation, steps):
     torch.manual_seed(0)
-    chosen = settings(conditioning=conditioning, steps=steps)
+    chosen = settings(conditioning="onehot", steps=steps).model_copy(update={"mask_ablation": mask_ablation})
     network = MaskedDenoiser(chosen, 1, 16)
     learner = DiffusionLearner(network, chosen, steps, CPU)
     losses = [
@@ -113,14 +113,15 @@ def trained(conditioning, masks_BHW, images_BHW, steps=250):
     return learner.finished().eval(), chosen, torch.stack(losses)
 
 
-def test_overfits_a_few_images_and_follows_the_mask():
+@pytest.mark.parametrize(("mask_ablation", "steps", "share"), [("none", 250, 0.2), ("sample", 400, 0.5)])
+def test_overfits_a_few_images_and_follows_the_mask(mask_ablation, steps, share):
     """Two masks, two grey levels: after training, the mask alone decides which image comes out."""
     masks_BHW = torch.zeros(4, 16, 16, dtype=torch.uint8)
     masks_BHW[0::2, :, 8:] = 1
     masks_BHW[1::2, 8:, :] = 1
     images_BHW = masks_BHW * 200 + 20
-    network, chosen, losses = trained("onehot", masks_BHW, images_BHW)
-    assert losses[-20:].mean() < 0.2 * losses[:20].mean()
+    network, chosen, losses = trained(masks_BHW, images_BHW, mask_ablation, steps)
+    assert losses[-20:].mean() < share * losses[:20].mean()
     noise_BCHW = diffusion.initial_noise(0, ["a", "b"], 16)
     sampler = diffusion.make_sampler(
         chosen, Sampling(sampler="dpm-solver++", steps=10, timestep_spacing="trailing", batch_size=2)

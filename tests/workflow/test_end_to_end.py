@@ -177,7 +177,7 @@ def test_changed_sampling_retrains_no_generative_model(finished):
 
 def test_changed_segmenter_draws_no_new_images(finished):
     changed = "segmenter={training: {learning_rate: 0.02}}"
-    measured = {"train_segmenter", "evaluate_model", "draw_figure3", "draw_figure4"} | MEASURED | TABLES
+    measured = {"train_segmenter", "evaluate_model", "draw_figure4"} | MEASURED | TABLES
     assert reruns(finished, "--config", changed) == measured
 
 
@@ -200,7 +200,10 @@ def test_changed_colour_draws_figures_alone(finished):
         f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
         f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
     )
-    assert reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}") == FIGURES | PARTIAL_FIGURES
+    assert (
+        reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}")
+        == FIGURES | PARTIAL_FIGURES
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,9 +214,12 @@ def test_changed_colour_draws_figures_alone(finished):
         ("typeset.py", {"draw_table"}),
         ("distances.py", {"evaluate_model"} | TABLES),
         ("generation.py", GENERATION | FIGURES | PARTIAL),
-        ("variation.py", {"measure_partial", "draw_figure3"}),
+        ("variation.py", {"measure_partial"}),
         ("similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
-        ("models/spade.py", GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES),
+        (
+            "models/spade.py",
+            GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES,
+        ),
         ("config/workflow.py", set()),
         ("config/evaluation.py", {"evaluate_model"} | TABLES),
     ],

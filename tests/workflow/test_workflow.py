@@ -32,6 +32,17 @@ def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
     assert jobs["train_diffusion"] == 6
 
 
+def test_a_grid_of_one_baseline_asks_for_nothing_of_other_models(fresh):
+    """Figures and applications whose models the grid leaves out are left out with them."""
+    result = snakemake(fresh, "-n", "all", "applications", "--config", "grid={models: [spade]}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = jobs_of(result)
+    assert {name for name in jobs if name.startswith("draw_")} == {
+        "draw_figure2", "draw_figure5", "draw_showcase", "draw_table",
+    }  # fmt: skip
+    assert not {name for name in jobs if "diffusion" in name or "partial" in name or "control" in name}
+
+
 def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
     """In a process where importing torch, or what needs it, is an error; in CPU seconds, which are stable."""
     program = (

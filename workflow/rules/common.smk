@@ -40,9 +40,8 @@ except ValueError as error:
 
 FIRST_SEED = CONFIG.grid.seeds[0]  # of the figures
 FIGURES = [
-    1,
-    2,
-    5,
+    *([1] if {"segguided", "unconditional"} <= set(CONFIG.grid.models) else []),
+    *([2, 5] if CONFIG.guided_models else []),
     *([3, 6] if CONFIG.partial_models and CONFIG.partial_datasets else []),
     *([4] if CONFIG.similar_datasets else []),
 ]
@@ -251,7 +250,8 @@ def figure_similar_images(wildcards):
 
 
 def partial_measurements(wildcards):
-    return collect("<results>/partial/{dataset}.csv", dataset=CONFIG.partial_datasets)
+    datasets = CONFIG.partial_datasets if CONFIG.partial_models else []
+    return collect("<results>/partial/{dataset}.csv", dataset=datasets)
 
 
 def similarity_measurements(wildcards):

@@ -61,7 +61,7 @@ rule draw_figure2:
         runtime="10m",
     params:
         datasets=figure_arguments,
-        models=column_arguments(CONFIG.grid.models),
+        models=column_arguments(CONFIG.guided_models),
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
@@ -90,7 +90,7 @@ rule draw_figure5:
         runtime="10m",
     params:
         datasets=figure_arguments,
-        models=column_arguments(CONFIG.grid.models),
+        models=column_arguments(CONFIG.guided_models),
     message:
         "Drawing figure 5: more of figure 2, from other test masks"
     shell:
@@ -104,7 +104,6 @@ rule draw_figure3:
         library=library("draw_figure3"),
         slices=figure_slices,
         generated=figure_partial_images,
-        measured=partial_measurements,
     output:
         png=reported("figure3.png", "figure3", "images from masks with classes removed"),
         pdf="<results>/figure3.pdf",
@@ -207,10 +206,10 @@ rule draw_showcase:
         runtime="10m",
     params:
         datasets=figure_arguments,
-        models=CONFIG.grid.models,
+        models=column_arguments(CONFIG.guided_models),
         real=publishable_datasets(),
     message:
         "Drawing the picture of the README"
     shell:
-        "python {input.script} {params.datasets} --models {params.models} {params.real}"
+        "python {input.script} {params.datasets} {params.models} {params.real}"
         " --png {output:q} > {log:q} 2>&1"

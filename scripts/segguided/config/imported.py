@@ -32,4 +32,9 @@ class ImportedModel(DenoiserSettings):
     @property
     def denoises_under_a_mask(self) -> bool:
         """Whether it sees the mask at every step."""
+        return self.sees_a_mask
+
+    @property
+    def sees_a_mask(self) -> bool:
+        """Whether its images follow a mask."""
         return self.conditioning != "none"

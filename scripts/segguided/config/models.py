@@ -106,6 +106,11 @@ class ModelSettings(Settings):
         return None
 
     @property
+    def sees_a_mask(self) -> bool:
+        """Whether its images follow a mask."""
+        return True
+
+    @property
     def denoises_under_a_mask(self) -> bool:
         """Whether it is an image-space diffusion model that sees the mask at every step."""
         return False
@@ -148,6 +153,11 @@ class DiffusionModel(DenoiserSettings):
     @property
     def denoises_under_a_mask(self) -> bool:
         """Whether it sees the mask at every step."""
+        return self.sees_a_mask
+
+    @property
+    def sees_a_mask(self) -> bool:
+        """Whether its images follow a mask."""
         return self.conditioning != "none"
 
 

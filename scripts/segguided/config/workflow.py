@@ -137,6 +137,11 @@ class Config(Settings):
         return self
 
     @property
+    def guided_models(self) -> list[str]:
+        """Models of the grid whose images follow a mask: figures 2 and 5."""
+        return [name for name in self.grid.models if self.models[name].sees_a_mask]
+
+    @property
     def partial_models(self) -> list[str]:
         """Models of figures 3 and 6: those of their section that the grid trains."""
         return [m for m in self.partial_masks.models if m in self.grid.models] if self.partial_masks else []
