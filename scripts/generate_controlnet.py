@@ -9,7 +9,7 @@ from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.devices import pick_device
 from segguided.generation import add_arguments, write_sets
-from segguided.models.controlnet import load_pipeline, make_draw
+from segguided.models.controlnet_drawing import load_pipeline, make_draw
 
 
 def generate_controlnet(

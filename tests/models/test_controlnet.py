@@ -20,7 +20,8 @@ from segguided.models.autoencoder import (
     sample_posterior,
     start_autoencoder,
 )
-from segguided.models.controlnet import LatentPipeline, add_control, make_draw
+from segguided.models.controlnet import LatentPipeline, add_control
+from segguided.models.controlnet_drawing import make_draw
 from segguided.models.descent import Descent
 from segguided.models.latent import LatentDenoiser, LatentLearner, build_unet, encoded, start_denoiser
 from segguided.signals import to_signal

@@ -3,24 +3,15 @@
 Shape letters: B batch, C latent channels, H height, W width of image and mask, h and w those of the latent.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 
-from segguided import diffusion
-from segguided.config.controlnet import ControlTraining, LatentTraining
-from segguided.config.models import Sampling
-from segguided.devices import autocast
-from segguided.generation import Draw
-from segguided.models.autoencoder import config_of, decode, downsampling
+from segguided.config.controlnet import ControlTraining
+from segguided.models.autoencoder import config_of, downsampling
 from segguided.models.latent import LatentDenoiser
 from segguided.models.masks import MaskEncoder
-from segguided.models.storage import load_weights, read_description
-from segguided.signals import to_images
 
 
 class ControlledDenoiser(nn.Module):
@@ -91,37 +82,3 @@ def add_control(
         conditioning_channels=encoder.channels,
     )
     return ControlledDenoiser(denoiser, control, encoder)
-
-
-def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, LatentTraining]:
-    """A trained pipeline on `device`, in evaluation mode, and the diffusion it was trained on."""
-    description = read_description(weights)
-    parts = description["networks"]
-    unet = UNet2DConditionModel.from_config(parts["unet"])
-    denoiser = ControlledDenoiser(
-        LatentDenoiser(unet, torch.empty(parts["prompt_shape"])),
-        ControlNetModel.from_config(parts["control"]),
-        MaskEncoder(parts["conditioning"], description["n_classes"]),
-    )
-    autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
-    pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
-    load_weights(pipeline, weights, device)
-    return pipeline, LatentTraining.model_validate(description["latent"])
-
-
-def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Draw:
-    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
-    sampler = diffusion.make_sampler(process, sampling, bounded=False)
-    device, side = next(pipeline.parameters()).device, downsampling(pipeline.autoencoder)
-    channels = pipeline.autoencoder.config["latent_channels"]
-
-    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        noise_BCHW = diffusion.initial_noise(seed, names, masks_BHW.shape[-1] // side, channels).to(device)
-        with autocast(device, sampling.precision):
-            z_BCHW = diffusion.sample(
-                pipeline.denoiser, sampler, noise_BCHW, masks_BHW.to(device), bounded=False
-            )
-        with torch.inference_mode():
-            return to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
-
-    return draw
