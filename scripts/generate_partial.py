@@ -5,12 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
 from segguided.partial import draw_partial, spread_slices
 from segguided.variants import write_variants
@@ -36,29 +35,16 @@ def generate_partial(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="of a diffusion model, config.json beside"
-    )
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the test patients")
-    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
-    parser.add_argument(
-        "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
-    )
+    parser = drawing_parser(__doc__)
     parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept classes, JSON")
     parser.add_argument("--masks", type=int, required=True, help="test masks to draw from")
     parser.add_argument("--draws", type=int, required=True, help="images a mask")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True, help=".npz to write")
     return parser.parse_args()
 
 
 def main() -> None:
     """Script body."""
-    arguments = vars(parse_arguments())
-    torch.set_num_threads(arguments.pop("threads"))
-    generate_partial(**arguments)
+    generate_partial(**with_threads(parse_arguments()))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.generation import generate
+from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
 from segguided.pairing import write_pairs
 from segguided.partial import class_indices, partial_draw
@@ -34,29 +32,16 @@ def pair_images(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="of a diffusion model, config.json beside"
-    )
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of held-out and test patients")
-    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
-    parser.add_argument(
-        "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
-    )
+    parser = drawing_parser(__doc__)
     parser.add_argument(
         "--kept", nargs="+", required=True, help="classes that real and generated images share"
     )
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True, help=".zip to write")
     return parser.parse_args()
 
 
 def main() -> None:
     """Script body."""
-    arguments = vars(parse_arguments())
-    torch.set_num_threads(arguments.pop("threads"))
-    pair_images(**arguments)
+    pair_images(**with_threads(parse_arguments()))
 
 
 if __name__ == "__main__":

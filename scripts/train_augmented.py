@@ -11,6 +11,7 @@ from segguided.config.models import Segmenter
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.splits import in_half
 from segguided.rare import with_drawn
+from segguided.runs import CHECKPOINT_SECONDS, training_parser
 from train_segmenter import train_segmenter
 
 
@@ -22,24 +23,21 @@ def train_augmented(
     n_classes: int,
     seed: int,
     output: Path,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data = with_drawn(real, *read_generated(drawn))
-    train_segmenter(data, validation, segmenter, n_classes, seed, output)
+    train_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the held-out patients")
+    parser = training_parser(__doc__)
     parser.add_argument("--drawn", type=Path, required=True, help="images drawn from the held-out masks")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
     parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
     parser.add_argument("--segmenter", type=Segmenter.from_json, required=True, help="settings, JSON")
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser.parse_args()
 
 
@@ -49,7 +47,8 @@ def main() -> None:
     torch.set_num_threads(a.threads)
     test = read_slices(a.test)
     validation = test.where(in_half(test.names, test.patients, a.halves, "validation"))
-    train_augmented(read_slices(a.slices), a.drawn, validation, a.segmenter, a.classes, a.seed, a.output)
+    run_of = (a.seed, a.output, a.checkpoint_seconds)
+    train_augmented(read_slices(a.slices), a.drawn, validation, a.segmenter, a.classes, *run_of)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
 """Train the autoencoder of a latent diffusion model on the slices of the training patients."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.controlnet import AutoencoderStage
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.autoencoder import AutoencoderLearner, config_of, start_autoencoder
-from segguided.models.stages import add_arguments
-from segguided.models.storage import save_network
-from segguided.training import Batches, Plan, fit
+from segguided.runs import train_to_files, training_parser
+from segguided.training import Batches, Plan
 
 
 def train_autoencoder(
@@ -27,18 +24,14 @@ def train_autoencoder(
     network = start_autoencoder(stage.start).to(device)
     learner = AutoencoderLearner(network, stage.settings, plan.steps, device)
     description = {"stage": stage.model_dump(), "autoencoder": config_of(network), "seed": seed}
-    checkpoint = Checkpoint(
-        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+    train_to_files(
+        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
     )
-    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description | {"training": asdict(cost)})
-    checkpoint.remove()
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
+    parser = training_parser(__doc__)
     parser.add_argument("--stage", type=AutoencoderStage.from_json, required=True, help="settings, JSON")
     return parser.parse_args()
 

@@ -3,19 +3,19 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.controlnet import ControlTraining
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.controlnet import LatentPipeline, add_control
 from segguided.models.latent import LatentLearner, encoded
-from segguided.models.stages import Earlier, add_arguments, total_cost
-from segguided.models.storage import save_network
-from segguided.training import Plan, fit
+from segguided.models.stages import Earlier, total_cost
+from segguided.runs import train_to_files, training_parser
+from segguided.training import Cost, Plan
 
 
 def train_controlnet(
@@ -43,21 +43,18 @@ def train_controlnet(
     }
     trained, scale = network.trained(settings.sd_locked), earlier.scaling_factor
     learner = LatentLearner(network, trained, earlier.process, settings, scale, plan.steps, device)
-    checkpoint = Checkpoint(
-        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
-    )
+
+    def told(cost: Cost) -> dict[str, Any]:
+        return total_cost({**earlier.costs, "control": asdict(cost)})
+
+    run_of = (description, {"train": data}, output, checkpoint_seconds)
     with encoded(vae, data, output.with_name("latents.npy"), device) as batches:
-        cost = fit(learner, batches, plan, seed, checkpoint, output.with_name("history.csv"))
-    learner.finished()
-    costs = {**earlier.costs, "control": asdict(cost)}
-    save_network(pipeline, output, description | total_cost(costs))
-    checkpoint.remove()
+        train_to_files(learner, batches, plan, *run_of, network=pipeline, told=told)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
+    parser = training_parser(__doc__)
     parser.add_argument("--autoencoder", type=Path, required=True, help="model.safetensors of stage 1")
     parser.add_argument("--latent", type=Path, required=True, help="model.safetensors of stage 2")
     parser.add_argument("--control", type=ControlTraining.from_json, required=True, help="settings, JSON")

@@ -1,19 +1,17 @@
 """Train a diffusion model on the slices of the training patients."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.models import DiffusionModel
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.storage import save_network
-from segguided.training import Batches, Plan, fit
+from segguided.runs import train_to_files, training_parser
+from segguided.training import Batches, Plan
 
 
 def train_diffusion(
@@ -38,28 +36,16 @@ def train_diffusion(
     torch.manual_seed(seed)
     network = MaskedDenoiser(model, n_classes, image_size).to(device)
     learner = DiffusionLearner(network, model, plan.steps, device)
-    checkpoint = Checkpoint(
-        output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
+    train_to_files(
+        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
     )
-    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description | {"training": asdict(cost)})
-    checkpoint.remove()
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--slices", type=Path, nargs="+", required=True, help="slice files of the training patients"
-    )
+    parser = training_parser(__doc__)
     parser.add_argument("--model", type=DiffusionModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser.parse_args()
 
 

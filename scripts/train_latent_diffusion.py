@@ -1,12 +1,10 @@
 """Train the UNet of a latent diffusion model, without masks, on the latents of a trained autoencoder."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.controlnet import LatentStage, Pretrained
 from segguided.data.slices import read_slices
@@ -14,9 +12,8 @@ from segguided.devices import pick_device
 from segguided.files import sha256_of
 from segguided.models.autoencoder import config_of, load_autoencoder
 from segguided.models.latent import LatentLearner, encoded, start_denoiser
-from segguided.models.stages import add_arguments
-from segguided.models.storage import save_network
-from segguided.training import Plan, fit
+from segguided.runs import train_to_files, training_parser
+from segguided.training import Plan
 
 
 def train_latent_diffusion(
@@ -45,18 +42,12 @@ def train_latent_diffusion(
             "autoencoder_sha256": sha256_of(autoencoder),
             "seed": seed,
         }
-        checkpoint = Checkpoint(
-            output.with_name("resume.pt"), fingerprint(description, {"train": data}), checkpoint_seconds
-        )
-        cost = fit(learner, batches, plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description | {"training": asdict(cost)})
-    checkpoint.remove()
+        train_to_files(learner, batches, plan, description, {"train": data}, output, checkpoint_seconds)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
+    parser = training_parser(__doc__)
     parser.add_argument("--autoencoder", type=Path, required=True, help="its model.safetensors")
     parser.add_argument("--stage", type=LatentStage.from_json, required=True, help="settings, JSON")
     return parser.parse_args()

@@ -2,24 +2,28 @@
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.models import Segmenter
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
-from segguided.models.storage import save_network
-from segguided.training import Batches, Plan, fit
+from segguided.runs import CHECKPOINT_SECONDS, train_to_files, training_parser
+from segguided.training import Batches, Plan
 
 
 def train_segmenter(
-    data: SliceSet, validation: SliceSet, segmenter: Segmenter, n_classes: int, seed: int, output: Path
+    data: SliceSet,
+    validation: SliceSet,
+    segmenter: Segmenter,
+    n_classes: int,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     device = pick_device()
@@ -28,20 +32,13 @@ def train_segmenter(
     torch.manual_seed(seed)
     network = build_segmenter(segmenter, n_classes).to(device)
     learner = SegmenterLearner(network, segmenter, plan.steps, Batches(validation, device).in_order, device)
-    checkpoint = Checkpoint(
-        output.with_name("resume.pt"), fingerprint(description, {"train": data, "validation": validation})
-    )
-    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description | {"training": asdict(cost)})
-    checkpoint.remove()
+    sets = {"train": data, "validation": validation}
+    train_to_files(learner, Batches(data, device), plan, description, sets, output, checkpoint_seconds)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--slices", type=Path, nargs="+", required=True, help="slice files of the held-out patients"
-    )
+    parser = training_parser(__doc__)
     parser.add_argument(
         "--generated", type=Path, help="generated images to train on in place of the real ones"
     )
@@ -53,9 +50,6 @@ def parse_arguments() -> argparse.Namespace:
         "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
     )
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser.parse_args()
 
 
@@ -66,7 +60,7 @@ def main() -> None:
     data, test = read_slices(a.slices), read_slices(a.test)
     data = data.with_images(*read_generated(a.generated)) if a.generated else data
     validation = test.where(in_half(test.names, test.patients, a.halves, "validation"))
-    train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output)
+    train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Train the SPADE baseline on the slices of the training patients."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import run
 from segguided.config.spade import SpadeModel
 from segguided.data.slices import read_slices
@@ -15,8 +13,8 @@ from segguided.files import sha256_of
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
-from segguided.models.storage import save_network
-from segguided.training import Batches, Plan, fit
+from segguided.runs import train_to_files, training_parser
+from segguided.training import Batches, Plan
 
 
 def train_spade(
@@ -37,36 +35,24 @@ def train_spade(
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": image_size,
+        "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
         "seed": seed,
     }
     torch.manual_seed(seed)
     network = Generator(model.generator, n_classes, image_size).to(device)
     loss = load_perceptual(model.perceptual, perceptual, device)
     learner = SpadeLearner(network, model, loss, plan.steps, device)
-    settings = description | {"perceptual": sha256_of(perceptual) if perceptual else ""}
-    checkpoint = Checkpoint(
-        output.with_name("resume.pt"), fingerprint(settings, {"train": data}), checkpoint_seconds
+    train_to_files(
+        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
     )
-    cost = fit(learner, Batches(data, device), plan, seed, checkpoint, output.with_name("history.csv"))
-    save_network(learner.finished(), output, description | {"training": asdict(cost)})
-    checkpoint.remove()
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--slices", type=Path, nargs="+", required=True, help="slice files of the training patients"
-    )
+    parser = training_parser(__doc__)
     parser.add_argument("--model", type=SpadeModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--perceptual", type=Path, help="weights of the network of the perceptual loss")
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser.parse_args()
 
 

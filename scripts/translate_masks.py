@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.data.slices import read_slices, write_npz
 from segguided.devices import pick_device
-from segguided.generation import generate
+from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
 from segguided.translation import in_classes_of
 
@@ -33,27 +32,16 @@ def translate_masks(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="of a diffusion model, config.json beside"
-    )
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="whose masks are drawn from")
-    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
+    parser = drawing_parser(__doc__)
     parser.add_argument(
         "--mask-classes", nargs="+", required=True, help="names of the masks' classes, in order"
     )
-    parser.add_argument("--classes", nargs="+", required=True, help="names of the model's classes, in order")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True, help=".npz to write")
     return parser.parse_args()
 
 
 def main() -> None:
     """Script body."""
-    arguments = vars(parse_arguments())
-    torch.set_num_threads(arguments.pop("threads"))
-    translate_masks(**arguments)
+    translate_masks(**with_threads(parse_arguments()))
 
 
 if __name__ == "__main__":

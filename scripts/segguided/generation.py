@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,3 +51,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
+
+
+def drawing_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line that scripts share which draw other images than one for each mask."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="of an image-space diffusion model, config.json beside it"
+    )
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="whose masks are drawn from")
+    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
+    parser.add_argument("--classes", nargs="+", required=True, help="names of the model's classes, in order")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    return parser
+
+
+def with_threads(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments but `threads`, which are set."""
+    values = vars(arguments)
+    torch.set_num_threads(values.pop("threads"))
+    return values

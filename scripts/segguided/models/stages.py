@@ -1,6 +1,5 @@
-"""What the three training stages of latent diffusion share: arguments, the stages before, their cost."""
+"""What the three training stages of latent diffusion share: the stages before and their cost."""
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -16,19 +15,6 @@ from segguided.models.autoencoder import load_autoencoder
 from segguided.models.latent import LatentDenoiser, load_denoiser
 from segguided.models.storage import read_description
 from segguided.training import Cost
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line that the scripts of the three stages share."""
-    parser.add_argument(
-        "--slices", type=Path, nargs="+", required=True, help="slice files of the training patients"
-    )
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, default=600, help="time between resume checkpoints"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
 
 
 class Earlier:

@@ -1,0 +1,70 @@
+"""A training run on disk: its command line, its resume file, and what it leaves when it is done."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.data.slices import SliceSet
+from segguided.models.storage import save_network
+from segguided.training import Batches, Cost, Learner, Plan, fit
+
+CHECKPOINT_SECONDS = 600.0
+
+
+class FinishedLearner(Learner, Protocol):
+    """A learner that gives its network away when it is done."""
+
+    def finished(self) -> nn.Module:
+        """The network to keep; called once, after training."""
+
+
+def training_entry(cost: Cost) -> dict[str, Any]:
+    """What config.json tells of a run's cost."""
+    return {"training": asdict(cost)}
+
+
+def train_to_files(
+    learner: FinishedLearner,
+    batches: Batches,
+    plan: Plan,
+    description: Mapping[str, Any],
+    data: Mapping[str, SliceSet],
+    output: Path,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    *,
+    network: nn.Module | None = None,
+    told: Callable[[Cost], dict[str, Any]] = training_entry,
+) -> None:
+    """Train to the end of `plan` and write `output` (safetensors), config.json and history.csv beside it.
+
+    `description` (with the `seed`) and the slices `data` say what the run is: a resume file of another one is
+    not continued. `network` is saved in place of the learner's own where it is only a part of it; `told` adds
+    the cost to config.json.
+    """
+    checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, data), checkpoint_seconds)
+    history = output.with_name("history.csv")
+    cost = fit(learner, batches, plan, description["seed"], checkpoint, history)
+    finished = learner.finished()
+    save_network(network or finished, output, {**description, **told(cost)})
+    checkpoint.remove()
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line that training scripts share: slices, seed, threads, interval of saving and output."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=CHECKPOINT_SECONDS,
+        help="time between resume checkpoints",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
+    return parser
