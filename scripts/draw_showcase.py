@@ -32,7 +32,7 @@ def draw_showcase(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = figure_parser(__doc__, n_slices=2, models=True, pdf=False)
+    parser = figure_parser(__doc__, n_slices=3, models=True, pdf=False)
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
     return parser.parse_args()
 
