@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segguided.config.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
 from segguided.devices import autocast
-from segguided.models.descent import Descent
+from segguided.models.descent import Descent, OneDescent
 from segguided.models.stable_diffusion import load_part
 from segguided.models.storage import load_weights, read_description
 from segguided.signals import to_signal
@@ -81,7 +81,7 @@ def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
     return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).mean()
 
 
-class AutoencoderLearner:
+class AutoencoderLearner(OneDescent):
     """Trains an AutoencoderKL: absolute error of the reconstruction, and a little KL divergence."""
 
     def __init__(
@@ -107,19 +107,3 @@ class AutoencoderLearner:
             decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, generator))
         error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
         return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}
-
-    def after_epoch(self) -> dict[str, float]:
-        """Nothing is measured between epochs."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, averages, optimiser and schedule."""
-        return self.descent.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        self.descent.load_state_dict(state)
-
-    def finished(self) -> nn.Module:
-        """The autoencoder with its averaged weights."""
-        return self.descent.averaged()

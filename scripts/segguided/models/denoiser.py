@@ -3,8 +3,6 @@
 Shape letters: B batch, C image channels (1), H height, W width.
 """
 
-from typing import Any
-
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
@@ -14,7 +12,7 @@ from segguided import diffusion
 from segguided.ablation import ablate
 from segguided.config.models import DiffusionModel, Unet
 from segguided.devices import autocast
-from segguided.models.descent import Descent
+from segguided.models.descent import Descent, OneDescent
 from segguided.models.masks import MaskEncoder
 from segguided.signals import to_signal
 
@@ -63,7 +61,7 @@ def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
     )
 
 
-class DiffusionLearner:
+class DiffusionLearner(OneDescent):
     """Trains a MaskedDenoiser with the loss of the paper's equation (1)."""
 
     def __init__(
@@ -85,19 +83,3 @@ class DiffusionLearner:
             )
         self.descent.descend(loss)
         return {"loss": loss.detach()}
-
-    def after_epoch(self) -> dict[str, float]:
-        """Nothing is measured between epochs."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, averages, optimiser and schedule."""
-        return self.descent.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        self.descent.load_state_dict(state)
-
-    def finished(self) -> nn.Module:
-        """The network with its averaged weights."""
-        return self.descent.averaged()

@@ -101,6 +101,28 @@ class Descent:
         return self.network
 
 
+class OneDescent:
+    """What a learner with one optimiser and nothing else to remember has: a base class beside `update`."""
+
+    descent: Descent
+
+    def after_epoch(self) -> dict[str, float]:
+        """Nothing is measured between epochs."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule of what is trained."""
+        return self.descent.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.descent.load_state_dict(state)
+
+    def finished(self) -> nn.Module:
+        """The network with its averaged weights."""
+        return self.descent.averaged()
+
+
 def has_fused(network: nn.Module) -> bool:
     """Whether torch has fused Adam kernels for the network's device."""
     return next(network.parameters()).device.type in ("cuda", "cpu")

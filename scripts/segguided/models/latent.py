@@ -6,7 +6,6 @@ Shape letters: S slices, B batch, C latent channels, h height and w width of a l
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from segguided.config.controlnet import ControlTraining, LatentTraining, LatentU
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.autoencoder import downsampling, encode, sample_posterior
-from segguided.models.descent import Descent
+from segguided.models.descent import Descent, OneDescent
 from segguided.models.empty_prompt import empty_prompt
 from segguided.models.stable_diffusion import load_part
 from segguided.models.storage import load_weights, read_description
@@ -137,7 +136,7 @@ def _encode_all(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None
     moments_S2CHW.flush()
 
 
-class LatentLearner:
+class LatentLearner(OneDescent):
     """Trains the part `trained` of a denoiser with the diffusion loss on latents; also stage 3's learner."""
 
     def __init__(
@@ -168,18 +167,6 @@ class LatentLearner:
                 return {"loss": diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks, generator)}
 
         return self.descent.descend_in_parts(losses_of, [moments_B2CHW, masks_BHW], self.part_size)
-
-    def after_epoch(self) -> dict[str, float]:
-        """Nothing is measured between epochs."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, averages, optimiser and schedule of what is trained."""
-        return self.descent.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        self.descent.load_state_dict(state)
 
     def finished(self) -> nn.Module:
         """The denoiser with the averaged weights of its trained part."""
