@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 # Relative, so that Snakemake compares script inputs by content and a moved checkout reruns nothing.
 sys.path.insert(0, "scripts")
 
+from segguided.config.ct_org import file_names
 from segguided.config.workflow import REAL, load
 from segguided.data.splits import assign_splits, halve_test, read_manifest
 from segguided.dependencies import dependencies
@@ -67,6 +68,12 @@ wildcard_constraints:
 def models_of(*kinds):
     """A rule's constraint on its model: those of the grid that are of these kinds, or nothing at all."""
     names = [name for name in CONFIG.grid.models if CONFIG.models[name].kind in kinds]
+    return "|".join(names) or "(?!)"
+
+
+def datasets_of(*kinds):
+    """A rule's constraint on its dataset: those whose source is of these kinds, or nothing at all."""
+    names = [name for name in DATASETS if CONFIG.datasets[name].source.kind in kinds]
     return "|".join(names) or "(?!)"
 
 
@@ -166,6 +173,13 @@ def application_files():
 def raw_files(wildcards):
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
     return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
+
+
+def local_volumes(wildcards):
+    """A CT-ORG patient's files in the user's folder; what is not there, the rule downloads or names."""
+    source = CONFIG.datasets[wildcards.dataset].source
+    names = file_names(MANIFESTS[wildcards.dataset][wildcards.patient]).values()
+    return [str(path) for name in names if (path := source.local_file(name))]
 
 
 def generated_held_out(wildcards):

@@ -3,6 +3,7 @@
 
 localrules:
     fetch_package,
+    fetch_volume,
     split_dataset,
 
 
@@ -31,6 +32,36 @@ rule fetch_package:
         " --output {output:q} > {log:q} 2>&1"
 
 
+rule fetch_volume:
+    input:
+        script="scripts/fetch_volume.py",
+        library=library("fetch_volume"),
+        local=local_volumes,
+    output:
+        "<results>/raw/{dataset}/receipts/{patient}.json",
+    log:
+        "<logs>/fetch_volume/{dataset}/{patient}.log",
+    benchmark:
+        "<benchmarks>/fetch_volume/{dataset}/{patient}.tsv"
+    wildcard_constraints:
+        dataset=datasets_of("ct-org"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="150m",
+        download=1,  # at a time: as many as workflow/profiles/default allows
+    params:
+        row=manifest_row,
+        settings=source_json,
+    message:
+        "Fetching {wildcards.patient} of {wildcards.dataset}"
+    shell:
+        "python {input.script} --row {params.row:q} --settings {params.settings:q} --receipt {output:q}"
+        " > {log:q} 2>&1"
+
+
 rule write_phantom:
     input:
         script="scripts/write_phantom.py",
@@ -41,6 +72,8 @@ rule write_phantom:
         "<logs>/write_phantom/{dataset}/{patient}.log",
     benchmark:
         "<benchmarks>/write_phantom/{dataset}/{patient}.tsv"
+    wildcard_constraints:
+        dataset=datasets_of("phantom"),
     conda:
         "../../envs/segguided.yaml"
     threads: 1

@@ -1,14 +1,14 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import NAME, Settings
-
-Label = Annotated[int, Field(ge=0, le=255)]
+from segguided.config.ct_org import CtOrgSource
+from segguided.config.patient_source import Label, PatientSource
 
 
 class AnatomyClass(Settings):
@@ -28,28 +28,6 @@ class AnatomyClass(Settings):
         if file and _placeholders(file) - {"patient"}:
             raise ValueError(f"'{file}' may hold no placeholder but {{patient}}; mend the name")
         return file
-
-
-class PatientSource(Settings):
-    """Where patients come from. What its files hold is read by segguided.data.sources."""
-
-    @property
-    def columns(self) -> set[str]:
-        """Columns of the patient table it needs."""
-        return {"patient"}
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The files or folders of the patient in `row`: the user's own, or paths that rules make."""
-        raise NotImplementedError
-
-    def check_columns(self, columns: Collection[str], manifest: str) -> None:
-        """Raise ValueError where the patient table lacks a column."""
-        lacking = sorted(self.columns - set(columns))
-        if lacking:
-            raise ValueError(
-                f"{manifest}: no column {', '.join(lacking)}, which its dataset's source needs; "
-                f"there are {', '.join(columns)}"
-            )
 
 
 class DicomSource(PatientSource):
@@ -135,7 +113,8 @@ class DemoCtSource(PatientSource):
 
 
 Source = Annotated[
-    DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource, Field(discriminator="kind")
+    DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource | CtOrgSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -205,7 +184,7 @@ class Preparation(Settings):
         match self.source:
             case DicomSource() | PhantomSource():
                 _check_segments(self.source.kind, self.classes)
-            case NiftiSource() | PngSource():
+            case NiftiSource() | PngSource() | CtOrgSource():
                 _check_labels(self.source, self.classes)
         return self
 
@@ -235,7 +214,7 @@ def _check_segments(kind: str, classes: tuple[AnatomyClass, ...]) -> None:
         raise ValueError(f"{twice} stands for two classes; give each class its own `segment`")
 
 
-def _check_labels(source: NiftiSource | PngSource, classes: tuple[AnatomyClass, ...]) -> None:
+def _check_labels(source: NiftiSource | PngSource | CtOrgSource, classes: tuple[AnatomyClass, ...]) -> None:
     labels = [k if c.label is None else c.label for k, c in enumerate(classes, 1)]
     twice = _twice(list(map(str, labels)))
     if twice:

@@ -57,6 +57,14 @@ def _load(path: Path) -> nib.Nifti1Pair:
     return image
 
 
+def check_complete(path: Path) -> None:
+    """Raise ValueError unless the .gz file is whole."""
+    try:
+        _check_gzip(path)
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+
+
 def _check_gzip(path: Path) -> None:
     """Read to the end once, as that compares the checksum: nibabel stops before it."""
     with gzip.open(path) as file:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from segguided.config.ct_org import CtOrgSource
 from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, PhantomSource, PngSource, Source
-from segguided.data import demo_ct, dicom, nifti, nrrd, png
+from segguided.data import ct_org, demo_ct, dicom, nifti, nrrd, png
 from segguided.data.volume import Volume
 
 Row = Mapping[str, str]
@@ -23,8 +24,8 @@ def read_patient(
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
     `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
-    (dicom), folders of images and masks (png), receipt (phantom) or source package (demo-ct). Raises
-    ValueError where they are damaged or disagree.
+    (dicom), folders of images and masks (png), receipt (phantom, ct-org) or source package (demo-ct).
+    Raises ValueError where they are damaged or disagree.
     """
     match source:
         case NiftiSource():
@@ -33,6 +34,9 @@ def read_patient(
         case PngSource():
             image, labels = png.read_patient(row["patient"], raw[0], raw[1])
             return image, _classes_of(labels, classes, source.ignore, raw[1])
+        case CtOrgSource():
+            image, labels = ct_org.read_patient(raw[0])
+            return image, _classes_of(labels, classes, source.ignore, raw[0])
         case DicomSource():
             return _read_dicom(classes, row["patient"], raw[0], raw[1])
         case PhantomSource():

@@ -1,0 +1,60 @@
+"""Choose CT-ORG's patients and splits by a recorded seed; run by hand, no rule."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.data.ct_org_choice import CASES, INHERITED_HEADERS, ORIGIN, UNSEEN, choose, eligible, to_text
+from segguided.data.splits import SPLITS
+from segguided.files import write_text
+
+ORGANS = ("liver", "bladder", "lungs", "kidneys", "bone")  # of the paper
+
+
+def choose_ct_org(
+    output: Path,
+    table: Path | None = None,
+    seed: int = 0,
+    counts: Sequence[int] = (24, 8, 8),
+    organs: Sequence[str] = ORGANS,
+    least_voxels: int = 1000,
+    always: Sequence[int] = (),
+) -> None:
+    """Write the patient table, its comments saying how it was chosen.
+
+    Among the cases that hold the organs by a `table` of list_ct_org.py, or else those of no doubtful header.
+    """
+    if table:
+        cases = eligible(table, organs, least_voxels)
+        holding = f"that hold {least_voxels} voxels or more of {', '.join(organs)}, each where a body has it"
+        how = f"Chosen with seed {seed} among the {len(cases)} cases {holding}."
+    else:
+        cases = [case for case in CASES if case not in INHERITED_HEADERS]
+        how = f"Chosen with seed {seed} among {len(cases)} cases, {UNSEEN}"
+    if always:
+        how += f" Always among the chosen, whatever the seed: {', '.join(map(str, always))}."
+    rows = choose(cases, seed, dict(zip(SPLITS, counts, strict=True)), always)
+    write_text(output, to_text(rows, f"{ORIGIN} {how}"))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="patient table to write, for `manifest:`")
+    parser.add_argument("--table", type=Path, help="cases and their organs, by list_ct_org.py")
+    parser.add_argument("--seed", type=int, default=0, help="of choice and splits")
+    parser.add_argument("--counts", type=int, nargs=3, default=(24, 8, 8), help=f"patients of {SPLITS}")
+    parser.add_argument("--organs", nargs="+", default=ORGANS, help="what each case has to hold")
+    parser.add_argument("--least-voxels", type=int, default=1000, help="of each organ")
+    parser.add_argument("--always", type=int, nargs="*", default=(), help="cases that are not left to chance")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    choose_ct_org(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,39 @@
+"""Fetch one CT-ORG patient's volume and labels, and write a receipt of where they lie."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.config.ct_org import CtOrgSource
+from segguided.data.ct_org_files import fetch_patient
+from segguided.files import write_json
+
+
+def fetch_volume(row: Mapping[str, str], settings: CtOrgSource, receipt: Path) -> None:
+    """Download below the dataset's folder (two levels above) what no local folder holds, then the receipt."""
+    write_json(receipt, fetch_patient(row, settings, receipt.parent.parent))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
+    parser.add_argument(
+        "--settings", required=True, type=CtOrgSource.from_json, help="the source's settings, JSON"
+    )
+    parser.add_argument(
+        "--receipt", required=True, type=Path, help="<results>/raw/<dataset>/receipts/<patient>.json"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    a = parse_arguments()
+    fetch_volume(a.row, a.settings, a.receipt)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,47 @@
+"""List which organs each CT-ORG case of a folder holds, and whether they lie right; run by hand, no rule."""
+
+import argparse
+import logging
+import re
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.data.ct_org import describe_labels
+from segguided.files import write_text
+
+LABELS = re.compile(r"labels-(\d+)\.nii\.gz")
+LOG = logging.getLogger("segguided")
+
+
+def list_ct_org(folder: Path, output: Path) -> None:
+    """Write a row for each labels-N.nii.gz in or below `folder`: voxels of each organ, header, anatomy.
+
+    Raises ValueError where there are none.
+    """
+    named = [(LABELS.fullmatch(path.name), path) for path in folder.rglob("*.nii.gz")]
+    files = {int(match[1]): path for match, path in named if match}
+    if not files:
+        raise ValueError(f"{folder}: no labels-N.nii.gz there or below; name the folder downloaded from TCIA")
+    rows = []
+    for case in sorted(files):
+        rows.append({"case": str(case), **describe_labels(files[case])})
+        LOG.info("%s", "\t".join(rows[-1].values()))
+    lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
+    write_text(output, "\n".join(lines) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="folder of labels-N.nii.gz, at any depth")
+    parser.add_argument("--output", type=Path, required=True, help="table to write, for choose_ct_org.py")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    list_ct_org(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)
