@@ -1,0 +1,33 @@
+"""Renew the Duke patient table from the index of NCI Imaging Data Commons; run by hand, no rule."""
+
+import argparse
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.data.idc_index import renew_table
+from segguided.files import write_text
+
+
+def list_duke_series(table: Path, index: Path, output: Path) -> None:
+    """Write `table` with the series before contrast that `index` names for its patients."""
+    write_text(output, renew_table(table, index))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="patient table: patients, comments, notes")
+    parser.add_argument(
+        "--index", type=Path, required=True, help="idc_index.parquet of the package idc-index-data"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="patient table to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run with the command line's arguments."""
+    list_duke_series(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)
