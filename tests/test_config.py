@@ -101,9 +101,9 @@ SENTENCES = [
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided stands twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 stands twice; list each once"),
     ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, segguided, segguided-mat, spade, unconditional"),
-    ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
-    ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, nifti, phantom, png"),
-    ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, nifti, phantom, png"),
+    ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-mri, breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
+    ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
+    ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are as-is, percentile, window"),
     ("datasets/ct-torso/intensity/kind", DELETED, "datasets.ct-torso.intensity.kind is missing; add one of as-is, percentile, window"),
     ("datasets/ct-torso/intensity/low", 600, "datasets.ct-torso.intensity: window needs low < high, got low=600 and high=600"),
@@ -122,6 +122,11 @@ SENTENCES = [
     ("datasets/ct-organ/source/ignore", [5, 6], "source.ignore names [5], which are labels of classes"),
     ("datasets/ct-organ/source/folders", "x", "unknown key datasets.ct-organ.source.folders; did you mean folder?"),
     ("datasets/breast-phantom/split/test", 0, "datasets.breast-phantom.split.test: expected a number of at least 1, got 0"),
+    ("datasets/breast-phantom/split", {"seed": 0, "test": 3}, "datasets.breast-phantom.split: expected both counts, held_out and test, or else a column, got held_out=None, test=3 and column=None; set"),
+    ("datasets/breast-mri/split/test", 15, "got held_out=None, test=15 and column=paper_split; set the one (null unsets) or the other"),
+    ("datasets/breast-mri/source/masks", DELETED, "datasets.breast-mri.source.masks is missing; add it"),
+    ("datasets/breast-mri/source/endpoint", "http://mirror.org", "source.endpoint: expected an address that starts with https:// (or http://localhost), got 'http://mirror.org'; correct it"),
+    ("datasets/breast-mri/classes/0/file", None, "classes breast of a idc dataset name no .seg.nrrd"),
     ("models/segguided/training/steps", 5, "models.segguided.training: expected either epochs or steps, got both; set one"),
     ("models/segguided/training/epochs", None, "models.segguided.training: expected either epochs or steps, got neither; set one"),
     ("models/controlnet/init", {"kind": "pretrain"}, "models.controlnet.init.kind is 'pretrain'; the known kinds are pretrained, scratch"),
@@ -258,6 +263,21 @@ def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
         assert preparation(f"datasets/ct-torso/{path}", value) != before
 
 
+def test_another_server_prepares_nothing_again() -> None:
+    before = load(read("config.yaml")).datasets["breast-mri"].preparation_json()
+    for key, value, same in (("endpoint", "https://mirror.org", True), ("masks", "elsewhere", False)):
+        after = load(changed(f"datasets/breast-mri/source/{key}", value)).datasets["breast-mri"]
+        assert (after.preparation_json() == before) == same
+        assert after.source.to_json() != load(read("config.yaml")).datasets["breast-mri"].source.to_json()
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://h", "https://", "//h", "http://127.0.0.1.evil.org", "file:///x"])
+def test_only_encrypted_servers_and_this_machine(endpoint: str) -> None:
+    assert "expected an address that starts with https://" in refusal(
+        "datasets/breast-mri/source/endpoint", endpoint
+    )
+
+
 def test_a_nifti_source_has_default_patterns() -> None:
     assert NiftiSource.model_validate(NIFTI).image == "{patient}.nii.gz"
 
@@ -313,6 +333,7 @@ ROW = {"patient": "p1", "image": "a.nii.gz", "package": "tool==1.0"}
         ({"kind": "nifti", "folder": "f", "image": "{image}"}, ["f/a.nii.gz", "f/p1_mask.nii.gz"]),
         ({"kind": "png", "images": "i", "masks": "m"}, ["i", "m"]),
         ({"kind": "phantom"}, ["<results>/raw/d/receipts/p1.json"]),
+        ({"kind": "idc", "masks": "m"}, ["<results>/raw/d/receipts/p1.json"]),
         ({"kind": "demo-ct"}, ["<results>/downloads/tool==1.0.tar.gz"]),
         ({"kind": "ct-org", "folder": "f"}, ["<results>/raw/d/receipts/p1.json"]),
     ],

@@ -15,10 +15,8 @@ EXCERPT = Path(__file__).parent / "idc_index_excerpt.tsv"
 
 
 def series(patient: str, description: str, number: str) -> dict[str, str]:
-    uid = f"1.2.{number}"
-    return {
-        "PatientID": patient, "SeriesDescription": description, "SeriesNumber": number, "SeriesInstanceUID": uid
-    }  # fmt: skip
+    names = {"PatientID": patient, "SeriesDescription": description, "SeriesInstanceUID": f"1.2.{number}"}
+    return {**names, "SeriesNumber": number}
 
 
 def test_every_patient_of_the_excerpt_has_one_and_its_number_settles_the_ambiguous() -> None:
@@ -38,7 +36,7 @@ def test_numbers_are_compared_as_numbers_and_names_without_their_margins() -> No
 
 
 def test_two_first_series_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"patient p has two series numbered 3 .*1\.2\.3 and 1\.2\.3; choose"):
+    with pytest.raises(ValueError, match=r"patient p has two series numbered 3 .*1\.2\.3 and 1\.2\.3; drop"):
         pre_contrast_series([series("p", "ax dyn", "3"), series("p", "ax dyn pre", "3")])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import fixtures_volumes as fv
 from segguided.config.data import AnatomyClass, NiftiSource, PhantomSource, Preparation
-from segguided.data import dicom, nifti, nrrd, sources
+from segguided.data import dicom, duke_masks, nifti, nrrd
 from segguided.data.duke_layout import write_duke_layout
 from segguided.data.phantom import make_phantom
 from segguided.data.sources import read_patient
@@ -133,11 +133,11 @@ def test_finding_masks_lists_no_patients_folder(tmp_path: Path, monkeypatch: pyt
     for k in range(50):
         (root / f"P{k}" / "deep").mkdir(parents=True)
     listed: list[Path] = []
-    original = sources._folders
-    monkeypatch.setattr(sources, "_folders", lambda folder: listed.append(folder) or original(folder))
-    assert sources._mask_folder(tmp_path, "P49") == root / "P49"
+    original = duke_masks._folders
+    monkeypatch.setattr(duke_masks, "_folders", lambda folder: listed.append(folder) or original(folder))
+    assert duke_masks.mask_folder(tmp_path, "P49") == root / "P49"
     with pytest.raises(ValueError, match="no folder of masks for patient P50, neither there nor in a"):
-        sources._mask_folder(tmp_path, "P50")
+        duke_masks.mask_folder(tmp_path, "P50")
     assert set(listed) == {tmp_path, tmp_path / "a"}
 
 

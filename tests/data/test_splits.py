@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segguided.config.data import SplitCounts
-from segguided.data.splits import BLOCK, SPLITS, assign_splits, halve_test, in_half, read_manifest
+from segguided.config.data import DrawnSplit
+from segguided.data.splits import BLOCK, OPEN, SPLITS, assign_splits, halve_test, in_half, read_manifest
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,7 +95,7 @@ def test_the_column_decides() -> None:
 def test_unknown_and_empty_splits() -> None:
     with pytest.raises(ValueError, match="patient a has split 'heldout'; write one of train, held-out, test"):
         assign_splits(listed(a="heldout"), None)
-    with pytest.raises(ValueError, match=r"patient a has split ''; .* or set `split:` with a seed"):
+    with pytest.raises(ValueError, match=r"patient a has split ''; .* or set `split:` with counts"):
         assign_splits([{"patient": "a"}], None)
     with pytest.raises(
         ValueError, match="split 'held-out' has no patient; every one of train, held-out, test"
@@ -112,7 +112,7 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
 ) -> None:
     held_out = data.draw(st.integers(1, len(patients) - 2))
     test = data.draw(st.integers(1, len(patients) - held_out - 1))
-    counts = SplitCounts(seed=seed, held_out=held_out, test=test)
+    counts = DrawnSplit(seed=seed, held_out=held_out, test=test)
     rows = [{"patient": patient, "split": "ignored"} for patient in patients]
     splits = assign_splits(rows, counts)
     assert tuple(splits) == SPLITS
@@ -124,14 +124,46 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
 
 def test_another_seed_draws_another_split() -> None:
     rows = [{"patient": f"p{k}"} for k in range(20)]
-    drawn = [assign_splits(rows, SplitCounts(seed=seed, held_out=5, test=5)) for seed in range(10)]
+    drawn = [assign_splits(rows, DrawnSplit(seed=seed, held_out=5, test=5)) for seed in range(10)]
     assert len({str(splits) for splits in drawn}) == 10
 
 
 def test_a_seed_draws_the_same_split_for_ever() -> None:
     rows = [{"patient": f"p{k}"} for k in range(8)]
-    splits = assign_splits(rows, SplitCounts(seed=0, held_out=2, test=3))
+    splits = assign_splits(rows, DrawnSplit(seed=0, held_out=2, test=3))
     assert splits == {"train": ["p3", "p6", "p7"], "held-out": ["p1", "p4"], "test": ["p0", "p2", "p5"]}
+
+
+@given(patients=patients, seed=st.integers(0, 10**6))
+def test_a_column_may_leave_patients_to_the_seed_which_halves_them(patients: list[str], seed: int) -> None:
+    rows = [{"patient": patient, "group": OPEN} for patient in patients]
+    fixed = {"A-train": "train", "A-held": "held-out", "A-test": "test"}
+    rows += [{"patient": patient, "group": group} for patient, group in fixed.items()]
+    drawn = DrawnSplit(seed=seed, column="group")
+    splits = assign_splits(rows, drawn)
+    assert {p: name for name, names in splits.items() for p in names if p in fixed} == fixed
+    assert [len(names) - 1 for names in splits.values()] == [0, len(patients) // 2, (len(patients) + 1) // 2]
+    assert sorted(p for names in splits.values() for p in names) == sorted([*patients, *fixed])
+    assert assign_splits(rows[::-1], drawn) == splits
+
+
+def test_a_column_that_decides_everything_leaves_nothing_to_the_seed() -> None:
+    rows = [{"patient": p, "group": g} for p, g in (("a", "train"), ("b", "held-out"), ("c", "test"))]
+    expected = {"train": ["a"], "held-out": ["b"], "test": ["c"]}
+    for seed in range(5):
+        assert assign_splits(rows, DrawnSplit(seed=seed, column="group")) == expected
+    with pytest.raises(ValueError, match=r"patient a has split ''; .* held-out-or-test in the .* `groups`"):
+        assign_splits(rows, DrawnSplit(seed=0, column="groups"))
+
+
+def test_the_breast_mri_split_is_the_authors_training_set_and_two_halves_of_the_rest() -> None:
+    """Recorded: a result must not depend on the day it was drawn."""
+    rows = read_manifest(ROOT / "workflow/manifests/duke-breast-mri.tsv")
+    splits = assign_splits(rows, DrawnSplit(seed=0, column="paper_split"))
+    assert [len(names) for names in splits.values()] == [70, 15, 15]
+    assert splits["train"] == [row["patient"] for row in rows if row["paper_split"] == "train"]
+    numbers = [name.removeprefix("Breast_MRI_") for name in splits["test"]]
+    assert " ".join(numbers) == ("031 170 279 320 329 338 363 369 426 435 616 636 640 802 805")
 
 
 @pytest.mark.parametrize(("held_out", "test"), [(1, 2), (2, 1), (5, 5)])
@@ -140,7 +172,7 @@ def test_counts_that_leave_nobody_to_train(held_out: int, test: int) -> None:
     with pytest.raises(
         ValueError, match=f"3 patients cannot give {held_out} held-out and {test} test .*lower"
     ):
-        assign_splits(rows, SplitCounts(seed=0, held_out=held_out, test=test))
+        assign_splits(rows, DrawnSplit(seed=0, held_out=held_out, test=test))
 
 
 # Halves of the test set

@@ -3,6 +3,7 @@
 
 localrules:
     fetch_package,
+    fetch_series,
     fetch_volume,
     split_dataset,
 
@@ -30,6 +31,38 @@ rule fetch_package:
     shell:
         "python {input.script} --requirement {wildcards.package:q} --sha256 {params.sha256}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule fetch_series:
+    input:
+        script="scripts/fetch_series.py",
+        library=library("fetch_series"),
+    output:
+        "<results>/raw/{dataset}/receipts/{patient}.json",
+    log:
+        "<logs>/fetch_series/{dataset}/{patient}.log",
+    benchmark:
+        "<benchmarks>/fetch_series/{dataset}/{patient}.tsv"
+    wildcard_constraints:
+        dataset=datasets_of("idc"),
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="2h",
+        download=1,  # at a time: as many as workflow/profiles/default allows
+        endpoint=endpoint,  # no parameter: a series is the same from any server, so that another reruns nothing
+    params:
+        row=source_row,
+        folder=mask_folder,
+        masks=mask_files,
+    message:
+        "Downloading the series of {wildcards.patient}"
+    shell:
+        "python {input.script} --row {params.row:q} --mask-folder {params.folder:q}"
+        " --masks {params.masks:q} --endpoint {resources.endpoint:q} --receipt {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule fetch_volume:

@@ -21,9 +21,32 @@ def preparation_json(wildcards):
 
 def manifest_row(wildcards):
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    deciding = CONFIG.datasets[wildcards.dataset].split_column
     return compact(
-        {column: value for column, value in row.items() if column != "split"}
+        {column: value for column, value in row.items() if column != deciding}
     )
+
+
+def source_row(wildcards):
+    """The columns of a patient's row that tell where its files come from."""
+    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    columns = CONFIG.datasets[wildcards.dataset].source.columns
+    return compact({column: row[column] for column in columns})
+
+
+def mask_folder(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source.masks
+
+
+def endpoint(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source.endpoint or ""
+
+
+def mask_files(wildcards):
+    """Names of the files that hold a patient's masks, each once."""
+    classes = CONFIG.datasets[wildcards.dataset].classes
+    names = [one.file.format(patient=wildcards.patient) for one in classes]
+    return list(dict.fromkeys(names))
 
 
 def test_halves(dataset):

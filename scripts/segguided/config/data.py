@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import NAME, Settings
 from segguided.config.ct_org import CtOrgSource
+from segguided.config.idc import IdcSource
 from segguided.config.patient_source import Label, PatientSource
 
 
@@ -113,7 +114,7 @@ class DemoCtSource(PatientSource):
 
 
 Source = Annotated[
-    DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource | CtOrgSource,
+    DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource | CtOrgSource | IdcSource,
     Field(discriminator="kind"),
 ]
 
@@ -162,12 +163,25 @@ class SliceSelection(Settings):
     min_foreground: float = Field(default=0.0, ge=0, lt=1)  # least share of labelled pixels
 
 
-class SplitCounts(Settings):
-    """A random patient-wise split, fixed by its seed; the patients left over train."""
+class DrawnSplit(Settings):
+    """A patient-wise split drawn by a recorded seed: of all patients, or of those a column leaves open."""
 
     seed: int = Field(ge=0)
-    held_out: int = Field(ge=1)
-    test: int = Field(ge=1)
+    held_out: int | None = Field(default=None, ge=1)
+    test: int | None = Field(default=None, ge=1)  # the patients left over train
+    # Instead of counts: the patient table's column that says train, held-out, test or held-out-or-test; the
+    # patients of the last are halved into held-out and test.
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "DrawnSplit":
+        counts = [self.held_out, self.test]
+        if counts.count(None) != (2 if self.column else 0):
+            raise ValueError(
+                f"expected both counts, held_out and test, or else a column, got held_out={self.held_out}, "
+                f"test={self.test} and column={self.column}; set the one (null unsets) or the other"
+            )
+        return self
 
 
 class Preparation(Settings):
@@ -182,7 +196,7 @@ class Preparation(Settings):
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
         match self.source:
-            case DicomSource() | PhantomSource():
+            case DicomSource() | PhantomSource() | IdcSource():
                 _check_segments(self.source.kind, self.classes)
             case NiftiSource() | PngSource() | CtOrgSource():
                 _check_labels(self.source, self.classes)
@@ -243,7 +257,7 @@ class Dataset(Preparation):
     manifest: (
         str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
     )
-    split: SplitCounts | None = None  # None: the manifest's column `split` decides
+    split: DrawnSplit | None = None  # None: the manifest's column `split` decides
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
     # images take the first.
@@ -266,9 +280,15 @@ class Dataset(Preparation):
             )
         return self
 
+    @property
+    def split_column(self) -> str:
+        """The patient table's column that may decide splits, and decides nothing else."""
+        return (self.split and self.split.column) or "split"
+
     def preparation_json(self) -> str:
-        """The Preparation as a script's JSON argument, without colours: a new one prepares nothing again."""
+        """The Preparation as a script's JSON argument, without what changes no pixel: that reruns nothing."""
         fields = self.model_dump(include=set(Preparation.model_fields))
         for anatomy_class in fields["classes"]:
             del anatomy_class["color"]
+        fields["source"].pop("endpoint", None)  # whichever server sends a series, it is the same
         return Preparation.model_validate(fields).to_json()

@@ -1,13 +1,15 @@
-"""The series before contrast of each Duke breast MRI patient, found in the index of NCI Imaging Data Commons."""
+"""The series before contrast of each Duke breast MRI patient, in the index of NCI Imaging Data Commons."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from segguided.data.splits import read_manifest
 
 COLLECTION = "duke_breast_cancer_mri"
-# What the sites called the first series of the dynamic study, or the whole study, whose first series it then is.
+# Names of the first series of the dynamic study, or of the whole study, whose first series it then is.
 PRE_CONTRAST = frozenset(
     (
         *("ax dyn pre", "ax 3d dyn", "ax 3d dyn MP", "ax dynamic", "Ax Vibrant MultiPhase", "ax dyn"),
@@ -38,14 +40,14 @@ def read_index(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             lines = [line for line in file if not line.startswith("#")]
         return list(csv.DictReader(lines, delimiter="\t"))
-    import pandas as pd
-
     columns = ["PatientID", *INDEXED.values()]
     try:
         chosen = [("collection_id", "==", COLLECTION), ("Modality", "==", "MR")]
         frame = pd.read_parquet(path, columns=columns, filters=chosen)
     except ImportError as error:
-        raise OSError(f"{path}: reading parquet needs pyarrow; pip install pyarrow, then run again") from error
+        raise OSError(
+            f"{path}: reading parquet needs pyarrow; pip install pyarrow, then run again"
+        ) from error
     frame["series_size_MB"] = frame["series_size_MB"].map("{:.6f}".format)
     records: list[dict[str, str]] = frame.astype(str).to_dict("records")
     return records
@@ -67,7 +69,7 @@ def pre_contrast_series(index: Iterable[Row]) -> dict[str, Row]:
         if int(row["SeriesNumber"]) == int(first["SeriesNumber"]):
             raise ValueError(
                 f"patient {row['PatientID']} has two series numbered {first['SeriesNumber']} that may be the "
-                f"one before contrast, {first['SeriesInstanceUID']} and {row['SeriesInstanceUID']}; choose one"
+                f"one before contrast, {first['SeriesInstanceUID']} and {row['SeriesInstanceUID']}; drop one"
             )
         if int(row["SeriesNumber"]) < int(first["SeriesNumber"]):
             found[row["PatientID"]] = row

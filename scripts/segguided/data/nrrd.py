@@ -38,7 +38,7 @@ def read_image(path: Path) -> Volume:
 
     Raises ValueError for a missing, damaged or not 3-D file, a header without orientation, and NaN voxels.
     """
-    array, header = _read(path)
+    array, header = read_file(path)
     affine = _lps_affine(header)
     if affine is None:
         raise ValueError(
@@ -67,7 +67,7 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     i, row j, slice k upwards (Duke masks). Raises ValueError for a missing or damaged file, a name it does
     not hold, and another grid.
     """
-    array, header = _read(path)
+    array, header = read_file(path)
     layers_lijk = _layers(path, array, header)
     segments = _segments(path, header, len(layers_lijk))
     affine = _lps_affine(header)
@@ -76,7 +76,8 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     }
 
 
-def _read(path: Path) -> tuple[np.ndarray, Header]:
+def read_file(path: Path) -> tuple[np.ndarray, Header]:
+    """Voxels as stored, and header. Raises ValueError for a missing or damaged file."""
     if not path.is_file():
         raise ValueError(f"{path}: expected an NRRD file, but there is none; download it or correct the name")
     try:

@@ -1,6 +1,5 @@
 """Where patients come from, behind one interface: a source and a patient's row give an image and a mask."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,12 @@ import numpy as np
 
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, PhantomSource, PngSource, Source
-from segguided.data import ct_org, demo_ct, dicom, nifti, nrrd, png
+from segguided.config.idc import IdcSource
+from segguided.data import ct_org, demo_ct, dicom, nifti, nrrd, png, receipts
+from segguided.data.duke_masks import OBTAIN, mask_folder
 from segguided.data.volume import Volume
 
 Row = Mapping[str, str]
-MASK_FOLDER = "Segmentation_Masks_NRRD"  # of the Duke masks, at some depth below the folder a user names
-DEEPEST = 6  # levels below that folder to search
-OLD_MASKS = "supplement-v2"  # in the name of the Duke data's older 2-D masks
 
 
 def read_patient(
@@ -24,7 +22,7 @@ def read_patient(
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
     `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
-    (dicom), folders of images and masks (png), receipt (phantom, ct-org) or source package (demo-ct).
+    (dicom), folders of images and masks (png), receipt (phantom, ct-org, idc) or source package (demo-ct).
     Raises ValueError where they are damaged or disagree.
     """
     match source:
@@ -37,11 +35,9 @@ def read_patient(
         case CtOrgSource():
             image, labels = ct_org.read_patient(raw[0])
             return image, _classes_of(labels, classes, source.ignore, raw[0])
-        case DicomSource():
-            return _read_dicom(classes, row["patient"], raw[0], raw[1])
-        case PhantomSource():
-            root = raw[0].parent.parent
-            return _read_dicom(classes, row["patient"], root / "images" / row["patient"], root)
+        case DicomSource() | PhantomSource() | IdcSource():
+            images, masks = _dicom_folders(source, row["patient"], raw)
+            return _read_dicom(classes, row["patient"], images, masks)
         case _:
             return demo_ct.read_patient(raw[0], row)
 
@@ -64,47 +60,28 @@ def _classes_of(
     return replace(labels, array_zyx=table[labels.array_zyx])
 
 
+def _dicom_folders(
+    source: DicomSource | PhantomSource | IdcSource, patient: str, raw: Sequence[Path]
+) -> tuple[Path, Path]:
+    """Where the patient's series and masks lie; what a receipt tells of them is compared first."""
+    if isinstance(source, DicomSource):
+        return raw[0], mask_folder(raw[1], patient)
+    folder = raw[0].parent.parent  # of the receipt's dataset
+    images = folder / "images" / patient
+    if isinstance(source, PhantomSource):
+        return images, mask_folder(folder, patient)
+    masks = mask_folder(Path(source.masks), patient, OBTAIN)
+    receipts.check_files(raw[0], "images", images, contents=False)  # reading finds other damage
+    receipts.check_files(raw[0], "masks", masks, contents=True)
+    return images, masks
+
+
 def _read_dicom(
     classes: Sequence[AnatomyClass], patient: str, images: Path, masks: Path
 ) -> tuple[Volume, Volume]:
-    folder = _mask_folder(masks, patient)  # before the series, which takes longer to read
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
     for index, one in enumerate(classes, 1):  # in class order: where two claim a voxel, the later wins
-        path = folder / str(one.file).format(patient=patient)
+        path = masks / str(one.file).format(patient=patient)
         mask_zyx[nrrd.read_segment(path, one.segment, image)] = index
-    return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": folder.name})
-
-
-def _mask_folder(masks: Path, patient: str) -> Path:
-    """The folder of a patient's masks, in `masks` itself or in a Segmentation_Masks_NRRD below it.
-
-    Level by level, so that finding it lists none of the patients' own folders. Raises ValueError where there
-    is none, and for the older 2-D masks, which do not fit.
-    """
-    if not masks.is_dir():
-        raise ValueError(
-            f"{masks}: expected the folder of the masks, but there is none; correct source.masks"
-        )
-    level, refused = [masks], [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
-    for _ in range(DEEPEST if not refused else 0):
-        for folder in level:
-            if (folder.name == MASK_FOLDER or folder is masks) and (folder / patient).is_dir():
-                return folder / patient
-        below = [path for folder in level if folder.name != MASK_FOLDER for path in _folders(folder)]
-        refused += [path for path in below if OLD_MASKS in path.name.lower()]
-        level = [path for path in below if OLD_MASKS not in path.name.lower()]
-    if refused:
-        raise ValueError(
-            f"{refused[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, "
-            "whose masks are 3-D, as source.masks"
-        )
-    raise ValueError(
-        f"{masks}: no folder of masks for patient {patient}, neither there nor in a {MASK_FOLDER} up to "
-        f"{DEEPEST - 1} levels below; correct source.masks, or drop the patient"
-    )
-
-
-def _folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from segguided.config.data import SplitCounts
+from segguided.config.data import DrawnSplit
 
 SPLITS = ("train", "held-out", "test")
+OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed
 PATIENT = re.compile(r"\w[\w.+=@-]*")  # becomes a file name, and a value on command lines
 BLOCK = 8  # neighbouring slices that stay together where one patient alone must be halved
 
@@ -64,12 +65,18 @@ def _check_row(path: Path, row: Row, seen: Mapping[str, str]) -> None:
         )
 
 
-def assign_splits(rows: Sequence[Row], counts: SplitCounts | None) -> dict[str, list[str]]:
-    """Patients of each split, sorted: from the column `split`, or at random by the recorded seed of `counts`.
+def assign_splits(rows: Sequence[Row], drawn: DrawnSplit | None) -> dict[str, list[str]]:
+    """Patients of each split, sorted: from a column (`split` where nothing is drawn), by a seed, or both.
 
     Raises ValueError for an unknown split name, an empty split, or counts that leave no patient to train.
     """
-    splits = _drawn(rows, counts) if counts else _listed(rows)
+    if drawn is None:
+        splits = _listed(rows, "split", SPLITS)
+    elif drawn.column is None:
+        splits = _drawn(rows, drawn)
+    else:
+        splits = _listed(rows, drawn.column, (*SPLITS, OPEN))
+        _halve(splits, drawn.seed)
     for name in SPLITS:
         if not splits[name]:
             raise ValueError(
@@ -78,32 +85,40 @@ def assign_splits(rows: Sequence[Row], counts: SplitCounts | None) -> dict[str, 
     return {name: sorted(splits[name]) for name in SPLITS}
 
 
-def _listed(rows: Sequence[Row]) -> dict[str, list[str]]:
-    splits: dict[str, list[str]] = {name: [] for name in SPLITS}
+def _listed(rows: Sequence[Row], column: str, names: Sequence[str]) -> dict[str, list[str]]:
+    splits: dict[str, list[str]] = {name: [] for name in names}
     for row in rows:
-        name = row.get("split") or ""
+        name = row.get(column) or ""
         if name not in splits:
             raise ValueError(
-                f"patient {row['patient']} has split '{name}'; write one of {', '.join(SPLITS)} in the "
-                "patient table's column `split`, or set `split:` with a seed in the dataset's config"
+                f"patient {row['patient']} has split '{name}'; write one of {', '.join(names)} in the "
+                f"patient table's column `{column}`, or set `split:` with counts in the dataset's config"
             )
         splits[name].append(row["patient"])
     return splits
 
 
-def _drawn(rows: Sequence[Row], counts: SplitCounts) -> dict[str, list[str]]:
+def _halve(splits: dict[str, list[str]], seed: int) -> None:
+    """Move the patients whose split is open: half, or one fewer, are held out, the others test."""
+    patients = sorted(splits.pop(OPEN))
+    random.Random(seed).shuffle(patients)
+    splits["held-out"] += patients[: len(patients) // 2]
+    splits["test"] += patients[len(patients) // 2 :]
+
+
+def _drawn(rows: Sequence[Row], counts: DrawnSplit) -> dict[str, list[str]]:
     patients = sorted(row["patient"] for row in rows)
-    if counts.held_out + counts.test >= len(patients):
+    held_out, test = counts.held_out or 0, counts.test or 0
+    if held_out + test >= len(patients):
         raise ValueError(
-            f"{len(patients)} patients cannot give {counts.held_out} held-out and {counts.test} test "
+            f"{len(patients)} patients cannot give {held_out} held-out and {test} test "
             "patients and leave one to train; lower the counts in `split:`"
         )
     random.Random(counts.seed).shuffle(patients)
-    test_end = counts.held_out + counts.test
     return {
-        "held-out": patients[: counts.held_out],
-        "test": patients[counts.held_out : test_end],
-        "train": patients[test_end:],
+        "held-out": patients[:held_out],
+        "test": patients[held_out : held_out + test],
+        "train": patients[held_out + test :],
     }
 
 

