@@ -183,6 +183,14 @@ class SliceSelection(Settings):
     min_foreground: float = Field(default=0.0, ge=0, lt=1)  # least share of labelled pixels
 
 
+class About(Settings):
+    """What a dataset's card says of its origin."""
+
+    licence: str | None = None
+    citation: str | None = None
+    url: str | None = None
+
+
 class SplitCounts(Settings):
     """A random patient-wise split, fixed by its seed; the patients left over train."""
 
@@ -199,6 +207,9 @@ class Preparation(Settings):
     intensity: Intensity
     image_size: int = Field(ge=16)  # slices become image_size × image_size pixels
     slices: SliceSelection = SliceSelection()
+    # Filter of the images' resizing, as wide as shrinking asks for. Masks always take the nearest neighbour,
+    # which invents no class.
+    interpolation: Literal["triangle", "cubic", "lanczos", "box"] = "triangle"
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
@@ -265,6 +276,7 @@ class Dataset(Preparation):
         str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
     )
     split: SplitCounts | None = None  # None: the manifest's column `split` decides
+    about: About = About()
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
     # images take the first.
