@@ -10,6 +10,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/parameters.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/describe.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/controlnet.smk"
 include: "workflow/rules/generate.smk"
@@ -30,7 +31,11 @@ localrules:
 rule all:
     default_target: True
     input:
-        collect("<results>/data/{dataset}/splits.csv", dataset=CONFIG.grid.datasets),
+        collect(
+            "<results>/data/{dataset}/{file}",
+            dataset=CONFIG.grid.datasets,
+            file=["splits.csv", "overview.png", "datacard.md"],
+        ),
         collect(
             "<results>/table{table}.{format}",
             table=TABLES,

@@ -72,7 +72,7 @@ def test_both_configurations_load() -> None:
 SENTENCES = [
     ("grdi", {}, "unknown key grdi; did you mean grid?"),
     ("grid/sedes", [0], "unknown key grid.sedes; did you mean seeds?"),
-    ("datasets/ct-torso/x", 1, "unknown key datasets.ct-torso.x; known here: classes, image_size, intensity, "),
+    ("datasets/ct-torso/x", 1, "unknown key datasets.ct-torso.x; known here: about, classes, image_size, "),
     ("datasets/ct-torso/classes/1/colour", "red", "unknown key datasets.ct-torso.classes[1].colour; did you mean color?"),
     ("datasets/breast-phantom/source/sizes", 1, "unknown key datasets.breast-phantom.source.sizes; did you mean size?"),
     ("models/segguided/unet/chanels", [1], "unknown key models.segguided.unet.chanels; did you mean channels?"),
@@ -106,6 +106,8 @@ SENTENCES = [
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/intensity/kind", ["window"], "the known kinds are as-is, percentile, window"),
     ("datasets/ct-torso/intensity/kind", DELETED, "datasets.ct-torso.intensity.kind is missing; add one of as-is, percentile, window"),
+    ("datasets/ct-torso/interpolation", "linear", "datasets.ct-torso.interpolation: expected 'triangle', 'cubic', 'lanczos' or 'box', got 'linear'"),
+    ("datasets/ct-torso/about/license", "CC0", "unknown key datasets.ct-torso.about.license; did you mean licence?"),
     ("datasets/ct-torso/intensity/low", 600, "datasets.ct-torso.intensity: window needs low < high, got low=600 and high=600"),
     ("datasets/breast-phantom/intensity/low", 99.9, "percentile clip needs low < high, got low=99.9 and high=99.5"),
     ("datasets/breast-phantom/intensity/high", 101, "datasets.breast-phantom.intensity.high: expected a number of at most 100, got 101"),
@@ -252,10 +254,16 @@ def preparation(path: str, value: Any) -> str:
 
 def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
     before = load(read("config.yaml")).datasets["ct-torso"].preparation_json()
-    for path, value in (("classes/0/color", "teal"), ("manifest", "other.tsv"), ("paper_column", None)):
+    for path, value in (
+        ("classes/0/color", "teal"),
+        ("manifest", "other.tsv"),
+        ("paper_column", None),
+        ("about", {"licence": "CC0"}),
+    ):
         assert preparation(f"datasets/ct-torso/{path}", value) == before
     for path, value in (
         ("image_size", 128),
+        ("interpolation", "cubic"),
         ("classes/1/name", "airways"),
         ("slices", {"every": 2}),
         ("source", NIFTI),

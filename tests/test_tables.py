@@ -11,7 +11,8 @@ import pytest
 
 import make_table as script
 from segguided.distance_table import REFERENCE_ROW, make_distance_frame
-from segguided.markdown import pipe_table, to_markdown
+from segguided.markdown import to_markdown
+from segguided.pipes import pipe_table
 from segguided.sheets import make_sheet, number_text, places
 from segguided.table_csv import read_csv, to_csv
 from segguided.table_inputs import TableNumber, TableSettings, read_paper_values, read_records

@@ -6,9 +6,10 @@ Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All 
 import logging
 import math
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -74,11 +75,7 @@ class Block:
     @property
     def legend_columns(self) -> int:
         """How many legend entries fit side by side."""
-        for n_columns in range(len(self.colours), 1, -1):
-            columns = np.array_split([len(name) for name in self.colours], n_columns)
-            if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= self.tiles_width:
-                return n_columns
-        return 1
+        return legend_columns(self.colours, self.tiles_width)
 
     @property
     def titles_height(self) -> float:
@@ -102,6 +99,15 @@ class Theme:
 
 LIGHT = Theme(paper="white", ink="black")
 DARK = Theme(paper="#15181d", ink="#e8eaed")
+
+
+def legend_columns(names: Collection[str], width: float) -> int:
+    """How many legend entries of these names fit side by side."""
+    for n_columns in range(len(names), 1, -1):
+        columns = np.array_split([len(name) for name in names], n_columns)
+        if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= width:
+            return n_columns
+    return 1
 
 
 def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
@@ -169,18 +175,19 @@ def save_figure(figure: Figure, *paths: Path) -> None:
 def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
     """Draw with the upper left corner at (left, top), measured from the figure's lower left corner."""
     baseline = top - TITLE_POINTS / 72
-    _text(figure, left, baseline, block.title, theme, size=TITLE_POINTS, weight="bold", ha="left")
+    add_text(figure, left, baseline, block.title, theme, size=TITLE_POINTS, weight="bold", ha="left")
     tiles_top = top - block.titles_height
     for i, column in enumerate(block.columns):
         x = left + i * (TILE + GAP)
         title = "\n".join(column.lines)
-        _text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
+        add_text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
         for row, tile in enumerate(column.tiles):
             _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
     if block.plot:
         left_of_plot = left + block.tiles_width + PLOT_LABELS
         block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
-    _draw_legend(figure, block, left, tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD, theme)
+    legend_top = tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD
+    draw_legend(figure, block.colours, block.legend_columns, left, legend_top, theme)
 
 
 def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
@@ -196,18 +203,20 @@ def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: 
     return figure.add_axes(box)
 
 
-def _draw_legend(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
+def draw_legend(
+    figure: Figure, colours: Mapping[str, str], n_columns: int, left: float, top: float, theme: Theme = LIGHT
+) -> None:
     """The classes' colours; the background is black everywhere and goes without saying."""
     width, height = figure.get_size_inches()
     patches = [
         Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
-        for name, colour in block.colours.items()
+        for name, colour in colours.items()
     ]
     figure.legend(
         handles=patches,
         loc="upper left",
         bbox_to_anchor=(left / width, top / height),
-        ncols=block.legend_columns,
+        ncols=n_columns,
         frameon=False,
         fontsize=TEXT_POINTS,
         labelcolor=theme.ink,
@@ -221,7 +230,9 @@ def _draw_legend(figure: Figure, block: Block, left: float, top: float, theme: T
     )
 
 
-def _text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: str | float) -> None:
+def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:
+    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner."""
     width, height = figure.get_size_inches()
-    style |= {"va": "baseline", "linespacing": 1.05, "color": theme.ink}
-    figure.text(x / width, y / height, text, **style)  # type: ignore[arg-type]
+    figure.text(
+        x / width, y / height, text, **{"va": "baseline", "linespacing": 1.05, "color": theme.ink, **style}
+    )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from segguided.pipes import pipe_table
 from segguided.records import MACRO
 from segguided.sheets import Entry, Sheet, SheetColumn, dice_entry, groups, make_sheet
 from segguided.tables import LAYOUTS, Measure
@@ -33,17 +34,6 @@ def to_markdown(number: int, frame: pd.DataFrame) -> str:
         for note in sheet.notes
     ]
     return "\n\n".join([*parts, "\n".join(notes)]) + "\n"
-
-
-def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose pipes are aligned."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in (header, *rows)
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _sheet_tables(sheet: Sheet) -> list[str]:

@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -26,7 +27,7 @@ def refusal(path: Path, read: object = read_image) -> str:
 def test_axis_orders_give_the_truth(tmp_path: Path, code: str, tilt: int, ending: str) -> None:
     truth = fv.truth(tilt)
     volume = read_image(fv.write_nifti(tmp_path / f"volume-0{ending}", fv.stored_along(truth, code)))
-    assert volume.array_zyx.dtype == np.float32
+    assert volume.array_zyx.dtype == np.int16
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), truth.array_ijk)
     np.testing.assert_allclose(volume.affine, truth.affine, atol=1e-4)
     z, y, x = np.argwhere(volume.array_zyx == fv.MARKER)[0]
@@ -106,6 +107,28 @@ def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
     assert "truncated or damaged" in refusal(path)
     path.write_bytes(b"<html>404</html>")
     assert "truncated or damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 900, (540).to_bytes(4, "little") + b"x" * 900])
+def test_a_gzip_of_something_else(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "volume.nii.gz").write_bytes(gzip.compress(content))
+    assert "truncated or damaged" in refusal(tmp_path / "volume.nii.gz")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_both_versions_in_either_byte_order(tmp_path: Path, kind: Any, order: str, ending: str) -> None:
+    """Whole numbers stay what they are, as int16, and labels as uint8."""
+    truth, labels = fv.truth(), label_truth()
+    for stored, read, dtype in ((truth, read_image, np.int16), (labels, read_labels, np.uint8)):
+        header = kind.header_class(endianness=order)
+        header.set_data_dtype(stored.array_ijk.dtype.newbyteorder(order))
+        affine = np.diag([-1, -1, 1, 1]) @ stored.affine
+        kind(stored.array_ijk, affine, header).to_filename(tmp_path / f"v{ending}")
+        array_zyx = read(tmp_path / f"v{ending}").array_zyx
+        assert array_zyx.dtype == dtype
+        np.testing.assert_array_equal(array_zyx.transpose(2, 1, 0), stored.array_ijk)
 
 
 def test_missing_file_and_wrong_kind(tmp_path: Path) -> None:

@@ -147,6 +147,30 @@ def test_shrinking_averages_instead_of_sampling() -> None:
 # Selection
 
 
+@pytest.mark.parametrize(
+    ("interpolation", "overshoots"), [("triangle", 0), ("box", 0), ("cubic", 1), ("lanczos", 1)]
+)
+def test_each_filter_keeps_the_range_and_is_told(interpolation: str, overshoots: int) -> None:
+    """Enlarged edges of a step: cubic and Lanczos pass 255 there and must not wrap around to black."""
+    image = np.full((1, 16, 16), 0, np.float32)
+    image[0, :, 8:] = 200
+    high = {"kind": "window", "low": 0, "high": 255}
+    stack = sliced(image, ones((1, 16, 16)), interpolation=interpolation, intensity=high)
+    row = stack.images_SHW[0, 16].astype(int)
+    assert (row[0], row[-1]) == (0, 200)
+    assert (row.max() > 200) == bool(overshoots)
+    full = {"kind": "window", "low": 0, "high": 200}
+    row = sliced(image, ones((1, 16, 16)), interpolation=interpolation, intensity=full).images_SHW[0, 16]
+    assert (row[:14] < 30).all()
+    assert (row[18:] > 225).all()
+    assert stack.provenance["resampling"].startswith(f"image: {interpolation} filter; mask: nearest")
+
+
+def test_the_default_says_what_it_always_said() -> None:
+    told = sliced(ramp(), ones()).provenance["resampling"]
+    assert told == "image: triangle filter; mask: nearest neighbour; padded to a square"
+
+
 def test_z_ascends_and_slices_are_chosen_by_share_and_step() -> None:
     mask = np.zeros((10, 32, 32), np.uint8)
     for z in range(10):

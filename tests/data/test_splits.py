@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segguided.config.data import DrawnSplit
-from segguided.data.splits import BLOCK, OPEN, SPLITS, assign_splits, halve_test, in_half, read_manifest
+from segguided.data.splits import (
+    BLOCK,
+    OPEN,
+    SPLITS,
+    assign_splits,
+    halve_test,
+    in_half,
+    read_comments,
+    read_manifest,
+    sample_patients,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +44,10 @@ def test_rows_comments_and_empty_lines(tmp_path: Path) -> None:
         {"patient": "p1", "split": "train"},
         {"patient": "p-2.b_ü+=@", "split": ""},
     ]
+
+
+def test_comments_tell_where_rows_come_from(tmp_path: Path) -> None:
+    assert read_comments(table(tmp_path, "# from there\npatient\np1\n#more \n")) == ["from there", "more"]
 
 
 def test_tables_saved_by_a_spreadsheet(tmp_path: Path) -> None:
@@ -218,3 +232,30 @@ def test_one_patient_with_too_few_slices(count: int, half: str) -> None:
         ValueError, match=f"the only test patient has {count} slices, too few .* keep at least 9"
     ):
         in_half(names, owners, halve_test(["p"], 0), half)
+
+
+# A sample to look at
+
+
+@given(st.lists(st.integers(1, 300), min_size=3, max_size=3), st.integers(3, 130))
+def test_a_sample_keeps_to_its_size_and_spreads_over_every_split(counts: list[int], most: int) -> None:
+    splits = {name: [f"{name}{i:03}" for i in range(n)] for name, n in zip(SPLITS, counts, strict=True)}
+    sample = sample_patients(splits, most)
+    assert sum(map(len, sample.values())) <= most or sample == splits
+    for name, patients in splits.items():
+        chosen = [patients.index(patient) for patient in sample[name]]
+        assert chosen[0] == 0
+        gaps = [b - a for a, b in zip(chosen, [*chosen[1:], len(patients)], strict=True)]
+        assert min(gaps) >= 1
+        assert max(gaps) - min(gaps) <= 1
+
+
+def test_a_small_dataset_is_shown_whole() -> None:
+    splits = {"train": ["a", "b"], "held-out": ["c"], "test": ["d"]}
+    assert sample_patients(splits, 4) == splits
+    large = {"train": [str(i) for i in range(7000)], "held-out": ["x"] * 1500, "test": ["y"] * 1500}
+    assert {name: len(some) for name, some in sample_patients(large, 120).items()} == {
+        "train": 82,
+        "held-out": 18,
+        "test": 18,
+    }

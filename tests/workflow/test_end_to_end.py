@@ -5,6 +5,7 @@ The tests stand in one file so that one worker does the run they share; see conf
 
 import base64
 import csv
+import hashlib
 import json
 import re
 import subprocess
@@ -46,6 +47,17 @@ def test_splits_share_no_patient(finished):
     assert sorted(row["half"] for row in splits) == ["", "", "test", "validation"]
 
 
+def test_the_card_counts_what_the_splits_list_and_its_checksums_hold(finished):
+    data = finished / "results/data/breast-phantom"
+    card, sums = (data / "datacard.md").read_text(), (data / "checksums.sha256").read_text()
+    slices = sum(int(row["slices"]) for row in rows(data / "splits.csv"))
+    assert re.search(rf"^\| all +\| 4 +\| {slices} +\|$", card, re.MULTILINE)
+    assert hashlib.sha256(sums.encode()).hexdigest() in card
+    check = re.search(r"^\(cd .*$", card, re.MULTILINE)[0]
+    assert subprocess.run(check, shell=True, cwd=finished).returncode == 0
+    assert len(sums.splitlines()) == 4
+
+
 def test_generated_sets_belong_to_their_masks(finished):
     splits = rows(finished / "results/data/breast-phantom/splits.csv")
     for split in ("test", "held-out"):
@@ -74,7 +86,11 @@ def test_generative_models_saw_no_held_out_or_test_patient(finished):
 
 
 @pytest.mark.parametrize(
-    "name", [*(f"figure{n}.png" for n in (1, 2, 3, 4, 5, 6)), "showcase.png", "table1.png", "table3.png"]
+    "name",
+    [
+        *(f"figure{n}.png" for n in (1, 2, 3, 4, 5, 6)),
+        *("showcase.png", "table1.png", "table3.png", "data/breast-phantom/overview.png"),
+    ],
 )
 def test_figures_are_not_black(finished, name):
     pixels = np.asarray(Image.open(finished / "results" / name).convert("L"))
@@ -89,10 +105,11 @@ def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(
     assert result.returncode == 0, result.stdout + result.stderr
     text = report.read_text()
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?://", text)
-    for caption in ("table", *(f"figure{n}" for n in (1, 2, 3, 4, 5, 6))):
+    for caption in ("table", "overview", "datacard", *(f"figure{n}" for n in (1, 2, 3, 4, 5, 6))):
         first = (finished / f"workflow/report/{caption}.rst").read_text().split("**")[1]
         assert f"<strong>{first}</strong>" in text.replace("\\/", "/"), caption
-    for name in ("table1.csv", "table1.png", "table2.png", "table3.png", "figure2.png"):
+    described = ("data/breast-phantom/overview.png", "data/breast-phantom/datacard.md")
+    for name in ("table1.csv", "table1.png", "table2.png", "table3.png", "figure2.png", *described):
         assert base64.b64encode((finished / "results" / name).read_bytes()).decode()[:200] in text, name
 
 
@@ -105,7 +122,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 63
+    assert len(logs) == 65
 
 
 def test_metrics_are_flat_records(finished):
@@ -119,6 +136,7 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     names = [f"table{n}.{ending}" for n in (1, 2, 3) for ending in ("csv", "md", "png")]
     names += [f"figure{n}.{ending}" for n in (1, 2, 3, 4, 5, 6) for ending in ("png", "pdf")]
+    names += [f"data/breast-phantom/{file}" for file in ("overview.png", "datacard.md", "checksums.sha256")]
     names += ["showcase.png", "partial/breast-phantom.csv", "similarity/breast-phantom.csv"]
     run = "breast-phantom/segguided/seed0"
     names += [f"applications/rare/{run}.csv", "applications/paired/breast-phantom/segguided-mat/seed0.zip"]
@@ -154,6 +172,7 @@ def test_scripts_say_what_they_take(finished):
 TABLES = {"make_table", "draw_table"}
 GENERATION = {"generate_controlnet", "generate_diffusion", "generate_spade"}
 GENERATION |= {"train_segmenter", "evaluate_model"} | TABLES
+DRAWN = {"draw_overview"}
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 PARTIAL_FIGURES = {"draw_figure3", "draw_figure4", "draw_figure6"}
 MEASURED = {"measure_partial", "measure_similarity"}
@@ -202,14 +221,16 @@ def test_changed_colour_draws_figures_alone(finished):
     )
     assert (
         reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}")
-        == FIGURES | PARTIAL_FIGURES
+        == FIGURES | PARTIAL_FIGURES | DRAWN
     )
 
 
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("figures.py", FIGURES | PARTIAL_FIGURES | {"draw_table"}),
+        ("figures.py", FIGURES | PARTIAL_FIGURES | DRAWN | {"draw_table"}),
+        ("overview.py", DRAWN),
+        ("datacard.py", {"write_datacard"}),
         ("tables.py", TABLES),
         ("typeset.py", {"draw_table"}),
         ("distances.py", {"evaluate_model"} | TABLES),

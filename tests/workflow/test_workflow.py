@@ -38,7 +38,7 @@ def test_a_grid_of_one_baseline_asks_for_nothing_of_other_models(fresh):
     assert result.returncode == 0, result.stdout + result.stderr
     jobs = jobs_of(result)
     assert {name for name in jobs if name.startswith("draw_")} == {
-        "draw_figure2", "draw_figure5", "draw_showcase", "draw_table",
+        "draw_figure2", "draw_figure5", "draw_overview", "draw_showcase", "draw_table",
     }  # fmt: skip
     assert not {name for name in jobs if "diffusion" in name or "partial" in name or "control" in name}
 
@@ -95,7 +95,7 @@ def test_each_rule_has_each_directive(name, directive):
 
 def test_each_reported_output_has_its_caption():
     captions = re.findall(r'reported\(\s*"[^"]+",\s*"(\w+)"', "".join(rules().values()))
-    assert {"table", "figure1", "figure2", "figure5"} <= set(captions)
+    assert {"table", "figure1", "figure2", "figure5", "overview", "datacard"} <= set(captions)
     for caption in captions:
         assert (ROOT / f"workflow/report/{caption}.rst").read_text().startswith(("**", "{%")), caption
 

@@ -10,10 +10,17 @@ sys.path.insert(0, "scripts")
 
 from segguided.config.ct_org import file_names
 from segguided.config.workflow import REAL, load
-from segguided.data.splits import assign_splits, halve_test, read_manifest
+from segguided.data.splits import (
+    assign_splits,
+    halve_test,
+    read_manifest,
+    sample_patients,
+)
 from segguided.dependencies import dependencies
 
 TABLES = [1, 2, 3]
+KINDS = {"table": "Table", "overview": "Dataset", "datacard": "Dataset"}  # of captions
+MOST_PATIENTS = 120  # on an overview, which else nobody could read
 
 try:
     CONFIG = load(config)
@@ -87,13 +94,15 @@ def masked_models():
 
 def reported(file, caption, shows):
     """An output that the report shows, with workflow/report/<caption>.rst beside it."""
-    kind = "Table" if caption == "table" else "Figure"
-    number = "{table}" if kind == "Table" else caption.removeprefix("figure")
+    kind = KINDS.get(caption, "Figure")
+    which = (
+        caption.removeprefix("figure") if kind == "Figure" else f"{{{kind.lower()}}}"
+    )
     return report(
         f"<results>/{file}",
         caption=f"../report/{caption}.rst",
         category=f"{kind}s",
-        labels={kind: number, "shows": shows, "format": file.rsplit(".", 1)[1]},
+        labels={kind: which, "shows": shows, "format": file.rsplit(".", 1)[1]},
     )
 
 
@@ -129,6 +138,20 @@ def all_slices(wildcards):
         for split in SPLITS[wildcards.dataset]
         for path in slices_of(wildcards.dataset, split)
     ]
+
+
+def overview_slices(wildcards):
+    """Of the patients an overview shows: it needs no others."""
+    shown = sample_patients(SPLITS[wildcards.dataset], MOST_PATIENTS)
+    return [
+        f"<results>/slices/{wildcards.dataset}/{patient}.npz"
+        for patients in shown.values()
+        for patient in patients
+    ]
+
+
+def patient_table(wildcards):
+    return CONFIG.datasets[wildcards.dataset].manifest
 
 
 def unseen_slices(wildcards):

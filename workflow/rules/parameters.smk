@@ -58,6 +58,36 @@ def splits_json(wildcards):
     return compact({"splits": SPLITS[dataset], "halves": test_halves(dataset)})
 
 
+def overview_json(wildcards):
+    """What an overview shows: classes and their colours, and patients by split, of how many."""
+    name = wildcards.dataset
+    value = {
+        "name": name,
+        "classes": figure_classes(name),
+        "splits": sample_patients(SPLITS[name], MOST_PATIENTS),
+        "totals": {split: len(patients) for split, patients in SPLITS[name].items()},
+    }
+    return compact(value)
+
+
+def card_json(wildcards):
+    """What a data card says that no slice file knows."""
+    dataset = CONFIG.datasets[wildcards.dataset]
+    value = {
+        "name": wildcards.dataset,
+        "about": dataset.about.model_dump(),
+        "preparation": json.loads(dataset.preparation_json()),
+        "split": dataset.split.model_dump() if dataset.split else None,
+        "halves_seed": CONFIG.evaluation.halves_seed,
+    }
+    return compact(value)
+
+
+def slices_folder(wildcards, input):
+    """The folder of a dataset's slice files: thousands of names would not fit on a command line."""
+    return Path(input.slices[0]).parent
+
+
 def halves_json(wildcards):
     return compact(test_halves(wildcards.dataset))
 
@@ -260,13 +290,15 @@ def dataset_arguments(sets):
     )
 
 
+def figure_classes(name):
+    return [{"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes]
+
+
 def figure_dataset(name, generated_sets):
     """What a figure must know of a dataset, as JSON."""
     value = {
         "name": name,
-        "classes": [
-            {"name": c.name, "color": c.color} for c in CONFIG.datasets[name].classes
-        ],
+        "classes": figure_classes(name),
         "slices": slices_of(name, "test"),
         "generated": generated_sets,
     }

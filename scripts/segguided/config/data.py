@@ -163,6 +163,14 @@ class SliceSelection(Settings):
     min_foreground: float = Field(default=0.0, ge=0, lt=1)  # least share of labelled pixels
 
 
+class About(Settings):
+    """What a dataset's card says of its origin."""
+
+    licence: str | None = None
+    citation: str | None = None
+    url: str | None = None
+
+
 class DrawnSplit(Settings):
     """A patient-wise split drawn by a recorded seed: of all patients, or of those a column leaves open."""
 
@@ -192,6 +200,9 @@ class Preparation(Settings):
     intensity: Intensity
     image_size: int = Field(ge=16)  # slices become image_size × image_size pixels
     slices: SliceSelection = SliceSelection()
+    # Filter of the images' resizing, as wide as shrinking asks for. Masks always take the nearest neighbour,
+    # which invents no class.
+    interpolation: Literal["triangle", "cubic", "lanczos", "box"] = "triangle"
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
@@ -258,6 +269,7 @@ class Dataset(Preparation):
         str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
     )
     split: DrawnSplit | None = None  # None: the manifest's column `split` decides
+    about: About = About()
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
     # images take the first.

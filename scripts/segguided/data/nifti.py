@@ -9,22 +9,29 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
-UNREADABLE = (ImageFileError, HeaderDataError, EOFError, OSError, ValueError, OverflowError, zlib.error)
+UNREADABLE = (
+    *(ImageFileError, HeaderDataError, WrapStructError),
+    *(EOFError, OSError, ValueError, OverflowError, zlib.error),
+)
+NIFTI2 = (540, int.from_bytes((540).to_bytes(4, "little"), "big"))  # length of its header, either endianness
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
 
 
 def read_image(path: Path) -> Volume:
-    """The 3-D image in `path`, its scale applied, as float32.
+    """The 3-D image in `path`, its scale applied: int16 where stored as such without a scale, else float32.
 
     `provenance["suspicious_header"]` is true where the header states no real position (identity affine with
     1 mm voxels, or no coordinate code): then anatomy must confirm the orientation. Raises ValueError for a
     missing, damaged or not 3-D file, a singular affine, and NaN or infinite voxels.
     """
     image = _load(path)
-    volume = _volume(path, image, _scaled(path, image))
+    array = _array(path, image)
+    keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
+    volume = _volume(path, image, array.astype(np.int16 if keeps_int else np.float32, copy=False))
     check_finite(volume, str(path))
     return volume
 
@@ -32,8 +39,10 @@ def read_image(path: Path) -> Volume:
 def read_labels(path: Path) -> Volume:
     """The 3-D label map in `path` as uint8; raises as `read_image`, and for values that are no label."""
     image = _load(path)
-    stored = _scaled(path, image)
+    stored = _array(path, image)
     labels = np.empty(stored.shape, np.uint8, order="F")
+    if stored.dtype.kind in "iu" and stored.min() >= 0 and stored.max() <= 255:
+        return _volume(path, image, stored.astype(np.uint8, copy=False))
     for k in range(stored.shape[2]):  # by slice, so that no second float volume arises
         labels[:, :, k] = _rounded(path, stored[:, :, k], k)
     return _volume(path, image, labels)
@@ -43,9 +52,7 @@ def _load(path: Path) -> nib.Nifti1Pair:
     if not path.is_file():
         raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
     try:
-        if path.suffix == ".gz":
-            _check_gzip(path)
-        image: Any = nib.load(path)
+        image: Any = _unzipped(path) if path.name.endswith(".nii.gz") else nib.load(path)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
     if not isinstance(image, nib.Nifti1Pair) or image.get_data_dtype().kind not in "iuf":
@@ -58,18 +65,20 @@ def _load(path: Path) -> nib.Nifti1Pair:
 
 
 def check_complete(path: Path) -> None:
-    """Raise ValueError unless the .gz file is whole."""
+    """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
     try:
-        _check_gzip(path)
+        with gzip.open(path) as file:
+            while file.read(1 << 24):
+                pass
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
-def _check_gzip(path: Path) -> None:
-    """Read to the end once, as that compares the checksum: nibabel stops before it."""
-    with gzip.open(path) as file:
-        while file.read(1 << 24):
-            pass
+def _unzipped(path: Path) -> nib.Nifti1Pair:
+    """Unzipped to the end and once, as that compares the checksum: nibabel stops before it."""
+    data = gzip.decompress(path.read_bytes())
+    version = nib.Nifti2Image if int.from_bytes(data[:4], "little") in NIFTI2 else nib.Nifti1Image
+    return version.from_bytes(data)
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
@@ -79,9 +88,14 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     )
 
 
-def _scaled(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
+def _array(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
+    """The voxels: whole numbers without a scale as they are stored, else scaled, as float32."""
+    proxy, whole = image.dataobj, image.get_data_dtype().kind in "iu"
     try:
-        array: np.ndarray = image.get_fdata(caching="unchanged", dtype=np.float32)
+        if whole and (proxy.slope, proxy.inter) == (1, 0):
+            array: np.ndarray = np.asarray(proxy.get_unscaled())
+        else:
+            array = image.get_fdata(caching="unchanged", dtype=np.float32)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
     return array.reshape(array.shape[:3], order="F")  # trailing axes of length 1 go

@@ -12,11 +12,18 @@ from segguided.config.data import Intensity, Preparation
 from segguided.data.slices import Stack
 from segguided.data.volume import Volume, check_finite, check_same_grid
 
+FILTERS = {
+    "triangle": Image.Resampling.BILINEAR,
+    "cubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+
 
 def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
     """Window, select, square and resize a patient's volume.
 
-    Images are resized with an anti-aliasing (triangle) filter, masks with nearest neighbour.
+    Images are resized with the anti-aliasing filter of `interpolation`, masks with nearest neighbour.
     Raises ValueError for unequal grids, NaN voxels, a class outside the table, or a patient without slices.
     """
     check_same_grid(image, mask, patient)
@@ -37,9 +44,9 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     for row, z in enumerate(kept):
         scaled = (image.array_zyx[z].astype(np.float32) - low) * (255 / (high - low))
         resized = _resize(
-            np.pad(np.clip(scaled, 0, 255), pad), preparation.image_size, Image.Resampling.BILINEAR
+            np.pad(np.clip(scaled, 0, 255), pad), preparation.image_size, FILTERS[preparation.interpolation]
         )
-        images_SHW[row] = np.rint(resized)
+        images_SHW[row] = np.rint(np.clip(resized, 0, 255))  # cubic and Lanczos overshoot at edges
         masks_SHW[row] = _resize(
             np.pad(mask.array_zyx[z], pad), preparation.image_size, Image.Resampling.NEAREST
         )
@@ -117,7 +124,8 @@ def _provenance(
         "raw_value_of_0": low,
         "raw_value_of_255": high,
         "image_size": preparation.image_size,
-        "resampling": "image: triangle filter; mask: nearest neighbour; padded to a square",
+        "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
+        "padded to a square",
         "slices": preparation.slices.model_dump(),
         "classes": list(preparation.class_names),
     }

@@ -48,12 +48,15 @@ def _classes_of(
     """A label map with each class's label replaced by its place in the table, from 1."""
     index_of = {c.label if c.label is not None else k: k for k, c in enumerate(classes, 1)}
     index_of |= dict.fromkeys((0, *ignored), 0)
-    unknown = sorted(set(np.unique(labels.array_zyx).tolist()) - index_of.keys())
+    counts = sum(np.bincount(slice_yx.ravel(), minlength=256) for slice_yx in labels.array_zyx)
+    unknown = sorted(set(np.flatnonzero(counts).tolist()) - index_of.keys())
     if unknown:
         raise ValueError(
             f"{path}: labels {unknown} are outside the class table ({', '.join(c.name for c in classes)}); "
             "give them a class with that `label`, or list them under source.ignore"
         )
+    if all(index_of[label] == label for label in np.flatnonzero(counts).tolist()):
+        return labels
     table = np.zeros(256, np.uint8)
     for label, index in index_of.items():
         table[label] = index

@@ -41,6 +41,24 @@ def read_manifest(path: Path) -> list[dict[str, str]]:
     return rows
 
 
+def read_comments(path: Path) -> list[str]:
+    """The lines of a patient table that start with #, without it: where its rows come from."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line[1:].strip() for line in lines if line.startswith("#")]
+
+
+def sample_patients(splits: Mapping[str, Sequence[str]], most: int) -> dict[str, list[str]]:
+    """At most `most` patients, of each split its share but at least one, evenly spread over its order."""
+    total = sum(map(len, splits.values()))
+    if total <= most:
+        return {name: list(patients) for name, patients in splits.items()}
+    sample = {}
+    for name, patients in splits.items():
+        count = 1 + (len(patients) - 1) * (most - len(splits)) // total
+        sample[name] = [patients[i * len(patients) // count] for i in range(count)]
+    return sample
+
+
 def check_name(where: Path, patient: str) -> None:
     """Raise ValueError, naming the file or folder it comes from, for a patient that cannot name a file."""
     if not PATIENT.fullmatch(patient):

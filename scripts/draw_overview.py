@@ -1,0 +1,34 @@
+"""Rule draw_overview: a dataset's contact sheet, mask outlines on slices of each patient."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segguided.cli import run
+from segguided.figures import save_figure
+from segguided.overview import Overview, draw_sheet, read_cells
+
+
+def draw_overview(dataset: Overview, slices: Sequence[Path], png: Path) -> None:
+    """Write the sheet of the patients that `dataset` names."""
+    save_figure(draw_sheet(dataset, read_cells(dataset, slices)), png)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--dataset", type=Overview.from_json, required=True, help="name, classes, patients by split; JSON"
+    )
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="those patients' slice files")
+    parser.add_argument("--png", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the command line and draw the sheet."""
+    draw_overview(**vars(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)

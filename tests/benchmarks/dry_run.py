@@ -1,0 +1,62 @@
+"""How long Snakemake takes to plan the paper for many patients: a dry-run on a made-up patient table.
+
+Run by `make bench`, or with a number of patients: python tests/benchmarks/dry_run.py 10000 [--profile].
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from miniature import copy_repository
+
+PROGRAM = """
+import cProfile, pstats, sys
+from snakemake.cli import main
+profile = cProfile.Profile()
+try: profile.runcall(main, sys.argv[1:])
+except SystemExit: pass
+pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+pstats.Stats(profile).sort_stats("cumtime").print_stats(60)
+"""
+
+
+def write_settings(repository, patients):
+    """So many breast patients in place of config.yaml's, of a hundred 70, 15 and 15 in the splits."""
+    names = "".join(f"patient_{i:06}\n" for i in range(patients))
+    (repository / "workflow/manifests/many.tsv").write_text(f"patient\n{names}")
+    part = max(1, patients * 15 // 100)
+    dataset = {
+        "manifest": "workflow/manifests/many.tsv",
+        "split": {"seed": 0, "held_out": part, "test": part},
+    }
+    path = repository / "many.yaml"
+    path.write_text(yaml.safe_dump({"datasets": {"breast-phantom": dataset}}))
+    return path
+
+
+def main():
+    patients = next((int(argument) for argument in sys.argv[1:] if argument.isdecimal()), 10_000)
+    start = ["-c", PROGRAM] if "--profile" in sys.argv else ["-m", "snakemake"]
+    with tempfile.TemporaryDirectory() as scratch:
+        repository = copy_repository(Path(scratch))
+        settings = write_settings(repository, patients)
+        command = [sys.executable, *start, "-n", "all", "--configfile", settings.name]
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+        wall = time.perf_counter() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    if "--profile" in sys.argv:
+        print(done.stdout)
+    seconds = used.ru_utime + used.ru_stime
+    print(f"{patients} patients: {wall:.1f} s, {seconds:.1f} s of CPU, {used.ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Slices per second on one core: scripts/prepare_patient.py against a plain SimpleITK loop on the same files.
+
+Run by `make bench`. Both read a generated patient, bring it to LPS, clip, resample to 256×256 and write an
+.npz; each in a process of its own, which also tells its peak memory. CPU seconds, with warm disk caches.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import fixtures_volumes as fv
+from segguided.config.data import Preparation
+
+SIZE, SLICES, OUT = 512, 160, 256  # the largest of the Duke series' matrices, and a middling number of slices
+REPEATS = 3
+BREAST, DENSE = "Segmentation_p1_Breast.seg.nrrd", "Segmentation_p1_Dense_and_Vessels.seg.nrrd"
+CLASSES = {
+    "dicom": [
+        {"name": "breast", "file": BREAST, "segment": "Breast"},
+        {"name": "vessels", "file": DENSE, "segment": "Vessels"},
+        {"name": "FGT", "file": DENSE, "segment": "Dense"},
+    ],
+    "nifti": [{"name": name} for name in ("liver", "bladder", "lungs", "kidneys", "bone")],
+}
+INTENSITY = {
+    "dicom": {"kind": "percentile", "low": 0.5, "high": 99.5},
+    "nifti": {"kind": "window", "low": -1000, "high": 1000},
+}
+SOURCES = {
+    "dicom": {"kind": "dicom", "images": "unused", "masks": "unused"},
+    "nifti": {"kind": "nifti", "folder": "unused"},
+}
+
+
+def preparation(kind):
+    values = {
+        "source": SOURCES[kind],
+        "classes": CLASSES[kind],
+        "intensity": INTENSITY[kind],
+        "image_size": OUT,
+    }
+    return Preparation.model_validate(values)
+
+
+def ball(radius, centre=0.0):
+    """Whether each voxel lies in a ball; coordinates run from -1 to 1."""
+    x, y, z = np.ogrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j, -1 : 1 : SLICES * 1j]
+    return (x - centre) ** 2 + y**2 + z**2 < radius**2
+
+
+def write_patient(folder, kind):
+    """A noisy ball as a DICOM series with .seg.nrrd masks, or as NIfTI with a label map; the files' paths."""
+    affine = np.diag([0.7, 0.7, 1.0, 1.0])
+    noise = np.random.default_rng(0).normal(0, 30, (SIZE, SIZE, SLICES))
+    values = (ball(0.8) * 400 + noise).astype(np.int16)
+    labels = ball(0.7).astype(np.uint8)
+    if kind == "nifti":
+        for k in range(2, 6):
+            labels[ball(0.2, -0.7 + k * 0.2)] = k
+        image = fv.write_nifti(folder / "image.nii.gz", fv.Stored(values, affine))
+        return [image, fv.write_nifti(folder / "mask.nii.gz", fv.Stored(labels, affine))]
+    fv.write_dicom(folder / "p1", fv.Stored(values, affine))
+    masks = folder / "masks/p1"
+    masks.mkdir(parents=True)
+    fv.write_nrrd(masks / BREAST, fv.Stored(labels, affine), **fv.segment_fields(("Breast", 1, 0)))
+    dense = ball(0.4).astype(np.uint8) + ball(0.2)
+    names = fv.segment_fields(("Vessels", 2, 0), ("Dense", 1, 0))
+    fv.write_nrrd(masks / DENSE, fv.Stored(dense, affine), **names)
+    return [folder / "p1", folder / "masks"]
+
+
+def ours(kind, raw, output):
+    from prepare_patient import prepare_patient
+
+    return lambda: prepare_patient({"patient": "p1"}, preparation(kind), raw, output)
+
+
+def plain(kind, raw, output):
+    import SimpleITK as sitk
+
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+    def read():
+        if kind == "nifti":
+            return sitk.ReadImage(str(raw[0])), [sitk.ReadImage(str(raw[1]))]
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(raw[0])))
+        masks = [sitk.ReadImage(str(raw[1] / "p1" / name)) for name in (BREAST, DENSE)]
+        return reader.Execute(), [masks[0], *(masks[1] == value for value in (2, 1))]
+
+    def resampled(image, interpolator):
+        image = sitk.DICOMOrient(image, "LPS")
+        width, height, depth = image.GetSize()
+        spacing = image.GetSpacing()
+        step = [spacing[0] * width / OUT, spacing[1] * height / OUT, spacing[2]]
+        origin, direction = image.GetOrigin(), image.GetDirection()
+        return sitk.GetArrayFromImage(
+            sitk.Resample(
+                image,
+                [OUT, OUT, depth],
+                sitk.Transform(),
+                interpolator,
+                origin,
+                step,
+                direction,
+                0,
+                image.GetPixelID(),
+            )
+        )
+
+    def run():
+        image, masks = read()
+        intensity = INTENSITY[kind]
+        low, high = intensity["low"], intensity["high"]
+        if kind == "dicom":
+            low, high = np.percentile(sitk.GetArrayViewFromImage(image), [low, high])
+        image = sitk.IntensityWindowing(sitk.Cast(image, sitk.sitkFloat32), float(low), float(high), 0, 255)
+        images = resampled(image, sitk.sitkLinear).astype(np.uint8)
+        mask = np.zeros(images.shape, np.uint8)
+        for value, one in enumerate(masks, 1):
+            array = resampled(one, sitk.sitkNearestNeighbor)
+            mask[array > 0] = array[array > 0] if kind == "nifti" else value
+        np.savez(output, images=images, masks=mask)
+
+    return run
+
+
+def measured(kind, how, raw, output):
+    """CPU seconds of the fastest of REPEATS runs, after one to warm up, and memory beyond the imports'."""
+    run = {"ours": ours, "plain": plain}[how](kind, raw, output)
+    imports = peak_mib()
+    run()
+    times = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        run()
+        times.append(time.process_time() - start)
+    return {"seconds": min(times), "MiB": peak_mib() - imports}
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_its_own_process(*arguments):
+    """What this file prints when called with `arguments`; a child's peak memory begins at its parent's."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def main():
+    volume = SIZE * SIZE * SLICES / 2**20
+    print(f"{SLICES} slices of {SIZE}×{SIZE}: {2 * volume:.0f} MiB as int16, {4 * volume:.0f} MiB as float32")
+    for kind in ("dicom", "nifti"):
+        with tempfile.TemporaryDirectory() as scratch:
+            raw = in_its_own_process(kind, scratch)
+            rates = []
+            for how in ("ours", "plain"):
+                result = in_its_own_process(kind, how, *raw, Path(scratch, f"{how}.npz"))
+                rates.append(SLICES / result["seconds"])
+                print(f"{kind}, {how}: {rates[-1]:.0f} slices/s, {result['MiB']:.0f} MiB beyond the imports")
+        print(f"{kind}: ratio {rates[0] / rates[1]:.2f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        print(json.dumps(list(map(str, write_patient(Path(sys.argv[2]), sys.argv[1])))))
+    elif len(sys.argv) > 3:
+        kind, how, *raw, output = sys.argv[1:]
+        print(json.dumps(measured(kind, how, [Path(path) for path in raw], Path(output))))
+    else:
+        main()

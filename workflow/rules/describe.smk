@@ -1,0 +1,64 @@
+# What a person should see of a dataset before training on it: a contact sheet and a data card.
+
+
+rule draw_overview:
+    input:
+        script="scripts/draw_overview.py",
+        library=library("draw_overview"),
+        slices=overview_slices,
+    output:
+        reported(
+            "data/{dataset}/overview.png",
+            "overview",
+            "mask outlines, patient by patient",
+        ),
+    log:
+        "<logs>/draw_overview/{dataset}.log",
+    benchmark:
+        "<benchmarks>/draw_overview/{dataset}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    params:
+        dataset=overview_json,
+    message:
+        "Drawing mask outlines on the patients of {wildcards.dataset}"
+    shell:
+        "python {input.script} --dataset {params.dataset:q} --slices {input.slices:q}"
+        " --png {output:q} > {log:q} 2>&1"
+
+
+rule write_datacard:
+    input:
+        script="scripts/write_datacard.py",
+        library=library("write_datacard"),
+        manifest=patient_table,
+        splits="<results>/data/{dataset}/splits.csv",
+        slices=all_slices,
+    output:
+        card=reported(
+            "data/{dataset}/datacard.md", "datacard", "what the dataset holds"
+        ),
+        checksums="<results>/data/{dataset}/checksums.sha256",
+    log:
+        "<logs>/write_datacard/{dataset}.log",
+    benchmark:
+        "<benchmarks>/write_datacard/{dataset}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        card=card_json,
+        folder=slices_folder,
+    message:
+        "Writing the data card of {wildcards.dataset}"
+    shell:
+        "python {input.script} --card {params.card:q} --splits {input.splits:q} --slices {params.folder:q}"
+        " --manifest {input.manifest:q} --output {output.card:q} --checksums {output.checksums:q}"
+        " > {log:q} 2>&1"
