@@ -3,12 +3,10 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.devices import pick_device
-from segguided.generation import add_arguments, write_sets
+from segguided.generation import sets_parser, with_threads, write_sets
 from segguided.models.controlnet_drawing import load_pipeline, make_draw
 
 
@@ -22,16 +20,12 @@ def generate_controlnet(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    return parser.parse_args()
+    return sets_parser(__doc__).parse_args()
 
 
 def main() -> None:
     """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    generate_controlnet(a.weights, a.sampling, a.sets, a.outputs, a.seed)
+    generate_controlnet(**with_threads(parse_arguments()))
 
 
 if __name__ == "__main__":

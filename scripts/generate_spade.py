@@ -8,7 +8,7 @@ import torch
 from segguided.cli import run
 from segguided.config.models import Sampling
 from segguided.devices import pick_device
-from segguided.generation import add_arguments, write_sets
+from segguided.generation import sets_parser, write_sets
 from segguided.models.spade_drawing import load_generator, make_draw
 
 
@@ -23,9 +23,7 @@ def generate_spade(weights: Path, sampling: Sampling, sets: list[list[Path]], ou
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    return parser.parse_args()
+    return sets_parser(__doc__).parse_args()
 
 
 def main() -> None:

@@ -37,8 +37,9 @@ def write_sets(draw: Draw, sets: Sequence[Sequence[Path]], outputs: Sequence[Pat
         write_npz(output, images=generate(draw, slices, batch_size), names=np.array(slices.names))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line that scripts share which write generated sets."""
+def sets_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line that scripts share which draw an image for each mask of some sets."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
     )
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    return parser
 
 
 def drawing_parser(description: str | None) -> argparse.ArgumentParser:
