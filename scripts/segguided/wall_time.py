@@ -33,7 +33,7 @@ def seconds_left() -> float | None:
     if not job or not squeue:
         return None
     try:
-        answer = subprocess.run(  # noqa: S603 - both words are ours
+        answer = subprocess.run(
             [squeue, "--noheader", f"--jobs={job}", "--format=%L"],
             capture_output=True,
             text=True,
