@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
 from segguided.models.storage import save_network
 from segguided.training import Batches, Cost, Learner, Plan, fit
@@ -56,7 +57,7 @@ def train_to_files(
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that training scripts share: slices, seed, threads, interval of saving and output."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)

@@ -4,7 +4,6 @@
 rule draw_overview:
     input:
         script="scripts/draw_overview.py",
-        library=library("draw_overview"),
         slices=overview_slices,
     output:
         reported(
@@ -23,6 +22,7 @@ rule draw_overview:
         mem_mb=2000,
         runtime="30m",
     params:
+        library=library("draw_overview"),
         dataset=overview_json,
     message:
         "Drawing mask outlines on the patients of {wildcards.dataset}"
@@ -34,7 +34,6 @@ rule draw_overview:
 rule write_datacard:
     input:
         script="scripts/write_datacard.py",
-        library=library("write_datacard"),
         manifest=patient_table,
         splits="<results>/data/{dataset}/splits.csv",
         slices=all_slices,
@@ -54,6 +53,7 @@ rule write_datacard:
         mem_mb=2000,
         runtime="1h",
     params:
+        library=library("write_datacard"),
         card=card_json,
         folder=slices_folder,
     message:

@@ -8,10 +8,10 @@ localrules:
 rule translate_masks:
     input:
         script="scripts/translate_masks.py",
-        library=library("translate_masks"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
     log:
@@ -28,13 +28,14 @@ rule translate_masks:
         mem_mb=16000,
         runtime="4h",
     params:
+        library=library("translate_masks"),
         sampling=CONFIG.sampling.to_json(),
         mask_classes=mask_classes,
         classes=class_names,
     message:
         "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.masks:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.masks_list:q}"
         " --sampling {params.sampling:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -42,9 +43,10 @@ rule translate_masks:
 rule measure_translation:
     input:
         script="scripts/measure_translation.py",
-        library=library("measure_translation"),
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
+        own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
@@ -62,13 +64,14 @@ rule measure_translation:
         mem_mb=16000,
         runtime="1h",
     params:
+        library=library("measure_translation"),
         own=own_argument,
         mask_classes=mask_classes,
         classes=class_names,
     message:
         "Measuring {wildcards.dataset} images drawn from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --slices {input.masks:q} --generated {input.generated:q} {params.own}"
+        "python {input.script} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -76,9 +79,10 @@ rule measure_translation:
 rule draw_translation:
     input:
         script="scripts/draw_translation.py",
-        library=library("draw_translation"),
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
+        own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.png",
@@ -93,6 +97,7 @@ rule draw_translation:
         mem_mb=2000,
         runtime="10m",
     params:
+        library=library("draw_translation"),
         source=translation_json,
         own=own_argument,
     message:
