@@ -304,7 +304,7 @@ def test_every_field_is_read_somewhere() -> None:
 
     A source's raw_files, which names files to the workflow, counts too.
     """
-    files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
+    files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/*/*.smk")]
     code = "\n".join(path.read_text() for path in files if path.parent.name != "config")
     code += "".join(inspect.getsource(c.raw_files) for c in settings_classes() if hasattr(c, "raw_files"))
     elsewhere = {"pathvars"}  # Snakemake itself reads it
