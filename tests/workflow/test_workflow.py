@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from miniature import ROOT, copy_repository, jobs_of, snakemake
+from miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
 CARD = (
     ["--profile", "slurm", "all"],
@@ -44,13 +44,23 @@ def test_a_grid_of_one_baseline_asks_for_nothing_of_other_models(fresh):
     assert not {name for name in jobs if "diffusion" in name or "partial" in name or "control" in name}
 
 
+def test_as_shipped_it_is_the_paper(fresh):
+    """100 Duke and 40 CT-ORG patients, each of the five systems on both."""
+    result = snakemake(fresh, "-n", "all")
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = jobs_of(result)
+    assert (jobs["fetch_series"], jobs["fetch_volume"], jobs["prepare_patient"]) == (100, 40, 140)
+    assert (jobs["train_segmenter"], jobs["evaluate_model"], jobs["list_split"]) == (12, 12, 6)
+    assert not {"fetch_package", "write_phantom"} & set(jobs)
+
+
 def test_paper_scale_dry_run_takes_under_5_s_and_never_imports_torch(fresh):
-    """In a process where importing torch, or what needs it, is an error; in CPU seconds, which are stable."""
+    """Three seeds, where importing torch, or what needs it, is an error; in CPU seconds, which are stable."""
     program = (
         "import sys, time\n"
         "for name in ('torch', 'diffusers', 'monai'): sys.modules[name] = None\n"
         "from snakemake.cli import main\n"
-        "try: main(['-n', 'all', '-q'])\n"
+        "try: main(['-n', 'all', '-q', '--config', 'grid={seeds: [0, 1, 2]}'])\n"
         "finally: print('CPU seconds:', time.process_time())"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=fresh, capture_output=True, text=True)
@@ -63,9 +73,10 @@ def test_no_command_grows_with_the_patients(fresh):
     names = "".join(f"patient_with_a_long_name_{i:06}\n" for i in range(5000))
     (fresh / "many.tsv").write_text(f"patient\n{names}")
     many = {"manifest": "many.tsv", "split": {"seed": 0, "held_out": 1500, "test": 1500}}
-    datasets = {"breast-phantom": many, "breast-phantom-t2": many}
-    grid = {"datasets": ["breast-phantom"]}
-    (fresh / "many.yaml").write_text(yaml.safe_dump({"grid": grid, "datasets": datasets}))
+    settings = yaml.safe_load((fresh / MINIATURE).read_text())
+    for dataset in ("breast-phantom", "breast-phantom-t2"):
+        settings["datasets"][dataset] = settings["datasets"][dataset] | many
+    (fresh / "many.yaml").write_text(yaml.safe_dump(settings))
     result = snakemake(fresh, "-n", "-p", "all", "applications", "--configfile", "many.yaml")
     assert result.returncode == 0, result.stdout + result.stderr
     commands = re.findall(r"^Shell command: (.*(?:\n(?!\[|Building).+)*)", result.stdout, re.MULTILINE)
@@ -131,7 +142,7 @@ def test_no_run_blocks_scripts_or_lambdas():
         ({"grid": {"datasets": ["brest-mri"]}}, "grid.datasets names 'brest-mri'"),
         ({"sampling": {"stepps": 3}}, "sampling.stepps"),
         (
-            {"datasets": {"breast-phantom": {"manifest": "nowhere.tsv"}}},
+            {"datasets": {"breast-mri": {"manifest": "nowhere.tsv"}}},
             "patient table nowhere.tsv cannot be read",
         ),
     ],
@@ -146,6 +157,6 @@ def test_mistakes_in_the_config_stop_the_parsing_with_one_message(fresh, tmp_pat
 
 
 def test_a_typo_in_a_target_fails_at_once(fresh):
-    result = snakemake(fresh, "-n", "results/runs/breast-phantom/segguidedd/seed0/model.safetensors")
+    result = snakemake(fresh, "-n", "results/runs/breast-mri/segguidedd/seed0/model.safetensors")
     assert result.returncode == 1
     assert "No rule to produce" in result.stdout + result.stderr
