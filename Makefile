@@ -40,3 +40,4 @@ test: lint
 bench: env
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000
+	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_memory.py
