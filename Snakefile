@@ -8,6 +8,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/functions/settings.smk"
+include: "workflow/functions/resources.smk"
 include: "workflow/functions/data.smk"
 include: "workflow/functions/describe.smk"
 include: "workflow/functions/models.smk"
@@ -34,6 +35,10 @@ include: "workflow/rules/interop.smk"
 localrules:
     all,
     applications,
+
+
+onstart:
+    refuse_leftovers()
 
 
 rule all:

@@ -22,17 +22,18 @@ rule train_autoencoder:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_autoencoder"),
         stage=autoencoder_stage_json,
     message:
         "Training the autoencoder of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --stage {params.stage:q}"
+        " --seed {wildcards.seed} --threads {threads}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_latent_diffusion:
@@ -57,18 +58,19 @@ rule train_latent_diffusion:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="48h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_latent_diffusion"),
         stage=latent_stage_json,
     message:
         "Training the UNet of {wildcards.model} on latents of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
+        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
         " --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} --threads {threads}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_controlnet:
@@ -95,8 +97,9 @@ rule train_controlnet:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="48h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_controlnet"),
         control=control_json,
@@ -104,10 +107,10 @@ rule train_controlnet:
     message:
         "Training the ControlNet of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
+        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
         " --latent {input.latent:q} --control {params.control:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} --threads {threads}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule generate_controlnet:
@@ -133,8 +136,8 @@ rule generate_controlnet:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=32000,
-        runtime="8h",
+        mem_mb=growing(32000),
+        runtime=growing(480),
     params:
         library=library("generate_controlnet"),
         sampling=CONFIG.sampling.to_json(),

@@ -20,8 +20,8 @@ rule fetch_package:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         library=library("fetch_package"),
         sha256=lookup_sha256,
@@ -47,8 +47,8 @@ rule fetch_series:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="2h",
+        mem_mb=growing(2000),
+        runtime=growing(120),
         download=1,  # at a time: as many as workflow/profiles/default allows
         endpoint=endpoint,  # no parameter: a series is the same from any server, so that another reruns nothing
     params:
@@ -80,8 +80,8 @@ rule fetch_volume:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="150m",
+        mem_mb=growing(500),
+        runtime=growing(150),
         download=1,  # at a time: as many as workflow/profiles/default allows
     params:
         library=library("fetch_volume"),
@@ -109,8 +109,9 @@ rule write_phantom:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(3),
+        in_turn=in_turn,
     params:
         library=library("write_phantom"),
         settings=source_json,
@@ -135,8 +136,9 @@ rule prepare_patient:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=growing(4000),
+        runtime=growing(3),
+        in_turn=in_turn,
     params:
         library=library("prepare_patient"),
         preparation=preparation_json,

@@ -19,8 +19,8 @@ rule draw_overview:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         library=library("draw_overview"),
         dataset=overview_json,
@@ -50,8 +50,8 @@ rule write_datacard:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         library=library("write_datacard"),
         card=card_json,

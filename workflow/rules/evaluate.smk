@@ -30,8 +30,8 @@ rule evaluate_model:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="2h",
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
         library=library("evaluate_model"),
         generated=generated_argument,
@@ -64,8 +64,8 @@ rule make_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library("make_table"),
         settings=table_settings_json(),
@@ -91,8 +91,8 @@ rule draw_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         library=library("draw_table"),
     message:

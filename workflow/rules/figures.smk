@@ -27,8 +27,8 @@ rule draw_figure1:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure1"),
         datasets=figure_arguments,
@@ -55,8 +55,8 @@ rule draw_figure2:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure2"),
         datasets=figure_arguments,
@@ -85,8 +85,8 @@ rule draw_figure5:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure5"),
         datasets=figure_arguments,
@@ -114,8 +114,8 @@ rule draw_showcase:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_showcase"),
         datasets=figure_arguments,

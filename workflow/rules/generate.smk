@@ -24,8 +24,8 @@ rule generate_diffusion:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="8h",
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
         library=library("generate_diffusion"),
         sampling=CONFIG.sampling.to_json(),
@@ -61,8 +61,8 @@ rule generate_spade:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="8h",
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
         library=library("generate_spade"),
         sampling=CONFIG.sampling.to_json(),

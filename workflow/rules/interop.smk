@@ -24,8 +24,8 @@ rule import_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime="10m",
+        mem_mb=growing(8000),
+        runtime=growing(10),
     params:
         library=library("import_model"),
         model=model_json,
@@ -57,8 +57,8 @@ rule export_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime="10m",
+        mem_mb=growing(8000),
+        runtime=growing(10),
     params:
         library=library("export_model"),
         timestep_spacing=CONFIG.sampling.timestep_spacing,
@@ -89,8 +89,8 @@ rule export_layout:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="2h",
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         library=library("export_layout"),
         train=exported_training_argument,

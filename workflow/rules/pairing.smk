@@ -22,8 +22,8 @@ rule pair_images:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="8h",
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
         library=library("pair_images"),
         sampling=CONFIG.sampling.to_json(),

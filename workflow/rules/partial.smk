@@ -21,8 +21,8 @@ rule generate_partial:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         library=library("generate_partial"),
         sampling=CONFIG.sampling.to_json(),
@@ -57,8 +57,8 @@ rule measure_partial:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
         library=library("measure_partial"),
         classes=class_names,
@@ -91,8 +91,8 @@ rule generate_similar:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         library=library("generate_similar"),
         sampling=CONFIG.sampling.to_json(),
@@ -127,8 +127,8 @@ rule measure_similarity:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
         library=library("measure_similarity"),
         classes=class_names,

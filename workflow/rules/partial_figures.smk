@@ -24,8 +24,8 @@ rule draw_figure3:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure3"),
         datasets=partial_arguments,
@@ -55,8 +55,8 @@ rule draw_figure4:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure4"),
         datasets=similarity_arguments,
@@ -85,8 +85,8 @@ rule draw_figure6:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_figure6"),
         datasets=partial_arguments,

@@ -21,8 +21,8 @@ rule generate_rare:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         library=library("generate_rare"),
         sampling=CONFIG.sampling.to_json(),
@@ -58,8 +58,9 @@ rule train_augmented:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_augmented"),
         segmenter=CONFIG.segmenter.to_json(),
@@ -68,10 +69,10 @@ rule train_augmented:
     message:
         "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
+        "python {input.script} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
         " --halves-seed {params.halves_seed} --segmenter {params.segmenter:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} --threads {threads}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule measure_rare:
@@ -94,8 +95,8 @@ rule measure_rare:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
         library=library("measure_rare"),
         classes=class_names,

@@ -20,8 +20,8 @@ rule list_split:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=growing(500),
+        runtime=growing(10),
         manifest=patient_table,
         drawn=drawn_argument,
     params:
@@ -51,8 +51,8 @@ rule split_dataset:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         library=library("split_dataset"),
         halves_seed=halves_seed(),

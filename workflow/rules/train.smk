@@ -22,8 +22,9 @@ rule train_diffusion:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_diffusion"),
         model=model_json,
@@ -31,10 +32,9 @@ rule train_diffusion:
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --model {params.model:q}"
+        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_perceptual:
@@ -57,8 +57,9 @@ rule train_perceptual:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_perceptual"),
         segmenter=perceptual_segmenter_json,
@@ -66,10 +67,9 @@ rule train_perceptual:
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
+        "python {input.script} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_spade:
@@ -93,8 +93,9 @@ rule train_spade:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_spade"),
         model=model_json,
@@ -103,10 +104,9 @@ rule train_spade:
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual}"
+        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_segmenter:
@@ -130,8 +130,9 @@ rule train_segmenter:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
         library=library("train_segmenter"),
         generated=generated_argument,
@@ -141,8 +142,7 @@ rule train_segmenter:
     message:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices @{input.slices_list:q} {params.generated}"
+        "python {input.script} --slices @{input.slices_list:q} {params.generated}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed} --segmenter {params.segmenter:q}"
         " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

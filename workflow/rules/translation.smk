@@ -25,8 +25,8 @@ rule translate_masks:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         library=library("translate_masks"),
         sampling=CONFIG.sampling.to_json(),
@@ -61,8 +61,8 @@ rule measure_translation:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
         library=library("measure_translation"),
         own=own_argument,
@@ -94,8 +94,8 @@ rule draw_translation:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         library=library("draw_translation"),
         source=translation_json,
