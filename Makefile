@@ -44,3 +44,4 @@ test-slurm: env
 bench: env
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000
+	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_memory.py

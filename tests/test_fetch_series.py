@@ -331,7 +331,7 @@ def test_absent_masks_stop_it_before_anything_is_downloaded(case: Case) -> None:
 
 def test_absent_masks_and_a_dead_server_are_told_together(case: Case) -> None:
     shutil.rmtree(case.source.masks)
-    with pytest.raises(ValueError, match="put it there, or correct source.masks; besides, http") as caught:
+    with pytest.raises(ValueError, match=r"put it there, or correct source\.masks; besides, http") as caught:
         case.fetch_from("http://127.0.0.1:9")
     assert "http://127.0.0.1:9 cannot be reached; run the same command again with a network" in str(
         caught.value

@@ -53,6 +53,23 @@ def diffusion_learner(steps, **changes):
     return DiffusionLearner(MaskedDenoiser(model, 2, 16), model, steps, CPU)
 
 
+@pytest.mark.parametrize(("part_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
+def test_no_more_images_than_a_part_are_on_the_device_at_once(part_size, seen):
+    """One part is the batch itself, bit for bit; smaller ones draw other noise, in the same single step."""
+    learner, whole = diffusion_learner(5, part_size=part_size), diffusion_learner(5)
+    sizes = []
+    learner.network.register_forward_hook(lambda _network, inputs, _output: sizes.append(len(inputs[0])))
+    images, masks = Batches(slices(4), CPU)(np.arange(4))
+    for one in (learner, whole):
+        loss = one.update(images, masks, torch.Generator().manual_seed(1))["loss"]
+        assert loss.ndim == 0
+        assert torch.isfinite(loss)
+    assert sizes == seen
+    pairs = list(zip(learner.network.parameters(), whole.network.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs) == (len(seen) == 1)
+    assert learner.descent.schedule.last_epoch == 1
+
+
 def segmenter_learner(steps):
     torch.manual_seed(0)
     training = Training(steps=steps, batch_size=4, learning_rate=1e-2)

@@ -68,7 +68,7 @@ class DiffusionLearner(OneDescent):
         self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
     ) -> None:
         self.network, self.device, self.precision = network, device, model.training.precision
-        self.mask_ablation = model.mask_ablation
+        self.mask_ablation, self.part_size = model.mask_ablation, model.part_size
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
         self.descent = Descent.of(network, model.training, steps)
 
@@ -77,9 +77,10 @@ class DiffusionLearner(OneDescent):
         x0_BCHW = to_signal(images_BHW)
         if self.mask_ablation != "none":
             masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
-        with autocast(self.device, self.precision):
-            loss = diffusion.loss(
-                self.network, self.schedule, x0_BCHW, masks_BHW, generator, self.min_snr_gamma
-            )
-        self.descent.descend(loss)
-        return {"loss": loss.detach()}
+
+        def losses_of(x0: Tensor, masks: Tensor) -> dict[str, Tensor]:
+            with autocast(self.device, self.precision):
+                loss = diffusion.loss(self.network, self.schedule, x0, masks, generator, self.min_snr_gamma)
+            return {"loss": loss}
+
+        return self.descent.descend_in_parts(losses_of, [x0_BCHW, masks_BHW], self.part_size)
