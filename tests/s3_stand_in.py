@@ -21,8 +21,8 @@ ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Messag
 class StandIn:
     """`faults[name]`: what happens to the next GETs of the object of that file name, or of a "list".
 
-    A status (500), "cut" (half of the body, then the connection closes), "stall" (half of it, then silence)
-    or seconds to wait before answering.
+    A status (500), "cut" (half of the body, then the connection closes), "stall" (half of it, then silence),
+    "slow" (all of it, but in 20 pieces of 0.1 s each) or seconds to wait before answering.
     """
 
     def __init__(self) -> None:
@@ -56,14 +56,20 @@ class StandIn:
             return Response(error, fault, content_type="application/xml")(environ, start_response)
         response = Response.from_app(self._moto, environ)
         whole = response.get_data()
-        if fault in ("cut", "stall"):
+        if fault in ("cut", "stall", "slow"):
             response.headers["Connection"] = "close"
-            response.response, response.automatically_set_content_length = self._half(whole, fault), False
+            response.response, response.automatically_set_content_length = self._pieces(whole, fault), False
         elif response.status_code in (200, 206):
             self.sent.append(name)
         return response(environ, start_response)
 
-    def _half(self, whole: bytes, fault: str) -> Iterator[bytes]:
+    def _pieces(self, whole: bytes, fault: str) -> Iterator[bytes]:
+        if fault == "slow":
+            step = len(whole) // 20 + 1
+            for start in range(0, len(whole), step):
+                yield whole[start : start + step]
+                self.closing.wait(0.1)
+            return
         yield whole[: len(whole) // 2]
         if fault == "stall":
             self.closing.wait(60)
