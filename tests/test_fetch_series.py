@@ -18,6 +18,7 @@ import pydicom
 import pytest
 
 from fetch_series import fetch_series
+from loopback import deaf
 from s3_stand_in import StandIn, serve
 from segguided.config.data import AnatomyClass
 from segguided.config.idc import IdcSource
@@ -202,6 +203,8 @@ def test_a_silent_server_is_given_up_within_30_s(case: Case, monkeypatch: pytest
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(OSError, match="cannot be reached"):
         case.fetch_from(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    with deaf() as port, pytest.raises(OSError, match="cannot be reached"):
+        case.fetch_from(f"http://127.0.0.1:{port}")
 
 
 def test_a_transfer_that_falls_silent_is_started_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
