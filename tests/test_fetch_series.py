@@ -449,12 +449,12 @@ def test_files_that_changed_after_the_receipt_are_not_read(case: Case) -> None:
             read_patient(case.source, table, case.row, [case.receipt])
         return str(caught.value)
 
-    mask = next(Path(case.source.masks).rglob(MASKS[0]))
-    content = mask.read_bytes()
-    mask.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert f"{mask}: its content is not what {case.receipt} says" in refusal()
-    mask.write_bytes(content)
     top = case.images / case.files[0].name
+    for path in (next(Path(case.source.masks).rglob(MASKS[0])), top):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the last grey value
+        assert f"{path}: its content is not what {case.receipt} says" in refusal()
+        path.write_bytes(content)
     top.unlink()
     assert f"{top}: expected a file of " in refusal()
     assert f"but it is not there; delete {case.receipt} and run" in refusal()
