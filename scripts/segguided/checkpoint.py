@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 import torch
 
+from segguided import ranks
 from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
 
 LOG = logging.getLogger("segguided")
+INTERVAL = 1  # that it is over, among the signals that ask for a save; theirs are higher
 
 
 class Stateful(Protocol):
@@ -33,13 +35,15 @@ class Stateful(Protocol):
 class Checkpoint:
     """The resume file of one run, written every `seconds` and when a signal asks to stop.
 
-    It carries a fingerprint of settings, code and data; a file with another one is not continued from.
+    It carries a fingerprint of settings, code and data; a file with another one is not continued from. Of
+    processes that train together the first writes it and all read it, so their number may change in between.
     """
 
     def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
         self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
         self._saved_at = time.monotonic()
         self._signal: int | None = None
+        self._stop: int | None = None  # the signal that all processes know of
 
     def listen(self) -> None:
         """From now on Ctrl-C, SIGTERM and SIGUSR1 save and stop, instead of killing."""
@@ -51,6 +55,10 @@ class Checkpoint:
 
     def load(self, learner: Stateful) -> dict[str, Any]:
         """Restore `learner` and return the progress saved with it; empty for a fresh start."""
+        with ranks.in_turn():
+            return self._load(learner)
+
+    def _load(self, learner: Stateful) -> dict[str, Any]:
         if not self.path.exists():
             return {}
         try:
@@ -68,17 +76,25 @@ class Checkpoint:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to save: the interval is over, or a signal came."""
-        return self._signal is not None or time.monotonic() - self._saved_at >= self.seconds
+        """Whether it is time to save: the interval is over, or a signal came to any process.
+
+        Processes that train together ask after the same steps and get the same answer.
+        """
+        over = ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds
+        asked = ranks.highest(self._signal or (INTERVAL if over else 0))
+        self._stop = asked if asked > INTERVAL else None
+        return asked > 0
 
     def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
-        """Write the file; after a signal raise Interrupted."""
+        """Write the file; where `due` saw a signal, raise Interrupted."""
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
-        with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
+        if ranks.is_first():
+            with atomic_path(self.path) as temporary:
+                torch.save(state, temporary)
         self._saved_at = time.monotonic()
-        if self._signal is not None:
-            name = signal.Signals(self._signal).name
+        if self._stop is not None:
+            ranks.wait()  # none ends before the file is whole
+            name = signal.Signals(self._stop).name
             step = progress["step"]
             raise Interrupted(f"{name}: saved after step {step} in {self.path}; the same command resumes")
 
