@@ -1,10 +1,11 @@
 """What tests of processes that share a batch run in each of them; as a program, a tiny training.
 
-Program: python sharing.py --slices FILE --seed S --gpus N --steps T --output FILE [--break-rank R]
+Program: python sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [--pause S] [--break-rank R]
 """
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -65,16 +66,17 @@ def train_all(a: argparse.Namespace) -> None:
 class TinyLearner(OneDescent):
     """Finds masks in noisy images, and fails on request; one of its weights plays no part."""
 
-    def __init__(self, steps: int, breaks: bool) -> None:
+    def __init__(self, steps: int, pause: float, breaks: bool) -> None:
         self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 1, 3, padding=1))
         self.network.register_parameter("unused", nn.Parameter(torch.zeros(3)))
         self.descent = Descent.of(
             self.network, Training(steps=steps, batch_size=4, learning_rate=1e-3), steps
         )
-        self.breaks, self.updates = breaks, 0
+        self.pause, self.breaks, self.updates = pause, breaks, 0
 
     def update(self, images_BHW, masks_BHW, generator):
         self.updates += 1
+        time.sleep(self.pause)
         if self.breaks and self.updates == 3:
             raise RuntimeError("broken on request")
         x_B1HW = to_signal(images_BHW)
@@ -90,14 +92,15 @@ def train(a: argparse.Namespace) -> None:
     """The tiny network's run."""
     data = read_slices(a.slices)
     torch.manual_seed(a.seed)
-    learner = TinyLearner(a.steps, breaks=ranks.number() == a.break_rank)
+    learner = TinyLearner(a.steps, a.pause, breaks=ranks.number() == a.break_rank)
     run_of = (Plan(len(data), 4, a.steps), {"seed": a.seed}, {"train": data}, a.output, a.checkpoint_seconds)
     train_to_files(learner, Batches(data, CPU), *run_of)
 
 
 def main() -> None:
     parser = training_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--pause", type=float, default=0, help="in each step")
     parser.add_argument("--break-rank", type=int)
     on_gpus(train, parser.parse_args())
 

@@ -329,6 +329,18 @@ def test_absent_masks_stop_it_before_anything_is_downloaded(case: Case) -> None:
     assert case.stand_in.sent == []
 
 
+def test_absent_masks_and_a_dead_server_are_told_together(case: Case) -> None:
+    shutil.rmtree(case.source.masks)
+    with pytest.raises(
+        ValueError, match="put it there, or correct source.masks; besides, http"
+    ) as caught:
+        case.fetch_from("http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 cannot be reached; run the same command again with a network" in str(
+        caught.value
+    )
+    assert "besides" not in case.refusal(ValueError), "its own server answers"
+
+
 def test_one_absent_mask_and_the_older_package(case: Case) -> None:
     folder = next(Path(case.source.masks).rglob(PATIENT))
     (folder / MASKS[1]).unlink()

@@ -144,6 +144,32 @@ def test_other_fingerprint_starts_afresh_and_says_so(tmp_path, caplog):
     assert identical(whole, again)
 
 
+def test_a_checkpoint_of_other_settings_is_kept_until_the_run_is_complete(tmp_path, caplog):
+    path, aside = tmp_path / "resume.pt", tmp_path / "resume-aside.pt"
+    run(diffusion_learner, Checkpoint(path, "old", 0), stop_after=4)
+    run(diffusion_learner, Checkpoint(path, "new", 0), stop_after=2)
+    aside.replace(path)
+    caplog.set_level("INFO")
+    run(diffusion_learner, Checkpoint(path, "old", 0), stop_after=6)
+    assert "resuming after step 4" in caplog.text
+    run(diffusion_learner, Checkpoint(path, "third", 0), stop_after=1)
+    assert aside.exists()
+    Checkpoint(path, "third", 1e9).remove()
+    assert not aside.exists()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_checkpoint_cut_short_is_noticed(tmp_path, caplog, share):
+    path = tmp_path / "resume.pt"
+    run(diffusion_learner, Checkpoint(path, "x", 0), stop_after=4)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    whole, _ = run(diffusion_learner, Checkpoint(tmp_path / "none.pt", "x", 1e9))
+    again, _ = run(diffusion_learner, Checkpoint(path, "x", 1e9))
+    assert "cannot be read" in caplog.text
+    assert identical(whole, again)
+
+
 def test_damaged_checkpoint_starts_afresh(tmp_path, caplog):
     path = tmp_path / "resume.pt"
     path.write_bytes(b"not a checkpoint")

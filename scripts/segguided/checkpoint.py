@@ -17,9 +17,10 @@ from segguided import ranks
 from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
+from segguided.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
-INTERVAL = 1  # that it is over, among the signals that ask for a save; theirs are higher
+INTERVAL, TIME_OVER = 1, 1000  # what asks for a save, beside signals, whose numbers lie in between
 
 
 class Stateful(Protocol):
@@ -33,7 +34,7 @@ class Stateful(Protocol):
 
 
 class Checkpoint:
-    """The resume file of one run, written every `seconds` and when a signal asks to stop.
+    """The resume file of one run, written every `seconds` and when a signal, or the job's time, asks to stop.
 
     It carries a fingerprint of settings, code and data; a file with another one is not continued from. Of
     processes that train together the first writes it and all read it, so their number may change in between.
@@ -43,12 +44,14 @@ class Checkpoint:
         self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
         self._saved_at = time.monotonic()
         self._signal: int | None = None
-        self._stop: int | None = None  # the signal that all processes know of
+        self._stop_time: float | None = None
+        self._asked = 0  # for a save, by any process: one of the numbers above, or a signal's
 
     def listen(self) -> None:
-        """From now on Ctrl-C, SIGTERM and SIGUSR1 save and stop, instead of killing."""
+        """From now on Ctrl-C, SIGTERM, SIGUSR1 and the end of a SLURM job's time save and stop."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
+        self._stop_time = stop_time() if ranks.is_first() else None
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = number
@@ -64,43 +67,66 @@ class Checkpoint:
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises half a dozen types for a damaged file
-            LOG.warning("%s cannot be read (%s): starting afresh", self.path, error)
-            return {}
+            return self._start_afresh(f"cannot be read ({error})")
         if saved["fingerprint"] != self.fingerprint:
-            LOG.warning("%s was made by other settings, code or data: starting afresh", self.path)
-            return {}
+            return self._start_afresh("was made by other settings, code or data")
         learner.load_state_dict(saved["learner"])
         progress: dict[str, Any] = saved["progress"]
         LOG.info("resuming after step %d from %s", progress["step"], self.path)
         return progress
 
+    def _start_afresh(self, why: str) -> dict[str, Any]:
+        """Set the file aside until the run is complete: whoever restores the old settings can continue it."""
+        self.path.replace(self._aside)
+        LOG.warning("%s %s: starting afresh; it is kept as %s meanwhile", self.path, why, self._aside.name)
+        return {}
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}-aside{self.path.suffix}")
+
     @property
     def due(self) -> bool:
-        """Whether it is time to save: the interval is over, or a signal came to any process.
+        """Whether it is time to save: the interval is over, or the run is to stop.
 
         Processes that train together ask after the same steps and get the same answer.
         """
-        over = ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds
-        asked = ranks.highest(self._signal or (INTERVAL if over else 0))
-        self._stop = asked if asked > INTERVAL else None
-        return asked > 0
+        self._asked = ranks.highest(self._asking())
+        return self._asked > 0
+
+    def _asking(self) -> int:
+        """What this process knows of; the first one keeps the time."""
+        if self._signal is not None:
+            return self._signal
+        if self._stop_time is not None and time.monotonic() >= self._stop_time:
+            return TIME_OVER
+        return INTERVAL if ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds else 0
+
+    @property
+    def _stop_reason(self) -> str | None:
+        if self._asked == TIME_OVER:
+            return "the job's time is nearly over"
+        return signal.Signals(self._asked).name if self._asked > INTERVAL else None
 
     def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
-        """Write the file; where `due` saw a signal, raise Interrupted."""
+        """Write the file; where `due` found that the run is to stop, raise Interrupted."""
+        reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
             with atomic_path(self.path) as temporary:
                 torch.save(state, temporary)
         self._saved_at = time.monotonic()
-        if self._stop is not None:
+        if reason is not None:
             ranks.wait()  # none ends before the file is whole
-            name = signal.Signals(self._stop).name
             step = progress["step"]
-            raise Interrupted(f"{name}: saved after step {step} in {self.path}; the same command resumes")
+            raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
+        if self._stop_time is not None:
+            self._stop_time = stop_time()
 
     def remove(self) -> None:
-        """Delete the file; the run is complete."""
+        """Delete the file, and one set aside; the run is complete."""
         self.path.unlink(missing_ok=True)
+        self._aside.unlink(missing_ok=True)
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from segguided.cli import slices_parser
 from segguided.config.models import Sampling
 from segguided.data.slices import SliceSet, read_slices, write_npz
 
@@ -39,7 +40,7 @@ def write_sets(draw: Draw, sets: Sequence[Sequence[Path]], outputs: Sequence[Pat
 
 def sets_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that scripts share which draw an image for each mask of some sets."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
     )
@@ -57,7 +58,7 @@ def sets_parser(description: str | None) -> argparse.ArgumentParser:
 
 def drawing_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that scripts share which draw other images than one for each mask."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="of an image-space diffusion model, config.json beside it"
     )

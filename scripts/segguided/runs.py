@@ -10,6 +10,7 @@ from torch import nn
 
 from segguided import ranks
 from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
 from segguided.models.storage import save_network
 from segguided.training import Batches, Cost, Learner, Plan, fit
@@ -58,7 +59,7 @@ def train_to_files(
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that training scripts share: slices, seed, threads, GPUs, when to save, output."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)

@@ -122,7 +122,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 65
+    assert len(logs) == 69
 
 
 def test_metrics_are_flat_records(finished):
@@ -242,6 +242,14 @@ def test_changed_colour_draws_figures_alone(finished):
             GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES,
         ),
         ("config/workflow.py", set()),
+        ("../list_split.py", set()),
+        (
+            "data/splits.py",
+            {"train_segmenter", "evaluate_model", "draw_figure4", "split_dataset", "write_datacard"}
+            | {"draw_overview"}
+            | MEASURED
+            | TABLES,
+        ),
         ("config/evaluation.py", {"evaluate_model"} | TABLES),
     ],
 )
@@ -262,6 +270,30 @@ def test_changed_title_draws_and_writes_but_trains_nothing(finished):
     assert reruns(finished, "--config", changed) == TABLES | {
         "draw_figure2", "draw_figure3", "draw_figure5", "draw_showcase",
     }  # fmt: skip
+
+
+def test_added_column_of_the_patient_table_is_described_alone(finished):
+    """Drawn splits and rows stay what they are, so nothing is prepared, listed or trained again."""
+    path = finished / "workflow/manifests/miniature.tsv"
+    text = path.read_text()
+    path.write_text(text.replace("\n", "\tseen\n"))
+    try:
+        assert reruns(finished) == {"write_datacard"}
+    finally:
+        path.write_text(text)
+
+
+def test_other_halves_of_the_test_patients_retrain_segmenters_alone(finished):
+    measured = {"train_segmenter", "evaluate_model", "draw_figure4", "split_dataset", "write_datacard"}
+    assert reruns(finished, "--config", "evaluation={halves_seed: 1}") == measured | MEASURED | TABLES
+
+
+def test_other_patients_are_listed_and_trained_on_anew(finished):
+    """Held-out and test patients change places: no generative model is trained again."""
+    changed = "datasets={breast-phantom: {split: {seed: 1, held_out: 1, test: 2}}}"
+    found = reruns(finished, "--config", changed)
+    assert {"list_split", "train_diffusion", "split_dataset"} <= found
+    assert "prepare_patient" not in found
 
 
 def test_edited_training_loop_retrains(finished):

@@ -65,7 +65,8 @@ def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str |
     defect = find_defect(series, folder)
     if not defect:
         return
-    _check_reachable(series, folder, endpoint)
+    if obstacle := find_obstacle(series, folder, endpoint):
+        raise OSError(obstacle)
     for _ in range(2):
         _sync(series, folder, endpoint)
         defect = find_defect(series, folder)
@@ -103,15 +104,16 @@ def find_defect(series: Series, folder: Path) -> str:
     return ""
 
 
-def _check_reachable(series: Series, folder: Path, endpoint: str | None) -> None:
-    """Raise OSError soon where no server answers; s5cmd would try for minutes."""
+def find_obstacle(series: Series, folder: Path, endpoint: str | None = None) -> str:
+    """What to do where no server answers; empty where one does. Told soon: s5cmd would try for minutes."""
     match = ADDRESS.fullmatch(series.url)
     assert match
     address = endpoint or f"https://{match['bucket']}.s3.amazonaws.com"
     try:
         requests.head(address, timeout=PROBE_S, allow_redirects=False)
-    except requests.RequestException as error:
-        raise OSError(_unreachable(address, folder)) from error
+    except requests.RequestException:
+        return _unreachable(address, folder)
+    return ""
 
 
 def _unreachable(address: str, folder: Path) -> str:
