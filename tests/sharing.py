@@ -1,6 +1,6 @@
 """What tests of processes that share a batch run in each of them; as a program, a tiny training.
 
-Program: python sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [--pause S] [--break-rank R]
+Program: sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [--pause S] [--break-rank R]
 """
 
 import argparse
