@@ -7,7 +7,9 @@ from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 from on_cluster import SLURM, finish, printed, start
 
 # One job in ten ends nonzero, by its number in SLURM: a later attempt is another job.
-FLAKY = 'if [ "$(printf %s "$SLURM_JOB_ID" | cksum | cut -c2)" = 7 ]; then echo "the node failed" >&2; exit 9; fi'
+FLAKY = (
+    'if [ "$(printf %s "$SLURM_JOB_ID" | cksum | cut -c2)" = 7 ]; then echo "the node failed" >&2; exit 9; fi'
+)
 
 
 def content(repository: Path) -> dict[str, bytes]:
@@ -21,8 +23,11 @@ def content(repository: Path) -> dict[str, bytes]:
 
 
 def test_a_flaky_cluster_gives_the_bytes_of_one_machine(cluster, tmp_path):
-    there, here = (copy_repository(tmp_path / name) for name in ("there", "here") if not (tmp_path / name).mkdir())
-    running = start(there, "all", "--configfile", MINIATURE, "--max-threads", "1", *SLURM, "--precommand", FLAKY)
+    (tmp_path / "there").mkdir()
+    there, here = copy_repository(tmp_path / "there"), copy_repository(tmp_path)
+    running = start(
+        there, "all", "--configfile", MINIATURE, "--max-threads", "1", *SLURM, "--precommand", FLAKY
+    )
     result = snakemake(here, "all", "--configfile", MINIATURE, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
     finish(running, there, 900)
