@@ -1,5 +1,6 @@
 """NRRD images and .seg.nrrd masks land on the image's grid, by segment name, not by label value alone."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,17 @@ def test_segments_that_cannot_be_told(tmp_path: Path) -> None:
     assert "got layer 1" in refusal(path, read_segment, "Dense", reference())
     path = fv.write_nrrd(path, labelled(1, 2), **{**DUKE, "Segment0_LabelValue": "one"})
     assert "value one" in refusal(path, read_segment, "Dense", reference())
+
+
+def test_bytes_before_and_behind_the_mask(tmp_path: Path) -> None:
+    path = fv.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
+    header, _, zipped = path.read_bytes().partition(b"\n\n")
+    skipping = header + b"\nbyte skip: -1\n\n" + gzip.compress(b"\1" * 16 + gzip.decompress(zipped))
+    for content in (skipping, path.read_bytes() + b"behind"):
+        path.write_bytes(content)
+        np.testing.assert_array_equal(
+            read_segment(path, "Vessels", reference()).transpose(2, 1, 0), vessels_xyz()
+        )
 
 
 def test_another_grid_is_refused(tmp_path: Path) -> None:
