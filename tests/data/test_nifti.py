@@ -1,6 +1,8 @@
 """NIfTI files of any axis order come back in LPS; labels are exact whole numbers or an error."""
 
 import gzip
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import fixtures_volumes as fv
 from segguided.data.nifti import read_image, read_labels
+from segguided.data.volume import Volume
 
 
 def refusal(path: Path, read: object = read_image) -> str:
@@ -152,3 +155,19 @@ def test_nan_voxels_are_counted_and_located(tmp_path: Path) -> None:
     truth.array_ijk[1, 2, 3], truth.array_ijk[0, 0, 5], truth.array_ijk[1, 0, 5] = np.nan, np.inf, -np.inf
     message = refusal(fv.write_nifti(tmp_path / "v.nii.gz", truth))
     assert "3 voxels are NaN or infinite, the first at z=3, y=2, x=1" in message
+
+
+@pytest.mark.parametrize(("read", "volumes"), [(read_labels, 2), (read_image, 4)])
+def test_memory_is_a_few_volumes_as_they_are_stored(
+    tmp_path: Path, read: Callable[[Path], Volume], volumes: float
+) -> None:
+    """Scaled whole numbers, the costliest kind; a float32 volume is two of those."""
+    stored = np.tile(np.arange(8, dtype=np.int16).repeat(16), (256, 256, 1))
+    path = fv.write_nifti(tmp_path / "labels.nii.gz", fv.Stored(stored, np.eye(4)), slope=1 / 255)
+    read(path)
+    tracemalloc.start()
+    array = read(path).array_zyx
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert array.nbytes == stored.nbytes // 2 * array.itemsize
+    assert peak < volumes * stored.nbytes

@@ -1,6 +1,9 @@
 """NIfTI images and label maps to Volumes."""
 
 import gzip
+import io
+import math
+import shutil
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ UNREADABLE = (
     *(EOFError, OSError, ValueError, OverflowError, zlib.error),
 )
 NIFTI2 = (540, int.from_bytes((540).to_bytes(4, "little"), "big"))  # length of its header, either endianness
+CHUNK = 1 << 20  # bytes unzipped at a time
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
 
 
@@ -29,9 +33,13 @@ def read_image(path: Path) -> Volume:
     missing, damaged or not 3-D file, a singular affine, and NaN or infinite voxels.
     """
     image = _load(path)
-    array = _array(path, image)
-    keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
-    volume = _volume(path, image, array.astype(np.int16 if keeps_int else np.float32, copy=False))
+    array = _stored(path, image)
+    if _is_scaled(image):
+        array = _scaled(array, image)
+    else:
+        keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
+        array = array.astype(np.int16 if keeps_int else np.float32, copy=False)
+    volume = _volume(path, image, array)
     check_finite(volume, str(path))
     return volume
 
@@ -39,12 +47,13 @@ def read_image(path: Path) -> Volume:
 def read_labels(path: Path) -> Volume:
     """The 3-D label map in `path` as uint8; raises as `read_image`, and for values that are no label."""
     image = _load(path)
-    stored = _array(path, image)
-    labels = np.empty(stored.shape, np.uint8, order="F")
-    if stored.dtype.kind in "iu" and stored.min() >= 0 and stored.max() <= 255:
+    stored, scaled = _stored(path, image), _is_scaled(image)
+    if not scaled and stored.dtype.kind in "iu" and stored.min() >= 0 and stored.max() <= 255:
         return _volume(path, image, stored.astype(np.uint8, copy=False))
-    for k in range(stored.shape[2]):  # by slice, so that no second float volume arises
-        labels[:, :, k] = _rounded(path, stored[:, :, k], k)
+    labels = np.empty(stored.shape, np.uint8, order="F")
+    for k in range(stored.shape[2]):  # by slice, so that no volume of floats arises
+        stored_ij = stored[:, :, k]
+        labels[:, :, k] = _rounded(path, _scaled(stored_ij, image) if scaled else stored_ij, k)
     return _volume(path, image, labels)
 
 
@@ -68,7 +77,7 @@ def check_complete(path: Path) -> None:
     """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
     try:
         with gzip.open(path) as file:
-            while file.read(1 << 24):
+            while file.read(CHUNK):
                 pass
     except UNREADABLE as error:
         raise _damaged(path, error) from error
@@ -76,9 +85,12 @@ def check_complete(path: Path) -> None:
 
 def _unzipped(path: Path) -> nib.Nifti1Pair:
     """Unzipped to the end and once, as that compares the checksum: nibabel stops before it."""
-    data = gzip.decompress(path.read_bytes())
-    version = nib.Nifti2Image if int.from_bytes(data[:4], "little") in NIFTI2 else nib.Nifti1Image
-    return version.from_bytes(data)
+    data = io.BytesIO()
+    with gzip.open(path) as file:
+        shutil.copyfileobj(file, data, CHUNK)
+    version = nib.Nifti2Image if int.from_bytes(data.getbuffer()[:4], "little") in NIFTI2 else nib.Nifti1Image
+    data.seek(0)
+    return version.from_stream(data)
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
@@ -88,17 +100,30 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     )
 
 
-def _array(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
-    """The voxels: whole numbers without a scale as they are stored, else scaled, as float32."""
-    proxy, whole = image.dataobj, image.get_data_dtype().kind in "iu"
+def _stored(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
+    """The voxels as the file has them; what was unzipped is not copied."""
+    proxy = image.dataobj
     try:
-        if whole and (proxy.slope, proxy.inter) == (1, 0):
-            array: np.ndarray = np.asarray(proxy.get_unscaled())
+        if isinstance(proxy.file_like, io.BytesIO):
+            count, data = math.prod(proxy.shape), proxy.file_like.getbuffer()
+            array = np.frombuffer(data, proxy.dtype, count, proxy.offset).reshape(proxy.shape, order="F")
         else:
-            array = image.get_fdata(caching="unchanged", dtype=np.float32)
+            array = np.asarray(proxy.get_unscaled())
     except UNREADABLE as error:
         raise _damaged(path, error) from error
     return array.reshape(array.shape[:3], order="F")  # trailing axes of length 1 go
+
+
+def _is_scaled(image: nib.Nifti1Pair) -> bool:
+    return bool((image.dataobj.slope, image.dataobj.inter) != (1, 0))
+
+
+def _scaled(stored: np.ndarray, image: nib.Nifti1Pair) -> np.ndarray:
+    """slope · stored + inter, as float32, in no more memory than the result takes."""
+    array = stored.astype(np.float32, order="K")
+    array *= np.float32(image.dataobj.slope)
+    array += np.float32(image.dataobj.inter)
+    return array
 
 
 def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
