@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models import Segmenter
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
+from segguided.launch import on_gpus
 from segguided.rare import with_drawn
 from segguided.runs import CHECKPOINT_SECONDS, training_parser
 from train_segmenter import train_segmenter
@@ -42,14 +41,17 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
     test = read_slices(a.test)
     validation = test.where(of_half(test, a.halves_seed, "validation"))
     run_of = (a.seed, a.output, a.checkpoint_seconds)
     train_augmented(read_slices(a.slices), a.drawn, validation, a.segmenter, a.classes, *run_of)
+
+
+def main() -> None:
+    """Script body."""
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

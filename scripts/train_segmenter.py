@@ -10,6 +10,7 @@ from segguided.config.models import Segmenter
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
+from segguided.launch import on_gpus
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.runs import CHECKPOINT_SECONDS, train_to_files, training_parser
 from segguided.training import Batches, Plan
@@ -54,14 +55,17 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
     data, test = read_slices(a.slices), read_slices(a.test)
     data = data.with_images(*read_generated(a.generated)) if a.generated else data
     validation = test.where(of_half(test, a.halves_seed, "validation"))
     train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
+def main() -> None:
+    """Script body."""
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

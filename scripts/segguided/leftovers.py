@@ -56,7 +56,8 @@ def queued_jobs(folder: Path) -> list[Job]:
 def processes(folder: Path) -> tuple[list[psutil.Process], list[psutil.Process]]:
     """Snakemakes in `folder` on this machine, and processes of their jobs; not this one and its parents."""
     family = {os.getpid(), *(one.pid for one in psutil.Process().parents())}
-    masters, jobs = [], []
+    masters: list[psutil.Process] = []
+    jobs: list[psutil.Process] = []
     for one in psutil.process_iter():
         try:
             words, place = one.cmdline(), one.cwd()

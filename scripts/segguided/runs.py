@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from segguided import ranks
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
@@ -51,16 +52,18 @@ def train_to_files(
     history = output.with_name("history.csv")
     cost = fit(learner, batches, plan, description["seed"], checkpoint, history)
     finished = learner.finished()
-    save_network(network or finished, output, {**description, **told(cost)})
-    checkpoint.remove()
+    if ranks.is_first():
+        save_network(network or finished, output, {**description, **told(cost)})
+        checkpoint.remove()
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The command line that training scripts share: slices, seed, threads, interval of saving and output."""
+    """The command line that training scripts share: slices, seed, threads, GPUs, when to save, output."""
     parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--gpus", type=int, default=1, help="of this node, among which each batch is shared")
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,

@@ -2,7 +2,7 @@
 # A real SLURM cluster of one node for the tests: munged, slurmctld and slurmd from Debian's packages, memory limits by
 # cgroups. Loopback only, no systemd, everything under one directory; Debian 12, as root, cgroup v1.
 #
-#   cluster.sh start     install what is missing, start what is not running
+#   cluster.sh start     install what is missing, with a Chromium for the status page; start what is not running
 #   cluster.sh stop      cancel the jobs, stop the daemons started here (by pid), undo what was changed elsewhere
 #   cluster.sh restart slurmd|slurmctld    kill that daemon, as a crash would, and start it again
 #
@@ -52,13 +52,13 @@ node_up() { timeout 10 sinfo -h -N -o '%T' | grep -qE '^(idle|mixed|allocated)$'
 no_jobs() { [[ -z $(timeout 10 squeue -h) ]]; }
 
 install_packages() {
-    local want=(munge slurm-client slurmctld slurmd) missing=() package
+    local want=(munge slurm-client slurmctld slurmd chromium) missing=() package
     for package in "${want[@]}"; do
         [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
     done
     [[ ${#missing[@]} == 0 ]] && return 0
-    [[ $(id -u) == 0 ]] || die "SLURM is not installed (${missing[*]}), and only root can install it: run this as root on Debian 12"
-    command -v apt-get >/dev/null || die "SLURM is not installed (${missing[*]}), and there is no apt-get to install it: use Debian 12"
+    [[ $(id -u) == 0 ]] || die "${missing[*]} are not installed, and only root can install them: run this as root on Debian 12"
+    command -v apt-get >/dev/null || die "${missing[*]} are not installed, and there is no apt-get to install them: use Debian 12"
     say "installing ${missing[*]}"
     # the packages must not start services of their own
     local policy=/usr/sbin/policy-rc.d made=0
@@ -67,7 +67,7 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     "${install[@]}" >"$LOG/apt.log" 2>&1 \
         || { apt-get -o DPkg::Lock::Timeout=300 update -qq >>"$LOG/apt.log" 2>&1 && "${install[@]}" >>"$LOG/apt.log" 2>&1; } \
-        || { tail -n 20 "$LOG/apt.log" >&2; die "SLURM cannot be installed: see above what apt-get says"; }
+        || { tail -n 20 "$LOG/apt.log" >&2; die "${missing[*]} cannot be installed: see above what apt-get says"; }
     [[ $made == 0 ]] || rm -f $policy
 }
 
@@ -125,6 +125,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 KillWait=5
 MinJobAge=300
+MessageTimeout=60
 NodeName=$HOST NodeAddr=127.0.0.1 CPUs=$CPUS RealMemory=$MEM Gres=gpu:a100:$GPUS State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=100 State=UP
 EOF

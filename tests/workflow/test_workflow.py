@@ -33,6 +33,24 @@ def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
     assert jobs["train_diffusion"] == 6
 
 
+def test_shards_multiply_what_draws_and_add_what_gathers_and_one_changes_nothing(fresh):
+    chosen = ([], ["--set-scatter", "generation=1"], ["--set-scatter", "generation=4"])
+    one, again, four = (jobs_of(snakemake(fresh, "-n", "all", *options)) for options in chosen)
+    assert one == again
+    assert "gather_images" not in one
+    drawing = ("generate_diffusion", "generate_spade", "generate_controlnet")
+    assert [four[rule] for rule in drawing] == [4 * one[rule] for rule in drawing]
+    assert four["gather_images"] == sum(one[rule] for rule in drawing)
+    kept = set(one) - {*drawing, "total"}
+    assert {rule: four[rule] for rule in kept} == {rule: one[rule] for rule in kept}
+
+
+def test_no_shards_are_refused(fresh):
+    result = snakemake(fresh, "-n", "all", "--set-scatter", "generation=0")
+    assert result.returncode == 1
+    assert "expected 1 or more shards a set" in result.stdout + result.stderr
+
+
 def test_a_grid_of_one_baseline_asks_for_nothing_of_other_models(fresh):
     """Figures and applications whose models the grid leaves out are left out with them."""
     result = snakemake(fresh, "-n", "all", "applications", "--config", "grid={models: [spade]}")

@@ -21,6 +21,10 @@ def in_turn(wildcards):
     Members of a group run one after the other; so this makes Snakemake ask for the memory of one of them and for the
     time of all. On one machine they need not wait for each other.
     """
+    if (
+        workflow.remote_exec
+    ):  # Snakemake passes no --keep-going to a group, where a broken patient should stop no other
+        workflow.execution_settings.keep_going = True
     return int(not workflow.local_exec)
 
 

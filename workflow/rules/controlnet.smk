@@ -32,7 +32,7 @@ rule train_autoencoder:
         "Training the autoencoder of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --slices @{input.slices_list:q} --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -68,8 +68,7 @@ rule train_latent_diffusion:
         "Training the UNet of {wildcards.model} on latents of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
-        " --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads}"
+        " --stage {params.stage:q} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -109,7 +108,7 @@ rule train_controlnet:
     shell:
         "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
         " --latent {input.latent:q} --control {params.control:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -123,12 +122,12 @@ rule generate_controlnet:
         held_out=held_out_slices,
         held_out_list="<results>/data/{dataset}/held-out.txt",
     output:
-        test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
-        held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+        test=drawn("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
+        held_out=drawn("<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"),
     log:
-        "<logs>/generate_controlnet/{dataset}/{model}/seed{seed}.log",
+        of_shard("<logs>/generate_controlnet/{dataset}/{model}/seed{seed}.log"),
     benchmark:
-        "<benchmarks>/generate_controlnet/{dataset}/{model}/seed{seed}.tsv"
+        of_shard("<benchmarks>/generate_controlnet/{dataset}/{model}/seed{seed}.tsv")
     wildcard_constraints:
         model=models_of("controlnet"),
     conda:
@@ -141,10 +140,11 @@ rule generate_controlnet:
     params:
         library=library("generate_controlnet"),
         sampling=CONFIG.sampling.to_json(),
+        shard=shard_argument,
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q}"
+        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
         " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"

@@ -71,7 +71,7 @@ rule train_augmented:
     shell:
         "python {input.script} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
         " --halves-seed {params.halves_seed} --segmenter {params.segmenter:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 

@@ -33,7 +33,7 @@ rule train_diffusion:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --slices @{input.slices_list:q} --model {params.model:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -68,7 +68,7 @@ rule train_perceptual:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -105,7 +105,7 @@ rule train_spade:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -144,5 +144,5 @@ rule train_segmenter:
     shell:
         "python {input.script} --slices @{input.slices_list:q} {params.generated}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

@@ -77,10 +77,10 @@ class DiffusionLearner(OneDescent):
         x0_BCHW = to_signal(images_BHW)
         if self.mask_ablation != "none":
             masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
+        eps_BCHW, t_B = diffusion.draw_noise(self.schedule, x0_BCHW, generator)
+        return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.part_size)
 
-        def losses_of(x0: Tensor, masks: Tensor) -> dict[str, Tensor]:
-            with autocast(self.device, self.precision):
-                loss = diffusion.loss(self.network, self.schedule, x0, masks, generator, self.min_snr_gamma)
-            return {"loss": loss}
-
-        return self.descent.descend_in_parts(losses_of, [x0_BCHW, masks_BHW], self.part_size)
+    def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
+        drawn = (x0_BCHW, masks_BHW, eps_BCHW, t_B)
+        with autocast(self.device, self.precision):
+            return {"loss": diffusion.loss(self.network, self.schedule, *drawn, self.min_snr_gamma)}
