@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from segguided.attempts import NAME, Attempts
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.data.slices import SliceSet
+from segguided.devices import count_gpus, device_name
 from segguided.models.storage import save_network
 from segguided.training import Batches, Cost, Learner, Plan, fit
 
@@ -42,16 +44,20 @@ def train_to_files(
 ) -> None:
     """Train to the end of `plan` and write `output` (safetensors), config.json and history.csv beside it.
 
+    attempts.json there tells how far it is and what it cost, see Attempts.
+
     `description` (with the `seed`) and the slices `data` say what the run is: a resume file of another one is
     not continued. `network` is saved in place of the learner's own where it is only a part of it; `told` adds
     the cost to config.json.
     """
     checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, data), checkpoint_seconds)
     history = output.with_name("history.csv")
-    cost = fit(learner, batches, plan, description["seed"], checkpoint, history)
-    finished = learner.finished()
-    save_network(network or finished, output, {**description, **told(cost)})
-    checkpoint.remove()
+    where = (device_name(batches.device), count_gpus(batches.device))
+    with Attempts(output.with_name(NAME), plan.steps, plan.batch_size, *where) as attempts:
+        cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
+        finished = learner.finished()
+        save_network(network or finished, output, {**description, **told(cost)})
+        checkpoint.remove()
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from segguided.attempts import Attempts
 from segguided.checkpoint import Checkpoint, Stateful
 from segguided.config.models import Length
 from segguided.data.slices import SliceSet
@@ -161,9 +162,18 @@ def train(
 
 
 def fit(
-    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint, history: Path
+    learner: Learner,
+    batches: Batches,
+    plan: Plan,
+    seed: int,
+    checkpoint: Checkpoint,
+    history: Path,
+    attempts: Attempts | None = None,
 ) -> Cost:
-    """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv."""
+    """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv.
+
+    `attempts`, where given, is told of every step.
+    """
     checkpoint.listen()
     LOG.info(
         "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
@@ -172,6 +182,8 @@ def fit(
     with tqdm(total=plan.steps, desc="training", unit="step", disable=None) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
+            if attempts:
+                attempts.update(progress)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
                 LOG.info(
