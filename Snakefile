@@ -23,6 +23,25 @@ include: "workflow/rules/translation.smk"
 include: "workflow/rules/interop.smk"
 
 
+from segguided.status.explain import explain_failures
+from segguided.status.journal import follow
+
+JOURNAL = follow(logger)  # what `make status` reads
+
+
+onstart:
+    JOURNAL.begin(CONFIG.pathvars.get("results", "results"))
+
+
+onsuccess:
+    JOURNAL.end("finished")
+
+
+onerror:
+    JOURNAL.end("failed")
+    explain_failures(JOURNAL.path)
+
+
 localrules:
     all,
     applications,

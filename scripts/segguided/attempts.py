@@ -100,7 +100,7 @@ def read_attempts(path: Path) -> list[Attempt]:
 class Attempts:
     """The record of this process's attempt, a context around training: tell it of each step with `update`.
 
-    Files are replaced every `seconds`, and losses, which wait for the device, are read only then. Where the
+    The file is replaced after the first step and every `seconds`; losses, which wait for the device, are read only then. Where the
     record cannot be read or written, training goes on and one warning tells.
     """
 
@@ -141,7 +141,7 @@ class Attempts:
         """Note that another step is done; `progress` is looked at again when the record is closed."""
         now = time.monotonic()
         if self._progress is None:
-            self._clock, self._due = now, now + self.seconds
+            self._clock = self._due = now
             self.now.first_step = progress.step - 1
         self._progress = progress
         if now >= self._due:
