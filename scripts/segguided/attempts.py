@@ -100,8 +100,8 @@ def read_attempts(path: Path) -> list[Attempt]:
 class Attempts:
     """The record of this process's attempt, a context around training: tell it of each step with `update`.
 
-    The file is replaced after the first step and every `seconds`; losses, which wait for the device, are read only then. Where the
-    record cannot be read or written, training goes on and one warning tells.
+    The file is replaced after the first step and every `seconds`; losses, which wait for the device, are read
+    only then. Where the record cannot be read or written, training goes on and one warning tells.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A loss curve as inline SVG, as wide as the whole training: it also shows how far that is."""
+"""A loss curve as inline SVG, a few hundred bytes."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ DECADE = 10.0  # losses that span more are drawn on a logarithmic axis
 Point = tuple[float, float]
 
 
-def svg(curve: Sequence[Point], steps: int) -> Markup:
-    """Step and loss from left (step 0) to right (`steps`); nothing where there are fewer than two points."""
-    if len(curve) < 2 or steps <= 0:
+def svg(curve: Sequence[Point]) -> Markup:
+    """Loss over steps, from the first known to the last; nothing where there are fewer than two points."""
+    if len(curve) < 2:
         return Markup("")
+    begin, end = curve[0][0], curve[-1][0]
     points = [(step, _height(loss, curve)) for step, loss in curve]
     low, high = min(y for _, y in points), max(y for _, y in points)
-    drawn = [_place(step / steps, (y - low) / ((high - low) or 1)) for step, y in points]
+    drawn = [_place((step - begin) / (end - begin), (y - low) / ((high - low) or 1)) for step, y in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
     ground = f"{drawn[-1][0]:.1f},{HEIGHT} {drawn[0][0]:.1f},{HEIGHT}"
     first, last = curve[0], curve[-1]
@@ -35,4 +36,4 @@ def _height(loss: float, curve: Sequence[Point]) -> float:
 
 
 def _place(across: float, up: float) -> Point:
-    return MARGIN + min(1.0, across) * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - up * (HEIGHT - 2 * MARGIN)
+    return MARGIN + across * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - up * (HEIGHT - 2 * MARGIN)

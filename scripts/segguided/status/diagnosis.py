@@ -38,6 +38,7 @@ class Evidence:
     status: int | None
     log: str  # of the rule
     around: str  # of SLURM and of Snakemake inside it
+    again: bool  # whether the job was or will be tried once more
 
     @property
     def text(self) -> str:
@@ -58,7 +59,8 @@ def evidence_of(job: Job, failure: Failure) -> Evidence:
     status = failure.status
     if status is None and (found := re.findall(r"returned non-zero exit status (\d+)", around)):
         status = int(found[-1])
-    return Evidence(job.rule, failure.message or "", status, own, around)
+    again = job.state != "failed" or failure is not job.failures[-1]
+    return Evidence(job.rule, failure.message or "", status, own, around, again)
 
 
 def shown_lines(evidence: Evidence, lines: int = LINES) -> str:
@@ -98,7 +100,7 @@ def _saved(e: Evidence) -> Diagnosis | None:
         return None
     if found[1] == "SIGUSR1":
         what = f"time was up, saved at step {found[2]}"
-        advice = "nothing is lost: the next attempt, or the same command, continues there"
+        advice = f"nothing is lost: {'the next attempt' if e.again else 'the same command'} continues there"
         return Diagnosis("time", what, advice)
     what = f"stopped ({found[1]}), saved at step {found[2]}"
     return Diagnosis("cancelled", what, "nothing is lost: the same command continues there")
@@ -118,7 +120,11 @@ def _memory(e: Evidence) -> Diagnosis | None:
     if not certain and e.status not in (137, -9):
         return None
     what = "out of memory" if certain else "killed (SIGKILL), most likely out of memory"
-    advice = f"the next attempt asks for more where the profile scales it; else {_more(e.rule, 'mem_mb')}"
+    advice = f"the same command with more: {_more(e.rule, 'mem_mb')}"
+    if e.again:
+        advice = (
+            f"the next attempt asks for more where the profile scales memory; else {_more(e.rule, 'mem_mb')}"
+        )
     return Diagnosis("memory", what, advice)
 
 

@@ -10,14 +10,16 @@ LIVES = {
     "queued": "queued",
     "starting": "starting",
     "ending": "ending",
-    "unknown": "not visible from here",
+    "unknown": "not visible from this host",
     "gone": "stopped",
 }
 
 
 def title_of(row: Row) -> str:
     """What the job does, in its rule's words."""
-    return f"{count(len(row.group), 'job')} in one submission" if row.group else row.job.message or row.job.name
+    return (
+        f"{count(len(row.group), 'job')} in one submission" if row.group else row.job.message or row.job.name
+    )
 
 
 def subtitle_of(row: Row) -> str:
@@ -26,6 +28,11 @@ def subtitle_of(row: Row) -> str:
         return row.job.name
     rules = ", ".join(dict.fromkeys(job.rule for job in row.group))
     return f"{rules}; {row.written} of {len(row.group)} written"
+
+
+def line_of(row: Row, now: float) -> str:
+    """What there is to say of a job without numbers: the end of its log, or how long it has been on."""
+    return row.line or f"since {duration(now - row.job.started)}, nothing in its log yet"
 
 
 def share_of(progress: Progress) -> float:
@@ -50,7 +57,7 @@ def speed_of(progress: Progress) -> str:
 
 def left_of(progress: Progress) -> str:
     """Time left at this attempt's own speed."""
-    return "" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left"
+    return "" if not progress.seconds_left else f"{duration(progress.seconds_left)} left"
 
 
 def attempt_of(job: Job, progress: Progress | None) -> int:
@@ -65,7 +72,7 @@ def where_of(row: Row, now: float) -> str:
         told.append(LIVES[row.life])
     if row.slurm:
         told.append(f"SLURM {row.slurm.id}" + (f" on {row.slurm.nodes}" if row.slurm.nodes else ""))
-        if row.slurm.running and row.slurm.left not in ("INVALID", "UNLIMITED", "NOT_SET"):
+        if row.life == "running" and row.slurm.left not in ("INVALID", "UNLIMITED", "NOT_SET"):
             told.append(f"limit in {row.slurm.left}")
     if row.progress and row.progress.device:
         told.append(row.progress.device)
@@ -86,8 +93,9 @@ def reason_of(row: Row) -> str:
 def counts_of(view: View) -> str:
     """`3 running · 2 queued · 5 waiting · 1 failed`."""
     numbers = {
-        "running": sum(len(row.group) or 1 for row in view.running),
-        "queued": sum(len(row.group) or 1 for row in view.queued),
+        "running": sum(rule.running for rule in view.rules),
+        "queued": sum(rule.queued for rule in view.rules),
+        "not visible from here": sum(rule.unseen for rule in view.rules),
         "waiting": view.waiting,
         "failed": sum(rule.failed for rule in view.rules),
     }

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from segguided.status.journal import FOLDER
 
-JobState = Literal["started", "waiting", "finished", "failed"]  # waiting: for its next attempt
+# waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
+JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,11 @@ class Reader:
     def _on_failed(self, entry: Mapping[str, Any]) -> None:
         for job in self.run.named(entry["id"]):
             logs = {**self.run.group_logs.get(job.id, {}), **entry["logs"]}
-            job.state, job.ended = "failed", entry["time"]
+            job.ended = entry["time"]
+            if self.run.stopping == "SIGINT":
+                job.state = "stopped"
+                continue
+            job.state = "failed"
             job.failures.append(Failure(entry["time"], job.attempt, entry["message"], entry["status"], logs))
 
     def _on_restart(self, entry: Mapping[str, Any]) -> None:

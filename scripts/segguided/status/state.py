@@ -42,8 +42,9 @@ class Orphan:
     """Something that works in the folder although no Snakemake waits for it."""
 
     what: str
-    slurm: str | None
-    pid: int | None
+    slurm: str | None = None
+    pid: int | None = None
+    ending: bool = False  # told to stop already
 
 
 def state_of(run: Run | None, around: Surroundings) -> State:
@@ -146,7 +147,7 @@ def next_commands(run: Run | None, state: State, orphans: list[Orphan], folder: 
 
 def _stop(orphans: list[Orphan]) -> list[Command]:
     """Orphans first: the Snakemake inside a SLURM job deletes the outputs of a job that it cannot finish."""
-    slurm = [one.slurm for one in orphans if one.slurm]
+    slurm = [one.slurm for one in orphans if one.slurm and not one.ending]
     pids = [str(one.pid) for one in orphans if one.pid]
     why = "stops what still runs without Snakemake; then wait until it is gone from this list"
     commands = [Command(f"scancel {' '.join(slurm)}", why)] if slurm else []

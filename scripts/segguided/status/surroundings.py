@@ -53,9 +53,11 @@ class SlurmJob:
     comment: str  # rule and wildcards
 
     @property
-    def running(self) -> bool:
-        """Whether it holds a node: it may still be ending."""
-        return self.state in ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT")
+    def life(self) -> str:
+        """running, ending or queued."""
+        if self.state in ("COMPLETING", "STAGE_OUT"):
+            return "ending"
+        return "running" if self.state in ("RUNNING", "SUSPENDED", "STOPPED", "SIGNALING") else "queued"
 
 
 @dataclass(frozen=True)

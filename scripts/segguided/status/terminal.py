@@ -11,7 +11,7 @@ from rich.text import Text
 
 from segguided.status import facts
 from segguided.status.view import Row, Trouble, View
-from segguided.status.words import count, duration, hours, moment
+from segguided.status.words import count, hours, moment
 
 COLORS = {
     "running": "green",
@@ -39,13 +39,17 @@ def _parts(view: View) -> Iterator[RenderableType]:
         yield Text(note, style="yellow")
     if view.orphans:
         yield _orphans(view)
-    if view.commands:
+    if view.commands and view.state.kind != "failed":
         yield _commands(view)
     if view.running:
-        yield _jobs("Running", view.running, view)
+        yield _jobs("Running" if view.state.alive else "Running without Snakemake", view.running, view)
     yield from (_trouble(one) for one in view.failed[:MOST_ROWS])
     if len(view.failed) > MOST_ROWS:
         yield Text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
+    if view.commands and view.state.kind == "failed":  # what to mend comes first
+        yield _commands(view)
+    if view.unseen:
+        yield _jobs("Not visible from this host", view.unseen, view)
     if view.gone:
         yield _jobs("Not finished", view.gone, view)
     if view.retried:
@@ -94,7 +98,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-RIGHT = {"jobs", "done", "running", "failed", "waiting", "attempts", "GPU hours", "CPU-run hours"}
+RIGHT = {"jobs", "done", "running", "queued", "failed", "waiting", "attempts", "GPU hours", "CPU-run hours"}
 
 
 def _jobs(title: str, rows: list[Row], view: View) -> Table:
@@ -111,13 +115,12 @@ def _jobs(title: str, rows: list[Row], view: View) -> Table:
 def _progress(row: Row, view: View) -> RenderableType:
     told = row.progress
     if told is None:
-        since = f"{duration(view.now - row.job.started)} ago" if row.life != "running" else ""
-        return Text(row.line or since, style="dim")
+        return Text(facts.line_of(row, view.now), style="dim")
     numbers = [facts.losses_of(told), facts.speed_of(told), facts.left_of(told) if row.life != "gone" else ""]
-    return Group(
-        ProgressBar(1.0, facts.share_of(told), width=28),
-        Text(" · ".join([facts.steps_of(told), *filter(None, numbers)])),
-    )
+    lines = Table.grid()
+    lines.add_row(ProgressBar(1.0, facts.share_of(told), width=28))
+    lines.add_row(" · ".join([facts.steps_of(told), *filter(None, numbers)]))
+    return lines
 
 
 def _trouble(one: Trouble) -> Panel:
@@ -130,7 +133,7 @@ def _trouble(one: Trouble) -> Panel:
     parts: list[RenderableType] = [Text(f"{one.diagnosis.what}{others}", style="red")]
     if lines:
         parts.append(Text(lines, style="dim"))
-    parts += [Text(f"log: {path}", style="dim") for path in one.job.logs]
+    parts += [Text(f"log: {path}", style="dim") for path in one.failure.logs or one.job.logs]
     parts.append(Text(f"→ {one.diagnosis.advice}", style="bold"))
     return Panel(Group(*parts), title=title, title_align="left", border_style="red")
 
@@ -153,10 +156,10 @@ def _queued(view: View) -> Table:
 
 
 def _rules(view: View) -> Table:
-    table = _table("Rules", "rule", "done", "running", "failed", "waiting", "jobs")
+    table = _table("Rules", "rule", "done", "running", "queued", "failed", "waiting", "jobs")
     for one in view.rules:
         if one.done < one.total:
-            numbers = (one.done, one.running, one.failed, one.waiting, one.total)
+            numbers = (one.done, one.running, one.queued, one.failed, one.waiting, one.total)
             table.add_row(one.rule, *(f"{value:,}" if value else "" for value in numbers))
     return table
 

@@ -53,12 +53,14 @@ class RuleCount:
     total: int
     done: int
     running: int
+    queued: int  # submitted to SLURM, which has not started them
+    unseen: int  # started, but not visible from this host
     failed: int
 
     @property
     def waiting(self) -> int:
         """Jobs that were not started, or wait for another attempt."""
-        return max(0, self.total - self.done - self.running - self.failed)
+        return max(0, self.total - self.done - self.running - self.queued - self.unseen - self.failed)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class View:
     rules: list[RuleCount] = field(default_factory=list)
     running: list[Row] = field(default_factory=list)
     queued: list[Row] = field(default_factory=list)
+    unseen: list[Row] = field(default_factory=list)
     gone: list[Row] = field(default_factory=list)
     failed: list[Trouble] = field(default_factory=list)
     retried: list[Trouble] = field(default_factory=list)
@@ -104,11 +107,7 @@ def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable
     notes = [around.trouble] if around.trouble else []
     if run is None:
         return View(around.now, folder, run, state, commands, orphans=orphans, hours=list(hours), notes=notes)
-    rows = [_row(jobs, run, state, around, folder) for jobs in _together(run.in_state("started"))]
-    if any(row.life == "unknown" for row in rows):
-        notes.append(
-            "Some jobs cannot be seen from this host; what is shown of them is their last sign of life."
-        )
+    rows = [_row(jobs, run, state, around, folder) for jobs in _together(run.in_state("started", "stopped"))]
     return View(
         now=around.now,
         folder=folder,
@@ -116,8 +115,9 @@ def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable
         state=state,
         commands=commands,
         rules=_rules(run, rows),
-        running=[row for row in rows if row.life not in ("queued", "gone")],
+        running=[row for row in rows if row.life in ("running", "starting", ENDS_SOON)],
         queued=[row for row in rows if row.life == "queued"],
+        unseen=[row for row in rows if row.life == "unknown"],
         gone=[row for row in rows if row.life == "gone"],
         failed=failures(run, folder),
         retried=_retried(run),
@@ -148,18 +148,17 @@ def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: 
 
 
 def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: SlurmJob | None) -> str:
+    """What can be proved of a started job, see Row."""
     if job.slurm:
-        if around.queue is None:
-            return "unknown"
-        if slurm:
-            return "running" if slurm.running else "queued"
-        return ENDS_SOON if state.alive else "gone"
-    if job.local or not run.slurm_run:
-        if around.processes is None:
-            return "unknown"
-        if around.processes_of(job.rule, job.outputs):
-            return "running"
-    return "starting" if state.alive else "gone"
+        proof = slurm.life if slurm else None
+        visible, otherwise = around.queue is not None, ENDS_SOON
+    else:
+        submitted = run.slurm_run and not job.local  # or about to be
+        proof = "running" if around.processes_of(job.rule, job.outputs) and not submitted else None
+        visible, otherwise = around.processes is not None, "starting"
+    if job.state == "stopped" or (visible and not proof and not state.alive):
+        return "gone"
+    return proof or (otherwise if visible else "unknown")
 
 
 def _last_line(job: Job, folder: Path) -> str:
@@ -169,17 +168,22 @@ def _last_line(job: Job, folder: Path) -> str:
 
 def _rules(run: Run, rows: list[Row]) -> list[RuleCount]:
     """In the order of the run's own table, which lists what comes first first."""
-    started = Counter(job.rule for job in run.in_state("started"))
-    started -= Counter(job.rule for row in rows if row.life == "gone" for job in row.group or (row.job,))
+    running, queued, unseen, gone = (Counter[str]() for _ in range(4))
+    lives = {"queued": queued, "unknown": unseen, "gone": gone}
+    for row in rows:
+        lives.get(row.life, running).update(job.rule for job in row.group or (row.job,))
     done = Counter(job.rule for job in run.in_state("finished"))
     failed = Counter(job.rule for job in run.in_state("failed"))
-    totals = {**run.totals, **{rule: run.totals.get(rule, n) for rule, n in Counter(started + done).items()}}
-    return [RuleCount(name, n, done[name], started[name], failed[name]) for name, n in totals.items()]
+    return [
+        RuleCount(name, total, done[name], running[name], queued[name], unseen[name], failed[name])
+        for name, total in run.totals.items()
+    ]
 
 
 def _trouble(job: Job, failure: Failure) -> Trouble:
     evidence = evidence_of(job, failure)
-    return Trouble(job, failure, diagnose(evidence), shown_lines(evidence))
+    diagnosis, lines = diagnose(evidence), shown_lines(evidence)
+    return Trouble(job, failure, diagnosis, "" if lines.strip() == f"error: {diagnosis.what}" else lines)
 
 
 def failures(run: Run, folder: Path) -> list[Trouble]:
@@ -214,14 +218,22 @@ def _orphans(run: Run | None, state: State, around: Surroundings) -> list[Orphan
         return []
     alive = state.alive
     queue = [one for one in around.queue or () if not (alive and run and one.name == run.slurm_run)]
-    found = [Orphan(f"{one.comment or one.name} ({one.state.lower()})", one.id, None) for one in queue]
+    names = {job.slurm: job.name for job in run.jobs.values()} if run else {}
+    found = [
+        Orphan(
+            f"{names.get(one.id, one.comment)}, {one.state.lower()}",
+            slurm=one.id,
+            ending=one.life == "ending",
+        )
+        for one in queue
+    ]
     started = run.in_state("started") if run else []
     expected = {
         p.pid for job in started for p in around.processes_of(job.rule, job.outputs) if alive or job.slurm
     }
     for process in around.processes or ():
         if process.python and process.pid not in expected:
-            found.append(Orphan(_described(process, started), None, process.pid))
+            found.append(Orphan(_described(process, started), pid=process.pid))
     return found
 
 
