@@ -171,7 +171,7 @@ def _disk(e: Evidence) -> Diagnosis | None:
 def _sentence(e: Evidence) -> Diagnosis | None:
     """Ours: bad input, in a sentence that names the remedy."""
     said = [line for line in e.log.splitlines() if line.startswith("error: ")]
-    if not said:
+    if not said or e.status not in (1, None):
         return None
     return Diagnosis(
         "input", said[-1].removeprefix("error: "), "mend what it names, then the same command again"
