@@ -175,6 +175,14 @@ def test_the_record_of_an_earlier_attempt_is_not_taken_for_the_running_one(tmp_p
     assert shown.running[0].progress is None
 
 
+def test_nor_that_of_an_earlier_run_on_this_machine(tmp_path):
+    scene("running", tmp_path)
+    run = recorded("killed", tmp_path)
+    run.jobs["0"].started += 60
+    (row,) = view(run, tmp_path, World(True, (trainer(1, "segguided"),))).running
+    assert (row.life, row.progress) == ("running", None)
+
+
 def test_another_host_is_judged_by_the_heartbeat(tmp_path):
     run = recorded("killed", tmp_path)
     fresh = view(run, tmp_path, World(None, None, after=60))

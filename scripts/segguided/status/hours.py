@@ -80,7 +80,8 @@ def _seconds(benchmark: Path) -> float | None:
     """Wall time in a benchmark file: of the last attempt alone."""
     try:
         with benchmark.open(newline="") as file:
-            return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+            seconds = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+            return sum(seconds) if seconds else None
     except (OSError, ValueError, KeyError):
         return None
 

@@ -9,7 +9,7 @@ from segguided.status.run import Job
 from segguided.status.tails import tail
 
 GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
-SECONDS_BETWEEN_HOSTS = 120.0  # by which clocks may differ
+CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def current_attempt(job: Job, folder: Path) -> Attempt | None:
     last = attempts[-1]
     if job.slurm and last.slurm_job:
         return last if job.slurm == last.slurm_job else None
-    return last if last.seen.timestamp() > job.started - SECONDS_BETWEEN_HOSTS else None
+    slack = CLOCK_TICKS if job.local else CLOCKS_DIFFER
+    return last if last.started.timestamp() > job.started - slack else None
 
 
 def _training(job: Job, folder: Path) -> Progress | None:

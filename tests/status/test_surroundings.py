@@ -1,0 +1,127 @@
+"""What lives: real processes of this machine, and squeue as it answers or does not."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from segguided.status.surroundings import look, parse_queue
+from status_scenes import RECORDED, recorded
+
+SLEEP = "import time; time.sleep(60)"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a process in the folder with these arguments; killed at the end."""
+    started = []
+
+    def run(*arguments, cwd=tmp_path):
+        process = subprocess.Popen([sys.executable, "-c", SLEEP, *arguments], cwd=cwd)
+        started.append(process)
+        while arguments[0] not in psutil.Process(process.pid).cmdline():  # between fork and exec
+            time.sleep(0.01)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def no_slurm(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def squeue(folder, text):
+    """A squeue that does what `text` says."""
+    path = folder / "bin" / "squeue"
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return f"{path.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def test_the_scripts_of_this_folder_are_found_by_rule_and_output(start, tmp_path, monkeypatch):
+    no_slurm(monkeypatch, tmp_path)
+    mine = start("scripts/train_spade.py", "--output", "results/a/model.safetensors")
+    (tmp_path / "other").mkdir()
+    start("scripts/train_spade.py", "--output", "results/a/model.safetensors", cwd=tmp_path / "other")
+    start("scripts/status.py", "--watch")
+    around = look(tmp_path, None)
+    assert [process.pid for process in around.processes] == [mine.pid]
+    assert around.processes[0].python
+    assert around.processes_of("train_spade", ["results/a/model.safetensors", "x"])
+    assert not around.processes_of("train_spade", ["results/b/model.safetensors"])
+    assert not around.processes_of("train_diffusion", ["results/a/model.safetensors"])
+    mine.kill()
+    assert not look(tmp_path, None).processes  # also while nobody has waited for it
+
+
+def test_snakemake_lives_as_long_as_its_very_process(start, tmp_path, monkeypatch):
+    no_slurm(monkeypatch, tmp_path)
+    process = start("snakemake", "all")
+    run = recorded("killed", tmp_path)
+    run.host, run.pid = os.uname().nodename, process.pid
+    run.created = psutil.Process(process.pid).create_time()
+    around = look(tmp_path, run)
+    assert around.snakemake
+    assert not around.commands
+    run.created -= 3600  # its id was given to another process
+    assert look(tmp_path, run).snakemake is False
+    run.created += 3600
+    process.kill()
+    assert look(tmp_path, run).snakemake is False
+
+
+def test_nothing_is_known_of_another_hosts_processes(tmp_path, monkeypatch):
+    no_slurm(monkeypatch, tmp_path)
+    around = look(tmp_path, recorded("killed", tmp_path))
+    assert (around.snakemake, around.processes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"), [(("all",), True), (("-n", "all"), False), (("--target-jobs",), False)]
+)
+def test_a_snakemake_that_is_only_asked_is_not_one_that_starts(
+    start, tmp_path, monkeypatch, arguments, found
+):
+    no_slurm(monkeypatch, tmp_path)
+    start("snakemake", *arguments)
+    assert bool(look(tmp_path, None).commands) == found
+
+
+def test_the_queue_holds_the_jobs_of_this_folder(tmp_path):
+    (job,) = parse_queue((RECORDED / "squeue.txt").read_text(), tmp_path.__class__("/pipeline"))
+    assert (job.id, job.state, job.life, job.left) == ("17", "RUNNING", "running", "23:58:54")
+    assert job.comment == "rule_train_spade_wildcards_breast-phantom_spade_0"
+    lines = "1|RUNNING|0:01|1:00|None|n1|/a|my own job|a|b\n"
+    assert not parse_queue(lines, tmp_path.__class__("/a"))
+
+
+@pytest.mark.parametrize(
+    ("script", "trouble"),
+    [
+        ("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", "Unable to contact"),
+        ("exit 3", "exit status 3"),
+    ],
+)
+def test_a_squeue_that_fails_is_told(tmp_path, monkeypatch, script, trouble):
+    monkeypatch.setenv("PATH", squeue(tmp_path, script))
+    around = look(tmp_path, None)
+    assert around.queue is None
+    assert trouble in around.trouble
+
+
+def test_without_squeue_there_is_nothing_to_tell(tmp_path, monkeypatch):
+    no_slurm(monkeypatch, tmp_path)
+    around = look(tmp_path, None)
+    assert (around.queue, around.trouble) == (None, None)
+
+
+def test_an_empty_queue_is_known_to_be_empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", squeue(tmp_path, "true"))
+    assert look(tmp_path, None).queue == ()
