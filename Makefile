@@ -1,4 +1,4 @@
-# make env | demo | test | lint | bench: each sets up .venv itself, from the exact pins of envs/requirements.txt.
+# make env | demo | test | test-slurm | lint | bench: each sets up .venv itself, from the exact pins of envs/requirements.txt.
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: env words demo test lint bench
+.PHONY: env words demo test test-slurm lint bench
 
 env: $(INSTALLED)
 
@@ -37,6 +37,11 @@ lint: env
 test: lint
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
+# On Debian 12, as root: installs SLURM and Chromium where they are missing, starts a cluster of one node and stops it.
+test-slurm: env
+	OMP_NUM_THREADS=1 pytest tests/slurm
+
 bench: env
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000
+	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_memory.py

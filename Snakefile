@@ -7,9 +7,18 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/parameters.smk"
+include: "workflow/functions/settings.smk"
+include: "workflow/functions/resources.smk"
+include: "workflow/functions/data.smk"
+include: "workflow/functions/describe.smk"
+include: "workflow/functions/models.smk"
+include: "workflow/functions/shards.smk"
+include: "workflow/functions/evaluation.smk"
+include: "workflow/functions/partial.smk"
+include: "workflow/functions/figures.smk"
+include: "workflow/functions/applications.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/splits.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/controlnet.smk"
@@ -17,6 +26,7 @@ include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/partial.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/partial_figures.smk"
 include: "workflow/rules/pairing.smk"
 include: "workflow/rules/rare.smk"
 include: "workflow/rules/translation.smk"
@@ -30,6 +40,7 @@ JOURNAL = follow(logger)  # what `make status` reads
 
 
 onstart:
+    refuse_leftovers()
     JOURNAL.begin(CONFIG.pathvars.get("results", "results"))
 
 

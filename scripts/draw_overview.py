@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.figures import save_figure
 from segguided.overview import Overview, draw_sheet, read_cells
 
@@ -16,7 +16,7 @@ def draw_overview(dataset: Overview, slices: Sequence[Path], png: Path) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument(
         "--dataset", type=Overview.from_json, required=True, help="name, classes, patients by split; JSON"
     )

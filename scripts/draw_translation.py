@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.figures import Block, draw_blocks, save_figure
 from segguided.panels import MASK, REAL, FigureDataset, read_panels
+from segguided.translation import files_of
 
 
 def draw_translation(
@@ -14,12 +15,12 @@ def draw_translation(
 ) -> None:
     """Write the picture; `source.generated` holds the translated set under the name `target`.
 
-    `own`: slice files of the same patients in the target modality, for a last column; may be empty.
+    `own`: slice files of the target modality; those of the same patients, if any, give a last column.
     """
     columns = [(REAL, source.name), (MASK, "mask"), (target, f"drawn as {target}")]
     block = read_panels(source, n_slices).block(columns)
-    if own:
-        there = read_panels(source.model_copy(update={"slices": tuple(own), "generated": {}}), n_slices)
+    if found := files_of(own, source.slices):
+        there = read_panels(source.model_copy(update={"slices": tuple(found), "generated": {}}), n_slices)
         last = there.block([(REAL, f"{target}, measured")]).columns
         block = Block(block.title, [*block.columns, *last], block.colours)
     save_figure(draw_blocks([block]), png)
@@ -27,10 +28,12 @@ def draw_translation(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument("--source", type=FigureDataset.from_json, required=True, help="masks' dataset, JSON")
     parser.add_argument("--target", required=True, help="name of the target modality's dataset")
-    parser.add_argument("--own", type=Path, nargs="*", default=[], help="the same patients' target slices")
+    parser.add_argument(
+        "--own", type=Path, nargs="*", default=[], help="target slices; shown are the same patients'"
+    )
     parser.add_argument("--n-slices", type=int, default=4)
     parser.add_argument("--png", type=Path, required=True)
     return parser.parse_args()

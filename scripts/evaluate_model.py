@@ -1,18 +1,17 @@
 """Measure one model on one dataset: faithfulness, worth for training, distance to real images."""
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.config.evaluation import Evaluation
+from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
-from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.distances import distance_record
 from segguided.files import write_json
@@ -26,7 +25,6 @@ def evaluate_model(
     held_out: SliceSet | None,
     evaluator: nn.Module,
     trained_on: nn.Module,
-    halves: Mapping[str, str],
     class_names: Sequence[str],
     evaluation: Evaluation,
 ) -> Record:
@@ -38,7 +36,7 @@ def evaluate_model(
     seeds = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
-    chosen_S = in_half(test.names, test.patients, halves, "test")
+    chosen_S = of_half(test, evaluation.halves_seed, "test")
     half, ceiling_SHW = test.where(chosen_S), real_SHW[np.asarray(chosen_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     compared = generated or held_out
@@ -61,7 +59,7 @@ def evaluate_model(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     for name in ("--dataset", "--model"):
         parser.add_argument(name, required=True, help="recorded in the output")
     parser.add_argument("--seed", type=int, required=True)
@@ -79,7 +77,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--trained-on", type=Path, required=True, help="segmenter trained on the model's images"
     )
-    parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
     parser.add_argument("--classes", nargs="+", required=True, help="names of the foreground classes")
     parser.add_argument("--evaluation", type=Evaluation.from_json, required=True, help="settings, JSON")
     parser.add_argument("--threads", type=int, default=1)
@@ -95,9 +92,7 @@ def main() -> None:
     generated = test.with_images(*read_generated(a.generated)) if a.generated else None
     held_out = read_slices(a.held_out) if a.held_out else None
     evaluator, trained_on = (load_segmenter(path) for path in (a.evaluator, a.trained_on))
-    record = evaluate_model(
-        test, generated, held_out, evaluator, trained_on, a.halves, a.classes, a.evaluation
-    )
+    record = evaluate_model(test, generated, held_out, evaluator, trained_on, a.classes, a.evaluation)
     record |= read_training_cost(a.run) if a.run else {}
     write_json(a.output, {"dataset": a.dataset, "model": a.model, "seed": a.seed, **record})
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.data.layout import write_layout
 from segguided.data.slices import read_generated, read_slices
 
@@ -25,7 +25,7 @@ def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument(
         "--slices",
         nargs="+",

@@ -26,8 +26,12 @@ def fetch_series(
     """
     folder, patient = receipt.parent.parent, row["patient"]
     images = folder / "images" / patient
-    found = settle_masks(mask_folder, patient, masks, folder / "masks" / f"{patient}.sha256")
     series = idc.Series.from_row(row)
+    try:
+        found = settle_masks(mask_folder, patient, masks, folder / "masks" / f"{patient}.sha256")
+    except ValueError as lacking:  # told together with what else will be in the way
+        obstacle = idc.find_defect(series, images) and idc.find_obstacle(series, images, endpoint)
+        raise ValueError(f"{lacking}; besides, {obstacle}" if obstacle else str(lacking)) from lacking
     idc.fetch_series(series, images, folder / "quarantine" / patient, endpoint)
     write_json(receipt, {"images": describe(images.iterdir()), "masks": describe(found)})
 

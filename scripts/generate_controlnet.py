@@ -5,17 +5,23 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models import Sampling
+from segguided.data.shards import WHOLE, Shard
 from segguided.devices import pick_device
 from segguided.generation import sets_parser, with_threads, write_sets
 from segguided.models.controlnet_drawing import load_pipeline, make_draw
 
 
 def generate_controlnet(
-    weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path], seed: int
+    weights: Path,
+    sampling: Sampling,
+    sets: list[list[Path]],
+    outputs: list[Path],
+    seed: int,
+    shard: Shard = WHOLE,
 ) -> None:
-    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`."""
+    """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
     pipeline, process = load_pipeline(weights, pick_device())
-    write_sets(make_draw(pipeline, process, sampling, seed), sets, outputs, sampling.batch_size)
+    write_sets(make_draw(pipeline, process, sampling, seed), sets, outputs, sampling.batch_size, shard)
 
 
 def parse_arguments() -> argparse.Namespace:

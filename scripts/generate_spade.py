@@ -7,18 +7,25 @@ import torch
 
 from segguided.cli import run
 from segguided.config.models import Sampling
+from segguided.data.shards import WHOLE, Shard
 from segguided.devices import pick_device
 from segguided.generation import sets_parser, write_sets
 from segguided.models.spade_drawing import load_generator, make_draw
 
 
-def generate_spade(weights: Path, sampling: Sampling, sets: list[list[Path]], outputs: list[Path]) -> None:
-    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`.
+def generate_spade(
+    weights: Path,
+    sampling: Sampling,
+    sets: list[list[Path]],
+    outputs: list[Path],
+    shard: Shard = WHOLE,
+) -> None:
+    """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`.
 
     Nothing is drawn at random: an image is a function of its mask.
     """
     generator = load_generator(weights, pick_device())
-    write_sets(make_draw(generator, sampling.precision), sets, outputs, sampling.batch_size)
+    write_sets(make_draw(generator, sampling.precision), sets, outputs, sampling.batch_size, shard)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -30,7 +37,7 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     torch.set_num_threads(a.threads)
-    generate_spade(a.weights, a.sampling, a.sets, a.outputs)
+    generate_spade(a.weights, a.sampling, a.sets, a.outputs, a.shard)
 
 
 if __name__ == "__main__":

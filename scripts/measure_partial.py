@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
@@ -40,7 +40,7 @@ def measure_partial(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument("--dataset", required=True, help="recorded in the output")
     parser.add_argument("--models", nargs="+", required=True, help="names of the models, in order")
     parser.add_argument("--generated", type=Path, nargs="+", required=True, help="a set a model, in order")

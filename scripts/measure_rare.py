@@ -1,8 +1,7 @@
 """Measure what images of rare cases add: Dice on real test images with and without them, class by class."""
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.config.evaluation import Evaluation
+from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
-from segguided.data.splits import in_half
 from segguided.devices import pick_device
 from segguided.files import write_table
 from segguided.metrics import bootstrap_dice, class_counts, percentile_interval, pooled_dice, with_macro
@@ -25,13 +24,12 @@ def measure_rare(
     test: SliceSet,
     without: nn.Module,
     augmented: nn.Module,
-    halves: Mapping[str, str],
     classes: Sequence[str],
     rare_class: str,
     evaluation: Evaluation,
 ) -> list[dict[str, Any]]:
     """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap)."""
-    half = test.where(in_half(test.names, test.patients, halves, "test"))
+    half = test.where(of_half(test, evaluation.halves_seed, "test"))
     dice, samples = [], []
     for network in (without, augmented):
         counts = class_counts(predict(network, half.images, pick_device()), half.masks, len(classes))
@@ -58,11 +56,10 @@ def measure_rare(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
     parser.add_argument("--without", type=Path, required=True, help="segmenter of real images")
     parser.add_argument("--augmented", type=Path, required=True, help="of real and drawn ones")
-    parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
     parser.add_argument(
         "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
     )
@@ -79,7 +76,7 @@ def main() -> None:
     torch.set_num_threads(a.threads)
     without, augmented = load_segmenter(a.without), load_segmenter(a.augmented)
     test = read_slices(a.test)
-    rows = measure_rare(test, without, augmented, a.halves, a.classes, a.rare_class, a.evaluation)
+    rows = measure_rare(test, without, augmented, a.classes, a.rare_class, a.evaluation)
     write_table(a.output, rows)
 
 

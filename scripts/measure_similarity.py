@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
@@ -40,7 +40,7 @@ def measure_similarity(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument("--dataset", required=True, help="recorded in the output")
     parser.add_argument("--generated", type=Path, required=True, help="set of variants by λ")
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the test patients")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
@@ -16,7 +16,7 @@ from segguided.likeness import mean_absolute_difference, structural_similarity
 from segguided.metrics import class_counts, pooled_dice, with_macro
 from segguided.models.segmenter import load_segmenter, predict
 from segguided.records import MACRO
-from segguided.translation import in_classes_of, shared
+from segguided.translation import files_of, in_classes_of, shared
 
 
 def measure_translation(
@@ -43,11 +43,11 @@ def measure_translation(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = slices_parser(__doc__)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="whose masks were drawn from")
     parser.add_argument("--generated", type=Path, required=True, help="the translated images")
     parser.add_argument(
-        "--own", type=Path, nargs="+", help="the same patients in the target modality, if any"
+        "--own", type=Path, nargs="*", default=[], help="of the target modality; read are the same patients"
     )
     parser.add_argument("--evaluator", type=Path, required=True, help="segmenter of the target modality")
     parser.add_argument(
@@ -64,7 +64,8 @@ def main() -> None:
     a = parse_arguments()
     torch.set_num_threads(a.threads)
     slices = in_classes_of(read_slices(a.slices), a.mask_classes, a.classes)
-    own = read_slices(a.own) if a.own else None
+    found = files_of(a.own, a.slices)
+    own = read_slices(found) if found else None
     generated = slices.with_images(*read_generated(a.generated))
     evaluator = load_segmenter(a.evaluator)
     write_table(a.output, measure_translation(slices, generated, own, evaluator, a.classes))

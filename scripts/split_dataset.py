@@ -1,37 +1,34 @@
 """List each patient's split, half, slices and labelled pixels, once all patients are sliced."""
 
 import argparse
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segguided.cli import run
+from segguided.cli import run, slices_parser
 from segguided.data.slices import Stack, read_stack
-from segguided.data.splits import SPLITS
+from segguided.data.splits import SPLITS, halve_test
 from segguided.files import write_table
 
 
-def split_dataset(
-    slices: Sequence[Path], splits: Mapping[str, Sequence[str]], halves: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Rows of splits.csv, in the order of splits and patients. Reads one patient at a time.
+def split_dataset(splits: Mapping[str, Sequence[Path]], halves_seed: int) -> list[dict[str, Any]]:
+    """Rows of splits.csv from the slice files of each split, in the order of splits and patients.
 
-    Raises ValueError unless there is one slice file for each patient of the splits.
+    Reads one patient at a time. Raises ValueError for a patient that stands in them twice.
     """
-    file_of = {path.stem: path for path in slices}
-    ordered = sorted(splits, key=SPLITS.index)
-    split_of = {patient: split for split in ordered for patient in sorted(splits[split])}
-    unequal = sorted(file_of.keys() ^ split_of.keys())
-    if unequal or len(file_of) < len(slices):
-        raise ValueError(
-            f"expected one slice file for each patient of the splits; check {', '.join(unequal)}"
-        )
+    patients = Counter(path.stem for paths in splits.values() for path in paths)
+    twice = sorted(patient for patient, count in patients.items() if count > 1)
+    if twice:
+        raise ValueError(f"expected each patient in one split, once; {', '.join(twice)} stands there twice")
+    halves = halve_test([path.stem for path in splits["test"]], halves_seed)
     return [
-        {"patient": patient, "split": split, **_summary(read_stack(file_of[patient]), halves)}
-        for patient, split in split_of.items()
+        {"patient": path.stem, "split": split, **_summary(read_stack(path), halves)}
+        for split in SPLITS
+        for path in sorted(splits[split], key=attrgetter("stem"))
     ]
 
 
@@ -48,10 +45,11 @@ def _summary(stack: Stack, halves: Mapping[str, str]) -> dict[str, Any]:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files of all patients")
+    parser = slices_parser(__doc__)
+    for split in SPLITS:
+        parser.add_argument(f"--{split}", type=Path, nargs="+", required=True, help="its slice files")
     parser.add_argument(
-        "--splits", type=json.loads, required=True, help="patients of each split and halves, JSON"
+        "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
     )
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
     return parser.parse_args()
@@ -60,7 +58,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Script body."""
     a = parse_arguments()
-    write_table(a.output, split_dataset(a.slices, a.splits["splits"], a.splits["halves"]))
+    splits = {"train": a.train, "held-out": a.held_out, "test": a.test}
+    write_table(a.output, split_dataset(splits, a.halves_seed))
 
 
 if __name__ == "__main__":

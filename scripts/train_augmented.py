@@ -1,15 +1,13 @@
 """Train a segmenter on real held-out images and, beside them, images drawn of rare cases."""
 
 import argparse
-import json
 from pathlib import Path
-
-import torch
 
 from segguided.cli import run
 from segguided.config.models import Segmenter
+from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
-from segguided.data.splits import in_half
+from segguided.launch import on_gpus
 from segguided.rare import with_drawn
 from segguided.runs import CHECKPOINT_SECONDS, training_parser
 from train_segmenter import train_segmenter
@@ -35,20 +33,25 @@ def parse_arguments() -> argparse.Namespace:
     parser = training_parser(__doc__)
     parser.add_argument("--drawn", type=Path, required=True, help="images drawn from the held-out masks")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
-    parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
+    parser.add_argument(
+        "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
+    )
     parser.add_argument("--segmenter", type=Segmenter.from_json, required=True, help="settings, JSON")
     parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
     return parser.parse_args()
 
 
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
     test = read_slices(a.test)
-    validation = test.where(in_half(test.names, test.patients, a.halves, "validation"))
+    validation = test.where(of_half(test, a.halves_seed, "validation"))
     run_of = (a.seed, a.output, a.checkpoint_seconds)
     train_augmented(read_slices(a.slices), a.drawn, validation, a.segmenter, a.classes, *run_of)
+
+
+def main() -> None:
+    """Script body."""
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

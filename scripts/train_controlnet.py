@@ -11,6 +11,7 @@ from segguided.cli import run
 from segguided.config.controlnet import ControlTraining
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.launch import on_gpus
 from segguided.models.controlnet import LatentPipeline, add_control
 from segguided.models.latent import LatentLearner, encoded
 from segguided.models.stages import Earlier, total_cost
@@ -62,12 +63,15 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
     earlier = Earlier(a.autoencoder, a.latent)
     train_controlnet(a.slices, earlier, a.control, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
+def main() -> None:
+    """Script body."""
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from segguided.cli import run
 from segguided.config.models import DiffusionModel
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.launch import on_gpus
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.runs import train_to_files, training_parser
 from segguided.training import Batches, Plan
@@ -49,11 +50,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
+    train_diffusion(a.slices, a.model, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
 def main() -> None:
     """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    train_diffusion(a.slices, a.model, a.classes, a.seed, a.output, a.checkpoint_seconds)
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from segguided.config.controlnet import LatentStage, Pretrained
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import sha256_of
+from segguided.launch import on_gpus
 from segguided.models.autoencoder import config_of, load_autoencoder
 from segguided.models.latent import LatentLearner, encoded, start_denoiser
 from segguided.runs import train_to_files, training_parser
@@ -53,11 +54,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
+    train_latent_diffusion(a.slices, a.autoencoder, a.stage, a.seed, a.output, a.checkpoint_seconds)
+
+
 def main() -> None:
     """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    train_latent_diffusion(a.slices, a.autoencoder, a.stage, a.seed, a.output, a.checkpoint_seconds)
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from segguided.cli import run
 from segguided.config.models import Segmenter
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.launch import on_gpus
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.runs import CHECKPOINT_SECONDS, train_to_files, training_parser
 from segguided.training import Batches, Plan
@@ -47,11 +48,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
+    train_perceptual(a.slices, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
 def main() -> None:
     """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    train_perceptual(a.slices, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

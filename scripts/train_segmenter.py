@@ -1,16 +1,16 @@
 """Train a segmenter on real or generated images of held-out masks; a validation half selects the epoch."""
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
 
 from segguided.cli import run
 from segguided.config.models import Segmenter
+from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
-from segguided.data.splits import in_half
 from segguided.devices import pick_device
+from segguided.launch import on_gpus
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.runs import CHECKPOINT_SECONDS, train_to_files, training_parser
 from segguided.training import Batches, Plan
@@ -45,7 +45,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--test", type=Path, nargs="+", required=True, help="slice files of the test patients"
     )
-    parser.add_argument("--halves", type=json.loads, required=True, help="half of each test patient, JSON")
+    parser.add_argument(
+        "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
+    )
     parser.add_argument(
         "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
     )
@@ -53,14 +55,17 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
     data, test = read_slices(a.slices), read_slices(a.test)
     data = data.with_images(*read_generated(a.generated)) if a.generated else data
-    validation = test.where(in_half(test.names, test.patients, a.halves, "validation"))
+    validation = test.where(of_half(test, a.halves_seed, "validation"))
     train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
+def main() -> None:
+    """Script body."""
+    on_gpus(train, parse_arguments())
 
 
 if __name__ == "__main__":

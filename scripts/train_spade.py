@@ -10,6 +10,7 @@ from segguided.config.spade import SpadeModel
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import sha256_of
+from segguided.launch import on_gpus, refuse_several
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
@@ -56,11 +57,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def train(a: argparse.Namespace) -> None:
+    """The run, or one GPU's part in it."""
+    train_spade(a.slices, a.model, a.perceptual, a.classes, a.seed, a.output, a.checkpoint_seconds)
+
+
 def main() -> None:
     """Script body."""
     a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    train_spade(a.slices, a.model, a.perceptual, a.classes, a.seed, a.output, a.checkpoint_seconds)
+    refuse_several(
+        a.gpus, "SPADE's batch statistics and spectral norms follow one part of a batch after another"
+    )
+    on_gpus(train, a)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The finished miniature run, made once and shared by the tests that only look at it."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+
+for name in ("NO_PROXY", "no_proxy"):  # the servers of the tests are on this machine
+    os.environ[name] = "127.0.0.1,localhost"
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,10 @@ def write_dicom(
     change: Callable[[int, Dataset], None] = lambda k, dataset: None,
     seed: int = 0,
 ) -> list[Path]:
-    """A series of single-frame files whose uuid names scramble the slices; their paths by slice index."""
+    """A series of single-frame files whose uuid names scramble the slices; their paths by slice index.
+
+    Signed 16 bits, as GE's scanners write, or unsigned 12, as Siemens' do (16 where the values need them).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(seed)
     study, series = (
@@ -122,7 +125,8 @@ def _dataset(
         meta.MediaStorageSOPInstanceUID,
     )
     dataset.PatientID, dataset.Modality, dataset.SeriesDescription = "Breast_MRI_002", "MR", "ax dyn pre"
-    dataset.Manufacturer, dataset.ManufacturerModelName = "GE MEDICAL SYSTEMS", "Signa HDxt"
+    scanner = ("GE MEDICAL SYSTEMS", "Signa HDxt") if signed else ("SIEMENS", "Avanto")
+    dataset.Manufacturer, dataset.ManufacturerModelName = scanner
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SeriesNumber = study, series, 3
     dataset.InstanceNumber = k + 1
     step_i, step_j = stored.affine[:3, 0], stored.affine[:3, 1]
@@ -135,7 +139,8 @@ def _dataset(
     pixels = pixels.astype("<i2" if signed else "<u2")
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    bits = 16 if signed or stored.array_ijk.max() - intercept >= 4096 * slope else 12
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits, bits - 1
     dataset.PixelRepresentation = int(signed)
     dataset.PixelData = pixels.tobytes()
     dataset["PixelData"].VR = "OW"
@@ -160,9 +165,11 @@ def write_nifti(path: Path, stored: Stored, slope: float = 1, inter: float = 0, 
     return path
 
 
-def write_nrrd(path: Path, stored: Stored, space: str = "left-posterior-superior", **fields: Any) -> Path:
+def write_nrrd(
+    path: Path, stored: Stored, space: str | None = "left-posterior-superior", **fields: Any
+) -> Path:
     """NRRD in the given space; `fields` join the header, and a field of None leaves it."""
-    signs = SPACES[space]
+    signs = SPACES[space or "LPS"]
     directions = (np.array(signs)[:, None] * stored.affine[:3, :3]).T
     if stored.array_ijk.ndim == 4:
         directions = np.vstack([np.full(3, np.nan), directions])

@@ -22,22 +22,26 @@ SCRATCH_UNET = {"channels": [8, 8], "layers_per_block": 1, "norm_groups": 4}
 class Stages:
     """Stage by stage below `folder`, from scratch or from a pretrained pipeline."""
 
-    def __init__(self, folder: Path, source: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, source: Path | None = None, part_size: int | None = None, **training: object
+    ) -> None:
+        settings = {"part_size": part_size, "training": {**TRAINING, **training}}
         pretrained = {"kind": "pretrained", "source": str(source)}
         self.folder, self.slices = folder, folder / "p.npz"
         self.autoencoder_stage = AutoencoderStage.model_validate(
             {
                 "start": pretrained if source else SCRATCH_VAE,
-                "settings": {"kl_weight": 0, "training": TRAINING},
+                "settings": {"kl_weight": 0, **settings},
             }
         )
         self.latent_stage = LatentStage.model_validate(
-            {"start": pretrained if source else SCRATCH_UNET, "settings": {"training": TRAINING}}
+            {"start": pretrained if source else SCRATCH_UNET, "settings": settings}
         )
         self.control = ControlTraining.model_validate(
-            {"conditioning": "onehot", "hint_channels": [4, 8], "sd_locked": False, "training": TRAINING}
+            {"conditioning": "onehot", "hint_channels": [4, 8], "sd_locked": False, **settings}
         )
-        write_stack(self.slices, stack())
+        if not self.slices.exists():
+            write_stack(self.slices, stack())
 
     def weights(self, stage: str) -> Path:
         """Where a stage writes."""

@@ -3,6 +3,7 @@
 import atexit
 import hashlib
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -138,3 +139,19 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def deaf() -> Iterator[int]:
+    """The port of a server that answers no attempt to connect, as behind a firewall: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        port = listening.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        try:
+            yield port
+        finally:
+            for one in waiting:
+                one.close()

@@ -149,7 +149,7 @@ def group_failed(folder: Path) -> View:
 
 def _slurm_attempts(folder: Path, run: Run) -> None:
     begun = run.begun + 20
-    first = attempt(begun, 1800, gpus=2, first_step=0, step=1800, state="interrupted", signal="SIGUSR1")
+    first = attempt(begun, 1800, gpus=2, first_step=0, step=1800, state="interrupted", stopped_by="SIGUSR1")
     first.curve = curve(0, 1800)
     second = attempt(begun + 1900, 600, gpus=2, first_step=1800, step=2600, slurm_job="18")
     second.curve, second.losses, second.images_per_second = curve(1800, 2600), {"loss": 0.102}, 5.3

@@ -1,6 +1,7 @@
 """The applications: rare cases drawn and used, the paired dataset's layout, translation by class names."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from segguided.data.slices import SliceSet, read_generated, read_slices, write_n
 from segguided.models.segmenter import load_segmenter
 from segguided.panels import FigureDataset
 from segguided.rare import draw_rare, with_drawn
-from segguided.translation import in_classes_of, shared
+from segguided.translation import files_of, in_classes_of, shared
 from test_evaluate_model import Reader, example_set
 from test_partial import CLASSES, folder, stack  # noqa: F401
 from train_augmented import train_augmented
@@ -65,8 +66,7 @@ def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa
 
 
 def test_gain_of_the_rare_class_is_measured_on_the_test_half():
-    halves = {"p": "validation", "q": "test", "r": "validation", "s": "test"}
-    arguments = (halves, ("a", "b"), "b", Evaluation(bootstrap_resamples=100))
+    arguments = (("a", "b"), "b", Evaluation(bootstrap_resamples=100))
     rows = {row["class"]: row for row in measure_rare(example_set(), Reader(blind=2), Reader(), *arguments)}
     assert rows["b"]["difference"] == rows["b"]["difference_low"] == rows["b"]["dice_real_and_drawn"] == 1
     assert [name for name, row in rows.items() if row["rare"]] == ["b"]
@@ -125,6 +125,8 @@ def test_only_patients_of_both_modalities_are_compared():
     found, images = shared(SliceSet([stack("p"), stack("q")]), SliceSet([stack("q")]))
     assert found.tolist() == [False] * 6 + [True] * 6
     assert np.array_equal(images, stack("q").images_SHW)
+    theirs = [Path(f"t1/{patient}.npz") for patient in "ropq"]
+    assert files_of(theirs, [Path("t2/p.npz"), Path("t2/q.npz")]) == theirs[2:]
 
 
 def test_translation_picture_shows_the_other_modality(folder):  # noqa: F811
@@ -138,10 +140,10 @@ def test_translation_picture_shows_the_other_modality(folder):  # noqa: F811
         "generated": {"t1": folder / "t.npz"},
     }
     widths = []
-    for own in ([], [folder / "p.npz"]):
+    for own in ([], [folder / "no-patient-of-t2.npz"], [folder / "p.npz", folder / "no-patient-of-t2.npz"]):
         draw_translation(FigureDataset.model_validate(made), "t1", own, 2, folder / "picture.png")
         widths.append(Image.open(folder / "picture.png").width)
-    assert widths[1] > widths[0]
+    assert widths[2] > widths[1] == widths[0]
 
 
 def test_contrasts_show_the_same_anatomy_in_other_greys():

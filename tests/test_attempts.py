@@ -70,6 +70,7 @@ def test_a_running_attempt_tells_how_far_it_is(tmp_path, monkeypatch):
     [
         (None, "finished", None),
         (Interrupted("SIGUSR1: saved after step 1"), "interrupted", "SIGUSR1"),
+        (Interrupted("the job's time is nearly over: saved"), "interrupted", "the job's time is nearly over"),
         (KeyboardInterrupt(), "interrupted", "SIGINT"),
         (ValueError("diverged"), "failed", None),
     ],
@@ -85,7 +86,7 @@ def test_the_end_is_told(tmp_path, error, state, signal):
                 raise error
         assert error is None, "an error was swallowed"
     (ended,) = read_attempts(tmp_path / "attempts.json")
-    assert (ended.state, ended.signal, ended.step) == (state, signal, 2)
+    assert (ended.state, ended.stopped_by, ended.step) == (state, signal, 2)
 
 
 def test_an_attempt_that_was_killed_ends_when_it_was_last_seen_and_hours_add_up(tmp_path):

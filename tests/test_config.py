@@ -37,9 +37,18 @@ def demo() -> Any:
     return values
 
 
+def both() -> Any:
+    """config.yaml with the demo's datasets in its grid and beside its own."""
+    values, small = read("config.yaml"), read("workflow/demo.yaml")
+    values["grid"] = small["grid"]
+    values["datasets"] |= small["datasets"]
+    values["applications"] |= small["applications"]
+    return values
+
+
 def changed(path: str, value: Any) -> Any:
-    """config.yaml with one value replaced, added or DELETED; numbers in the path index lists."""
-    values = read("config.yaml")
+    """`both` with one value replaced, added or DELETED; numbers in the path index lists."""
+    values = both()
     *above, last = [int(part) if part.isdigit() else part for part in path.split("/")]
     section = values
     for part in above:
@@ -155,7 +164,7 @@ SENTENCES = [
     ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose of "),
     ("applications/translations/0/dataset", "mr", "applications.translations: dataset is 'mr'; choose of "),
     ("datasets/breast-phantom-t2/image_size", 128, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
-    ("segmenter/channels", [1] * 10, "image_size is 256, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
+    ("segmenter/channels", [1] * 10, "image_size is 64, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
 ]  # fmt: skip
 
 
@@ -176,7 +185,7 @@ def test_names_that_would_make_bad_folders_are_refused(section: str, name: str) 
 
 def test_a_number_as_a_name_is_refused() -> None:
     values = read("config.yaml")
-    values["datasets"][7] = values["datasets"]["ct-torso"]
+    values["datasets"][7] = values["datasets"]["ct-organ"]
     with pytest.raises(ValueError, match="expected text, in quotes where it looks like a number, got 7"):
         load(values)
 
@@ -253,7 +262,7 @@ def preparation(path: str, value: Any) -> str:
 
 
 def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
-    before = load(read("config.yaml")).datasets["ct-torso"].preparation_json()
+    before = load(both()).datasets["ct-torso"].preparation_json()
     for path, value in (
         ("classes/0/color", "teal"),
         ("manifest", "other.tsv"),
@@ -304,7 +313,7 @@ def test_every_field_is_read_somewhere() -> None:
 
     A source's raw_files, which names files to the workflow, counts too.
     """
-    files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/rules/*.smk")]
+    files = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("workflow/*/*.smk")]
     code = "\n".join(path.read_text() for path in files if path.parent.name != "config")
     code += "".join(inspect.getsource(c.raw_files) for c in settings_classes() if hasattr(c, "raw_files"))
     elsewhere = {"pathvars"}  # Snakemake itself reads it
@@ -377,7 +386,7 @@ def test_the_settings_shown_in_the_pages_load() -> None:
 
 
 def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() -> None:
-    whole = load(read("config.yaml"))
+    whole = load(both())
     assert whole.partial_models == ["segguided-mat", "segguided"]
     assert whole.partial_datasets == whole.similar_datasets == ["ct-torso", "breast-phantom"]
     assert [one.masks for one in whole.translations] == ["breast-phantom-t2"]

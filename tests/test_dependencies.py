@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segguided.dependencies import dependencies
+from segguided.dependencies import dependencies, digest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("scripts/*.py"))
@@ -128,3 +128,17 @@ def test_a_relative_import_is_refused(tmp_path: Path, line: str) -> None:
     write(tmp_path, run="import pack.b", pack__b=f"\n{line}", pack__a="")
     with pytest.raises(ValueError, match=r"b\.py, line 2: relative import; write the module's full name"):
         dependencies(tmp_path / "run.py")
+
+
+def test_the_digest_tells_of_names_and_contents_of_the_library_alone(tmp_path: Path) -> None:
+    digests = set()
+    for name, text in (("a", "x = 1"), ("a", "x = 2"), ("b", "x = 1")):
+        root = tmp_path / str(len(digests))
+        (root / "library").mkdir(parents=True)
+        (root / "library" / f"{name}.py").write_text(text)
+        (root / "script.py").write_text(f"import library.{name}\n")
+        digests.add(digest(root / "script.py"))
+        twin = root / "twin.py"
+        twin.write_text(f"import library.{name}  # another script\n")
+        assert digest(twin) in digests
+    assert len(digests) == 3

@@ -47,9 +47,8 @@ def example_set(n=6):
 
 
 def measure(generated, evaluator, trained_on, held_out=None):
-    halves = {"p": "validation", "q": "test", "r": "validation", "s": "test"}
     settings = Evaluation(bootstrap_resamples=100, kernel_subsets=3)
-    return evaluate_model(example_set(), generated, held_out, evaluator, trained_on, halves, NAMES, settings)
+    return evaluate_model(example_set(), generated, held_out, evaluator, trained_on, NAMES, settings)
 
 
 def test_perfect_images_and_segmenters_score_one():
@@ -119,11 +118,10 @@ def test_the_script_writes_one_flat_record(tmp_path, monkeypatch):
     write_npz(tmp_path / "generated.npz", images=test.images, names=np.array(test.names))
     cost = {"steps": 3, "images": 12, "flops": 10**13}
     (tmp_path / "run.json").write_text(json.dumps({"kind": "diffusion", "training": cost}))
-    halves = {"p": "validation", "q": "test", "r": "validation", "s": "test"}
     weights, output = tmp_path / "model.safetensors", tmp_path / "record.json"
     command = ["evaluate_model.py", "--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
     command += ["--test", *slices, "--evaluator", weights, "--trained-on", weights, "--output", output]
-    command += ["--halves", json.dumps(halves), "--evaluation", '{"bootstrap_resamples": 100}']
+    command += ["--evaluation", '{"bootstrap_resamples": 100}']
     model = ["--generated", tmp_path / "generated.npz", "--run", tmp_path / "run.json"]
     monkeypatch.setattr(sys, "argv", [*map(str, command), *map(str, model)])
     script.main()

@@ -18,6 +18,7 @@ import pydicom
 import pytest
 
 from fetch_series import fetch_series
+from loopback import deaf
 from s3_stand_in import StandIn, serve
 from segguided.config.data import AnatomyClass
 from segguided.config.idc import IdcSource
@@ -139,7 +140,7 @@ def test_what_is_whole_already_needs_no_server(case: Case) -> None:
 def test_only_the_rest_is_fetched(case: Case) -> None:
     case.images.mkdir(parents=True)
     for path in case.files[:3]:
-        shutil.copy(path, case.images)
+        os.utime(shutil.copy(path, case.images), (0, 0))  # older than the server's, which says nothing
     half = case.images / case.files[2].name
     half.write_bytes(half.read_bytes()[:500])
     (case.images / f"{case.files[4].name}4286139520").write_bytes(b"what a killed download left")
@@ -197,11 +198,67 @@ def test_a_dead_server_is_given_up_at_once(case: Case) -> None:
 
 def test_a_silent_server_is_given_up_within_30_s(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     connect, answer = idc.PROBE_S
-    assert connect * 8 + answer <= 30  # names of S3 have eight addresses
+    assert connect * 8 + answer < 30  # names of S3 have eight addresses
     monkeypatch.setattr(idc, "PROBE_S", (0.3, 0.3))
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(OSError, match="cannot be reached"):
         case.fetch_from(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    with deaf() as port, pytest.raises(OSError, match="cannot be reached"):
+        case.fetch_from(f"http://127.0.0.1:{port}")
+
+
+def test_a_transfer_that_falls_silent_is_started_again(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idc, "SILENCE_S", 0.6)
+    case.stand_in.faults[case.files[2].name] = ["stall"]
+    case.fetch()
+    case.assert_whole()
+    assert sorted(objects(case)) == [path.name for path in case.files]
+
+
+def test_a_transfer_that_stays_silent_is_given_up(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idc, "SILENCE_S", 0.5)
+    name = case.files[2].name
+    case.stand_in.faults[name] = ["stall"] * 9
+    start = time.monotonic()
+    assert "not complete (nothing arrived for 0.5 s, 3 times); the same command again" in case.refusal()
+    assert time.monotonic() - start < 10
+    assert name not in {path.name for path in case.images.iterdir()}
+    case.stand_in.faults.clear()
+    case.stand_in.sent.clear()
+    case.fetch()
+    case.assert_whole()
+    assert objects(case) == [name]
+
+
+def test_a_slow_transfer_is_waited_for_but_not_forever(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idc, "SILENCE_S", 0.8)
+    name = case.files[2].name
+    case.stand_in.faults[name] = ["slow"]  # 2 s
+    case.fetch()
+    case.assert_whole()
+    (case.images / name).unlink()
+    case.receipt.unlink()
+    case.stand_in.faults[name] = ["slow"]
+    monkeypatch.setattr(idc, "LONGEST_S", 0.5)
+    assert "not complete (it took over 0.5 s); the same command again fetches the rest" in case.refusal()
+
+
+def test_only_the_configuration_names_a_server(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    case.fetch()
+    calls: list[tuple[list[str], dict[str, str]]] = []
+
+    def run_watched(command: list[str], folder: Path, environment: dict[str, str], *_: float) -> None:
+        calls.append((command, environment))
+        raise TimeoutError
+
+    monkeypatch.setattr(idc, "run_watched", run_watched)
+    monkeypatch.setattr(idc.requests, "head", lambda *_, **__: None)
+    shutil.rmtree(case.images)
+    with pytest.raises(OSError, match="not complete"):
+        idc.fetch_series(idc.Series.from_row(case.row), case.images, case.images.parent / "quarantine")
+    ((command, environment),) = calls
+    assert "--endpoint-url" not in command and "S3_ENDPOINT_URL" not in environment
 
 
 def test_a_killed_download_is_taken_for_nothing_and_continued(case: Case) -> None:
@@ -261,6 +318,16 @@ def test_damage_of_the_right_size_on_disk_is_replaced(case: Case) -> None:
     assert (case.images.parents[1] / "quarantine" / PATIENT / spoilt.name).is_file()
 
 
+def test_what_lies_beside_the_slices_does_not_count_as_one(case: Case) -> None:
+    """Not even where it brings the folder to the right number and size of files."""
+    shutil.copytree(case.files[0].parent, case.images)
+    last = max(case.images.iterdir(), key=lambda path: int(pydicom.dcmread(path).InstanceNumber))
+    last.write_bytes(bytes(last.stat().st_size))
+    last.rename(last.with_suffix(".txt"))
+    series = idc.Series.from_row(case.row)
+    assert idc.find_defect(series, case.images) == "expected 6 DICOM files, got 5"
+
+
 def resave(path: Path, **changes: object) -> bytes:
     """The slice with other values."""
     dataset = pydicom.dcmread(path)
@@ -280,6 +347,17 @@ def test_two_slices_at_one_position(case: Case) -> None:
     more = len(content) - case.files[1].stat().st_size
     case.row["size_MB"] = f"{float(case.row['size_MB']) + more / 1e6:.6f}"
     assert "(duplicate slice), twice" in case.refusal(ValueError)
+
+
+def test_names_that_lead_out_of_the_folder_are_not_fetched(case: Case) -> None:
+    """Objects called folder/../../name: s5cmd alone would write them beside and above its target."""
+    prefix = case.row["series_url"].split("/")[-2]
+    for way in ("/..", "/../..", "/sub/../../.."):
+        case.stand_in.upload(prefix + way, case.files[:1])
+    case.fetch()
+    case.assert_whole()
+    strays = [path for path in case.images.parents[2].rglob(case.files[0].name) if path.parent != case.images]
+    assert not strays
 
 
 def test_a_slice_of_another_series(case: Case) -> None:
@@ -329,6 +407,16 @@ def test_absent_masks_stop_it_before_anything_is_downloaded(case: Case) -> None:
     assert case.stand_in.sent == []
 
 
+def test_absent_masks_and_a_dead_server_are_told_together(case: Case) -> None:
+    shutil.rmtree(case.source.masks)
+    with pytest.raises(ValueError, match=r"put it there, or correct source\.masks; besides, http") as caught:
+        case.fetch_from("http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 cannot be reached; run the same command again with a network" in str(
+        caught.value
+    )
+    assert "besides" not in case.refusal(ValueError), "its own server answers"
+
+
 def test_one_absent_mask_and_the_older_package(case: Case) -> None:
     folder = next(Path(case.source.masks).rglob(PATIENT))
     (folder / MASKS[1]).unlink()
@@ -371,12 +459,12 @@ def test_files_that_changed_after_the_receipt_are_not_read(case: Case) -> None:
             read_patient(case.source, table, case.row, [case.receipt])
         return str(caught.value)
 
-    mask = next(Path(case.source.masks).rglob(MASKS[0]))
-    content = mask.read_bytes()
-    mask.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert f"{mask}: its content is not what {case.receipt} says" in refusal()
-    mask.write_bytes(content)
     top = case.images / case.files[0].name
+    for path in (next(Path(case.source.masks).rglob(MASKS[0])), top):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the last grey value
+        assert f"{path}: its content is not what {case.receipt} says" in refusal()
+        path.write_bytes(content)
     top.unlink()
     assert f"{top}: expected a file of " in refusal()
     assert f"but it is not there; delete {case.receipt} and run" in refusal()

@@ -213,6 +213,14 @@ def dataset(tmp_path: Path) -> FigureDataset:
     )
 
 
+def test_slice_files_may_stand_in_a_list(dataset: FigureDataset, tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_text("".join(f"{path}\n" for path in dataset.slices))
+    named = dataset.model_dump(mode="json") | {"slices": f"@{tmp_path}/test.txt"}
+    assert FigureDataset.from_json(json.dumps(named)) == dataset
+    with pytest.raises(FileNotFoundError):
+        FigureDataset.from_json(json.dumps(named | {"slices": f"@{tmp_path}/none.txt"}))
+
+
 def test_panels_match_images_to_masks_by_name(dataset: FigureDataset) -> None:
     """The sets are stored in reverse order; each tile still belongs to its mask."""
     panels = read_panels(dataset, 2)

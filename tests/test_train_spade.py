@@ -13,7 +13,7 @@ from segguided.config.spade import AdversarialTraining, SpadeDiscriminator, Spad
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.models.segmenter import load_segmenter, predict
 from train_perceptual import train_perceptual
-from train_spade import train_spade
+from train_spade import main, train_spade
 
 CPU = torch.device("cpu")
 SEGMENTER = Segmenter(
@@ -96,6 +96,13 @@ def test_images_follow_their_masks(trained, slices, tmp_path):
     _, _, masks_SHW = slices
     assert len(names) == len(masks_SHW)
     assert ((images_SHW > 95) == masks_SHW).mean() > 0.9
+
+
+def test_more_than_one_gpu_is_refused_with_the_reason(slices, monkeypatch):
+    arguments = ["--slices", str(slices[0]), "--model", model().to_json(), "--classes", "2", "--seed", "0"]
+    monkeypatch.setattr("sys.argv", ["train_spade.py", *arguments, "--output", "none", "--gpus", "2"])
+    with pytest.raises(ValueError, match=r"batch statistics .* it trains on one GPU, but 2 were asked for"):
+        main()
 
 
 def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):

@@ -54,6 +54,23 @@ def diffusion_learner(steps, **changes):
     return DiffusionLearner(MaskedDenoiser(model, 2, 16), model, steps, CPU)
 
 
+@pytest.mark.parametrize(("part_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
+def test_no_more_images_than_a_part_are_on_the_device_at_once(part_size, seen):
+    """One part is the batch itself, bit for bit; smaller ones draw other noise, in the same single step."""
+    learner, whole = diffusion_learner(5, part_size=part_size), diffusion_learner(5)
+    sizes = []
+    learner.network.register_forward_hook(lambda _network, inputs, _output: sizes.append(len(inputs[0])))
+    images, masks = Batches(slices(4), CPU)(np.arange(4))
+    for one in (learner, whole):
+        loss = one.update(images, masks, torch.Generator().manual_seed(1))["loss"]
+        assert loss.ndim == 0
+        assert torch.isfinite(loss)
+    assert sizes == seen
+    pairs = list(zip(learner.network.parameters(), whole.network.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs) == (len(seen) == 1)
+    assert learner.descent.schedule.last_epoch == 1
+
+
 def segmenter_learner(steps):
     torch.manual_seed(0)
     training = Training(steps=steps, batch_size=4, learning_rate=1e-2)
@@ -142,6 +159,32 @@ def test_other_fingerprint_starts_afresh_and_says_so(tmp_path, caplog):
     whole, _ = run(diffusion_learner, Checkpoint(tmp_path / "none.pt", "new", 1e9))
     again, _ = run(diffusion_learner, Checkpoint(path, "new", 1e9))
     assert "starting afresh" in caplog.text
+    assert identical(whole, again)
+
+
+def test_a_checkpoint_of_other_settings_is_kept_until_the_run_is_complete(tmp_path, caplog):
+    path, aside = tmp_path / "resume.pt", tmp_path / "resume-aside.pt"
+    run(diffusion_learner, Checkpoint(path, "old", 0), stop_after=4)
+    run(diffusion_learner, Checkpoint(path, "new", 0), stop_after=2)
+    aside.replace(path)
+    caplog.set_level("INFO")
+    run(diffusion_learner, Checkpoint(path, "old", 0), stop_after=6)
+    assert "resuming after step 4" in caplog.text
+    run(diffusion_learner, Checkpoint(path, "third", 0), stop_after=1)
+    assert aside.exists()
+    Checkpoint(path, "third", 1e9).remove()
+    assert not aside.exists()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_checkpoint_cut_short_is_noticed(tmp_path, caplog, share):
+    path = tmp_path / "resume.pt"
+    run(diffusion_learner, Checkpoint(path, "x", 0), stop_after=4)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    whole, _ = run(diffusion_learner, Checkpoint(tmp_path / "none.pt", "x", 1e9))
+    again, _ = run(diffusion_learner, Checkpoint(path, "x", 1e9))
+    assert "cannot be read" in caplog.text
     assert identical(whole, again)
 
 
@@ -292,7 +335,7 @@ def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
     assert "SIGUSR1: saved after step" in errors.splitlines()[-1]
     assert "Traceback" not in errors
     (stopped,) = read_attempts(tmp_path / "attempts.json")
-    assert (stopped.state, stopped.signal) == ("interrupted", "SIGUSR1")
+    assert (stopped.state, stopped.stopped_by) == ("interrupted", "SIGUSR1")
     assert f"saved after step {stopped.step} " in errors
 
 

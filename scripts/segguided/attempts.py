@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import os
-import re
 import socket
 import sys
 import time
@@ -53,7 +52,7 @@ class Attempt(BaseModel):
     slurm_job: str | None = None
     script: str  # the rule has the same name
     state: State = "running"
-    signal: str | None = None  # that interrupted it
+    stopped_by: str | None = None  # the signal that interrupted it, or that its time was over
 
     @property
     def hours(self) -> float:
@@ -155,7 +154,7 @@ class Attempts:
         """Record how it ended; the error goes on."""
         self.now.state = _ending(error)
         if self.now.state == "interrupted":
-            self.now.signal = _signal_in(error)
+            self.now.stopped_by = _what_stopped(error)
         if self._progress:
             with contextlib.suppress(RuntimeError):  # a device that failed gives no losses
                 self._read_progress(self._progress)
@@ -224,7 +223,6 @@ def _ending(error: BaseException | None) -> State:
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
 
 
-def _signal_in(error: BaseException | None) -> str | None:
-    """The signal's name, with which the message of Interrupted begins."""
-    found = re.search(r"\bSIG[A-Z0-9]+", str(error))
-    return found[0] if found else "SIGINT" if isinstance(error, KeyboardInterrupt) else None
+def _what_stopped(error: BaseException | None) -> str:
+    """The first words of Interrupted: a signal's name, or that the job's time is nearly over."""
+    return "SIGINT" if isinstance(error, KeyboardInterrupt) else str(error).partition(":")[0]

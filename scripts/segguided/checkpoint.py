@@ -13,11 +13,14 @@ from typing import Any, Protocol
 
 import torch
 
+from segguided import ranks
 from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
+from segguided.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
+INTERVAL, TIME_OVER = 1, 1000  # what asks for a save, beside signals, whose numbers lie in between
 
 
 class Stateful(Protocol):
@@ -31,60 +34,99 @@ class Stateful(Protocol):
 
 
 class Checkpoint:
-    """The resume file of one run, written every `seconds` and when a signal asks to stop.
+    """The resume file of one run, written every `seconds` and when a signal, or the job's time, asks to stop.
 
-    It carries a fingerprint of settings, code and data; a file with another one is not continued from.
+    It carries a fingerprint of settings, code and data; a file with another one is not continued from. Of
+    processes that train together the first writes it and all read it, so their number may change in between.
     """
 
     def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
         self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
         self._saved_at = time.monotonic()
         self._signal: int | None = None
+        self._stop_time: float | None = None
+        self._asked = 0  # for a save, by any process: one of the numbers above, or a signal's
 
     def listen(self) -> None:
-        """From now on Ctrl-C, SIGTERM and SIGUSR1 save and stop, instead of killing."""
+        """From now on Ctrl-C, SIGTERM, SIGUSR1 and the end of a SLURM job's time save and stop."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
+        self._stop_time = stop_time() if ranks.is_first() else None
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = number
 
     def load(self, learner: Stateful) -> dict[str, Any]:
         """Restore `learner` and return the progress saved with it; empty for a fresh start."""
+        with ranks.in_turn():
+            return self._load(learner)
+
+    def _load(self, learner: Stateful) -> dict[str, Any]:
         if not self.path.exists():
             return {}
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises half a dozen types for a damaged file
-            LOG.warning("%s cannot be read (%s): starting afresh", self.path, error)
-            return {}
+            return self._start_afresh(f"cannot be read ({error})")
         if saved["fingerprint"] != self.fingerprint:
-            LOG.warning("%s was made by other settings, code or data: starting afresh", self.path)
-            return {}
+            return self._start_afresh("was made by other settings, code or data")
         learner.load_state_dict(saved["learner"])
         progress: dict[str, Any] = saved["progress"]
         LOG.info("resuming after step %d from %s", progress["step"], self.path)
         return progress
 
+    def _start_afresh(self, why: str) -> dict[str, Any]:
+        """Set the file aside until the run is complete: whoever restores the old settings can continue it."""
+        self.path.replace(self._aside)
+        LOG.warning("%s %s: starting afresh; it is kept as %s meanwhile", self.path, why, self._aside.name)
+        return {}
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}-aside{self.path.suffix}")
+
     @property
     def due(self) -> bool:
-        """Whether it is time to save: the interval is over, or a signal came."""
-        return self._signal is not None or time.monotonic() - self._saved_at >= self.seconds
+        """Whether it is time to save: the interval is over, or the run is to stop.
+
+        Processes that train together ask after the same steps and get the same answer.
+        """
+        self._asked = ranks.highest(self._asking())
+        return self._asked > 0
+
+    def _asking(self) -> int:
+        """What this process knows of; the first one keeps the time."""
+        if self._signal is not None:
+            return self._signal
+        if self._stop_time is not None and time.monotonic() >= self._stop_time:
+            return TIME_OVER
+        return INTERVAL if ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds else 0
+
+    @property
+    def _stop_reason(self) -> str | None:
+        if self._asked == TIME_OVER:
+            return "the job's time is nearly over"
+        return signal.Signals(self._asked).name if self._asked > INTERVAL else None
 
     def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
-        """Write the file; after a signal raise Interrupted."""
+        """Write the file; where `due` found that the run is to stop, raise Interrupted."""
+        reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
-        with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
+        if ranks.is_first():
+            with atomic_path(self.path) as temporary:
+                torch.save(state, temporary)
         self._saved_at = time.monotonic()
-        if self._signal is not None:
-            name = signal.Signals(self._signal).name
+        if reason is not None:
+            ranks.wait()  # none ends before the file is whole
             step = progress["step"]
-            raise Interrupted(f"{name}: saved after step {step} in {self.path}; the same command resumes")
+            raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
+        if self._stop_time is not None:
+            self._stop_time = stop_time()
 
     def remove(self) -> None:
-        """Delete the file; the run is complete."""
+        """Delete the file, and one set aside; the run is complete."""
         self.path.unlink(missing_ok=True)
+        self._aside.unlink(missing_ok=True)
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:

@@ -1,5 +1,6 @@
 """The frame of every script: bad input ends in one sentence and a nonzero exit, a bug in its traceback."""
 
+import argparse
 import logging
 import sys
 import traceback
@@ -12,6 +13,15 @@ TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
 
 class Interrupted(Exception):
     """A signal asked the run to stop; what it has is saved, and the same command continues it."""
+
+
+def slices_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line of a script that takes slice files.
+
+    An argument @FILE stands for the lines of FILE, one argument each: Linux ends what a shell is given at
+    128 KiB, too short for the names of thousands of patients.
+    """
+    return argparse.ArgumentParser(description=description, fromfile_prefix_chars="@")
 
 
 def run(main: Callable[[], None]) -> None:

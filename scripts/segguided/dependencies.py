@@ -1,6 +1,7 @@
 """Which library files a script depends on: what Snakemake must watch to know when a result is stale."""
 
 import ast
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,20 @@ def dependencies(script: Path) -> tuple[Path, ...]:
     found: set[Path] = set()
     _follow(script, script.parent, found)
     return tuple(sorted(found))
+
+
+def digest(script: Path) -> str:
+    """The SHA-256 of the library files that `script` depends on, names and contents; not of its own."""
+    sums = hashlib.sha256()
+    for path in dependencies(script):
+        if path != script:
+            sums.update(f"{path.relative_to(script.parent).as_posix()}\0{_sha256(path)}\n".encode())
+    return sums.hexdigest()
+
+
+@cache
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _follow(file: Path, root: Path, found: set[Path]) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from functools import cache
 
 import torch
@@ -29,11 +28,6 @@ def _tell(device: torch.device) -> None:
 def device_name(device: torch.device) -> str:
     """What the device is called: the GPU's product name, the kind of device elsewhere."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def count_gpus(device: torch.device) -> int:
-    """How many GPUs this run trains on: one a process that torchrun or accelerate started, none on a CPU."""
-    return 0 if device.type == "cpu" else int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def computes_bf16(device: torch.device) -> bool:

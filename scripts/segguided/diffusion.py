@@ -44,23 +44,29 @@ def noise_schedule(model: Process) -> DDPMScheduler:
     return DDPMScheduler(**_schedule(model))
 
 
-def loss(
-    denoiser: Denoiser,
-    schedule: DDPMScheduler,
-    x0_BCHW: Tensor,
-    mask_BHW: Tensor,
-    generator: torch.Generator,
-    min_snr_gamma: float | None = None,
-) -> Tensor:
-    """E w(t) ‖target − model(x_t, t | m)‖², t uniform: equation (1) of the paper where w = 1.
-
-    The target is eps, v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho 2022), or x0 (`sample`).
-    """
+def draw_noise(schedule: DDPMScheduler, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """eps of the shape of `x0_BCHW`, and t uniform over the schedule, shape (B,)."""
     device = x0_BCHW.device
     eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)
     t_B = torch.randint(
         0, schedule.config["num_train_timesteps"], (len(x0_BCHW),), generator=generator, device=device
     )
+    return eps_BCHW, t_B
+
+
+def loss(
+    denoiser: Denoiser,
+    schedule: DDPMScheduler,
+    x0_BCHW: Tensor,
+    mask_BHW: Tensor,
+    eps_BCHW: Tensor,
+    t_B: Tensor,
+    min_snr_gamma: float | None = None,
+) -> Tensor:
+    """E w(t) ‖target − model(x_t, t | m)‖² over drawn eps and t: equation (1) of the paper where w = 1.
+
+    The target is eps, v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho 2022), or x0 (`sample`).
+    """
     x_BCHW = schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
     target_BCHW = {
         "epsilon": lambda: eps_BCHW,

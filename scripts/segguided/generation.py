@@ -11,35 +11,46 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from segguided.cli import slices_parser
 from segguided.config.models import Sampling
+from segguided.data.shards import WHOLE, Shard
 from segguided.data.slices import SliceSet, read_slices, write_npz
 
 LOG = logging.getLogger("segguided")
 Draw = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and their mask ids -> images_BHW, uint8 all
 
 
-def generate(draw: Draw, slices: SliceSet, batch_size: int) -> np.ndarray:
-    """An image for every mask of `slices`, (S, H, W) uint8, in the order of `slices.names`."""
-    images = []
-    for start in tqdm(range(0, len(slices), batch_size), desc="generating", disable=None, unit="batch"):
-        indices = np.arange(start, min(start + batch_size, len(slices)))
+def generate(draw: Draw, slices: SliceSet, batch_size: int, shard: Shard = WHOLE) -> np.ndarray:
+    """An image for every mask of a shard of `slices`, (S, H, W) uint8, in the order of `slices.names`."""
+    images = [np.empty((0, *slices.stacks[0].masks_SHW.shape[1:]), np.uint8)]  # a shard may be empty
+    chosen = shard.rows(len(slices), batch_size)
+    for start in tqdm(chosen[::batch_size], desc="generating", disable=None, unit="batch"):
+        indices = np.arange(start, min(start + batch_size, chosen.stop))
         _, masks_BHW = slices.batch(indices)
         images_BHW = draw(torch.from_numpy(masks_BHW), [slices.names[i] for i in indices])
         images.append(images_BHW.cpu().numpy())
-        LOG.info("generated %d of %d images", indices[-1] + 1, len(slices))
+        LOG.info("generated %d of %d images", indices[-1] + 1 - chosen.start, len(chosen))
     return np.concatenate(images)
 
 
-def write_sets(draw: Draw, sets: Sequence[Sequence[Path]], outputs: Sequence[Path], batch_size: int) -> None:
-    """For each set of slice files write an .npz with `images` (S, H, W) and the mask ids `names`."""
+def write_sets(
+    draw: Draw,
+    sets: Sequence[Sequence[Path]],
+    outputs: Sequence[Path],
+    batch_size: int,
+    shard: Shard = WHOLE,
+) -> None:
+    """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
     for paths, output in zip(sets, outputs, strict=True):
         slices = read_slices(paths)
-        write_npz(output, images=generate(draw, slices, batch_size), names=np.array(slices.names))
+        chosen = shard.rows(len(slices), batch_size)
+        names = np.array(slices.names[chosen.start : chosen.stop], str)
+        write_npz(output, images=generate(draw, slices, batch_size, shard), names=names)
 
 
 def sets_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that scripts share which draw an image for each mask of some sets."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
     )
@@ -50,6 +61,7 @@ def sets_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", dest="outputs", type=Path, action="append", required=True, help="once a set, in order"
     )
+    parser.add_argument("--shard", type=Shard.parse, default=WHOLE, help="of each set, as 2-of-8")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     return parser
@@ -57,7 +69,7 @@ def sets_parser(description: str | None) -> argparse.ArgumentParser:
 
 def drawing_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that scripts share which draw other images than one for each mask."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="of an image-space diffusion model, config.json beside it"
     )

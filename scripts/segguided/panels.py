@@ -10,7 +10,9 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from pydantic import field_validator
 
+from segguided.cli import slices_parser
 from segguided.config.base import Settings
 from segguided.data.slices import read_generated, read_slices
 from segguided.figures import Block, Column, choose_slices, colourise
@@ -27,12 +29,22 @@ class FigureClass(Settings):
 
 
 class FigureDataset(Settings):
-    """One block's data: classes, the test patients' slice files, and the generated set of each model."""
+    """One block's data: classes, the test patients' slice files, and the generated set of each model.
+
+    In place of the slice files, `slices` may be @FILE: they are its lines, as on a command line.
+    """
 
     name: str
     classes: tuple[FigureClass, ...]
     slices: tuple[Path, ...]
     generated: dict[str, Path]
+
+    @field_validator("slices", mode="before")
+    @classmethod
+    def _listed(cls, slices: object) -> object:
+        if isinstance(slices, str) and slices.startswith("@"):
+            return Path(slices[1:]).read_text(encoding="utf-8").splitlines()
+        return slices
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def figure_parser(
 
     With a default `n_slices` also --n-slices; with `models` also --model NAME TITLE, once a model, in order.
     """
-    parser = ArgumentParser(description=description)
+    parser = slices_parser(description)
     parser.add_argument(
         "--dataset",
         dest="datasets",

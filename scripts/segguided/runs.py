@@ -2,16 +2,20 @@
 
 import argparse
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
+from segguided import ranks
 from segguided.attempts import NAME, Attempts
 from segguided.checkpoint import Checkpoint, fingerprint
+from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
-from segguided.devices import count_gpus, device_name
+from segguided.devices import device_name
 from segguided.models.storage import save_network
 from segguided.training import Batches, Cost, Learner, Plan, fit
 
@@ -52,20 +56,29 @@ def train_to_files(
     """
     checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, data), checkpoint_seconds)
     history = output.with_name("history.csv")
-    where = (device_name(batches.device), count_gpus(batches.device))
-    with Attempts(output.with_name(NAME), plan.steps, plan.batch_size, *where) as attempts:
+    with recorded(output, plan, batches.device) as attempts:
         cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
         finished = learner.finished()
-        save_network(network or finished, output, {**description, **told(cost)})
-        checkpoint.remove()
+        if ranks.is_first():
+            save_network(network or finished, output, {**description, **told(cost)})
+            checkpoint.remove()
+
+
+def recorded(output: Path, plan: Plan, device: torch.device) -> AbstractContextManager[Attempts | None]:
+    """The record of attempts beside `output`; of processes that train together the first alone keeps it."""
+    if not ranks.is_first():
+        return nullcontext()
+    gpus = 0 if device.type == "cpu" else ranks.count()
+    return Attempts(output.with_name(NAME), plan.steps, plan.batch_size, device_name(device), gpus)
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The command line that training scripts share: slices, seed, threads, interval of saving and output."""
-    parser = argparse.ArgumentParser(description=description)
+    """The command line that training scripts share: slices, seed, threads, GPUs, when to save, output."""
+    parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--gpus", type=int, default=1, help="of this node, among which each batch is shared")
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,

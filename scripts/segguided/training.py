@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from segguided import ranks
 from segguided.attempts import Attempts
 from segguided.checkpoint import Checkpoint, Stateful
 from segguided.config.models import Length
@@ -33,7 +34,11 @@ class Learner(Stateful, Protocol):
     """A network with its losses and optimisers: all the loop needs to know of a model."""
 
     def update(self, x_B: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of gradient descent on uint8 images (or what stands for them) and masks; the losses."""
+        """One step of gradient descent on uint8 images (or what stands for them) and masks; the losses.
+
+        Of processes that train together each gets the whole batch and draws for the whole of it, so that
+        their number changes no draw; `Descent.descend` then gives each its share.
+        """
 
     def after_epoch(self) -> Record:
         """Called at the end of each epoch (and of training); what it measured joins the history."""
@@ -143,6 +148,7 @@ def train(
     and Interrupted, its checkpoint saved, after Ctrl-C, SIGTERM or SIGUSR1.
     """
     progress = Progress(**checkpoint.load(learner))
+    assert progress.step == ranks.highest(progress.step)
     if progress.step == plan.steps:  # stopped after its last step
         yield progress
     generator = torch.Generator(batches.device)
@@ -172,14 +178,22 @@ def fit(
 ) -> Cost:
     """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv.
 
-    `attempts`, where given, is told of every step.
+    `attempts`, where given, is told of every step. Raises ValueError where more processes train together than
+    a batch has slices.
     """
+    if plan.batch_size < ranks.count():
+        raise ValueError(
+            f"a batch of {plan.batch_size} slices cannot be shared by {ranks.count()} GPUs; "
+            f"ask for at most {plan.batch_size}"
+        )
     checkpoint.listen()
     LOG.info(
         "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
     )
     epochs = 0
-    with tqdm(total=plan.steps, desc="training", unit="step", disable=None) as bar:
+    with tqdm(
+        total=plan.steps, desc="training", unit="step", disable=None if ranks.is_first() else True
+    ) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
             if attempts:
@@ -189,19 +203,20 @@ def fit(
                 LOG.info(
                     "%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items())
                 )
-    write_table(history, progress.history)
+    if ranks.is_first():
+        write_table(history, progress.history)
     return Cost(plan.steps, plan.steps * plan.batch_size, plan.steps * (progress.flops or 0))
 
 
 def _update(
     learner: Learner, batch: tuple[Tensor, Tensor], generator: torch.Generator, progress: Progress
 ) -> dict[str, Tensor]:
-    """One step; the operations of a run's first step, and of it in every run, are counted."""
+    """One step; all processes' operations of a run's first step, and of it in every run, are counted."""
     if progress.flops is not None:
         return learner.update(*batch, generator)
     with FlopCounterMode(display=False) as counter:
         losses = learner.update(*batch, generator)
-    progress.flops = counter.get_total_flops()
+    progress.flops = ranks.total(counter.get_total_flops())
     return losses
 
 

@@ -5,6 +5,7 @@ Shape letters: S slices, H height, W width.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +30,12 @@ def in_classes_of(slices: SliceSet, classes: Sequence[str], target_classes: Sequ
 
 def _holds(slices: SliceSet, value: int) -> bool:
     return any(bool((stack.masks_SHW == value).any()) for stack in slices.stacks)
+
+
+def files_of(paths: Sequence[Path], slices: Sequence[Path]) -> list[Path]:
+    """Those slice files of another dataset that hold the patients of `slices`."""
+    patients = {path.stem for path in slices}
+    return [path for path in paths if path.stem in patients]
 
 
 def shared(slices: SliceSet, others: SliceSet) -> tuple[np.ndarray, np.ndarray]:

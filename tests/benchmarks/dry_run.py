@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from miniature import copy_repository
+from miniature import MINIATURE, copy_repository
 
 PROGRAM = """
 import cProfile, pstats, sys
@@ -26,16 +26,17 @@ pstats.Stats(profile).sort_stats("cumtime").print_stats(60)
 
 
 def write_settings(repository, patients):
-    """So many breast patients in place of config.yaml's, of a hundred 70, 15 and 15 in the splits."""
+    """So many phantoms in place of config.yaml's patients; of a hundred 70, 15 and 15 in the splits."""
     names = "".join(f"patient_{i:06}\n" for i in range(patients))
     (repository / "workflow/manifests/many.tsv").write_text(f"patient\n{names}")
     part = max(1, patients * 15 // 100)
-    dataset = {
+    dataset = yaml.safe_load((repository / MINIATURE).read_text())["datasets"]["breast-phantom"] | {
+        "image_size": 256,
         "manifest": "workflow/manifests/many.tsv",
         "split": {"seed": 0, "held_out": part, "test": part},
     }
     path = repository / "many.yaml"
-    path.write_text(yaml.safe_dump({"datasets": {"breast-phantom": dataset}}))
+    path.write_text(yaml.safe_dump({"grid": {"datasets": ["many"]}, "datasets": {"many": dataset}}))
     return path
 
 

@@ -203,8 +203,15 @@ def test_a_part_of_another_version_is_replaced_by_the_whole(tmp_path: Path, mirr
     assert not part.exists()
 
 
-def test_a_page_in_place_of_the_file_is_refused(tmp_path: Path, mirror: Server) -> None:
-    mirror.files["/ct-org/volumes/volume-0.nii.gz"] = b"<html>log in</html>"
+@pytest.mark.parametrize("harm", ["page", "truncated", "without its last byte"])
+def test_an_object_that_is_not_whole_on_the_server_is_refused(
+    tmp_path: Path, mirror: Server, harm: str
+) -> None:
+    """Of a file with no checksum in the patient table; nothing is recorded or kept."""
+    name = "/ct-org/volumes/volume-0.nii.gz"
+    whole = mirror.files[name]
+    shorter = {"truncated": whole[:-300], "without its last byte": whole[:-1]}
+    mirror.files[name] = shorter.get(harm, b"<html>log in</html>")
     assert "truncated or damaged" in refusal(ValueError, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
 

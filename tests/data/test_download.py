@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopback import Server, serving
+from loopback import Server, deaf, serving
 from segguided.data import download as module
 from segguided.data.download import download
 
@@ -96,7 +96,7 @@ def test_a_server_that_stays_broken_is_given_up_and_what_came_stays(server: Serv
 
 def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -> None:
     """The time limits sum up to less; here with short ones, against a closed port and a silent server."""
-    assert module.PATIENCE_S + 4 + sum(module.TIMEOUT_S) < 30
+    assert module.PATIENCE_S + max(module.PAUSES_S) + sum(module.TIMEOUT_S) < 30
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TIMEOUT_S", (0.2, 0.2))
         patch.setattr(module, "PATIENCE_S", 0.5)
@@ -109,6 +109,23 @@ def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -
         message = refusal(f"https://127.0.0.1:{port}/a.gz", tmp_path / "part")
         assert message == "the server cannot be reached, and again when tried anew"
         assert time.monotonic() - started < 4
+
+
+def test_a_name_with_many_addresses_is_given_up_within_30_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is tried before the time is looked at."""
+    assert 12 * module.TIMEOUT_S[0] < 30
+    assert module.PATIENCE_S + max(module.PAUSES_S) + 4 * module.TIMEOUT_S[0] < 30
+    monkeypatch.setattr(module, "TIMEOUT_S", (0.1, 0.4))
+    monkeypatch.setattr(module, "PATIENCE_S", 0.45)
+    original = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: original(*args, **kwargs) * 12)
+    with deaf() as port:
+        started = time.monotonic()
+        message = refusal(f"https://127.0.0.1:{port}/a.gz", tmp_path / "part")
+    assert message == "the server does not answer in time, and again when tried anew"
+    assert 1.1 < time.monotonic() - started < 2
 
 
 def test_a_file_that_changed_meanwhile_is_taken_anew(server: Server, tmp_path: Path) -> None:

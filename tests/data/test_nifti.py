@@ -1,6 +1,7 @@
 """NIfTI files of any axis order come back in LPS; labels are exact whole numbers or an error."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import fixtures_volumes as fv
-from segguided.data.nifti import read_image, read_labels
+from segguided.data.nifti import check_complete, read_image, read_labels
 
 
 def refusal(path: Path, read: object = read_image) -> str:
@@ -109,6 +110,34 @@ def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
     assert "truncated or damaged" in refusal(path)
 
 
+@pytest.mark.parametrize("read", [read_image, read_labels, check_complete])
+def test_the_checksum_at_the_end_is_compared(tmp_path: Path, read: object) -> None:
+    """Also where more than the voxels comes before it."""
+    path = fv.write_nifti(tmp_path / "volume.nii.gz", label_truth())
+    data = gzip.compress(gzip.decompress(path.read_bytes()) + bytes(3_000_000))
+    path.write_bytes(data)
+    read(path)  # type: ignore[operator]
+    path.write_bytes(data[:-8] + bytes([data[-8] ^ 1]) + data[-7:])
+    assert "truncated or damaged" in refusal(path, read)
+
+
+def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
+    data = bytearray(gzip.decompress(fv.write_nifti(tmp_path / "v.nii.gz", fv.truth()).read_bytes()))
+    data[42:48] = np.array([32000] * 3, "<i2").tobytes()
+    (tmp_path / "v.nii.gz").write_bytes(gzip.compress(data))
+    assert "truncated or damaged" in refusal(tmp_path / "v.nii.gz")
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_voxels_begin_where_the_header_says(tmp_path: Path, ending: str) -> None:
+    data = bytearray(fv.write_nifti(tmp_path / "v.nii", fv.truth()).read_bytes())
+    data[108:112] = np.array([384], "<f4").tobytes()
+    data[352:352] = bytes(32)
+    path = tmp_path / f"v{ending}"
+    path.write_bytes(gzip.compress(data) if ending == ".nii.gz" else data)
+    np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 900, (540).to_bytes(4, "little") + b"x" * 900])
 def test_a_gzip_of_something_else(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "volume.nii.gz").write_bytes(gzip.compress(content))
@@ -131,11 +160,53 @@ def test_both_versions_in_either_byte_order(tmp_path: Path, kind: Any, order: st
         np.testing.assert_array_equal(array_zyx.transpose(2, 1, 0), stored.array_ijk)
 
 
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("scale", [(1, 0), (0.1, 0), (1, -1024), (0.0123, 7)])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "i4", "f4", "f8"])
+def test_values_are_those_nibabel_reads(
+    tmp_path: Path, dtype: str, scale: tuple[float, float], ending: str
+) -> None:
+    """To the last bit, whatever the numbers are stored as; also where extensions follow the header."""
+    limits = np.iinfo(dtype) if dtype[0] in "iu" else np.finfo("f4")
+    values = np.random.default_rng(0).uniform(max(limits.min, -1e6), min(limits.max, 1e6), (5, 4, 3))
+    image = nib.Nifti1Image(values.astype(dtype), np.diag([-2.0, -2, 2, 1]))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"from the scanner"))
+    data = bytearray(image.to_bytes())
+    data[112:120] = np.array(scale, "<f4").tobytes()
+    path = tmp_path / f"v{ending}"
+    path.write_bytes(gzip.compress(data) if ending == ".nii.gz" else data)
+    expected_xyz = nib.load(path).get_fdata(dtype=np.float32)
+    array_zyx = read_image(path).array_zyx
+    assert array_zyx.dtype == (
+        np.int16 if dtype[0] == "i" and dtype != "i4" and scale == (1, 0) else np.float32
+    )
+    np.testing.assert_array_equal(array_zyx.transpose(2, 1, 0), expected_xyz)
+
+
+@pytest.mark.parametrize("code", ["RAS", "LPS"])
+@pytest.mark.parametrize("slope", [1, 0.5])
+def test_a_volume_is_held_once(tmp_path: Path, code: str, slope: float) -> None:
+    """Also where it has to be turned; beyond it, what a slice and the unzipping need."""
+    array = np.random.default_rng(0).integers(0, 250, (256, 256, 30)).astype(np.int16)
+    stored = fv.stored_along(fv.Stored(array, fv.truth().affine), code)
+    for read, path in (
+        (read_image, fv.write_nifti(tmp_path / "image.nii.gz", stored)),
+        (read_labels, fv.write_nifti(tmp_path / "labels.nii.gz", stored, slope=slope)),
+    ):
+        tracemalloc.start()
+        held = read(path).array_zyx
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < array.nbytes + (0 if held.dtype == np.int16 else held.nbytes) + 3e6
+
+
 def test_missing_file_and_wrong_kind(tmp_path: Path) -> None:
     assert "there is none" in refusal(tmp_path / "volume-7.nii.gz")
     colour = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     nib.Nifti1Image(colour, np.diag([2, 2, 2, 1])).to_filename(tmp_path / "colour.nii")
-    assert "grey values" in refusal(tmp_path / "colour.nii")
+    assert "grey values, got [('R', 'u1')" in refusal(tmp_path / "colour.nii")
+    nib.MGHImage(np.zeros((2, 2, 2), np.float32), np.eye(4)).to_filename(tmp_path / "brain.mgz")
+    assert "grey values, got another format; convert it" in refusal(tmp_path / "brain.mgz")
 
 
 def test_singular_affine(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Packages arrive with the right checksum or not at all, and only plain files come out of them."""
 
 import io
+import re
 import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
+from segguided.data import packages
 from segguided.data.packages import fetch_package, read_member
 from segguided.files import sha256_of
 
@@ -128,6 +130,24 @@ def test_refuses_what_is_no_plain_file(kind: bytes, tmp_path: Path) -> None:
         tar.addfile(info)
     with pytest.raises(ValueError, match="plain file"):
         read_member(archive, "link", tmp_path / "out")
+
+
+def test_a_link_that_lies_in_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "data").symlink_to(tmp_path)
+    archive = make_tar(tmp_path / "a.tar.gz", **{"data/scan.txt": b"1 2 3"})
+    with pytest.raises(ValueError, match="outside the destination"):
+        read_member(archive, "data/scan.txt", tmp_path / "out")
+    assert not (tmp_path / "scan.txt").exists()
+
+
+def test_archives_are_unpacked_here_only() -> None:
+    """Of zip files nothing is unpacked: slices are read where they lie in the .npz."""
+    unpacks = re.compile(r"\.extract(all)?\(|unpack_archive\(")
+    scripts = Path(packages.__file__).parents[2]
+    assert [path for path in scripts.rglob("*.py") if unpacks.search(path.read_text())] == [
+        Path(packages.__file__)
+    ]
 
 
 def test_a_missing_member_names_archive_and_member(tmp_path: Path) -> None:

@@ -58,15 +58,12 @@ def test_kl_divergence_equals_torchs():
     assert torch.allclose(autoencoder.kl_divergence(torch.cat([mean, logvar], 1)), expected)
 
 
-def test_posterior_samples_have_its_moments_and_follow_the_generator():
+def test_posterior_samples_have_its_moments():
     moments = torch.cat([torch.full((1, 1, 64, 64), 3.0), torch.full((1, 1, 64, 64), -2.0)], 1)
-    first, again, other = (
-        autoencoder.sample_posterior(moments, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert abs(float(first.mean()) - 3) < 0.03
-    assert abs(float(first.std()) - torch.tensor(-1.0).exp()) < 0.03
+    noise = torch.randn((1, 1, 64, 64), generator=torch.Generator().manual_seed(0))
+    sampled = autoencoder.sample_posterior(moments, noise)
+    assert abs(float(sampled.mean()) - 3) < 0.03
+    assert abs(float(sampled.std()) - torch.tensor(-1.0).exp()) < 0.03
 
 
 def test_overfits_a_few_images():

@@ -137,7 +137,8 @@ def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
         assert torch.allclose(moments_B2CHW, direct, atol=1e-5)
         assert np.array_equal(masks_BHW.numpy(), data.masks[[7, 2]])
         every_B2CHW, _ = batches(np.arange(12).repeat(200))
-        latents = sample_posterior(every_B2CHW, torch.Generator().manual_seed(0))
+        noise = torch.randn(every_B2CHW.chunk(2, 1)[0].shape, generator=torch.Generator().manual_seed(0))
+        latents = sample_posterior(every_B2CHW, noise)
         assert abs(float((latents * batches.scaling_factor()).std()) - 1) < 0.01
     assert not path.exists()
     with pytest.raises(RuntimeError), encoded(vae, data, path, CPU):
@@ -151,11 +152,24 @@ def test_the_gradient_of_parts_is_that_of_the_batch(part_size):
         torch.manual_seed(0)
         network, x_BD = torch.nn.Linear(3, 1), torch.randn(4, 3)
         descent = Descent.of(network, training(learning_rate=0.1), 9)
-        losses = descent.descend_in_parts(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
+        losses = descent.descend(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
         return network.weight, losses["loss"]
 
     for one, other in zip(fitted(part_size), fitted(None), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_the_size_of_parts_changes_no_draw():
+    """A batch's noise is drawn for the whole of it: memory alone decides the size of its parts."""
+    moments_B2CHW, masks_BHW = torch.randn(4, 4, 8, 8), torch.zeros(4, 16, 16, dtype=torch.uint8)
+
+    def loss_of(part_size):
+        _, denoiser, _ = networks()
+        chosen = latent_settings().model_copy(update={"part_size": part_size})
+        learner = LatentLearner(denoiser, denoiser.unet, PROCESS, chosen, 0.7, 9, CPU)
+        return learner.update(moments_B2CHW, masks_BHW, torch.Generator().manual_seed(0))["loss"]
+
+    assert torch.allclose(loss_of(None), loss_of(1), rtol=1e-5)
 
 
 def latent_learner(steps):

@@ -46,6 +46,14 @@ def evidence(message="", status=1, log="", around="", again=False):
             "time was up, saved at step 44",
         ),
         (
+            {
+                "status": 75,
+                "log": "the job's time is nearly over: saved after step 44 in resume.pt; the same",
+            },
+            "time",
+            "time was up, saved at step 44",
+        ),
+        (
             {"status": 75, "log": "SIGTERM: saved after step 44 in resume.pt; the same command resumes"},
             "cancelled",
             "stopped (SIGTERM), saved at step 44",

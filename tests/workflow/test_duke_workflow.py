@@ -102,7 +102,7 @@ def test_the_authors_halves_fetch_and_slice_nothing_again(fetched: tuple[Path, S
     config = settings(repository, stand_in.endpoint, "theirs.tsv")
     result = snakemake(repository, "-n", TARGET, "--configfile", config)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert set(jobs_of(result)) <= {"split_dataset"}
+    assert jobs_of(result) == {"list_split": 2, "split_dataset": 1}
 
 
 def test_another_server_reruns_nothing(fetched: tuple[Path, StandIn]) -> None:
@@ -130,11 +130,13 @@ def test_without_a_network_one_sentence_says_what_could_not_be_reached(
 
 def test_as_shipped_it_asks_for_the_masks_before_it_downloads_anything(tmp_path: Path) -> None:
     repository = copy_repository(tmp_path)
-    target = "results/slices/breast-mri/Breast_MRI_002.npz"
-    result = snakemake(repository, target, "--config", "grid={datasets: [breast-mri]}")
+    target = "results/data/breast-mri/overview.png"
+    nowhere = 'datasets={breast-mri: {source: {endpoint: "http://127.0.0.1:9"}}}'
+    result = snakemake(repository, target, "--config", nowhere)
     assert result.returncode == 1
     output = result.stdout + result.stderr
     assert "error: data/duke-masks: expected the folder of the masks, but there is none; download" in output
+    assert "; besides, http://127.0.0.1:9 cannot be reached; run the same command again with" in output
     assert not (repository / "results/raw/breast-mri/images").exists()
 
 

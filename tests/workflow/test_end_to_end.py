@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -123,7 +124,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 65
+    assert len(logs) == 69
 
 
 def test_metrics_are_flat_records(finished):
@@ -146,6 +147,50 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     names += [f"runs/breast-phantom/{model}/seed0/{file}" for model in MODELS for file in files]
     for name in names:
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
+
+
+def test_sets_drawn_in_shards_are_the_same_bytes(finished, tmp_path):
+    """Three shards, of which some are empty, for each kind of model; only what is drawn and gathered runs."""
+    again = shutil.copytree(finished, tmp_path / "again")
+    folders = [
+        f"results/generated/breast-phantom/{model}/seed0" for model in ("controlnet", "spade", "segguided")
+    ]
+    for folder in folders:
+        shutil.rmtree(again / folder)
+    sharded = ("--configfile", MINIATURE, "--set-scatter", "generation=3")
+    result = snakemake(again, *(f"{folder}/test.npz" for folder in folders), *sharded, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    draws = {f"generate_{kind}": 3 for kind in ("controlnet", "spade", "diffusion")}
+    assert jobs_of(result) == {**draws, "gather_images": 3}
+    for folder in folders:
+        assert sorted(path.name for path in (again / folder).rglob("*.npz")) == ["held-out.npz", "test.npz"]
+        for name in ("held-out.npz", "test.npz"):
+            assert (again / folder / name).read_bytes() == (finished / folder / name).read_bytes()
+    assert not jobs_of(snakemake(again, "-n", *(f"{folder}/test.npz" for folder in folders), *sharded))
+
+
+def test_another_number_of_shards_draws_again_and_retrains_no_generative_model(finished):
+    sharded = ("--set-scatter", "generation=3")
+    assert reruns(finished, *sharded) == GENERATION | FIGURES | {"gather_images"}
+    assert reruns(finished, *sharded, "--rerun-triggers", "mtime") == set()
+
+
+def test_a_training_on_two_gpus_is_that_of_one(finished, tmp_path):
+    """Here two processes on the CPU. The number is no parameter: it retrains nothing."""
+    again = shutil.copytree(finished, tmp_path / "again")
+    run = "results/runs/breast-phantom/segguided/seed0"
+    two = ("--configfile", MINIATURE, "--set-resources", "train_diffusion:gpu=2")
+    assert not jobs_of(snakemake(again, "-n", "all", *two))
+    shutil.rmtree(again / run)
+    result = snakemake(again, f"{run}/history.csv", *two, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    log = (again / "logs/train_diffusion/breast-phantom/segguided/seed0.log").read_text()
+    assert "2 processes share each batch" in log
+    assert (again / run / "config.json").read_bytes() == (finished / run / "config.json").read_bytes()
+    losses = [
+        [float(row["loss"]) for row in rows(place / run / "history.csv")] for place in (again, finished)
+    ]
+    assert np.allclose(*losses, rtol=0.01), "in the precision that the machine has, which may be bf16"
 
 
 def test_failing_job_shows_its_one_sentence(finished, tmp_path):
@@ -243,6 +288,14 @@ def test_changed_colour_draws_figures_alone(finished):
             GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES,
         ),
         ("config/workflow.py", set()),
+        ("../list_split.py", set()),
+        (
+            "data/splits.py",
+            {"train_segmenter", "evaluate_model", "draw_figure4", "split_dataset", "write_datacard"}
+            | {"draw_overview"}
+            | MEASURED
+            | TABLES,
+        ),
         ("config/evaluation.py", {"evaluate_model"} | TABLES),
     ],
 )
@@ -263,6 +316,30 @@ def test_changed_title_draws_and_writes_but_trains_nothing(finished):
     assert reruns(finished, "--config", changed) == TABLES | {
         "draw_figure2", "draw_figure3", "draw_figure5", "draw_showcase",
     }  # fmt: skip
+
+
+def test_added_column_of_the_patient_table_is_described_alone(finished):
+    """Drawn splits and rows stay what they are, so nothing is prepared, listed or trained again."""
+    path = finished / "workflow/manifests/miniature.tsv"
+    text = path.read_text()
+    path.write_text(text.replace("\n", "\tseen\n"))
+    try:
+        assert reruns(finished) == {"write_datacard"}
+    finally:
+        path.write_text(text)
+
+
+def test_other_halves_of_the_test_patients_retrain_segmenters_alone(finished):
+    measured = {"train_segmenter", "evaluate_model", "draw_figure4", "split_dataset", "write_datacard"}
+    assert reruns(finished, "--config", "evaluation={halves_seed: 1}") == measured | MEASURED | TABLES
+
+
+def test_other_patients_are_listed_and_trained_on_anew(finished):
+    """Held-out and test patients change places: no generative model is trained again."""
+    changed = "datasets={breast-phantom: {split: {seed: 1, held_out: 1, test: 2}}}"
+    found = reruns(finished, "--config", changed)
+    assert {"list_split", "train_diffusion", "split_dataset"} <= found
+    assert "prepare_patient" not in found
 
 
 def test_edited_training_loop_retrains(finished):

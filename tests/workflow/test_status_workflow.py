@@ -114,7 +114,7 @@ def test_killed_and_interrupted_runs_go_on_by_the_commands_that_status_prints(re
     assert (view.state.kind, view.done, view.total) == ("finished", 1, 1)
     attempts = read_attempts((repository / TRAINING).with_name("attempts.json"))
     assert [one.state for one in attempts] == ["interrupted", "interrupted", "finished"]
-    assert [one.signal for one in attempts] == ["SIGTERM", "SIGINT", None]
+    assert [one.stopped_by for one in attempts] == ["SIGTERM", "SIGINT", None]
     assert attempts[2].first_step == attempts[1].step >= attempts[1].first_step == attempts[0].step > 0
     (hours,) = [one for one in view.hours if one.rule == "train_diffusion"]
     assert (hours.attempts, hours.gpu) == (3, 0) or attempts[0].gpus

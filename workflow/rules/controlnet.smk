@@ -5,8 +5,8 @@
 rule train_autoencoder:
     input:
         script="scripts/train_autoencoder.py",
-        library=library("train_autoencoder"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
@@ -22,23 +22,25 @@ rule train_autoencoder:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_autoencoder"),
         stage=autoencoder_stage_json,
     message:
         "Training the autoencoder of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --stage {params.stage:q}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_latent_diffusion:
     input:
         script="scripts/train_latent_diffusion.py",
-        library=library("train_latent_diffusion"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
         autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
         autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
     output:
@@ -56,24 +58,25 @@ rule train_latent_diffusion:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="48h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_latent_diffusion"),
         stage=latent_stage_json,
     message:
         "Training the UNet of {wildcards.model} on latents of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --autoencoder {input.autoencoder:q}"
-        " --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
+        " --stage {params.stage:q} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_controlnet:
     input:
         script="scripts/train_controlnet.py",
-        library=library("train_controlnet"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
         autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
         autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
         latent="<results>/runs/{dataset}/{model}/seed{seed}/latent/model.safetensors",
@@ -93,35 +96,38 @@ rule train_controlnet:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="48h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_controlnet"),
         control=control_json,
         classes=count_classes,
     message:
         "Training the ControlNet of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --autoencoder {input.autoencoder:q}"
+        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
         " --latent {input.latent:q} --control {params.control:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule generate_controlnet:
     input:
         script="scripts/generate_controlnet.py",
-        library=library("generate_controlnet"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         held_out=held_out_slices,
+        held_out_list="<results>/data/{dataset}/held-out.txt",
     output:
-        test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
-        held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+        test=drawn("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
+        held_out=drawn("<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"),
     log:
-        "<logs>/generate_controlnet/{dataset}/{model}/seed{seed}.log",
+        of_shard("<logs>/generate_controlnet/{dataset}/{model}/seed{seed}.log"),
     benchmark:
-        "<benchmarks>/generate_controlnet/{dataset}/{model}/seed{seed}.tsv"
+        of_shard("<benchmarks>/generate_controlnet/{dataset}/{model}/seed{seed}.tsv")
     wildcard_constraints:
         model=models_of("controlnet"),
     conda:
@@ -129,14 +135,16 @@ rule generate_controlnet:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=32000,
-        runtime="8h",
+        mem_mb=growing(32000),
+        runtime=growing(480),
     params:
+        library=library("generate_controlnet"),
         sampling=CONFIG.sampling.to_json(),
+        shard=shard_argument,
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q}"
-        " --slices {input.test:q} --output {output.test:q}"
-        " --slices {input.held_out:q} --output {output.held_out:q}"
+        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard}"
+        " --slices @{input.test_list:q} --output {output.test:q}"
+        " --slices @{input.held_out_list:q} --output {output.held_out:q}"
         " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"

@@ -5,13 +5,11 @@ localrules:
     fetch_package,
     fetch_series,
     fetch_volume,
-    split_dataset,
 
 
 rule fetch_package:
     input:
         script="scripts/fetch_package.py",
-        library=library("fetch_package"),
     output:
         "<results>/downloads/{package}.tar.gz",
     log:
@@ -22,9 +20,10 @@ rule fetch_package:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
+        library=library("fetch_package"),
         sha256=lookup_sha256,
     message:
         "Downloading the source package {wildcards.package}"
@@ -36,7 +35,6 @@ rule fetch_package:
 rule fetch_series:
     input:
         script="scripts/fetch_series.py",
-        library=library("fetch_series"),
     output:
         "<results>/raw/{dataset}/receipts/{patient}.json",
     log:
@@ -49,11 +47,12 @@ rule fetch_series:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="2h",
+        mem_mb=growing(2000),
+        runtime=growing(120),
         download=1,  # at a time: as many as workflow/profiles/default allows
         endpoint=endpoint,  # no parameter: a series is the same from any server, so that another reruns nothing
     params:
+        library=library("fetch_series"),
         row=source_row,
         folder=mask_folder,
         masks=mask_files,
@@ -68,7 +67,6 @@ rule fetch_series:
 rule fetch_volume:
     input:
         script="scripts/fetch_volume.py",
-        library=library("fetch_volume"),
         local=local_volumes,
     output:
         "<results>/raw/{dataset}/receipts/{patient}.json",
@@ -82,11 +80,12 @@ rule fetch_volume:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="150m",
+        mem_mb=growing(500),
+        runtime=growing(150),
         download=1,  # at a time: as many as workflow/profiles/default allows
     params:
-        row=manifest_row,
+        library=library("fetch_volume"),
+        row=source_row,
         settings=source_json,
     message:
         "Fetching {wildcards.patient} of {wildcards.dataset}"
@@ -98,7 +97,6 @@ rule fetch_volume:
 rule write_phantom:
     input:
         script="scripts/write_phantom.py",
-        library=library("write_phantom"),
     output:
         "<results>/raw/{dataset}/receipts/{patient}.json",
     log:
@@ -111,9 +109,11 @@ rule write_phantom:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(3),
+        in_turn=in_turn,
     params:
+        library=library("write_phantom"),
         settings=source_json,
     message:
         "Writing the digital phantom {wildcards.patient} as DICOM"
@@ -125,7 +125,6 @@ rule write_phantom:
 rule prepare_patient:
     input:
         script="scripts/prepare_patient.py",
-        library=library("prepare_patient"),
         raw=raw_files,
     output:
         "<results>/slices/{dataset}/{patient}.npz",
@@ -137,39 +136,15 @@ rule prepare_patient:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        mem_mb=growing(4000),
+        runtime=growing(3),
+        in_turn=in_turn,
     params:
+        library=library("prepare_patient"),
         preparation=preparation_json,
-        row=manifest_row,
+        row=source_row,
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:
         "python {input.script} --row {params.row:q} --preparation {params.preparation:q}"
         " --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"
-
-
-rule split_dataset:
-    input:
-        script="scripts/split_dataset.py",
-        library=library("split_dataset"),
-        slices=all_slices,
-    output:
-        "<results>/data/{dataset}/splits.csv",
-    log:
-        "<logs>/split_dataset/{dataset}.log",
-    benchmark:
-        "<benchmarks>/split_dataset/{dataset}.tsv"
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime="30m",
-    params:
-        splits=splits_json,
-    message:
-        "Listing the splits of {wildcards.dataset}"
-    shell:
-        "python {input.script} --splits {params.splits:q} --slices {input.slices:q}"
-        " --output {output:q} > {log:q} 2>&1"

@@ -4,7 +4,6 @@
 rule draw_overview:
     input:
         script="scripts/draw_overview.py",
-        library=library("draw_overview"),
         slices=overview_slices,
     output:
         reported(
@@ -20,9 +19,10 @@ rule draw_overview:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
+        library=library("draw_overview"),
         dataset=overview_json,
     message:
         "Drawing mask outlines on the patients of {wildcards.dataset}"
@@ -34,7 +34,6 @@ rule draw_overview:
 rule write_datacard:
     input:
         script="scripts/write_datacard.py",
-        library=library("write_datacard"),
         manifest=patient_table,
         splits="<results>/data/{dataset}/splits.csv",
         slices=all_slices,
@@ -51,9 +50,10 @@ rule write_datacard:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
+        library=library("write_datacard"),
         card=card_json,
         folder=slices_folder,
     message:

@@ -9,11 +9,12 @@ localrules:
 rule evaluate_model:
     input:
         script="scripts/evaluate_model.py",
-        library=library("evaluate_model"),
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         generated=generated_test,
         run=run_description,
         held_out=reference_slices,
+        held_out_list=reference_list,
         evaluator="<results>/segmenters/{dataset}/real/seed{seed}/model.safetensors",
         evaluator_config="<results>/segmenters/{dataset}/real/seed{seed}/config.json",
         trained_on="<results>/segmenters/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -29,28 +30,27 @@ rule evaluate_model:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="2h",
+        mem_mb=growing(16000),
+        runtime=growing(120),
     params:
+        library=library("evaluate_model"),
         generated=generated_argument,
         run=run_argument,
-        held_out=held_out_argument,
+        held_out=reference_argument,
         evaluation=evaluation_json,
         classes=class_names,
-        halves=halves_json,
     message:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --test {input.test:q} {params.generated} {params.run} {params.held_out} --evaluator {input.evaluator:q}"
-        " --trained-on {input.trained_on:q} --halves {params.halves:q} --classes {params.classes:q}"
+        " --test @{input.test_list:q} {params.generated} {params.run} {params.held_out} --evaluator {input.evaluator:q}"
+        " --trained-on {input.trained_on:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule make_table:
     input:
         script="scripts/make_table.py",
-        library=library("make_table"),
         records=metrics_records,
         paper="workflow/paper_values.tsv",
     output:
@@ -64,9 +64,10 @@ rule make_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        library=library("make_table"),
         settings=table_settings_json(),
     message:
         "Writing table {wildcards.table}"
@@ -78,7 +79,6 @@ rule make_table:
 rule draw_table:
     input:
         script="scripts/draw_table.py",
-        library=library("draw_table"),
         csv="<results>/table{table}.csv",
     output:
         png=reported("table{table}.png", "table", "as printed"),
@@ -91,8 +91,10 @@ rule draw_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        library=library("draw_table"),
     message:
         "Typesetting table {wildcards.table}"
     shell:

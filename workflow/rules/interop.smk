@@ -9,7 +9,6 @@ localrules:
 rule import_model:
     input:
         script="scripts/import_model.py",
-        library=library("import_model"),
         folder=imported_folder,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -25,9 +24,10 @@ rule import_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime="10m",
+        mem_mb=growing(8000),
+        runtime=growing(10),
     params:
+        library=library("import_model"),
         model=model_json,
         classes=count_classes,
         image_size=image_size,
@@ -42,7 +42,6 @@ rule import_model:
 rule export_model:
     input:
         script="scripts/export_model.py",
-        library=library("export_model"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
     output:
@@ -58,9 +57,10 @@ rule export_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime="10m",
+        mem_mb=growing(8000),
+        runtime=growing(10),
     params:
+        library=library("export_model"),
         timestep_spacing=CONFIG.sampling.timestep_spacing,
     message:
         "Exporting {wildcards.model} of {wildcards.dataset}, seed {wildcards.seed}, for plain diffusers"
@@ -72,10 +72,12 @@ rule export_model:
 rule export_layout:
     input:
         script="scripts/export_layout.py",
-        library=library("export_layout"),
         train=exported_training_slices,
+        train_list=exported_training_list,
         held_out=held_out_slices,
+        held_out_list="<results>/data/{dataset}/held-out.txt",
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         generated=exported_images,
     output:
         "<results>/exports/{dataset}/{model}/seed{seed}/layout/receipt.tsv",
@@ -87,12 +89,14 @@ rule export_layout:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="2h",
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
+        library=library("export_layout"),
+        train=exported_training_argument,
         generated=exported_argument,
     message:
         "Writing the {wildcards.model} images of {wildcards.dataset} as PNG files"
     shell:
-        "python {input.script} --slices train {input.train:q} --slices held-out {input.held_out:q}"
-        " --slices test {input.test:q} {params.generated} --receipt {output:q} > {log:q} 2>&1"
+        "python {input.script} {params.train} --slices held-out @{input.held_out_list:q}"
+        " --slices test @{input.test_list:q} {params.generated} --receipt {output:q} > {log:q} 2>&1"

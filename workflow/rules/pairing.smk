@@ -4,10 +4,11 @@
 rule pair_images:
     input:
         script="scripts/pair_images.py",
-        library=library("pair_images"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         slices=unseen_slices,
+        held_out_list="<results>/data/{dataset}/held-out.txt",
+        test_list="<results>/data/{dataset}/test.txt",
     output:
         "<results>/applications/paired/{dataset}/{model}/seed{seed}.zip",
     log:
@@ -21,15 +22,16 @@ rule pair_images:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="8h",
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
+        library=library("pair_images"),
         sampling=CONFIG.sampling.to_json(),
         classes=class_names,
         kept=first_partial_mask,
     message:
         "Writing paired images of {wildcards.dataset} that share only {params.kept} with real ones"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.slices:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q} @{input.test_list:q}"
         " --sampling {params.sampling:q} --classes {params.classes:q} --kept {params.kept:q}"
         " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -4,10 +4,10 @@
 rule generate_partial:
     input:
         script="scripts/generate_partial.py",
-        library=library("generate_partial"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
     output:
         "<results>/partial/{dataset}/{model}/seed{seed}.npz",
     log:
@@ -21,9 +21,10 @@ rule generate_partial:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
+        library=library("generate_partial"),
         sampling=CONFIG.sampling.to_json(),
         classes=class_names,
         partial_masks=partial_masks_json,
@@ -31,7 +32,7 @@ rule generate_partial:
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.test:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
         " --sampling {params.sampling:q} --classes {params.classes:q}"
         " --partial-masks {params.partial_masks:q} {params.counts} --seed {wildcards.seed}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
@@ -40,8 +41,8 @@ rule generate_partial:
 rule measure_partial:
     input:
         script="scripts/measure_partial.py",
-        library=library("measure_partial"),
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         generated=partial_images,
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
@@ -56,26 +57,27 @@ rule measure_partial:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
+        library=library("measure_partial"),
         classes=class_names,
         models=CONFIG.partial_models,
     message:
         "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
     shell:
         "python {input.script} --dataset {wildcards.dataset} --models {params.models}"
-        " --generated {input.generated:q} --slices {input.test:q} --evaluator {input.evaluator:q}"
+        " --generated {input.generated:q} --slices @{input.test_list:q} --evaluator {input.evaluator:q}"
         " --classes {params.classes:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule generate_similar:
     input:
         script="scripts/generate_similar.py",
-        library=library("generate_similar"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
     output:
         "<results>/similarity/{dataset}/{model}/seed{seed}.npz",
     log:
@@ -89,9 +91,10 @@ rule generate_similar:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
+        library=library("generate_similar"),
         sampling=CONFIG.sampling.to_json(),
         similarity=similarity_json(),
         classes=class_names,
@@ -99,7 +102,7 @@ rule generate_similar:
     message:
         "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.test:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
         " --sampling {params.sampling:q} --similarity {params.similarity:q}"
         " --classes {params.classes:q} --kept {params.kept:q} --seed {wildcards.seed}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
@@ -108,8 +111,8 @@ rule generate_similar:
 rule measure_similarity:
     input:
         script="scripts/measure_similarity.py",
-        library=library("measure_similarity"),
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         generated=similar_images,
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
@@ -124,13 +127,14 @@ rule measure_similarity:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
+        library=library("measure_similarity"),
         classes=class_names,
     message:
         "Measuring the similarity of generated and real images of {wildcards.dataset} against λ"
     shell:
         "python {input.script} --dataset {wildcards.dataset} --generated {input.generated:q}"
-        " --slices {input.test:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
+        " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -4,10 +4,10 @@
 rule generate_rare:
     input:
         script="scripts/generate_rare.py",
-        library=library("generate_rare"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         held_out=held_out_slices,
+        held_out_list="<results>/data/{dataset}/held-out.txt",
     output:
         "<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
     log:
@@ -21,9 +21,10 @@ rule generate_rare:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
+        library=library("generate_rare"),
         sampling=CONFIG.sampling.to_json(),
         classes=class_names,
         rare_class=rare_class,
@@ -31,7 +32,7 @@ rule generate_rare:
     message:
         "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.held_out:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q}"
         " --sampling {params.sampling:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
         " --images {params.images} --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -39,10 +40,11 @@ rule generate_rare:
 rule train_augmented:
     input:
         script="scripts/train_augmented.py",
-        library=library("train_augmented"),
         slices=held_out_slices,
+        slices_list="<results>/data/{dataset}/held-out.txt",
         drawn="<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
     output:
         weights="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/model.safetensors",
         config="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/config.json",
@@ -56,26 +58,28 @@ rule train_augmented:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_augmented"),
         segmenter=CONFIG.segmenter.to_json(),
         classes=count_classes,
-        halves=halves_json,
+        halves_seed=halves_seed(),
     message:
         "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --drawn {input.drawn:q} --test {input.test:q}"
-        " --halves {params.halves:q} --segmenter {params.segmenter:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
+        " --halves-seed {params.halves_seed} --segmenter {params.segmenter:q} --classes {params.classes}"
+        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule measure_rare:
     input:
         script="scripts/measure_rare.py",
-        library=library("measure_rare"),
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
         without=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
         without_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
         augmented="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/model.safetensors",
@@ -91,16 +95,16 @@ rule measure_rare:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
-        halves=halves_json,
+        library=library("measure_rare"),
         classes=class_names,
         rare_class=rare_class,
         evaluation=evaluation_json,
     message:
         "Measuring what drawn rare cases add on {wildcards.dataset}"
     shell:
-        "python {input.script} --test {input.test:q} --without {input.without:q} --augmented {input.augmented:q}"
-        " --halves {params.halves:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        "python {input.script} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
+        " --classes {params.classes:q} --rare-class {params.rare_class:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -5,8 +5,8 @@
 rule train_diffusion:
     input:
         script="scripts/train_diffusion.py",
-        library=library("train_diffusion"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
@@ -22,25 +22,26 @@ rule train_diffusion:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_diffusion"),
         model=model_json,
         classes=count_classes,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --model {params.model:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_perceptual:
     input:
         script="scripts/train_perceptual.py",
-        library=library("train_perceptual"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
     output:
         weights="<results>/perceptual/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/perceptual/{dataset}/{model}/seed{seed}/config.json",
@@ -56,25 +57,26 @@ rule train_perceptual:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_perceptual"),
         segmenter=perceptual_segmenter_json,
         classes=count_classes,
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_spade:
     input:
         script="scripts/train_spade.py",
-        library=library("train_spade"),
         slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
         perceptual=perceptual_network,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -91,28 +93,30 @@ rule train_spade:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=32000,
+        mem_mb=growing(32000, most=2),
         runtime="24h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_spade"),
         model=model_json,
         perceptual=perceptual_argument,
         classes=count_classes,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} --model {params.model:q} {params.perceptual}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule train_segmenter:
     input:
         script="scripts/train_segmenter.py",
-        library=library("train_segmenter"),
         slices=held_out_slices,
+        slices_list="<results>/data/{dataset}/held-out.txt",
         generated=generated_held_out,
         test=test_slices,
+        test_list="<results>/data/{dataset}/test.txt",
     output:
         weights="<results>/segmenters/{dataset}/{train_set}/seed{seed}/model.safetensors",
         config="<results>/segmenters/{dataset}/{train_set}/seed{seed}/config.json",
@@ -126,18 +130,19 @@ rule train_segmenter:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=growing(16000, most=2),
         runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        library=library("train_segmenter"),
         generated=generated_argument,
         segmenter=CONFIG.segmenter.to_json(),
         classes=count_classes,
-        halves=halves_json,
+        halves_seed=halves_seed(),
     message:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
-        "timeout --foreground --signal=USR1 --kill-after=240 $(({resources.runtime} * 60 - 300))"
-        " python {input.script} --slices {input.slices:q} {params.generated}"
-        " --test {input.test:q} --halves {params.halves:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads}"
-        " --output {output.weights:q} > {log:q} 2>&1"
+        "python {input.script} --slices @{input.slices_list:q} {params.generated}"
+        " --test @{input.test_list:q} --halves-seed {params.halves_seed} --segmenter {params.segmenter:q}"
+        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

@@ -8,10 +8,10 @@ localrules:
 rule translate_masks:
     input:
         script="scripts/translate_masks.py",
-        library=library("translate_masks"),
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
     log:
@@ -25,16 +25,17 @@ rule translate_masks:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="4h",
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
+        library=library("translate_masks"),
         sampling=CONFIG.sampling.to_json(),
         mask_classes=mask_classes,
         classes=class_names,
     message:
         "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices {input.masks:q}"
+        "python {input.script} --weights {input.weights:q} --slices @{input.masks_list:q}"
         " --sampling {params.sampling:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -42,9 +43,10 @@ rule translate_masks:
 rule measure_translation:
     input:
         script="scripts/measure_translation.py",
-        library=library("measure_translation"),
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
+        own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
@@ -59,16 +61,17 @@ rule measure_translation:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=16000,
-        runtime="1h",
+        mem_mb=growing(16000),
+        runtime=growing(60),
     params:
+        library=library("measure_translation"),
         own=own_argument,
         mask_classes=mask_classes,
         classes=class_names,
     message:
         "Measuring {wildcards.dataset} images drawn from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --slices {input.masks:q} --generated {input.generated:q} {params.own}"
+        "python {input.script} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -76,9 +79,10 @@ rule measure_translation:
 rule draw_translation:
     input:
         script="scripts/draw_translation.py",
-        library=library("draw_translation"),
         masks=translated_slices,
+        masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
+        own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.png",
@@ -90,9 +94,10 @@ rule draw_translation:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
+        library=library("draw_translation"),
         source=translation_json,
         own=own_argument,
     message:

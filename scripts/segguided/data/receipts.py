@@ -18,11 +18,8 @@ def describe(files: Iterable[Path]) -> list[Entry]:
     ]
 
 
-def check_files(receipt: Path, part: str, folder: Path, contents: bool) -> None:
-    """Raise ValueError unless the files that `part` of the receipt lists lie in `folder` as they were.
-
-    Sizes are compared, and checksums where `contents` is wanted.
-    """
+def check_files(receipt: Path, part: str, folder: Path) -> None:
+    """Raise ValueError unless the files that `part` of the receipt lists lie in `folder`, byte for byte."""
     for entry in json.loads(receipt.read_text(encoding="utf-8"))[part]:
         path = folder / entry["file"]
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
@@ -31,7 +28,7 @@ def check_files(receipt: Path, part: str, folder: Path, contents: bool) -> None:
                 f"{path}: expected a file of {entry['bytes']} bytes, but it {now}; delete {receipt} and run "
                 "the same command again, which gets what is lacking"
             )
-        if contents and sha256_of(path) != entry["sha256"]:
+        if sha256_of(path) != entry["sha256"]:
             raise ValueError(
                 f"{path}: its content is not what {receipt} says; get the file again, or delete the receipt "
                 "to have it checked and read anew"

@@ -74,8 +74,8 @@ def _dicom_folders(
     if isinstance(source, PhantomSource):
         return images, mask_folder(folder, patient)
     masks = mask_folder(Path(source.masks), patient, OBTAIN)
-    receipts.check_files(raw[0], "images", images, contents=False)  # reading finds other damage
-    receipts.check_files(raw[0], "masks", masks, contents=True)
+    receipts.check_files(raw[0], "images", images)
+    receipts.check_files(raw[0], "masks", masks)
     return images, masks
 
 

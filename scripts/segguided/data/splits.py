@@ -1,6 +1,7 @@
 """Patient tables and patient-wise splits; plain Python, for the workflow reads them before anything runs."""
 
 import csv
+import hashlib
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -138,6 +139,11 @@ def _drawn(rows: Sequence[Row], counts: DrawnSplit) -> dict[str, list[str]]:
         "test": patients[held_out : held_out + test],
         "train": patients[held_out + test :],
     }
+
+
+def digest_of(patients: Sequence[str]) -> str:
+    """The SHA-256 of a list of patients: which, and in which order."""
+    return hashlib.sha256("\n".join(patients).encode()).hexdigest()
 
 
 def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:

@@ -61,7 +61,13 @@ def oriented(
     )
     array_xyz = nib.orientations.apply_orientation(array_ijk, turn)
     affine = LPS_FROM_RAS @ ras_affine @ nib.orientations.inv_ornt_aff(turn, array_ijk.shape)
-    return Volume(np.ascontiguousarray(array_xyz.transpose(2, 1, 0)), affine, dict(provenance or {}))
+    return Volume(_by_slices(array_xyz.transpose(2, 1, 0)), affine, dict(provenance or {}))
+
+
+def _by_slices(array_zyx: np.ndarray) -> np.ndarray:
+    """The array with each slice in one piece of memory: copied unless its axes are only flipped."""
+    steps = np.abs(array_zyx.strides)
+    return array_zyx if (steps[:-1] >= steps[1:]).all() else np.ascontiguousarray(array_zyx)
 
 
 def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:

@@ -67,10 +67,9 @@ def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor) -> Tensor:
     return autoencoder.decode(z_BCHW).sample.mean(1, keepdim=True)
 
 
-def sample_posterior(moments_B2CHW: Tensor, generator: torch.Generator) -> Tensor:
-    """z ~ q(z | x), shape (B, C, h, w), float32."""
+def sample_posterior(moments_B2CHW: Tensor, noise_BCHW: Tensor) -> Tensor:
+    """z ~ q(z | x), shape (B, C, h, w), float32, by standard normal noise of that shape."""
     mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
-    noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator, device=mean_BCHW.device)
     return mean_BCHW + (0.5 * logvar_BCHW.clamp(*LOGVAR)).exp() * noise_BCHW
 
 
@@ -95,15 +94,15 @@ class AutoencoderLearner(OneDescent):
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks play no part."""
 
-        def losses_of(part_BHW: Tensor) -> dict[str, Tensor]:
-            return self._losses(part_BHW, generator)
+        side, channels = downsampling(self.network), self.network.config["latent_channels"]
+        shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:]))
+        noise_BCHW = torch.randn(shape, generator=generator, device=images_BHW.device)
+        return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.part_size)
 
-        return self.descent.descend_in_parts(losses_of, [images_BHW], self.part_size)
-
-    def _losses(self, images_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def _losses(self, images_BHW: Tensor, noise_BCHW: Tensor) -> dict[str, Tensor]:
         x_B1HW = to_signal(images_BHW)
         with autocast(self.device, self.precision):
             moments_B2CHW = encode(self.network, x_B1HW)
-            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, generator))
+            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW))
         error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
         return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from segguided import ranks
 from segguided.config.models import Training
+from segguided.models.gradients import SharedGradients
 
 Factor = Callable[[int], float]  # of the learning rate, at a step
 
@@ -26,6 +29,7 @@ class Descent:
     ) -> None:
         self.network, self.optimizer, self.clip = network, optimizer, clip
         self.parameters = list(network.parameters())
+        self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
         self.ema = _averages(self.parameters, ema_decay) if ema_decay else None
 
@@ -41,31 +45,28 @@ class Descent:
         factor = warmup_cosine(training.warmup_steps, steps)
         return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay)
 
-    def descend(self, loss: Tensor) -> None:
-        """One step down the gradient of `loss`."""
-        loss.backward()
-        self.step()
-
-    def descend_in_parts(
+    def descend(
         self,
         losses_of: Callable[..., dict[str, Tensor]],
         batch: Sequence[Tensor],
-        part_size: int | None,
+        part_size: int | None = None,
     ) -> dict[str, Tensor]:
-        """One step down the gradient of the batch's mean `loss`, summed over parts that fit the device.
+        """One step down the gradient of the batch's mean `loss`, summed over processes and over parts.
 
-        `losses_of(*part)` gives means over a part; returned are those of the batch, detached. None: one part.
+        Each process takes its share of `batch`, in parts of at most `part_size` that fit its device (None:
+        one part). `losses_of(*part)` gives means over a part; returned are those of the batch, detached.
         """
-        size = len(batch[0])
+        size, own = len(batch[0]), [ranks.share(tensor) for tensor in batch]
+        parts = list(zip(*(tensor.split(part_size or size) for tensor in own), strict=True))
         means: dict[str, Tensor] = {}
-        for start in range(0, size, part_size or size):
-            part = [tensor[start : start + (part_size or size)] for tensor in batch]
+        for position, part in enumerate(parts, start=1):
             share = len(part[0]) / size
             losses = {name: value * share for name, value in losses_of(*part).items()}
-            losses["loss"].backward()
+            with self.gradients.adding() if position == len(parts) else nullcontext():
+                losses["loss"].backward()
             means = {name: value.detach() + means.get(name, 0) for name, value in losses.items()}
         self.step()
-        return means
+        return ranks.added_up(means)
 
     def step(self) -> None:
         """One step down the gradients that the parameters hold."""
@@ -93,6 +94,7 @@ class Descent:
         self.schedule.load_state_dict(state["schedule"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
+            self.ema.to(self.parameters[0].device)  # where the file was read, on the CPU, it would stay
 
     def averaged(self) -> nn.Module:
         """The network with its averaged weights in place of the last ones; call it once, after training."""

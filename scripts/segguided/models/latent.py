@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
-from segguided import diffusion
+from segguided import diffusion, ranks
 from segguided.config.controlnet import ControlTraining, LatentTraining, LatentUnetSize, Pretrained
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
@@ -112,26 +112,38 @@ def encoded(
 ) -> Iterator[LatentBatches]:
     """Encode every slice once into the scratch file `path`, memory-mapped; removed in the end.
 
-    A training step then never runs the autoencoder, and memory does not grow with the dataset.
+    A training step then never runs the autoencoder, and memory does not grow with the dataset. Processes that
+    train together share the work and the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _encode_all(autoencoder, Batches(slices, device), path)
+        if ranks.is_first():
+            _make_room(autoencoder, slices, path)
+        ranks.wait()
+        _encode_share(autoencoder, Batches(slices, device), path)
+        ranks.wait()
         yield LatentBatches(slices, np.load(path, mmap_mode="r"), device)
     finally:
-        path.unlink(missing_ok=True)
+        if ranks.is_first():
+            path.unlink(missing_ok=True)
+
+
+def _make_room(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None:
+    height, width = slices.stacks[0].images_SHW.shape[1:]
+    side = downsampling(autoencoder)
+    shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.lib.format.open_memmap(path, "w+", np.float32, shape)
 
 
 @torch.inference_mode()
-def _encode_all(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None:
-    height, width = images.slices.stacks[0].images_SHW.shape[1:]
-    side = downsampling(autoencoder)
-    shape = (len(images.slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
-    moments_S2CHW = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None:
+    """Every n-th batch, for one of n processes: the same batches, and bytes, for any n."""
+    moments_S2CHW = np.lib.format.open_memmap(path, "r+")
     start = 0
-    for images_BHW, _ in images.in_order(batch_size=16):
-        moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
-        moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
+    for position, (images_BHW, _) in enumerate(images.in_order(batch_size=16)):
+        if position % ranks.count() == ranks.number():
+            moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
+            moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
         start += len(images_BHW)
     moments_S2CHW.flush()
 
@@ -161,12 +173,16 @@ class LatentLearner(OneDescent):
     ) -> dict[str, Tensor]:
         """One step on a batch of posterior moments, sampled anew, and masks."""
 
-        def losses_of(moments: Tensor, masks: Tensor) -> dict[str, Tensor]:
-            z_BCHW = sample_posterior(moments, generator) * self.scaling_factor
-            with autocast(self.device, self.precision):
-                return {"loss": diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks, generator)}
+        shape, device = moments_B2CHW.chunk(2, 1)[0].shape, moments_B2CHW.device
+        noise_BCHW = torch.randn(shape, generator=generator, device=device)
+        z_BCHW = sample_posterior(moments_B2CHW, noise_BCHW) * self.scaling_factor
+        eps_BCHW, t_B = diffusion.draw_noise(self.schedule, z_BCHW, generator)
+        return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.part_size)
 
-        return self.descent.descend_in_parts(losses_of, [moments_B2CHW, masks_BHW], self.part_size)
+    def _losses(self, z_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
+        drawn = (z_BCHW, masks_BHW, eps_BCHW, t_B)
+        with autocast(self.device, self.precision):
+            return {"loss": diffusion.loss(self.denoiser, self.schedule, *drawn)}
 
     def finished(self) -> nn.Module:
         """The denoiser with the averaged weights of its trained part."""

@@ -67,9 +67,11 @@ class SegmenterLearner:
         """One step on a batch of uint8 images and masks."""
         if self.augmentation:
             images_BHW, masks_BHW = augment(images_BHW, masks_BHW, self.augmentation, generator)
-        loss = self._loss(images_BHW, masks_BHW)
-        self.descent.descend(loss)
-        return {"loss": loss.detach()}
+
+        def losses_of(images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+            return {"loss": self._loss(images, masks)}
+
+        return self.descent.descend(losses_of, [images_BHW, masks_BHW])
 
     def _loss(self, images_BHW: Tensor, masks_BHW: Tensor) -> Tensor:
         with autocast(self.device, self.precision):

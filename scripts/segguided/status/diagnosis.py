@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from segguided.status.run import Failure, Job
 from segguided.status.tails import last_lines
 
-SAVED = re.compile(r"\b(SIG\w+): saved after step (\d+)")
+TIME_OVER = "the job's time is nearly over"
+SAVED = re.compile(rf"\b(SIG\w+|{TIME_OVER}): saved after step (\d+)")
 SLURM_STATUS = re.compile(r"SLURM status is: '(\w+)'")
 LINES = 15
 # Lines of Snakemake inside a SLURM job, which repeat what is known.
@@ -98,7 +99,7 @@ def _saved(e: Evidence) -> Diagnosis | None:
     found = SAVED.search(e.log)
     if not found:
         return None
-    if found[1] == "SIGUSR1":
+    if found[1] in ("SIGUSR1", TIME_OVER):
         what = f"time was up, saved at step {found[2]}"
         advice = f"nothing is lost: {'the next attempt' if e.again else 'the same command'} continues there"
         return Diagnosis("time", what, advice)

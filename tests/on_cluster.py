@@ -1,0 +1,97 @@
+"""Snakemake on the test cluster: its queue and daemons, runs in the background, and their comparison."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from miniature import MINIATURE, snakemake
+
+SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
+# One model, trained for about twenty seconds and saved every second, so that there is a middle to disturb.
+ONE_MODEL = (
+    "--configfile", MINIATURE, "--max-threads", "1",
+    "--config", "grid={models: [segguided]}", "checkpoint_seconds=1",
+    "models={segguided: {training: {steps: 1500}}}",
+)  # fmt: skip
+SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
+RUN = Path("results/runs/breast-phantom/segguided/seed0")
+WEIGHTS = RUN / "model.safetensors"
+TABLES = ("results/table1.csv", "results/table2.csv")
+BYTES = (*(str(RUN / name) for name in ("model.safetensors", "config.json", "history.csv")), *TABLES)
+
+
+class Cluster:
+    """The running cluster: its queue, and its daemons to kill."""
+
+    def script(self, *arguments: str) -> None:
+        result = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True)
+        if result.returncode:
+            pytest.fail(f"the test cluster: {' '.join(arguments)}: {result.stderr}", pytrace=False)
+
+    def ask(self, *command: str) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+    def jobs(self, states: str = "RUNNING", rule: str = "") -> list[str]:
+        """Numbers of the queue's jobs in some states, of one rule."""
+        rows = self.ask("squeue", "--noheader", f"--states={states}", "--format=%A %k").splitlines()
+        return [row.split()[0] for row in rows if f"rule_{rule}" in row]
+
+    def job(self, rule: str) -> str:
+        """The number of a running job of `rule`, once there is one."""
+        wait_until(lambda: self.jobs(rule=rule), f"a running job of {rule}")
+        return self.jobs(rule=rule)[0]
+
+
+def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Snakemake in the background, in a session of its own; what it prints goes to snakemake.txt."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with (repository / "snakemake.txt").open("a") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=repository, stdout=out, stderr=out, text=True, start_new_session=True,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+
+def printed(repository: Path) -> str:
+    return (repository / "snakemake.txt").read_text()
+
+
+def finish(process: subprocess.Popen[str], repository: Path, seconds: float = 300) -> None:
+    """Wait for Snakemake's success."""
+    try:
+        code = process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"Snakemake has not ended after {seconds} s:\n{printed(repository)[-5000:]}")
+    assert code == 0, printed(repository)[-8000:]
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.1)
+
+
+def wait_for_checkpoint(repository: Path) -> None:
+    wait_until((repository / RUN / "resume.pt").exists, "the first checkpoint")
+
+
+def log_of_training(repository: Path) -> str:
+    return (repository / "logs/train_diffusion/breast-phantom/segguided/seed0.log").read_text()
+
+
+def assert_as_undisturbed(repository: Path, reference: Path) -> None:
+    """Finish the tables on this machine; model and tables are the undisturbed run's to the byte."""
+    result = snakemake(repository, *TABLES, *ONE_MODEL, "--cores", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    for name in BYTES:
+        assert (repository / name).read_bytes() == (reference / name).read_bytes(), name
+    assert not (repository / RUN / "resume.pt").exists()

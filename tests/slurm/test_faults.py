@@ -1,0 +1,147 @@
+"""What a cluster does to a job, each tried on a real one: nothing is lost and the tables stay the same."""
+
+import signal
+import subprocess
+import sys
+
+from miniature import snakemake
+from on_cluster import (
+    ONE_MODEL,
+    RUN,
+    SLURM,
+    WEIGHTS,
+    assert_as_undisturbed,
+    finish,
+    log_of_training,
+    printed,
+    start,
+    wait_for_checkpoint,
+)  # fmt: skip
+
+TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
+
+
+def test_cancelled_job_continues_in_another(cluster, untrained, reference):
+    running = start(untrained, *TRAIN)
+    job = cluster.job("train_diffusion")
+    wait_for_checkpoint(untrained)
+    cluster.ask("scancel", job)
+    finish(running, untrained)
+    assert "resuming after step" in log_of_training(untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_requeued_job_continues(cluster, untrained, reference):
+    """What a preemption does: SLURM stops the job and runs it again under the same number."""
+    running = start(untrained, *TRAIN)
+    job = cluster.job("train_diffusion")
+    wait_for_checkpoint(untrained)
+    cluster.ask("scontrol", "requeue", job)
+    finish(running, untrained)
+    assert "resuming after step" in log_of_training(untrained)
+    assert "Trying to restart" not in printed(untrained), "one job, run twice"
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_out_of_memory_is_tried_again_with_more(cluster, untrained, reference):
+    running = start(untrained, *TRAIN, "--set-resources", "train_diffusion:mem_mb=350*attempt*attempt")
+    finish(running, untrained)
+    assert "OUT_OF_MEMORY" in printed(untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_daemons_that_die_and_come_back_disturb_nothing(cluster, untrained, reference):
+    running = start(untrained, *TRAIN)
+    cluster.job("train_diffusion")
+    wait_for_checkpoint(untrained)
+    cluster.script("restart", "slurmd", "2")
+    cluster.script("restart", "slurmctld", "5")
+    finish(running, untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_interrupted_snakemake_cancels_its_jobs_and_continues(cluster, untrained, reference):
+    running = start(untrained, *TRAIN)
+    cluster.job("train_diffusion")
+    wait_for_checkpoint(untrained)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) != 0
+    finish(start(untrained, *TRAIN), untrained)
+    assert "resuming after step" in log_of_training(untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_killed_snakemake_is_continued_by_one_command(cluster, untrained, reference):
+    running = start(untrained, *TRAIN)
+    orphan = cluster.job("train_diffusion")
+    wait_for_checkpoint(untrained)
+    running.kill()
+    running.wait()
+    locked = snakemake(untrained, *TRAIN)
+    assert locked.returncode != 0
+    assert "cannot be locked" in locked.stdout + locked.stderr
+    snakemake(untrained, *TRAIN, "--unlock")
+    refused = snakemake(untrained, *TRAIN)
+    assert refused.returncode != 0
+    assert (
+        f"1 SLURM jobs of an earlier Snakemake still run or wait in {untrained}: {orphan}" in refused.stderr
+    )
+    assert cluster.jobs(rule="train_diffusion") == [orphan], "a refused start leaves it in peace"
+    resumed = subprocess.run(
+        [sys.executable, "scripts/resume.py", *TRAIN],
+        cwd=untrained,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert f"ended SLURM job {orphan} (train_diffusion" in resumed.stderr
+    assert "resuming after step" in log_of_training(untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_second_snakemake_in_a_folder_is_told_of_the_lock(cluster, untrained, reference):
+    running = start(untrained, *TRAIN)
+    wait_for_checkpoint(untrained)
+    second = snakemake(untrained, *TRAIN)
+    assert second.returncode != 0
+    assert "no other Snakemake process is trying to create the same files" in second.stdout + second.stderr
+    resume = subprocess.run(
+        [sys.executable, "scripts/resume.py", *TRAIN], cwd=untrained, capture_output=True, text=True
+    )
+    assert resume.returncode == 1
+    assert f"error: Snakemake still runs in {untrained} (process {running.pid})" in resume.stderr
+    finish(running, untrained)
+    assert_as_undisturbed(untrained, reference)
+
+
+def test_wall_time_too_short_takes_several_attempts(cluster, untrained, tmp_path):
+    """Each saves itself before its minute is over; twice the steps that fit into one."""
+    benchmark = (untrained / "benchmarks/train_diffusion/breast-phantom/segguided/seed0.tsv").read_text()
+    steps = int(1500 * 75 / float(benchmark.splitlines()[1].split()[0]))
+    longer = [word.replace("steps: 1500", f"steps: {steps}") for word in ONE_MODEL]
+    running = start(untrained, str(WEIGHTS), *longer, *SLURM, "--set-resources", "train_diffusion:runtime=1")
+    finish(running, untrained, 400)
+    assert "the job's time is nearly over: saved after step" in printed(untrained)
+    assert "TIMEOUT" not in printed(untrained)
+    slurm = {name: (untrained / RUN / name).read_bytes() for name in ("model.safetensors", "history.csv")}
+    (untrained / WEIGHTS).unlink()
+    whole = snakemake(untrained, str(WEIGHTS), *longer, "--cores", "2")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    for name, content in slurm.items():
+        assert (untrained / RUN / name).read_bytes() == content, name
+
+
+def test_broken_patient_stops_no_other(cluster, untrained):
+    """Of a group, the patients before and after it are sliced."""
+    slices = untrained / "results/slices/breast-phantom"
+    for path in slices.iterdir():
+        path.unlink()
+    broken = next((untrained / "results/raw/breast-phantom/images/tiny_2").iterdir())
+    broken.write_bytes(broken.read_bytes()[:700])
+    result = snakemake(
+        untrained, "results/data/breast-phantom/splits.csv", *ONE_MODEL, *SLURM, "--retries", "1"
+    )
+    assert result.returncode != 0
+    assert f"error: {broken.relative_to(untrained)}" in result.stdout + result.stderr
+    assert sorted(path.name for path in slices.iterdir()) == ["tiny_1.npz", "tiny_3.npz", "tiny_4.npz"]

@@ -1,0 +1,119 @@
+# Inputs and parameters of the rules on patients, slices and splits. Parameters are the smallest part of the
+# configuration that decides an output, so that a changed value reruns exactly the jobs it affects.
+
+from segguided.config.ct_org import file_names
+from segguided.data.splits import digest_of
+
+PACKAGES = {
+    row["package"]: row["sha256"]
+    for name, rows in MANIFESTS.items()
+    if CONFIG.datasets[name].source.kind == "demo-ct"
+    for row in rows.values()
+}
+
+
+def raw_files(wildcards):
+    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
+
+
+def local_volumes(wildcards):
+    """A CT-ORG patient's files in the user's folder; what is not there, the rule downloads or names."""
+    source = CONFIG.datasets[wildcards.dataset].source
+    names = file_names(MANIFESTS[wildcards.dataset][wildcards.patient]).values()
+    return [str(path) for name in names if (path := source.local_file(name))]
+
+
+def slices_of(dataset, split):
+    """Slice files of one split."""
+    return [
+        f"<results>/slices/{dataset}/{patient}.npz"
+        for patient in SPLITS[dataset][split]
+    ]
+
+
+def list_of(dataset, split):
+    """The file with their names: thousands would not fit on a command line, so scripts are given this."""
+    return f"<results>/data/{dataset}/{split}.txt"
+
+
+def training_slices(wildcards):
+    return slices_of(wildcards.dataset, "train")
+
+
+def held_out_slices(wildcards):
+    return slices_of(wildcards.dataset, "held-out")
+
+
+def test_slices(wildcards):
+    return slices_of(wildcards.dataset, "test")
+
+
+def all_slices(wildcards):
+    return [
+        path
+        for split in SPLITS[wildcards.dataset]
+        for path in slices_of(wildcards.dataset, split)
+    ]
+
+
+def patient_table(wildcards):
+    return CONFIG.datasets[wildcards.dataset].manifest
+
+
+def drawn_argument(wildcards):
+    """How splits are drawn; nothing where a column of the patient table tells them."""
+    split = CONFIG.datasets[wildcards.dataset].split
+    return optional("--drawn", split and shlex.quote(split.to_json()))
+
+
+def split_digest(wildcards):
+    """Tells when the patients of a split are others."""
+    return digest_of(SPLITS[wildcards.dataset][wildcards.split])
+
+
+def halves_seed():
+    return CONFIG.evaluation.halves_seed
+
+
+def slices_folder(wildcards):
+    return f"{RESULTS}/slices/{wildcards.dataset}"
+
+
+def lookup_sha256(wildcards):
+    """The recorded checksum of a package; one the patient tables do not name cannot be fetched."""
+    if wildcards.package not in PACKAGES:
+        raise WorkflowError(
+            f"no patient table names the package '{wildcards.package}'; named: {', '.join(sorted(PACKAGES))}"
+        )
+    return PACKAGES[wildcards.package]
+
+
+def source_json(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source.to_json()
+
+
+def preparation_json(wildcards):
+    return CONFIG.datasets[wildcards.dataset].preparation_json()
+
+
+def source_row(wildcards):
+    """The columns of a patient's row that tell where its files come from: others decide no pixel."""
+    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    columns = CONFIG.datasets[wildcards.dataset].source.columns
+    return compact({column: row[column] for column in columns})
+
+
+def mask_folder(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source.masks
+
+
+def endpoint(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source.endpoint or ""
+
+
+def mask_files(wildcards):
+    """Names of the files that hold a patient's masks, each once."""
+    classes = CONFIG.datasets[wildcards.dataset].classes
+    names = [one.file.format(patient=wildcards.patient) for one in classes]
+    return list(dict.fromkeys(names))

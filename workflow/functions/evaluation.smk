@@ -1,0 +1,63 @@
+# Inputs and parameters of the rules that measure models and write tables.
+
+
+def generated_test(wildcards):
+    """The images to measure; none for the real images' own record."""
+    if wildcards.model == REAL:
+        return []
+    return [generated(wildcards.dataset, wildcards.model, wildcards.seed, "test")]
+
+
+def run_description(wildcards):
+    """What a model's training cost; none for the real images."""
+    if wildcards.model == REAL:
+        return []
+    return ["<results>/runs/{dataset}/{model}/seed{seed}/config.json"]
+
+
+def reference_slices(wildcards):
+    """Real images to set beside the generated ones, in the real images' own record."""
+    return held_out_slices(wildcards) if wildcards.model == REAL else []
+
+
+def reference_list(wildcards):
+    return [list_of(wildcards.dataset, "held-out")] if wildcards.model == REAL else []
+
+
+def metrics_records(wildcards):
+    return collect(
+        "<results>/metrics/{dataset}/{model}/seed{seed}.json",
+        dataset=CONFIG.grid.datasets,
+        model=[*CONFIG.grid.models, REAL],
+        seed=CONFIG.grid.seeds,
+    )
+
+
+def evaluation_json(wildcards):
+    return CONFIG.evaluation.to_json()
+
+
+def run_argument(wildcards, input):
+    return optional("--run", input.run)
+
+
+def reference_argument(wildcards, input):
+    return listed("--held-out", input.held_out_list)
+
+
+def title_of(model):
+    """A model's name as tables and figures show it."""
+    return CONFIG.models[model].title or model
+
+
+def table_settings_json():
+    datasets = [
+        {
+            "name": name,
+            "paper_column": CONFIG.datasets[name].paper_column,
+            "classes": CONFIG.datasets[name].class_names,
+        }
+        for name in CONFIG.grid.datasets
+    ]
+    models = [{"name": name, "title": title_of(name)} for name in CONFIG.grid.models]
+    return compact({"datasets": datasets, "models": models})

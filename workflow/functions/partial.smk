@@ -1,0 +1,42 @@
+# Inputs and parameters of the rules that draw and measure what figures 3, 4 and 6 show.
+
+
+def partial_set(dataset, model):
+    return f"<results>/partial/{dataset}/{model}/seed{FIRST_SEED}.npz"
+
+
+def similar_set(dataset):
+    model = CONFIG.similarity.model
+    return f"<results>/similarity/{dataset}/{model}/seed{FIRST_SEED}.npz"
+
+
+def partial_images(wildcards):
+    return [partial_set(wildcards.dataset, model) for model in CONFIG.partial_models]
+
+
+def similar_images(wildcards):
+    return [similar_set(wildcards.dataset)]
+
+
+def partial_measurements(wildcards):
+    datasets = CONFIG.partial_datasets if CONFIG.partial_models else []
+    return collect("<results>/partial/{dataset}.csv", dataset=datasets)
+
+
+def similarity_measurements(wildcards):
+    return collect(
+        "<results>/similarity/{dataset}.csv", dataset=CONFIG.similar_datasets
+    )
+
+
+def partial_masks_json(wildcards):
+    return compact(CONFIG.datasets[wildcards.dataset].partial_masks)
+
+
+def partial_counts():
+    partial = CONFIG.partial_masks
+    return f"--masks {partial.masks} --draws {partial.draws}" if partial else ""
+
+
+def similarity_json():
+    return CONFIG.similarity.to_json() if CONFIG.similarity else ""
