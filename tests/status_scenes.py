@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from segguided.attempts import Attempt
+from segguided.slurm_queue import QueuedJob, parsed
 from segguided.status.hours import hours_by_rule
 from segguided.status.journal import FOLDER
 from segguided.status.run import Reader, Run
-from segguided.status.surroundings import Process, SlurmJob, Surroundings, parse_queue
+from segguided.status.surroundings import Process, Surroundings
 from segguided.status.view import View, view_of
 
 RECORDED = Path(__file__).parent / "status" / "recorded"
@@ -63,7 +64,7 @@ class World:
 
     snakemake: bool | None = False
     processes: tuple[Process, ...] | None = ()
-    queue: tuple[SlurmJob, ...] | None = None
+    queue: tuple[QueuedJob, ...] | None = None
     commands: tuple[tuple[int, str], ...] = ()
     trouble: str | None = None
     after: float = 5.0  # seconds since the journal's last line
@@ -81,13 +82,13 @@ def view(run: Run | None, folder: Path, world: World) -> View:
 def trainer(pid: int, model: str) -> Process:
     """The process of a local training."""
     output = f"{RUN}/{model}/seed0/model.safetensors"
-    return Process(pid, frozenset({"python", "scripts/train_diffusion.py", "--output", output}), True)
+    return Process(pid, frozenset({"python", "scripts/train_diffusion.py", "--output", output}))
 
 
-def slurm_job(name: str, state: str, run: str = SLURM_RUN, reason: str = "None") -> SlurmJob:
+def slurm_job(name: str, state: str, run: str = SLURM_RUN, reason: str = "None") -> QueuedJob:
     """A line of the queue."""
     nodes = "n1" if state == "RUNNING" else ""
-    return SlurmJob(name, state, "0:26", "5:34", reason, nodes, run, "rule_train_diffusion_wildcards_x")
+    return QueuedJob(name, state, "5:34", reason, nodes, run, "train_diffusion_wildcards_x")
 
 
 def nothing(folder: Path) -> View:
@@ -168,7 +169,7 @@ def retrying(folder: Path) -> View:
 def slurm_orphaned(folder: Path) -> View:
     """SLURM after SIGKILL of Snakemake: its queue as it was then."""
     run = recorded("slurm", folder)
-    queue = parse_queue((RECORDED / "squeue.txt").read_text(), Path("/pipeline"))
+    queue = tuple(parsed((RECORDED / "squeue.txt").read_text(), Path("/pipeline")))
     return view(run, folder, World(False, queue=queue))
 
 

@@ -168,7 +168,8 @@ def test_a_failed_device_does_not_hide_its_error(tmp_path):
         pytest.raises(OSError, match="the cause"),
         record(tmp_path / "attempts.json", seconds=1e9) as attempts,
     ):
-        attempts.update(Steps(step=1, sums={"loss": Gone()}, summed=1))
+        attempts.update(Steps(step=1, sums={"loss": 1.0}, summed=1))
+        attempts.update(Steps(step=2, sums={"loss": Gone()}, summed=1))
         raise OSError("the cause")
     assert read_attempts(tmp_path / "attempts.json")[0].state == "failed"
 

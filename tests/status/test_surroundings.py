@@ -8,10 +8,8 @@ import time
 import psutil
 import pytest
 
-from segguided.status.surroundings import look, parse_queue
-from status_scenes import RECORDED, recorded
-
-SLEEP = "import time; time.sleep(60)"
+from segguided.status.surroundings import look
+from status_scenes import recorded
 
 
 @pytest.fixture
@@ -19,10 +17,13 @@ def start(tmp_path):
     """Start a process in the folder with these arguments; killed at the end."""
     started = []
 
-    def run(*arguments, cwd=tmp_path):
-        process = subprocess.Popen([sys.executable, "-c", SLEEP, *arguments], cwd=cwd)
+    def run(script, *arguments, cwd=tmp_path):
+        path = cwd / script
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("import time; time.sleep(60)")
+        process = subprocess.Popen([sys.executable, script, *arguments], cwd=cwd)
         started.append(process)
-        while arguments[0] not in psutil.Process(process.pid).cmdline():  # between fork and exec
+        while script not in psutil.Process(process.pid).cmdline():  # between fork and exec
             time.sleep(0.01)
         return process
 
@@ -48,12 +49,10 @@ def squeue(folder, text):
 def test_the_scripts_of_this_folder_are_found_by_rule_and_output(start, tmp_path, monkeypatch):
     no_slurm(monkeypatch, tmp_path)
     mine = start("scripts/train_spade.py", "--output", "results/a/model.safetensors")
-    (tmp_path / "other").mkdir()
     start("scripts/train_spade.py", "--output", "results/a/model.safetensors", cwd=tmp_path / "other")
     start("scripts/status.py", "--watch")
     around = look(tmp_path, None)
     assert [process.pid for process in around.processes] == [mine.pid]
-    assert around.processes[0].python
     assert around.processes_of("train_spade", ["results/a/model.safetensors", "x"])
     assert not around.processes_of("train_spade", ["results/b/model.safetensors"])
     assert not around.processes_of("train_diffusion", ["results/a/model.safetensors"])
@@ -84,7 +83,7 @@ def test_nothing_is_known_of_another_hosts_processes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "found"), [(("all",), True), (("-n", "all"), False), (("--target-jobs",), False)]
+    ("arguments", "found"), [(("all",), True), (("-n", "all"), False), (("--mode", "remote"), False)]
 )
 def test_a_snakemake_that_is_only_asked_is_not_one_that_starts(
     start, tmp_path, monkeypatch, arguments, found
@@ -92,14 +91,6 @@ def test_a_snakemake_that_is_only_asked_is_not_one_that_starts(
     no_slurm(monkeypatch, tmp_path)
     start("snakemake", *arguments)
     assert bool(look(tmp_path, None).commands) == found
-
-
-def test_the_queue_holds_the_jobs_of_this_folder(tmp_path):
-    (job,) = parse_queue((RECORDED / "squeue.txt").read_text(), tmp_path.__class__("/pipeline"))
-    assert (job.id, job.state, job.life, job.left) == ("17", "RUNNING", "running", "23:58:54")
-    assert job.comment == "rule_train_spade_wildcards_breast-phantom_spade_0"
-    lines = "1|RUNNING|0:01|1:00|None|n1|/a|my own job|a|b\n"
-    assert not parse_queue(lines, tmp_path.__class__("/a"))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_a_failure_tells_its_log_and_what_to_do(tmp_path):
 
 def test_orphans_come_before_all_else(tmp_path):
     text = shown("slurm_orphaned", tmp_path / "a", 200)
-    assert text.index("no Snakemake waits for it") < text.index("scancel 17") < text.index("Failed:")
+    assert text.index("no Snakemake waits for it") < text.index("resume.py") < text.index("Failed:")
     assert "train_spade breast-phantom/spade/seed0, running" in text
 
 

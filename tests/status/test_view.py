@@ -63,7 +63,7 @@ def test_a_running_training_tells_step_loss_speed_and_time_left(tmp_path):
     assert (row.life, told.done, told.total, told.unit) == ("running", 1500, 6000, "step")
     assert told.seconds_left == pytest.approx((6000 - 1500) * 4 / 80)
     assert (told.losses, told.attempts, told.device) == ({"loss": 0.136}, 1, "NVIDIA A100")
-    assert not shown.commands
+    assert not shown.command
 
 
 def test_a_job_without_a_process_is_not_called_running(tmp_path):
@@ -78,38 +78,44 @@ def test_a_job_without_a_process_is_not_called_running(tmp_path):
     assert row.life == "ending"
 
 
-def test_a_killed_run_is_unlocked_and_started_again(tmp_path):
+def test_a_killed_run_is_resumed_by_one_command(tmp_path):
     shown = scene("killed", tmp_path)
     (row,) = shown.gone
     assert row.life == "gone"
     assert row.progress.done == 1500
-    unlock, again = (command.text for command in shown.commands)
-    assert unlock.startswith("snakemake results/runs/")
-    assert unlock.endswith(" --unlock")
-    assert again == unlock.replace("--unlock", "--rerun-incomplete")
+    assert shown.command.text.startswith("python scripts/resume.py results/runs/")
+    assert shown.command.text.endswith(" --configfile workflow/miniature.yaml --cores 2 --rerun-incomplete")
 
 
-def test_orphans_on_this_machine_are_stopped_first(tmp_path):
+def test_after_ctrl_c_the_same_command_goes_on(tmp_path):
+    shown = scene("interrupted", tmp_path)
+    assert shown.command.text.startswith("snakemake results/runs/")
+
+
+def test_what_is_left_of_an_interrupted_run_is_ended_too(tmp_path):
+    run = recorded("interrupted", tmp_path)
+    shown = view(run, tmp_path, World(False, (trainer(3, "segguided"),)))
+    assert [one.pid for one in shown.orphans] == [3]
+    assert shown.command.text.startswith("python scripts/resume.py results/runs/")
+
+
+def test_orphans_on_this_machine_are_told(tmp_path):
     shown = scene("orphaned", tmp_path)
     assert names(shown.running) == ["train_diffusion breast-phantom/segguided/seed0"]
-    assert [one.pid for one in shown.orphans] == [22185]
-    assert [command.text.split()[0] for command in shown.commands] == ["kill", "snakemake", "snakemake"]
-    assert shown.commands[0].text == "kill 22185"
+    (orphan,) = shown.orphans
+    assert (orphan.pid, orphan.what) == (22185, "train_diffusion breast-phantom/segguided/seed0")
 
 
-def test_orphans_in_slurm_are_cancelled_first_and_those_of_other_folders_left_alone(tmp_path):
+def test_orphans_in_slurm_are_told_and_not_those_of_other_folders(tmp_path):
     shown = scene("slurm_orphaned", tmp_path)
-    assert [(one.slurm, one.what) for one in shown.orphans] == [
-        ("17", "train_spade breast-phantom/spade/seed0, running")
-    ]
-    assert shown.commands[0].text == "scancel 17"
+    (orphan,) = shown.orphans
+    assert (orphan.slurm, orphan.what) == ("17", "train_spade breast-phantom/spade/seed0, running")
 
 
-def test_a_cancelled_job_that_is_still_ending_is_not_cancelled_again(tmp_path):
+def test_a_cancelled_job_that_is_still_ending_is_an_orphan(tmp_path):
     run = recorded("slurm", tmp_path)
     shown = view(run, tmp_path, World(False, queue=(slurm_job("17", "COMPLETING"),)))
     assert [one.what for one in shown.orphans] == ["train_spade breast-phantom/spade/seed0, completing"]
-    assert not any("scancel" in command.text for command in shown.commands)
     assert [row.life for row in shown.running] == ["ending"]
 
 
@@ -119,7 +125,7 @@ def test_jobs_of_an_earlier_run_are_orphans_also_while_the_next_one_runs(tmp_pat
     shown = view(run, tmp_path, World(True, queue=(slurm_job("18", "RUNNING"), left)))
     assert [one.slurm for one in shown.orphans] == ["9"]
     local = recorded("killed", tmp_path)
-    other = Process(5, frozenset({"python", "scripts/train_spade.py", "--output", "x"}), True)
+    other = Process(5, frozenset({"python", "scripts/train_spade.py", "--output", "x"}))
     shown = view(local, tmp_path, World(True, (trainer(4, "segguided"), other)))
     assert [(one.pid, one.what) for one in shown.orphans] == [(5, "scripts/train_spade.py")]
 
@@ -188,7 +194,7 @@ def test_another_host_is_judged_by_the_heartbeat(tmp_path):
     fresh = view(run, tmp_path, World(None, None, after=60))
     assert (fresh.state.kind, [row.life for row in fresh.unseen]) == ("running", ["unknown"])
     silent = view(run, tmp_path, World(None, None, after=600))
-    assert (silent.state.kind, silent.commands) == ("away", [])
+    assert (silent.state.kind, silent.command) == ("away", None)
 
 
 def test_a_group_fails_with_the_member_that_explains_it(tmp_path):
@@ -258,7 +264,7 @@ def test_generation_is_followed_by_its_log(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text("device: cpu\ngenerated 12 of 12 images\ngenerated 2 of 6 images\n")
     os.utime(log, (job.started, job.started + 28))
-    process = Process(3, frozenset({"python", "scripts/generate_diffusion.py", job.outputs[1]}), True)
+    process = Process(3, frozenset({"python", "scripts/generate_diffusion.py", job.outputs[1]}))
     (row,) = view(run, tmp_path, World(True, (process,))).running
     told = row.progress
     assert (told.done, told.total, told.unit) == (2, 6, "image")

@@ -71,7 +71,7 @@ def where_of(row: Row, now: float) -> str:
     if row.life not in ("running", "queued"):
         told.append(LIVES[row.life])
     if row.slurm:
-        told.append(f"SLURM {row.slurm.id}" + (f" on {row.slurm.nodes}" if row.slurm.nodes else ""))
+        told.append(f"SLURM {row.slurm.number}" + (f" on {row.slurm.nodes}" if row.slurm.nodes else ""))
         if row.life == "running" and row.slurm.left not in ("INVALID", "UNLIMITED", "NOT_SET"):
             told.append(f"limit in {row.slurm.left}")
     if row.progress and row.progress.device:

@@ -1,4 +1,4 @@
-"""What became of Snakemake itself, and the exact commands that go on from there."""
+"""What became of Snakemake itself, and the exact command that goes on from there."""
 
 import shlex
 from dataclasses import dataclass
@@ -44,7 +44,6 @@ class Orphan:
     what: str
     slurm: str | None = None
     pid: int | None = None
-    ending: bool = False  # told to stop already
 
 
 def state_of(run: Run | None, around: Surroundings) -> State:
@@ -131,33 +130,17 @@ def _touched(run: Run) -> float:
         return run.begun
 
 
-def next_commands(run: Run | None, state: State, orphans: list[Orphan], folder: Path) -> list[Command]:
-    """What to type to go on, in this order; nothing while all is well."""
+def next_command(run: Run | None, state: State, orphans: list[Orphan], folder: Path) -> Command | None:
+    """What to type to go on; None while all is well, or where nobody can know that it is safe."""
     if run is None or state.kind not in ("failed", "interrupted", "killed"):
-        return []
-    commands = _stop(orphans)
-    again = _spoken(run.command)
-    if any((folder / ".snakemake/locks").glob("*.lock")):
-        commands.append(Command(f"{again} --unlock", "takes away the lock that the dead Snakemake left"))
-    if any((folder / ".snakemake/incomplete").glob("*")) and "--rerun-incomplete" not in again:
-        again += " --rerun-incomplete"
-    why = "goes on: finished jobs stay, trainings continue from their last checkpoint"
-    return [*commands, Command(again, why)]
-
-
-def _stop(orphans: list[Orphan]) -> list[Command]:
-    """Orphans first: the Snakemake inside a SLURM job deletes the outputs of a job that it cannot finish."""
-    slurm = [one.slurm for one in orphans if one.slurm and not one.ending]
-    pids = [str(one.pid) for one in orphans if one.pid]
-    why = "stops what still runs without Snakemake; then wait until it is gone from this list"
-    commands = [Command(f"scancel {' '.join(slurm)}", why)] if slurm else []
-    if pids:
-        commands.append(Command(f"kill {' '.join(pids)}", f"{why}: trainings save first"))
-    return commands
-
-
-def _spoken(arguments: list[str]) -> str:
-    """The command line as a person types it."""
-    program = Path(arguments[0]).name if arguments else "snakemake"
-    words = ["python", "-m", "snakemake"] if program == "__main__.py" else [program]
-    return shlex.join([*words, *arguments[1:]])
+        return None
+    words = run.command[1:]
+    if any((folder / ".snakemake/incomplete").glob("*")) and "--rerun-incomplete" not in words:
+        words = [*words, "--rerun-incomplete"]
+    goes_on = "goes on: finished jobs stay, trainings continue from their last checkpoint"
+    if state.kind == "killed" or orphans:
+        why = (
+            f"ends what still runs in this folder (trainings on this machine save), unlocks it, and {goes_on}"
+        )
+        return Command(shlex.join(["python", "scripts/resume.py", *words]), why)
+    return Command(shlex.join(["snakemake", *words]), goes_on)

@@ -1,33 +1,18 @@
 """What lives: processes on this host, jobs in SLURM's queue. No log ever proves that a job still runs."""
 
-import re
 import socket
-import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from segguided.leftovers import SCRIPT, processes
+from segguided.slurm_queue import QueuedJob, queued_jobs
 from segguided.status.run import Run
 
-QUEUE_FORMAT = "%A|%T|%M|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
-RUN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")  # how Snakemake's SLURM jobs are named
-QUEUE_SECONDS = 20
-SCRIPT = re.compile(r"scripts/(?!status)\w+\.py")
-# Options of a Snakemake that runs no job, or that one of SLURM's jobs started.
-QUESTIONS = {
-    "-n",
-    "--dry-run",
-    "--dryrun",
-    "--lint",
-    "--unlock",
-    "--summary",
-    "--target-jobs",
-    "--help",
-    "--version",
-}
-SNAKEMAKE = re.compile(r"(^|/)snakemake(/__main__\.py)?$")
+QUESTIONS = {"-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--summary", "--help", "--version"}
 
 
 @dataclass(frozen=True)
@@ -36,28 +21,6 @@ class Process:
 
     pid: int
     arguments: frozenset[str]
-    python: bool  # itself, and not the shell or the timer around it
-
-
-@dataclass(frozen=True)
-class SlurmJob:
-    """A line of squeue."""
-
-    id: str
-    state: str
-    elapsed: str
-    left: str  # until its time limit
-    reason: str  # why it waits
-    nodes: str
-    name: str
-    comment: str  # rule and wildcards
-
-    @property
-    def life(self) -> str:
-        """running, ending or queued."""
-        if self.state in ("COMPLETING", "STAGE_OUT"):
-            return "ending"
-        return "running" if self.state in ("RUNNING", "SUSPENDED", "STOPPED", "SIGNALING") else "queued"
 
 
 @dataclass(frozen=True)
@@ -68,7 +31,7 @@ class Surroundings:
     host: str
     snakemake: bool | None  # whether the run's Snakemake lives
     processes: tuple[Process, ...] | None
-    queue: tuple[SlurmJob, ...] | None
+    queue: tuple[QueuedJob, ...] | None
     commands: tuple[tuple[int, str], ...] = ()  # Snakemakes of this folder that this run does not explain
     trouble: str | None = None  # why squeue did not answer
 
@@ -83,16 +46,25 @@ def look(folder: Path, run: Run | None) -> Surroundings:
     host = socket.gethostname()
     here = run is None or run.host == host
     queue, trouble = _queue(folder)
-    scripts, commands = _processes(folder)
+    masters, jobs = processes(folder)
     return Surroundings(
         now=time.time(),
         host=host,
         snakemake=_lives(run) if run and here else None,
-        processes=tuple(scripts) if here else None,
+        processes=tuple(_scripts(jobs)) if here else None,
         queue=queue,
-        commands=tuple((pid, command) for pid, command in commands if run is None or pid != run.pid),
+        commands=tuple(_starting(masters, run)),
         trouble=trouble,
     )
+
+
+def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
+    """The queue, or why it is not known; neither where there is no SLURM."""
+    try:
+        jobs = queued_jobs(folder)
+    except OSError as error:
+        return None, str(error)
+    return None if jobs is None else tuple(jobs), None
 
 
 def _lives(run: Run) -> bool:
@@ -105,40 +77,25 @@ def _lives(run: Run) -> bool:
         return False
 
 
-def _processes(folder: Path) -> tuple[list[Process], list[tuple[int, str]]]:
-    """What runs one of the pipeline's scripts in this folder; the Snakemakes that a person started there."""
-    scripts, commands = [], []
-    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
-        arguments = process.info["cmdline"] or []
-        if process.info["cwd"] != str(folder) or process.info["status"] == psutil.STATUS_ZOMBIE:
-            continue
-        if any(SCRIPT.fullmatch(one) for one in arguments):
-            python = Path(arguments[0]).name.startswith("python")
-            scripts.append(Process(process.pid, frozenset(arguments), python))
-        elif any(SNAKEMAKE.search(one) for one in arguments[:4]) and not QUESTIONS & set(arguments):
-            commands.append((process.pid, " ".join(arguments[1:])))
-    return scripts, commands
+def _scripts(found: list[psutil.Process]) -> Iterator[Process]:
+    for process in found:
+        words = _words(process)
+        if any(SCRIPT.fullmatch(word) for word in words):
+            yield Process(process.pid, frozenset(words))
 
 
-def _queue(folder: Path) -> tuple[tuple[SlurmJob, ...] | None, str | None]:
-    """SLURM's jobs of this folder; None and a reason where squeue is there but does not answer."""
-    command = ["squeue", "--me", "--noheader", f"--format={QUEUE_FORMAT}"]
+def _starting(masters: list[psutil.Process], run: Run | None) -> Iterator[tuple[int, str]]:
+    """Snakemakes that are about to run something."""
+    for process in masters:
+        words = _words(process)
+        if words and not QUESTIONS & set(words) and not (run and process.pid == run.pid):
+            yield process.pid, " ".join(words[1:])
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """A process's command line; none of one that ended meanwhile."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=QUEUE_SECONDS, check=False)
-    except FileNotFoundError:
-        return None, None
-    except subprocess.TimeoutExpired:
-        return None, f"squeue did not answer within {QUEUE_SECONDS} s"
-    if done.returncode:
-        return None, f"squeue: {' '.join(done.stderr.split()) or f'exit status {done.returncode}'}"
-    return parse_queue(done.stdout, folder), None
-
-
-def parse_queue(text: str, folder: Path) -> tuple[SlurmJob, ...]:
-    """The lines of squeue that are Snakemake jobs of this folder."""
-    found = []
-    for line in text.splitlines():
-        job, state, elapsed, left, reason, nodes, work, name, comment = line.split("|", 8)
-        if work == str(folder) and RUN_NAME.search(name):
-            found.append(SlurmJob(job, state, elapsed, left, reason, nodes, name, comment))
-    return tuple(found)
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words

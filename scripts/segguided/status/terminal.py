@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segguided.status import facts
+from segguided.status.state import Command
 from segguided.status.view import Row, Trouble, View
 from segguided.status.words import count, hours, moment
 
@@ -39,15 +40,15 @@ def _parts(view: View) -> Iterator[RenderableType]:
         yield Text(note, style="yellow")
     if view.orphans:
         yield _orphans(view)
-    if view.commands and view.state.kind != "failed":
-        yield _commands(view)
+    if view.command and view.state.kind != "failed":
+        yield _command(view.command)
     if view.running:
         yield _jobs("Running" if view.state.alive else "Running without Snakemake", view.running, view)
     yield from (_trouble(one) for one in view.failed[:MOST_ROWS])
     if len(view.failed) > MOST_ROWS:
         yield Text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
-    if view.commands and view.state.kind == "failed":  # what to mend comes first
-        yield _commands(view)
+    if view.command and view.state.kind == "failed":  # what to mend comes first
+        yield _command(view.command)
     if view.unseen:
         yield _jobs("Not visible from this host", view.unseen, view)
     if view.gone:
@@ -78,11 +79,9 @@ def _headline(view: View) -> Panel:
     )
 
 
-def _commands(view: View) -> Panel:
-    lines: list[RenderableType] = []
-    for command in view.commands:
-        lines += [Text(f"# {command.why}", style="dim"), Text(command.text, style="bold")]
-    return Panel(Group(*lines), title="To go on", title_align="left", border_style="cyan")
+def _command(command: Command) -> Panel:
+    lines = Group(Text(f"# {command.why}", style="dim"), Text(command.text, style="bold"))
+    return Panel(lines, title="To go on", title_align="left", border_style="cyan")
 
 
 def _orphans(view: View) -> Panel:
@@ -149,7 +148,7 @@ def _retried(view: View) -> Table:
 def _queued(view: View) -> Table:
     table = _table("In SLURM's queue", "job", "SLURM", "why it waits")
     for row in view.queued[:MOST_ROWS]:
-        table.add_row(facts.title_of(row), row.slurm.id if row.slurm else "", facts.reason_of(row))
+        table.add_row(facts.title_of(row), row.slurm.number if row.slurm else "", facts.reason_of(row))
     if len(view.queued) > MOST_ROWS:
         table.add_row(f"and {len(view.queued) - MOST_ROWS} more", "", "")
     return table

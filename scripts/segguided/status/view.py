@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segguided.slurm_queue import QueuedJob
 from segguided.status.diagnosis import Diagnosis, diagnose, evidence_of, shown_lines
 from segguided.status.hours import Hours
 from segguided.status.progress import Progress, progress_of
 from segguided.status.run import Failure, Job, Run
-from segguided.status.state import Command, Orphan, State, next_commands, state_of
-from segguided.status.surroundings import Process, SlurmJob, Surroundings
+from segguided.status.state import Command, Orphan, State, next_command, state_of
+from segguided.status.surroundings import Process, Surroundings
 from segguided.status.tails import shorten, tail
 
 RECENT = 20  # retried failures to show
@@ -28,7 +29,7 @@ class Row:
     job: Job
     life: str
     progress: Progress | None
-    slurm: SlurmJob | None
+    slurm: QueuedJob | None
     line: str  # the last of its log
     group: tuple[Job, ...] = ()  # all of its submission, where that is more than one
     written: int = 0  # jobs of the group whose outputs exist
@@ -71,7 +72,7 @@ class View:
     folder: Path
     run: Run | None
     state: State
-    commands: list[Command]
+    command: Command | None
     rules: list[RuleCount] = field(default_factory=list)
     running: list[Row] = field(default_factory=list)
     queued: list[Row] = field(default_factory=list)
@@ -103,17 +104,17 @@ def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable
     """Everything, from the newest run of a folder and what lives there now."""
     state = state_of(run, around)
     orphans = _orphans(run, state, around)
-    commands = next_commands(run, state, orphans, folder)
+    command = next_command(run, state, orphans, folder)
     notes = [around.trouble] if around.trouble else []
     if run is None:
-        return View(around.now, folder, run, state, commands, orphans=orphans, hours=list(hours), notes=notes)
+        return View(around.now, folder, run, state, command, orphans=orphans, hours=list(hours), notes=notes)
     rows = [_row(jobs, run, state, around, folder) for jobs in _together(run.in_state("started", "stopped"))]
     return View(
         now=around.now,
         folder=folder,
         run=run,
         state=state,
-        commands=commands,
+        command=command,
         rules=_rules(run, rows),
         running=[row for row in rows if row.life in ("running", "starting", ENDS_SOON)],
         queued=[row for row in rows if row.life == "queued"],
@@ -138,7 +139,7 @@ def _together(jobs: list[Job]) -> list[list[Job]]:
 def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: Path) -> Row:
     written = [job for job in jobs if job.outputs and all((folder / path).exists() for path in job.outputs)]
     shown = next((job for job in reversed(jobs) if job not in written), jobs[-1])
-    slurm = next((one for one in around.queue or () if one.id == shown.slurm), None)
+    slurm = next((one for one in around.queue or () if one.number == shown.slurm), None)
     life = _life(shown, run, state, around, slurm)
     if life in ("gone", "starting") and shown in written:
         life = ENDS_SOON if state.alive else "gone"
@@ -147,10 +148,10 @@ def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: 
     return Row(shown, life, progress, slurm, line, tuple(jobs) if len(jobs) > 1 else (), len(written))
 
 
-def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: SlurmJob | None) -> str:
+def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: QueuedJob | None) -> str:
     """What can be proved of a started job, see Row."""
     if job.slurm:
-        proof = slurm.life if slurm else None
+        proof = _slurm_life(slurm) if slurm else None
         visible, otherwise = around.queue is not None, ENDS_SOON
     else:
         submitted = run.slurm_run and not job.local  # or about to be
@@ -159,6 +160,10 @@ def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: SlurmJo
     if job.state == "stopped" or (visible and not proof and not state.alive):
         return "gone"
     return proof or (otherwise if visible else "unknown")
+
+
+def _slurm_life(slurm: QueuedJob) -> str:
+    return "queued" if slurm.waiting else ENDS_SOON if slurm.ending else "running"
 
 
 def _last_line(job: Job, folder: Path) -> str:
@@ -220,19 +225,14 @@ def _orphans(run: Run | None, state: State, around: Surroundings) -> list[Orphan
     queue = [one for one in around.queue or () if not (alive and run and one.name == run.slurm_run)]
     names = {job.slurm: job.name for job in run.jobs.values()} if run else {}
     found = [
-        Orphan(
-            f"{names.get(one.id, one.comment)}, {one.state.lower()}",
-            slurm=one.id,
-            ending=one.life == "ending",
-        )
-        for one in queue
+        Orphan(f"{names.get(one.number, one.what)}, {one.state.lower()}", slurm=one.number) for one in queue
     ]
     started = run.in_state("started") if run else []
     expected = {
         p.pid for job in started for p in around.processes_of(job.rule, job.outputs) if alive or job.slurm
     }
     for process in around.processes or ():
-        if process.python and process.pid not in expected:
+        if process.pid not in expected:
             found.append(Orphan(_described(process, started), pid=process.pid))
     return found
 
