@@ -9,6 +9,7 @@ FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
 # What Snakemake calls a job: an id of its run, behind the profile's slurm-jobname-prefix.
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 PATIENCE_SECONDS = 60
+NO_CLUSTER = "Could not establish a configuration source"  # SLURM's client alone is installed
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class QueuedJob:
 
 
 def queued_jobs(folder: Path) -> list[QueuedJob] | None:
-    """This user's jobs that a Snakemake submitted from `folder`; None where there is no SLURM.
+    """This user's jobs that a Snakemake submitted from `folder`; None where there is no SLURM cluster.
 
     Raises OSError when the queue cannot be read.
     """
@@ -46,6 +47,8 @@ def queued_jobs(folder: Path) -> list[QueuedJob] | None:
         return None
     except subprocess.TimeoutExpired:
         raise OSError(f"squeue does not answer within {PATIENCE_SECONDS} s; try again when it does") from None
+    if NO_CLUSTER in done.stderr:
+        return None
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         raise OSError(f"squeue does not tell which jobs still run ({said}); try again when it does")

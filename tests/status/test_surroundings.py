@@ -107,6 +107,13 @@ def test_a_squeue_that_fails_is_told(tmp_path, monkeypatch, script, trouble):
     assert trouble in around.trouble
 
 
+def test_a_client_without_a_cluster_is_no_slurm(tmp_path, monkeypatch):
+    said = "squeue: fatal: Could not establish a configuration source"
+    monkeypatch.setenv("PATH", squeue(tmp_path, f"echo '{said}' >&2; exit 1"))
+    around = look(tmp_path, None)
+    assert (around.queue, around.trouble) == (None, None)
+
+
 def test_without_squeue_there_is_nothing_to_tell(tmp_path, monkeypatch):
     no_slurm(monkeypatch, tmp_path)
     around = look(tmp_path, None)
