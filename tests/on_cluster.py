@@ -12,11 +12,11 @@ import pytest
 from miniature import MINIATURE, snakemake
 
 SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
-# One model, trained for about twenty seconds and saved every second, so that there is a middle to disturb.
+# One model, trained for about ten seconds and saved every second, so that there is a middle to disturb.
 ONE_MODEL = (
     "--configfile", MINIATURE, "--max-threads", "1",
     "--config", "grid={models: [segguided]}", "checkpoint_seconds=1",
-    "models={segguided: {training: {steps: 1500}}}",
+    "models={segguided: {training: {steps: 800}}}",
 )  # fmt: skip
 SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
 RUN = Path("results/runs/breast-phantom/segguided/seed0")
@@ -36,15 +36,22 @@ class Cluster:
     def ask(self, *command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
-    def jobs(self, states: str = "RUNNING", rule: str = "") -> list[str]:
-        """Numbers of the queue's jobs in some states, of one rule."""
-        rows = self.ask("squeue", "--noheader", f"--states={states}", "--format=%A %k").splitlines()
-        return [row.split()[0] for row in rows if f"rule_{rule}" in row]
+    def up(self) -> bool:
+        """Whether the node takes jobs."""
+        try:
+            return self.ask("sinfo", "--noheader", "--format=%T") in ("idle", "mixed", "allocated")
+        except (OSError, subprocess.SubprocessError):
+            return False
 
-    def job(self, rule: str) -> str:
-        """The number of a running job of `rule`, once there is one."""
-        wait_until(lambda: self.jobs(rule=rule), f"a running job of {rule}")
-        return self.jobs(rule=rule)[0]
+    def jobs(self, repository: Path) -> list[str]:
+        """Numbers of the running jobs that were submitted from a folder."""
+        rows = self.ask("squeue", "--noheader", "--states=RUNNING", "--format=%A %Z").splitlines()
+        return [row.split()[0] for row in rows if row.split()[1] == str(repository)]
+
+    def job(self, repository: Path) -> str:
+        """The number of the running job of a folder, once there is one."""
+        wait_until(lambda: self.jobs(repository), f"a running job of {repository}")
+        return self.jobs(repository)[0]
 
 
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -62,7 +69,7 @@ def printed(repository: Path) -> str:
     return (repository / "snakemake.txt").read_text()
 
 
-def finish(process: subprocess.Popen[str], repository: Path, seconds: float = 300) -> None:
+def finish(process: subprocess.Popen[str], repository: Path, seconds: float = 600) -> None:
     """Wait for Snakemake's success."""
     try:
         code = process.wait(timeout=seconds)
@@ -72,7 +79,7 @@ def finish(process: subprocess.Popen[str], repository: Path, seconds: float = 30
     assert code == 0, printed(repository)[-8000:]
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

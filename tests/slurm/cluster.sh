@@ -125,6 +125,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 KillWait=5
 MinJobAge=300
+MessageTimeout=60
 NodeName=$HOST NodeAddr=127.0.0.1 CPUs=$CPUS RealMemory=$MEM Gres=gpu:a100:$GPUS State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 DefMemPerCPU=100 State=UP
 EOF

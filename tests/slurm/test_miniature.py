@@ -23,9 +23,8 @@ def content(repository: Path) -> dict[str, bytes]:
 
 
 def test_a_flaky_cluster_gives_the_bytes_of_one_machine(cluster, tmp_path):
-    there, here = (
-        copy_repository(tmp_path / name) for name in ("there", "here") if not (tmp_path / name).mkdir()
-    )
+    (tmp_path / "there").mkdir()
+    there, here = copy_repository(tmp_path / "there"), copy_repository(tmp_path)
     running = start(
         there, "all", "--configfile", MINIATURE, "--max-threads", "1", *SLURM, "--precommand", FLAKY
     )
