@@ -1,4 +1,4 @@
-# make env | demo | test | test-slurm | lint | bench: each sets up .venv itself, from the exact pins of envs/requirements.txt.
+# make env | demo | test | test-slurm | status | lint | bench: each but status sets up .venv itself, from the exact pins of envs/requirements.txt.
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: env words demo test test-slurm lint bench
+.PHONY: env words demo test test-slurm status lint bench
 
 env: $(INSTALLED)
 
@@ -26,6 +26,10 @@ demo: words env
 		--report results/demo/report.html --report-after-run
 	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
 	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files lie beside it.\n'
+
+# What the pipeline in this folder does, until Ctrl-C; the same in status.html. Sets up nothing: a run may be going.
+status:
+	@python scripts/status.py --watch --html status.html
 
 lint: env
 	ruff check .

@@ -33,13 +33,29 @@ include: "workflow/rules/translation.smk"
 include: "workflow/rules/interop.smk"
 
 
-localrules:
-    all,
-    applications,
+from segguided.status.explain import explain_failures
+from segguided.status.journal import follow
+
+JOURNAL = follow(logger)  # what `make status` reads
 
 
 onstart:
     refuse_leftovers()
+    JOURNAL.begin(CONFIG.pathvars.get("results", "results"))
+
+
+onsuccess:
+    JOURNAL.end("finished")
+
+
+onerror:
+    JOURNAL.end("failed")
+    explain_failures(JOURNAL.path)
+
+
+localrules:
+    all,
+    applications,
 
 
 rule all:

@@ -87,7 +87,7 @@ def interrupted_then_resumed(
         patched.setattr(learner, "update", breaking)
         stages.train(stage)
     left = {path.name for path in output.parent.iterdir() if path.is_file()}
-    assert left - {"p.npz"} == {"resume.pt"}
+    assert left - {"p.npz"} == {"resume.pt", "attempts.json"}
     stages.train(stage)
     assert {name: path.read_bytes() for name, path in files.items()} == whole
     assert not output.with_name("resume.pt").exists()

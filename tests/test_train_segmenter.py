@@ -36,12 +36,13 @@ def trained(folder, data, validation, segmenter):
 
 
 @pytest.mark.parametrize("augmentation", [None, Augmentation()])
-def test_learns_the_held_out_patients_and_leaves_three_files(tmp_path, augmentation):
+def test_learns_the_held_out_patients_and_leaves_its_files(tmp_path, augmentation):
     data, validation = SliceSet([patient("p"), patient("q", seed=1)]), SliceSet([patient("v", seed=2)])
     network = trained(tmp_path, data, validation, settings(augmentation=augmentation))
     unseen = patient("t", seed=3)
     assert (predict(network, unseen.images_SHW, CPU) == unseen.masks_SHW).mean() > 0.95
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "attempts.json",
         "config.json",
         "history.csv",
         "model.safetensors",

@@ -76,7 +76,7 @@ def test_the_perceptual_network_segments_what_it_was_trained_on(slices, perceptu
 
 
 def test_training_leaves_the_generator_alone_and_what_it_cost(trained):
-    names = ["config.json", "history.csv", "model.safetensors"]
+    names = ["attempts.json", "config.json", "history.csv", "model.safetensors"]
     assert sorted(path.name for path in trained.parent.iterdir()) == names
     description = json.loads(trained.with_name("config.json").read_text())
     assert (description["kind"], description["n_classes"], description["image_size"]) == ("spade", 1, 16)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from segguided.attempts import read_attempts
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import Interrupted
 from segguided.config.models import DiffusionModel, Segmenter, Training, Unet
@@ -317,6 +318,11 @@ def test_killed_at_a_random_step_then_resumed_gives_the_same_bytes(tmp_path):
     for name in ("model.safetensors", "config.json", "history.csv"):
         assert (killed / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not (killed / "resume.pt").exists()
+    first, second = read_attempts(killed / "attempts.json")
+    assert (first.state, second.state, second.step, second.steps) == ("killed", "finished", 60, 60)
+    assert second.first_step > 0
+    assert second.script == "train_diffusion"
+    assert first.seen <= second.started
 
 
 def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
@@ -328,6 +334,9 @@ def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
     assert process.returncode == 75
     assert "SIGUSR1: saved after step" in errors.splitlines()[-1]
     assert "Traceback" not in errors
+    (stopped,) = read_attempts(tmp_path / "attempts.json")
+    assert (stopped.state, stopped.stopped_by) == ("interrupted", "SIGUSR1")
+    assert f"saved after step {stopped.step} " in errors
 
 
 def test_resident_batches_equal_mapped_ones():

@@ -1,16 +1,33 @@
 """Where and in which precision a network runs."""
 
 import contextlib
+import logging
+from functools import cache
 
 import torch
 
 from segguided.config.models import Precision
 
+LOG = logging.getLogger("segguided")
+
 
 def pick_device() -> torch.device:
     """The current accelerator (CUDA, ROCm, MPS …) where there is one, the CPU elsewhere."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
+    device = accelerator or torch.device("cpu")
+    _tell(device)
+    return device
+
+
+@cache
+def _tell(device: torch.device) -> None:
+    """Once a process: whether a job's hours are GPU hours shows in its log alone."""
+    LOG.info("device: %s", device_name(device))
+
+
+def device_name(device: torch.device) -> str:
+    """What the device is called: the GPU's product name, the kind of device elsewhere."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def computes_bf16(device: torch.device) -> bool:

@@ -1,56 +1,22 @@
 """Jobs that outlive a killed Snakemake: they would overwrite, or delete when they end, what a new one makes.
 
 A SIGKILL, a lost login node or a power cut leaves them running. They are told by the folder they run in:
-SLURM jobs with the profile's prefix in their name, and processes of this machine that run one of its scripts.
+SLURM jobs that Snakemake named, and processes of this machine that run one of its scripts.
 """
 
 import os
-import shutil
+import re
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-PREFIX = "segguided_"  # slurm-jobname-prefix of workflow/profiles/slurm
+from segguided.slurm_queue import QueuedJob, queued_jobs
+
+SCRIPT = re.compile(r"scripts/(?!status|resume)\w+\.py")  # those of rules; who watches may go on
 PATIENCE = 120.0  # seconds for cancelled jobs to end: SLURM kills them after KillWait, 30 s by default
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job of the queue."""
-
-    number: str
-    what: str  # rule and wildcards, as Snakemake comments its jobs
-    ending: bool  # cancelled or done, but not yet gone from its node
-
-
-def queued_jobs(folder: Path) -> list[Job]:
-    """This user's SLURM jobs that were submitted from `folder`; none where there is no SLURM.
-
-    Raises OSError when the queue cannot be read.
-    """
-    squeue = shutil.which("squeue")
-    if not squeue:
-        return []
-    answer = subprocess.run(
-        [squeue, "--me", "--noheader", "--format=%A|%T|%Z|%k|%j"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if answer.returncode:
-        raise OSError(
-            f"squeue does not tell which jobs still run ({answer.stderr.strip()}); try again when it does"
-        )
-    rows = [line.split("|") for line in answer.stdout.splitlines() if line.count("|") == 4]
-    return [
-        Job(number, what.removeprefix("rule_"), state == "COMPLETING")
-        for number, state, place, what, name in rows
-        if name.startswith(PREFIX) and Path(place).resolve() == folder.resolve()
-    ]
 
 
 def processes(folder: Path) -> tuple[list[psutil.Process], list[psutil.Process]]:
@@ -67,7 +33,7 @@ def processes(folder: Path) -> tuple[list[psutil.Process], list[psutil.Process]]
             continue
         if any(Path(word).name == "snakemake" for word in words[:3]):
             (jobs if "--mode" in words else masters).append(one)
-        elif any(word.startswith("scripts/") for word in words[:3]):
+        elif any(SCRIPT.fullmatch(word) for word in words[:3]):
             jobs.append(one)
     return masters, jobs
 
@@ -95,7 +61,7 @@ def clear(folder: Path) -> list[str]:
         raise ValueError(
             f"Snakemake still runs in {folder} (process {masters[0].pid}); let it finish or press Ctrl-C"
         )
-    jobs = queued_jobs(folder)
+    jobs = queued_jobs(folder) or []
     if jobs:
         subprocess.run(["scancel", *(job.number for job in jobs)], check=True)
     for one in local:
@@ -112,9 +78,9 @@ def clear(folder: Path) -> list[str]:
     return [f"SLURM job {job.number} ({job.what})" for job in jobs] + [f"process {one.pid}" for one in local]
 
 
-def _remaining(folder: Path, decided: Callable[[list[Job]], bool]) -> list[Job]:
+def _remaining(folder: Path, decided: Callable[[list[QueuedJob]], bool]) -> list[QueuedJob]:
     """The queue's jobs, asked again until there are none, or `decided` of them, or patience is at its end."""
     end = time.monotonic() + PATIENCE
-    while (jobs := queued_jobs(folder)) and not decided(jobs) and time.monotonic() < end:
+    while (jobs := queued_jobs(folder) or []) and not decided(jobs) and time.monotonic() < end:
         time.sleep(1)
     return jobs

@@ -2,16 +2,20 @@
 
 import argparse
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import nn
 
 from segguided import ranks
+from segguided.attempts import NAME, Attempts
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
+from segguided.devices import device_name
 from segguided.models.storage import save_network
 from segguided.training import Batches, Cost, Learner, Plan, fit
 
@@ -44,17 +48,28 @@ def train_to_files(
 ) -> None:
     """Train to the end of `plan` and write `output` (safetensors), config.json and history.csv beside it.
 
+    attempts.json there tells how far it is and what it cost, see Attempts.
+
     `description` (with the `seed`) and the slices `data` say what the run is: a resume file of another one is
     not continued. `network` is saved in place of the learner's own where it is only a part of it; `told` adds
     the cost to config.json.
     """
     checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, data), checkpoint_seconds)
     history = output.with_name("history.csv")
-    cost = fit(learner, batches, plan, description["seed"], checkpoint, history)
-    finished = learner.finished()
-    if ranks.is_first():
-        save_network(network or finished, output, {**description, **told(cost)})
-        checkpoint.remove()
+    with recorded(output, plan, batches.device) as attempts:
+        cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
+        finished = learner.finished()
+        if ranks.is_first():
+            save_network(network or finished, output, {**description, **told(cost)})
+            checkpoint.remove()
+
+
+def recorded(output: Path, plan: Plan, device: torch.device) -> AbstractContextManager[Attempts | None]:
+    """The record of attempts beside `output`; of processes that train together the first alone keeps it."""
+    if not ranks.is_first():
+        return nullcontext()
+    gpus = 0 if device.type == "cpu" else ranks.count()
+    return Attempts(output.with_name(NAME), plan.steps, plan.batch_size, device_name(device), gpus)
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:

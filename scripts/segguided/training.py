@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from segguided import ranks
+from segguided.attempts import Attempts
 from segguided.checkpoint import Checkpoint, Stateful
 from segguided.config.models import Length
 from segguided.data.slices import SliceSet
@@ -167,11 +168,18 @@ def train(
 
 
 def fit(
-    learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint, history: Path
+    learner: Learner,
+    batches: Batches,
+    plan: Plan,
+    seed: int,
+    checkpoint: Checkpoint,
+    history: Path,
+    attempts: Attempts | None = None,
 ) -> Cost:
     """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv.
 
-    Raises ValueError where more processes train together than a batch has slices.
+    `attempts`, where given, is told of every step. Raises ValueError where more processes train together than
+    a batch has slices.
     """
     if plan.batch_size < ranks.count():
         raise ValueError(
@@ -188,6 +196,8 @@ def fit(
     ) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
+            if attempts:
+                attempts.update(progress)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
                 LOG.info(

@@ -1,12 +1,15 @@
 """Slices per second on one core: scripts/prepare_patient.py against a plain SimpleITK loop on the same files.
 
 Run by `make bench`. Both read a generated patient, bring it to LPS, clip, resample to 256×256 and write an
-.npz; each in a process of its own, which also tells its peak memory. CPU seconds, with warm disk caches.
+.npz; in turn, each time in a process of its own, which also tells its peak memory. CPU seconds, with warm
+disk caches. Then the same patient through Snakemake, whose benchmark file has the memory of the whole job.
 """
 
+import csv
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,12 +17,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 import fixtures_volumes as fv
+from miniature import copy_repository, snakemake
 from segguided.config.data import Preparation
 
 SIZE, SLICES, OUT = 512, 160, 256  # the largest of the Duke series' matrices, and a middling number of slices
-REPEATS = 3
+ROUNDS, REPEATS = 5, 3
 BREAST, DENSE = "Segmentation_p1_Breast.seg.nrrd", "Segmentation_p1_Dense_and_Vessels.seg.nrrd"
 CLASSES = {
     "dicom": [
@@ -33,6 +38,7 @@ INTENSITY = {
     "dicom": {"kind": "percentile", "low": 0.5, "high": 99.5},
     "nifti": {"kind": "window", "low": -1000, "high": 1000},
 }
+NAMES = {"image": "{patient}.nii.gz", "mask": "{patient}_labels.nii.gz"}
 SOURCES = {
     "dicom": {"kind": "dicom", "images": "unused", "masks": "unused"},
     "nifti": {"kind": "nifti", "folder": "unused"},
@@ -64,8 +70,8 @@ def write_patient(folder, kind):
     if kind == "nifti":
         for k in range(2, 6):
             labels[ball(0.2, -0.7 + k * 0.2)] = k
-        image = fv.write_nifti(folder / "image.nii.gz", fv.Stored(values, affine))
-        return [image, fv.write_nifti(folder / "mask.nii.gz", fv.Stored(labels, affine))]
+        image = fv.write_nifti(folder / "p1.nii.gz", fv.Stored(values, affine))
+        return [image, fv.write_nifti(folder / "p1_labels.nii.gz", fv.Stored(labels, affine))]
     fv.write_dicom(folder / "p1", fv.Stored(values, affine))
     masks = folder / "masks/p1"
     masks.mkdir(parents=True)
@@ -158,18 +164,58 @@ def in_its_own_process(*arguments):
     return json.loads(done.stdout)
 
 
+def compare(kind, raw, scratch):
+    """Print the median rate and the range of ROUNDS rounds, in each of which both take their turn."""
+    results = {"ours": [], "plain": []}
+    for _ in range(ROUNDS):
+        for how, found in results.items():
+            found.append(in_its_own_process(kind, how, *raw, Path(scratch, f"{how}.npz")))
+    for how, found in results.items():
+        rates = sorted(SLICES / one["seconds"] for one in found)
+        memory = statistics.median(one["MiB"] for one in found)
+        print(
+            f"{kind}, {how}: {statistics.median(rates):.0f} slices/s ({rates[0]:.0f} to {rates[-1]:.0f}), "
+            f"{memory:.0f} MiB beyond the imports"
+        )
+    ratios = [b["seconds"] / a["seconds"] for a, b in zip(results["ours"], results["plain"], strict=True)]
+    print(f"{kind}: ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def through_snakemake(kind, raw, scratch):
+    """Print what the benchmark file of prepare_patient says about the patient."""
+    repository = copy_repository(Path(scratch))
+    raw = [Path(path) for path in raw]
+    source = {
+        "dicom": {"kind": "dicom", "images": str(raw[0].parent), "masks": str(raw[1])},
+        "nifti": {"kind": "nifti", "folder": str(raw[0].parent), **NAMES},
+    }[kind]
+    dataset = {"source": source, "manifest": "own.tsv", "classes": CLASSES[kind], "image_size": OUT}
+    dataset |= {"intensity": INTENSITY[kind], "split": {"column": "split", "seed": 0}}
+    table = "patient\tsplit\np1\ttrain\np2\theld-out\np3\ttest\n"
+    (repository / "own.tsv").write_text(table)
+    config = yaml.safe_load((repository / "config.yaml").read_text())
+    config["grid"] |= {"datasets": ["bench"], "models": ["unconditional"]}
+    config["datasets"] = {"bench": dataset, **config["datasets"]}
+    (repository / "config.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(repository, "results/slices/bench/p1.npz", "--cores", 1)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    with (repository / "benchmarks/prepare_patient/bench/p1.tsv").open() as file:
+        job = next(csv.DictReader(file, delimiter="\t"))
+    print(f"{kind}, the whole job by its benchmark file: {job['s']} s, max_rss {job['max_rss']} MB")
+
+
 def main():
     volume = SIZE * SIZE * SLICES / 2**20
-    print(f"{SLICES} slices of {SIZE}×{SIZE}: {2 * volume:.0f} MiB as int16, {4 * volume:.0f} MiB as float32")
+    print(
+        f"{SLICES} slices of {SIZE}×{SIZE}: image {2 * volume:.0f} MiB as int16, its mask {volume:.0f} MiB, "
+        f"the slices to write {2 * OUT * OUT * SLICES / 2**20:.0f} MiB"
+    )
     for kind in ("dicom", "nifti"):
         with tempfile.TemporaryDirectory() as scratch:
             raw = in_its_own_process(kind, scratch)
-            rates = []
-            for how in ("ours", "plain"):
-                result = in_its_own_process(kind, how, *raw, Path(scratch, f"{how}.npz"))
-                rates.append(SLICES / result["seconds"])
-                print(f"{kind}, {how}: {rates[-1]:.0f} slices/s, {result['MiB']:.0f} MiB beyond the imports")
-        print(f"{kind}: ratio {rates[0] / rates[1]:.2f}")
+            compare(kind, raw, scratch)
+            through_snakemake(kind, raw, scratch)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """NRRD images and .seg.nrrd masks land on the image's grid, by segment name, not by label value alone."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 import fixtures_volumes as fv
 from segguided.data.dicom import read_series
-from segguided.data.nrrd import read_image, read_segment, read_segments
+from segguided.data.nrrd import read_image, read_segments
 from segguided.data.volume import Volume, oriented
 
 DUKE = fv.segment_fields(("Vessels", 1, 0), ("Dense", 2, 0))
@@ -44,6 +45,15 @@ def layered(stored_as: str, tilt: float = 0) -> fv.Stored:
         for m in (dense, vessels_xyz())
     ]
     return fv.Stored(np.stack([layer.array_ijk for layer in layers]), layers[0].affine)
+
+
+def read_masks(path: Path, names: list[str | None], image: Volume) -> dict[str | None, np.ndarray]:
+    found = zip(names, read_segments(path, names, image), strict=True)
+    return {name: np.stack([mask.plane(z) for z in range(len(image.array_zyx))]) for name, mask in found}
+
+
+def read_segment(path: Path, name: str | None, image: Volume) -> np.ndarray:
+    return read_masks(path, [name], image)[name]
 
 
 def refusal(path: Path, read: Any = read_image, *arguments: Any) -> str:
@@ -98,7 +108,7 @@ def test_truncated_files(tmp_path: Path, share: float, encoding: str) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    assert "there is none" in refusal(tmp_path / "m.seg.nrrd", read_segments, ["Dense"], reference())
+    assert "there is none" in refusal(tmp_path / "m.seg.nrrd", read_masks, ["Dense"], reference())
 
 
 # --- segments ---
@@ -111,7 +121,7 @@ def test_segments_follow_their_names(
     tmp_path: Path, code: str, tilt: int, fields: dict[str, str], values: tuple[int, int]
 ) -> None:
     path = fv.write_nrrd(tmp_path / "m.seg.nrrd", fv.stored_along(labelled(*values, tilt), code), **fields)
-    masks = read_segments(path, ["vessels", "DENSE"], reference(tilt))
+    masks = read_masks(path, ["vessels", "DENSE"], reference(tilt))
     assert list(masks) == ["vessels", "DENSE"] and masks["DENSE"].dtype == bool
     np.testing.assert_array_equal(masks["vessels"].transpose(2, 1, 0), vessels_xyz())
     np.testing.assert_array_equal(masks["DENSE"].transpose(2, 1, 0), dense_xyz())
@@ -121,7 +131,7 @@ def test_segments_follow_their_names(
 @pytest.mark.parametrize("code", ["LPS", "LPI", "PIL"])
 def test_layers_may_overlap(tmp_path: Path, code: str) -> None:
     path = fv.write_nrrd(tmp_path / "m.seg.nrrd", layered(code), **LAYERED)
-    masks = read_segments(path, ["Vessels", "Dense"], reference())
+    masks = read_masks(path, ["Vessels", "Dense"], reference())
     np.testing.assert_array_equal(masks["Vessels"].transpose(2, 1, 0), vessels_xyz())
     assert (masks["Vessels"] & masks["Dense"]).sum() == 1
     assert masks["Dense"].sum() == dense_xyz().sum() + 1
@@ -148,7 +158,7 @@ def test_old_files_without_values_and_layers(tmp_path: Path) -> None:
 def test_everything_nonzero_where_no_segment_is_asked_or_named(tmp_path: Path) -> None:
     both = vessels_xyz() | dense_xyz()
     path = fv.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
-    assert list(read_segments(path, [None, "Dense"], reference())) == [None, "Dense"]
+    assert list(read_masks(path, [None, "Dense"], reference())) == [None, "Dense"]
     np.testing.assert_array_equal(read_segment(path, None, reference()).transpose(2, 1, 0), both)
     path = fv.write_nrrd(tmp_path / "b.seg.nrrd", labelled(1, 1))
     np.testing.assert_array_equal(read_segment(path, "Breast", reference()).transpose(2, 1, 0), both)
@@ -166,6 +176,17 @@ def test_segments_that_cannot_be_told(tmp_path: Path) -> None:
     assert "got layer 1" in refusal(path, read_segment, "Dense", reference())
     path = fv.write_nrrd(path, labelled(1, 2), **{**DUKE, "Segment0_LabelValue": "one"})
     assert "value one" in refusal(path, read_segment, "Dense", reference())
+
+
+def test_bytes_before_and_behind_the_mask(tmp_path: Path) -> None:
+    path = fv.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
+    header, _, zipped = path.read_bytes().partition(b"\n\n")
+    skipping = header + b"\nbyte skip: -1\n\n" + gzip.compress(b"\1" * 16 + gzip.decompress(zipped))
+    for content in (skipping, path.read_bytes() + b"behind"):
+        path.write_bytes(content)
+        np.testing.assert_array_equal(
+            read_segment(path, "Vessels", reference()).transpose(2, 1, 0), vessels_xyz()
+        )
 
 
 def test_another_grid_is_refused(tmp_path: Path) -> None:
@@ -195,7 +216,7 @@ def test_duke_masks_take_the_dicom_frame(tmp_path: Path, plane: str, tilt: int, 
         pynrrd.write(str(path), array, {"type": "uint8", **DUKE})
     else:
         fv.write_nrrd(path, fv.Stored(array, np.eye(4)), **DUKE)
-    masks = read_segments(path, ["Dense", "Vessels"], image)
+    masks = read_masks(path, ["Dense", "Vessels"], image)
     np.testing.assert_array_equal(masks["Vessels"], image.array_zyx == 300)
     np.testing.assert_array_equal(masks["Dense"], np.isin(image.array_zyx, [-500, fv.MARKER]))
 
@@ -214,4 +235,4 @@ def test_one_read_serves_all_segments(tmp_path: Path, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         once = iter([pynrrd.read(str(path))])
         patch.setattr(pynrrd, "read", lambda name: next(once))
-        assert len(read_segments(path, ["Dense", "Vessels"], reference())) == 2
+        assert len(read_masks(path, ["Dense", "Vessels"], reference())) == 2

@@ -1,6 +1,7 @@
 """Phantoms: anatomy that the masks promise, and files that read back as the patient they were drawn from."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,22 +74,25 @@ def test_the_demo_patients_show_every_trait() -> None:
         assert {getattr(one, name) for one in traits} == {False, True}, name
 
 
+def whole(mask: nrrd.SegmentMask) -> np.ndarray:
+    return np.stack([mask.plane(z) for z in range(len(mask.labels_zyx))])
+
+
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_written_patients_read_back(patient: str, tmp_path: Path) -> None:
     drawn = make_phantom(patient, seed=0, size=40, slices=6)
     write_duke_layout(drawn, patient, tmp_path)
     image = dicom.read_series(tmp_path / "images" / patient)
     masks = tmp_path / "Segmentation_Masks_NRRD" / patient
-    breast = nrrd.read_segment(masks / f"Segmentation_{patient}_Breast.seg.nrrd", None, image)
-    both = nrrd.read_segments(
-        masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd", ("Vessels", "Dense"), image
-    )
+    read = partial(nrrd.read_segments, reference=image)
+    (breast,) = read(masks / f"Segmentation_{patient}_Breast.seg.nrrd", [None])
+    vessels, dense = read(masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd", ["Vessels", "Dense"])
     seen = drawn.vessels_zyx if traits_of(patient).layered else drawn.vessels_zyx & ~drawn.dense_zyx
     assert np.array_equal(image.array_zyx, drawn.image_zyx)
     assert np.allclose(image.affine, drawn.affine, atol=1e-3)
-    assert np.array_equal(breast, drawn.breast_zyx)
-    assert np.array_equal(both["Dense"], drawn.dense_zyx)
-    assert np.array_equal(both["Vessels"], seen)
+    assert np.array_equal(whole(breast), drawn.breast_zyx)
+    assert np.array_equal(whole(dense), drawn.dense_zyx)
+    assert np.array_equal(whole(vessels), seen)
 
 
 def test_neither_names_nor_instance_numbers_follow_z(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from segguided.data.slices import (
     write_npz,
     write_stack,
 )
-from segguided.data.slicing import intensity_range, to_stack
+from segguided.data.slicing import intensity_range, percentiles, to_stack
 from segguided.data.volume import Volume
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -88,6 +88,17 @@ def test_percentiles_of_the_whole_volume() -> None:
     clipped = preparation(intensity={"kind": "percentile", "low": 25, "high": 75}).intensity
     assert intensity_range(image, clipped) == (1023.75, 3071.25)
     assert stack.provenance["raw_value_of_255"] == 4095
+
+
+@given(
+    st.lists(st.integers(-(2**15), 2**15 - 1), min_size=1, max_size=40),
+    st.lists(st.one_of(st.floats(0, 100), st.sampled_from([0, 0.5, 50, 99.5, 100])), min_size=1, max_size=3),
+)
+def test_counted_percentiles_are_numpys_to_the_last_bit(values: list[int], percents: list[float]) -> None:
+    image = np.array(values, np.int16).reshape(1, 1, -1)
+    expected = np.percentile(image.astype(np.float64), percents).tolist()
+    assert percentiles(image, percents) == expected
+    assert percentiles(np.flip(image, 2), percents) == expected
 
 
 # Geometry

@@ -11,7 +11,7 @@ set -euo pipefail
 umask 022
 
 DIR=${SEGGUIDED_CLUSTER:-${TMPDIR:-/tmp}/segguided-cluster}
-CPUS=8 MEM=200000 GPUS=4 PORT=16817
+CPUS=4 MEM=200000 GPUS=4 PORT=16817
 HOST=$(hostname -s)
 RUN=$DIR/run LOG=$DIR/log ETC=$DIR/etc
 export SLURM_CONF=$ETC/slurm.conf

@@ -31,7 +31,8 @@ def rows(path):
 def test_results_tree(finished):
     results = finished / "results"
     run = results / "runs/breast-phantom/segguided/seed0"
-    assert sorted(path.name for path in run.iterdir()) == ["config.json", "history.csv", "model.safetensors"]
+    names = ["attempts.json", "config.json", "history.csv", "model.safetensors"]
+    assert sorted(path.name for path in run.iterdir()) == names
     assert all(np.isfinite(array).all() for array in load_file(run / "model.safetensors").values())
     assert [row["step"] for row in rows(run / "history.csv")][-1] == "12"
     assert not list(results.rglob("*.partial*"))

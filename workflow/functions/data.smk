@@ -13,6 +13,7 @@ PACKAGES = {
 
 
 def raw_files(wildcards):
+    go_on_in_a_group()
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
     return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
 

@@ -28,6 +28,15 @@ def in_turn(wildcards):
     return int(not workflow.local_exec)
 
 
+def go_on_in_a_group():
+    """Let a broken patient stop no other of its group: Snakemake passes --keep-going to no job.
+
+    To be called from an input function: before these, a job's Snakemake has no settings yet; after them it is too late.
+    """
+    if workflow.remote_exec and workflow.execution_settings:
+        workflow.execution_settings.keep_going = True
+
+
 def refuse_leftovers():
     """Stop where jobs of a Snakemake that was killed still run in this folder."""
     try:

@@ -1,28 +1,23 @@
 """NIfTI images and label maps to Volumes."""
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, isal_zlib
+from isal import igzip
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from nibabel.wrapstruct import WrapStructError
 
+from segguided.data import gzipped
 from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
-UNREADABLE: tuple[type[Exception], ...] = (
-    *(ImageFileError, HeaderDataError, WrapStructError),
-    *(EOFError, OSError, ValueError, OverflowError, MemoryError, zlib.error),
-    isal_zlib.error,  # type: ignore[assignment]  # its stub takes the class for an instance
-)
+UNREADABLE = (ImageFileError, HeaderDataError, WrapStructError, ValueError, OverflowError, *gzipped.DAMAGED)
 NIFTI2 = (540, int.from_bytes((540).to_bytes(4, "little"), "big"))  # length of its header, either endianness
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,8 +77,7 @@ def read_labels(path: Path) -> Volume:
 def check_complete(path: Path) -> None:
     """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
     try:
-        with igzip.open(path) as file:
-            _read_on(file)
+        gzipped.check_whole(path)
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 
@@ -114,30 +108,15 @@ def _mapped(path: Path) -> _Stored | None:
 
 
 def _unzipped(path: Path) -> _Stored:
-    """Unzipped straight into the array, and to the end of the file: nibabel stops before the checksum."""
+    """Header and voxels; nibabel itself would read twice the memory and stop before the checksum."""
     with igzip.open(path) as file:
         version = nib.Nifti2Header if int.from_bytes(file.read(4), "little") in NIFTI2 else nib.Nifti1Header
         file.seek(0)
         header = version.from_fileobj(file)
-        array = np.empty(header.get_data_shape(), header.get_data_dtype(), order="F")
         file.seek(header.get_data_offset())
-        _read_into(array, file)
-        _read_on(file)
+        array = gzipped.read_array(file, header.get_data_shape(), header.get_data_dtype())
     slope, inter = header.get_slope_inter()
     return _Stored(array, (1.0 if slope is None else slope, inter or 0.0), header)
-
-
-def _read_into(array: np.ndarray, file: igzip.IGzipFile) -> None:
-    memory = memoryview(array.reshape(-1, order="F").view(np.uint8))  # type: ignore[arg-type]
-    for start in range(0, len(memory), CHUNK):
-        part = memory[start : start + CHUNK]
-        if file.readinto(part) < len(part):
-            raise EOFError("it ends before its last voxel")
-
-
-def _read_on(file: igzip.IGzipFile) -> None:
-    while file.read(CHUNK):
-        pass
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

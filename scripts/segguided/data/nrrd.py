@@ -2,14 +2,17 @@
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nrrd
 import numpy as np
+from isal import igzip
 
+from segguided.data import gzipped
 from segguided.data.volume import Volume, check_finite, check_same_grid, oriented
 
 Header = Mapping[str, Any]
@@ -24,6 +27,20 @@ LPS_SIGNS = {
 }
 # pynrrd lets StopIteration escape from an empty file and KeyError from an unknown voxel type.
 UNREADABLE = (nrrd.NRRDError, zlib.error, EOFError, ValueError, KeyError, IndexError, StopIteration)
+BYTES = ("unsigned char", "uchar", "uint8", "uint8_t")  # names of that type
+
+
+@dataclass(frozen=True)
+class SegmentMask:
+    """Where a segment is: the voxels of a label map that have its value; where that is None, any but 0."""
+
+    labels_zyx: np.ndarray
+    value: int | None
+
+    def plane(self, z: int) -> np.ndarray:
+        """Whether each voxel (y, x) of slice z is the segment's."""
+        labels_yx = self.labels_zyx[z]
+        return np.asarray(labels_yx != 0 if self.value is None else labels_yx == self.value)
 
 
 @dataclass(frozen=True)
@@ -54,13 +71,8 @@ def read_image(path: Path) -> Volume:
     return volume
 
 
-def read_segment(path: Path, segment: str | None, reference: Volume) -> np.ndarray:
-    """The mask (bool, shape of `reference.array_zyx`) of one segment; see `read_segments`."""
-    return read_segments(path, [segment], reference)[segment]
-
-
-def read_segments(path: Path, names: Sequence[str | None], reference: Volume) -> dict[str | None, np.ndarray]:
-    """The masks (bool, shape of `reference.array_zyx`) of the named segments, from one reading of `path`.
+def read_segments(path: Path, names: Sequence[str | None], reference: Volume) -> Iterator[SegmentMask]:
+    """The masks of the named segments on the grid of `reference`, from one reading of `path`.
 
     Names are compared without case; None takes every nonzero voxel. The file's geometry must be the
     reference's; a file without one lies in the frame of the reference's DICOM files: array[i, j, k] is column
@@ -71,9 +83,9 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     layers_lijk = _layers(path, array, header)
     segments = _segments(path, header, len(layers_lijk))
     affine = _lps_affine(header)
-    return {
-        name: _on_grid(path, _mask(path, layers_lijk, segments, name), affine, reference) for name in names
-    }
+    for name in names:
+        labels_ijk, value = _labels(path, layers_lijk, segments, name)
+        yield SegmentMask(_on_grid(path, labels_ijk, affine, reference), value)
 
 
 def read_file(path: Path) -> tuple[np.ndarray, Header]:
@@ -81,13 +93,31 @@ def read_file(path: Path) -> tuple[np.ndarray, Header]:
     if not path.is_file():
         raise ValueError(f"{path}: expected an NRRD file, but there is none; download it or correct the name")
     try:
-        array, header = nrrd.read(str(path))
+        array, header = _unzipped(path) or nrrd.read(str(path))
     except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); get it again"
         ) from error
     return array, header
+
+
+def _unzipped(path: Path) -> tuple[np.ndarray, Header] | None:
+    """A mask as 3D Slicer writes it, for which pynrrd takes five times the memory; None for other files.
+
+    Also for damaged ones, and with bytes after the end of the mask: pynrrd tells the one from the other.
+    """
+    with path.open("rb") as file:
+        header = nrrd.read_header(file)
+        if _holds_zipped_bytes(header):
+            with suppress(*gzipped.DAMAGED), igzip.open(file) as voxels:
+                return gzipped.read_array(voxels, header["sizes"], np.dtype(np.uint8)), header
+    return None
+
+
+def _holds_zipped_bytes(header: Header) -> bool:
+    moved = {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"} & header.keys()
+    return header["encoding"] in ("gzip", "gz") and header["type"] in BYTES and not moved
 
 
 def _lps_affine(header: Header) -> np.ndarray | None:
@@ -149,14 +179,17 @@ def _segments(path: Path, header: Header, layers: int) -> list[_Segment]:
     return segments
 
 
-def _mask(path: Path, layers_lijk: np.ndarray, segments: Sequence[_Segment], name: str | None) -> np.ndarray:
+def _labels(
+    path: Path, layers_lijk: np.ndarray, segments: Sequence[_Segment], name: str | None
+) -> tuple[np.ndarray, int | None]:
+    """The layer of the named segment, and its value there."""
     if name is None:
-        return np.asarray((layers_lijk != 0).any(axis=0))
+        return layers_lijk[0] if len(layers_lijk) == 1 else (layers_lijk != 0).any(axis=0), None
     if not segments:
-        return _only_segment(path, layers_lijk, name)
+        return _only_segment(path, layers_lijk, name), None
     for segment in segments:
         if segment.name.strip().lower() == name.strip().lower():
-            return np.asarray(layers_lijk[segment.layer] == segment.value)
+            return layers_lijk[segment.layer], segment.value
     listed = ", ".join(s.name for s in segments)
     raise ValueError(f"{path}: expected a segment named {name}, but the file has {listed}; correct `segment`")
 
@@ -168,10 +201,10 @@ def _only_segment(path: Path, layers_lijk: np.ndarray, name: str) -> np.ndarray:
             f"{path}: expected a segment named {name}, but the file names none and holds the values "
             f"{values.tolist()} in {len(layers_lijk)} layer(s); export it with its segment names"
         )
-    return np.asarray(layers_lijk[0] != 0)
+    return np.asarray(layers_lijk[0])
 
 
-def _on_grid(path: Path, mask_ijk: np.ndarray, affine: np.ndarray | None, reference: Volume) -> np.ndarray:
+def _on_grid(path: Path, labels_ijk: np.ndarray, affine: np.ndarray | None, reference: Volume) -> np.ndarray:
     if affine is None or (_is_default(affine) and not _is_default(reference.affine)):
         stored_affine = reference.provenance.get("stored_affine")
         if stored_affine is None:
@@ -180,7 +213,7 @@ def _on_grid(path: Path, mask_ijk: np.ndarray, affine: np.ndarray | None, refere
                 "whose frame the mask can take; export the mask again with its geometry"
             )
         affine = np.array(stored_affine)
-    mask = _oriented(path, mask_ijk, affine)
+    mask = _oriented(path, labels_ijk, affine)
     check_same_grid(reference, mask, str(path))
     return mask.array_zyx
 

@@ -1,5 +1,6 @@
 """Where patients come from, behind one interface: a source and a patient's row give an image and a mask."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +85,19 @@ def _read_dicom(
 ) -> tuple[Volume, Volume]:
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
-    for index, one in enumerate(classes, 1):  # in class order: where two claim a voxel, the later wins
-        path = masks / str(one.file).format(patient=patient)
-        mask_zyx[nrrd.read_segment(path, one.segment, image)] = index
+    # In class order: where two claim a voxel, the later wins. Neighbours of one file share its reading.
+    for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
+        _draw(dict(numbered), masks / file.format(patient=patient), image, mask_zyx)
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
+
+
+def _file_of(numbered: tuple[int, AnatomyClass]) -> str:
+    return str(numbered[1].file)
+
+
+def _draw(classes: Mapping[int, AnatomyClass], path: Path, image: Volume, mask_zyx: np.ndarray) -> None:
+    """Set each class's number where its segment of the file is."""
+    segments = nrrd.read_segments(path, [one.segment for one in classes.values()], image)
+    for number, segment in zip(classes, segments, strict=True):
+        for z, mask_yx in enumerate(mask_zyx):
+            mask_yx[segment.plane(z)] = number

@@ -1,0 +1,228 @@
+"""attempts.json beside a run's output: when each attempt began, how far it came, what it cost, why it ended.
+
+Snakemake deletes declared outputs, logs and benchmarks before each attempt, so only an undeclared file can
+tell of the attempts before. Nothing here may slow training down or stop it. No torch: status pages read it.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self, SupportsFloat
+
+import psutil
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+
+from segguided.cli import Interrupted
+from segguided.files import write_text
+
+LOG = logging.getLogger("segguided")
+NAME = "attempts.json"
+SECONDS = 10.0  # between two writes
+MOST_POINTS = 120  # of an attempt's loss curve
+
+State = Literal["running", "finished", "interrupted", "failed", "killed"]
+Losses = dict[str, float | None]  # None: not a number
+
+
+class Attempt(BaseModel):
+    """One process that trained: `seen` is the last time it wrote, so an attempt killed hard ends there."""
+
+    started: AwareDatetime
+    seen: AwareDatetime
+    first_step: int | None = None  # None until the first step is done
+    step: int | None = None
+    steps: int
+    batch_size: int  # of all devices together
+    images_per_second: float | None = None
+    losses: Losses = {}  # means over the running epoch so far
+    curve: list[Losses] = []  # the same over time, with `step`
+    device: str
+    gpus: int  # 0: trained on a CPU
+    host: str
+    pid: int
+    slurm_job: str | None = None
+    script: str  # the rule has the same name
+    state: State = "running"
+    stopped_by: str | None = None  # the signal that interrupted it, or that its time was over
+
+    @property
+    def hours(self) -> float:
+        """Wall hours from the start of the process to its last sign of life."""
+        return max(0.0, (self.seen - self.started).total_seconds() / 3600)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours times devices."""
+        return self.hours * self.gpus
+
+
+class Progress(Protocol):
+    """What the training loop counts; see training.Progress."""
+
+    step: int
+    summed: int
+
+    @property
+    def sums(self) -> Mapping[str, SupportsFloat]:
+        """Summed losses of the running epoch: tensors on the device."""
+
+    @property
+    def history(self) -> Sequence[Mapping[str, float]]:
+        """A row an epoch."""
+
+
+_LIST = TypeAdapter(list[Attempt])
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """The attempts recorded in `path`, oldest first; none where there is no file.
+
+    Raises ValueError when the file cannot be understood.
+    """
+    try:
+        return _LIST.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except ValidationError as error:
+        raise ValueError(f"{path} is no record of attempts ({error.errors()[0]['msg']})") from None
+
+
+class Attempts:
+    """The record of this process's attempt, a context around training: tell it of each step with `update`.
+
+    The file is replaced after the first step and every `seconds`; losses, which wait for the device, are read
+    only then. Where the record cannot be read or written, training goes on and one warning tells.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        steps: int,
+        batch_size: int,
+        device: str,
+        gpus: int,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.path, self.seconds = path, seconds
+        self._warned = False
+        self._progress: Progress | None = None
+        self._earlier = self._read()
+        now = datetime.now(UTC)
+        process = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+        self.now = Attempt(
+            started=min(now, max([process, *(one.seen for one in self._earlier)])),
+            seen=now,
+            steps=steps,
+            batch_size=batch_size,
+            device=device,
+            gpus=gpus,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slurm_job=os.environ.get("SLURM_JOB_ID"),
+            script=Path(sys.argv[0]).stem,
+        )
+
+    def __enter__(self) -> Self:
+        """Leave a first record: the process runs, but no step is done."""
+        self._write()
+        return self
+
+    def update(self, progress: Progress) -> None:
+        """Note that another step is done; `progress` is looked at again when the record is closed."""
+        now = time.monotonic()
+        if self._progress is None:
+            self._clock = self._due = now
+            self.now.first_step = progress.step - 1
+        self._progress = progress
+        if now >= self._due:
+            self._due = now + self.seconds
+            self._read_progress(progress)
+            self._write()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Record how it ended; the error goes on."""
+        self.now.state = _ending(error)
+        if self.now.state == "interrupted":
+            self.now.stopped_by = _what_stopped(error)
+        if self._progress:
+            with contextlib.suppress(RuntimeError):  # a device that failed gives no losses
+                self._read_progress(self._progress)
+        self._write()
+
+    def _read_progress(self, progress: Progress) -> None:
+        """Step, speed and mean losses: the one place that waits for the device."""
+        now, first = self.now, (self.now.first_step or 0) + 1  # set-up belongs to the first step
+        now.step = progress.step
+        seconds = time.monotonic() - self._clock
+        if progress.step > first and seconds > 0:
+            now.images_per_second = (progress.step - first) * now.batch_size / seconds
+        if means := _means(progress):
+            now.losses = means
+            earlier = [point for point in now.curve if point["step"] != progress.step]
+            now.curve = _thinned([*earlier, {"step": progress.step, **means}])
+
+    def _read(self) -> list[Attempt]:
+        """Earlier attempts; one that still calls itself running was killed and ended when last seen."""
+        try:
+            earlier = read_attempts(self.path)
+        except (ValueError, OSError) as error:
+            self._warn(error)
+            with contextlib.suppress(OSError):
+                self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
+            return []
+        for attempt in earlier:
+            if attempt.state == "running":
+                attempt.state = "killed"
+        return earlier
+
+    def _write(self) -> None:
+        self.now.seen = datetime.now(UTC)
+        try:
+            value = [one.model_dump(mode="json") for one in (*self._earlier, self.now)]
+            write_text(self.path, json.dumps(value, indent=1) + "\n")
+        except (OSError, ValueError) as error:
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            LOG.warning("the record of attempts is not kept: %s; training goes on without it", error)
+        self._warned = True
+
+
+def _means(progress: Progress) -> Losses:
+    """Mean losses of the running epoch, or of the one that just ended."""
+    if progress.summed:
+        values = {name: float(total) / progress.summed for name, total in progress.sums.items()}
+    elif progress.history:
+        row = progress.history[-1]
+        values = {name: value for name, value in row.items() if name not in ("epoch", "step")}
+    else:
+        return {}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _thinned(curve: list[Losses]) -> list[Losses]:
+    """At most MOST_POINTS points, the last among them."""
+    return curve if len(curve) <= MOST_POINTS else curve[::-1][::2][::-1]
+
+
+def _ending(error: BaseException | None) -> State:
+    if error is None:
+        return "finished"
+    return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def _what_stopped(error: BaseException | None) -> str:
+    """The first words of Interrupted: a signal's name, or that the job's time is nearly over."""
+    return "SIGINT" if isinstance(error, KeyboardInterrupt) else str(error).partition(":")[0]

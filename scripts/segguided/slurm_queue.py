@@ -1,0 +1,66 @@
+"""Snakemake's jobs in SLURM's queue, told by the folder they were submitted from."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
+# What Snakemake calls a job: an id of its run, behind the profile's slurm-jobname-prefix.
+NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+PATIENCE_SECONDS = 60
+NO_CLUSTER = "Could not establish a configuration source"  # SLURM's client alone is installed
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job that waits, runs or ends."""
+
+    number: str
+    state: str  # SLURM's word
+    left: str  # until its time limit
+    reason: str  # why it waits
+    nodes: str
+    name: str  # of the Snakemake run
+    what: str  # rule and wildcards, as Snakemake comments its jobs
+
+    @property
+    def ending(self) -> bool:
+        """Cancelled or done, but not yet gone from its node."""
+        return self.state in ("COMPLETING", "STAGE_OUT")
+
+    @property
+    def waiting(self) -> bool:
+        """Not on a node, or not yet again."""
+        return not self.ending and self.state not in ("RUNNING", "SUSPENDED", "STOPPED", "SIGNALING")
+
+
+def queued_jobs(folder: Path) -> list[QueuedJob] | None:
+    """This user's jobs that a Snakemake submitted from `folder`; None where there is no SLURM cluster.
+
+    Raises OSError when the queue cannot be read.
+    """
+    command = ["squeue", "--me", "--noheader", f"--format={FORMAT}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    except FileNotFoundError:
+        return None
+    except subprocess.TimeoutExpired:
+        raise OSError(f"squeue does not answer within {PATIENCE_SECONDS} s; try again when it does") from None
+    if NO_CLUSTER in done.stderr:
+        return None
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+        raise OSError(f"squeue does not tell which jobs still run ({said}); try again when it does")
+    return parsed(done.stdout, folder)
+
+
+def parsed(text: str, folder: Path) -> list[QueuedJob]:
+    """The jobs among the lines of squeue that Snakemake submitted from `folder`."""
+    found = []
+    for line in text.splitlines():
+        number, state, left, reason, nodes, place, name, what = line.split("|", 7)
+        if NAME.search(name) and Path(place).resolve() == folder.resolve():
+            what = what.removeprefix("rule_")
+            found.append(QueuedJob(number, state, left, reason, nodes, name, what))
+    return found

@@ -1,0 +1,206 @@
+"""A journal of each Snakemake run, .snakemake/segguided/TIME-PID.jsonl: a line of JSON an event.
+
+Snakemake's own log names neither rule nor wildcards of a starting job whose rule has a `message:`, and
+`--quiet all` empties it; the events it hands to logger plugins tell everything. A plugin would have to be
+installed, so the Snakefile adds this handler to Snakemake's logger. It may never disturb the run.
+"""
+
+import json
+import logging
+import os
+import re
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from segguided.status.tails import tail
+
+FOLDER = Path(".snakemake/segguided")
+HEARTBEAT_SECONDS = 20.0  # the file is touched that often: a sign of life that other hosts can see
+
+SUBMITTED = re.compile(r"Job (\S+) has been submitted with SLURM jobid (\d+) \(log: (.+)\)\.")
+RESTARTED = re.compile(r"Trying to restart job (\S+)\.")
+SLURM_RUN = re.compile(r"SLURM run ID: (\S+)")
+STOPPING = {
+    "Terminating processes on user request": "SIGINT",
+    "Will exit after finishing currently running jobs": "SIGTERM",
+}
+STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.SIG\w+: (\d+)>")
+EXPECTED = "At least one job did not complete successfully"
+
+
+class Journal(logging.Handler):
+    """Follows Snakemake's events; writes them from `begin`, which only a real run reaches, to `end`."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.path: Path | None = None
+        self._file: Any = None
+        self._before: dict[str, Any] = {}  # what was said before the run began
+        self._errors: deque[str] = deque(maxlen=64)
+        self._ended = threading.Event()
+        self._writers: dict[str, Callable[[Any], None]] = {
+            "run_info": self._on_stats,
+            "job_info": self._on_job,
+            "job_finished": self._on_finished,
+            "job_error": self._on_job_error,
+            "group_info": self._on_group,
+            "group_error": self._on_group_error,
+            "error": self._on_error,
+        }
+
+    def begin(self, results: str, folder: Path = FOLDER) -> None:
+        """Open the journal of a run whose results go to `results`. Without a file, warn and keep none."""
+        now, pid = datetime.now(), os.getpid()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path = folder / f"{now:%Y-%m-%dT%H%M%S.%f}-{pid}.jsonl"
+            self._file = self.path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._write(
+            "begin",
+            now.timestamp(),
+            pid=pid,
+            created=psutil.Process().create_time(),
+            host=socket.gethostname(),
+            command=sys.argv,
+            folder=str(Path.cwd()),
+            results=results,
+            **self._before,
+        )
+        threading.Thread(target=self._beat, daemon=True, name="journal").start()
+
+    def end(self, state: str) -> None:
+        """Tell how the run ended, `finished` or `failed`; a journal without an end is of a killed run."""
+        self._ended.set()
+        self._write("end", datetime.now().timestamp(), state=state)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what this record means; never raise."""
+        try:
+            writer = self._writers.get(str(getattr(record, "event", None)), self._on_text)
+            writer(record)
+        except Exception as error:  # a field that another version of Snakemake renamed stops no pipeline
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Called by logging when the process ends."""
+        self._ended.set()
+        if self._file:
+            self._file.close()
+            self._file = None
+        super().close()
+
+    def _write(self, event: str, time: float, **fields: Any) -> None:
+        if self._file:
+            line = json.dumps({"event": event, "time": round(time, 3), **fields}, default=str)
+            self._file.write(line + "\n")
+
+    def _give_up(self, error: Exception) -> None:
+        if self._file or isinstance(error, OSError):
+            print(
+                f"warning: this run's journal ends, `make status` is blind from here ({error})",
+                file=sys.stderr,
+            )
+        self._file = None
+
+    def _beat(self) -> None:
+        while self.path and not self._ended.wait(HEARTBEAT_SECONDS):
+            try:
+                os.utime(self.path)
+            except OSError:
+                return
+
+    def _on_stats(self, record: Any) -> None:
+        self._before["stats"] = {rule: n for rule, n in record.stats.items() if rule != "total"}
+
+    def _on_job(self, record: Any) -> None:
+        self._write(
+            "job",
+            record.created,
+            id=str(record.jobid),
+            rule=record.rule_name,
+            wildcards=dict(record.wildcards or {}),
+            message=record.rule_msg,
+            output=list(record.output),
+            log=list(record.log),
+            benchmark=record.benchmark,
+            local=bool(record.local),
+            gpus=_number(record.resources, "gpu"),
+        )
+
+    def _on_group(self, record: Any) -> None:
+        """Members by their ids; the group itself goes by the uuid of one of them."""
+        jobs = list(record.jobs)
+        members = [str(job.jobid) for job in jobs]
+        self._write("group", record.created, members=members, names=[job.uuid() for job in jobs])
+
+    def _on_finished(self, record: Any) -> None:
+        self._write("finished", record.created, id=str(record.job_id))
+
+    def _on_job_error(self, record: Any) -> None:
+        """With the ends of its logs: the next attempt deletes them."""
+        self._write(
+            "failed",
+            record.created,
+            id=str(record.jobid),
+            message=record.rule_msg,
+            status=self._status(record.shellcmd),
+            logs=_tails(record.log),
+        )
+
+    def _on_group_error(self, record: Any) -> None:
+        """The log of the submission, which the errors of its members do not name."""
+        members = [str(info["jobid"]) for info in record.job_error_info]
+        self._write("group_failed", record.created, members=members, logs=_tails(record.aux_logs))
+
+    def _status(self, command: str | None) -> int | None:
+        """The exit status in the error that Snakemake printed for this command; negative: a signal."""
+        for text in reversed(self._errors):
+            if command and command in text and (found := STATUS.search(text)):
+                return int(found[1]) if found[1] else -int(found[2])
+        return None
+
+    def _on_error(self, record: Any) -> None:
+        text = record.getMessage()
+        self._errors.append(text)
+        if record.exception != "RuleException" and EXPECTED not in text:
+            self._write("fatal", record.created, text=text)
+
+    def _on_text(self, record: logging.LogRecord) -> None:
+        text = record.getMessage() if record.msg else ""
+        if found := SUBMITTED.search(text):
+            self._write("submitted", record.created, id=found[1], slurm=found[2], log=found[3])
+        elif found := RESTARTED.search(text):
+            self._write("restart", record.created, id=found[1])
+        elif found := SLURM_RUN.search(text):
+            self._before["slurm_run"] = found[1]
+        for begins, signal in STOPPING.items():
+            if text.startswith(begins):
+                self._write("stopping", record.created, signal=signal)
+
+
+def follow(logger: logging.Logger) -> Journal:
+    """A journal that listens to Snakemake's `logger` from now on."""
+    journal = Journal()
+    logger.addHandler(journal)
+    return journal
+
+
+def _tails(paths: Iterable[str]) -> dict[str, str]:
+    return {str(path): text for path in paths if (text := tail(Path(path)))}
+
+
+def _number(resources: Any, name: str) -> int:
+    """A resource as a number; 0 where it is not set or not known yet."""
+    value = resources.get(name, 0)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,32 @@
+"""A view as one HTML page without a network, which reloads itself and says when nobody rewrites it."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from segguided.status import facts, words
+from segguided.status.curve import svg
+from segguided.status.view import View
+
+LEAST_RELOAD_SECONDS = 2
+MOST_ROWS = 60
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals.update(
+    facts=facts,
+    words=words,
+    curve=svg,
+    most=MOST_ROWS,
+)
+
+
+def page(view: View, watch: float | None) -> str:
+    """The page; it reloads itself where it is rewritten every `watch` seconds."""
+    reload = None if watch is None else max(LEAST_RELOAD_SECONDS, round(watch))
+    return _ENVIRONMENT.get_template("page.html.j2").render(view=view, reload=reload)

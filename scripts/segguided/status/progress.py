@@ -1,0 +1,124 @@
+"""How far a job is: a training by its attempts.json, a generation by the lines of its log."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from segguided.attempts import NAME, Attempt, Losses, read_attempts
+from segguided.status.run import Job
+from segguided.status.tails import tail
+
+GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
+CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Numbers of a running or stopped job; None where they are not known (yet)."""
+
+    done: int
+    total: int
+    unit: str  # step or image
+    images_per_second: float | None
+    seconds_left: float | None
+    losses: Losses
+    curve: tuple[tuple[float, float], ...]  # step and first loss, over all attempts of this training
+    attempts: int  # including this one
+    device: str | None
+    seen: float  # last sign of life
+    saved: float | None  # when what is needed to resume was last written
+
+
+def progress_of(job: Job, folder: Path) -> Progress | None:
+    """The progress of a started job; None where nothing is known of it."""
+    return _training(job, folder) or _generation(job, folder)
+
+
+def record_of(job: Job, folder: Path) -> list[Attempt]:
+    """The attempts of a training; none of other jobs, or where the record is damaged."""
+    if not job.outputs:
+        return []
+    try:
+        return read_attempts((folder / job.outputs[0]).with_name(NAME))
+    except (ValueError, OSError):
+        return []
+
+
+def current_attempt(job: Job, folder: Path) -> Attempt | None:
+    """The attempt that belongs to the job as it was last started; None before it began to train."""
+    attempts = record_of(job, folder)
+    if not attempts or attempts[-1].script != job.rule:
+        return None
+    last = attempts[-1]
+    if job.slurm and last.slurm_job:
+        return last if job.slurm == last.slurm_job else None
+    slack = CLOCK_TICKS if job.local else CLOCKS_DIFFER
+    return last if last.started.timestamp() > job.started - slack else None
+
+
+def _training(job: Job, folder: Path) -> Progress | None:
+    last = current_attempt(job, folder)
+    if last is None:
+        return None
+    attempts = record_of(job, folder)
+    speed = last.images_per_second
+    left = None
+    if speed and last.step is not None:
+        left = (last.steps - last.step) * last.batch_size / speed
+    return Progress(
+        done=last.step or 0,
+        total=last.steps,
+        unit="step",
+        images_per_second=speed,
+        seconds_left=left,
+        losses=last.losses,
+        curve=curve_of(attempts),
+        attempts=len(_since_finished(attempts)),
+        device=f"{last.gpus} × {last.device}" if last.gpus > 1 else last.device,
+        seen=last.seen.timestamp(),
+        saved=_written(folder / job.outputs[0]),
+    )
+
+
+def _since_finished(attempts: list[Attempt]) -> list[Attempt]:
+    """The attempts of the training that is not finished, or of the last one that is."""
+    start = max((i for i, one in enumerate(attempts[:-1], 1) if one.state == "finished"), default=0)
+    return attempts[start:]
+
+
+def curve_of(attempts: list[Attempt]) -> tuple[tuple[float, float], ...]:
+    """Step and first loss over the attempts that led to the last one; a fresh start begins a new curve."""
+    points: dict[float, float] = {}
+    for attempt in attempts:
+        begins = attempt.first_step
+        if begins is None:
+            continue
+        points = {step: loss for step, loss in points.items() if step <= begins}
+        for point in attempt.curve:
+            step, *losses = point.values()
+            if step is not None and losses and losses[0] is not None:
+                points[step] = losses[0]
+    return tuple(sorted(points.items()))
+
+
+def _written(output: Path) -> float | None:
+    try:
+        return output.with_name("resume.pt").stat().st_mtime
+    except OSError:
+        return None
+
+
+def _generation(job: Job, folder: Path) -> Progress | None:
+    """Sets are drawn one after the other; the time left is that of the set being drawn."""
+    for name in job.logs:
+        path = folder / name
+        found = GENERATED.findall(tail(path, lines=1000))
+        if not found:
+            continue
+        done, total = map(int, found[-1])
+        finished = sum(int(n) for n, of in found[:-1] if n == of)
+        seen = path.stat().st_mtime
+        speed = (finished + done) / max(seen - job.started, 1)
+        left = (total - done) / speed
+        return Progress(done, total, "image", speed, left, {}, (), job.attempt, None, seen, None)
+    return None

@@ -1,0 +1,181 @@
+"""A Snakemake run as its journal tells it: jobs, their attempts, and how the run ended if it did."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from segguided.status.journal import FOLDER
+
+# waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
+JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt of a job, with the ends of its logs as they were then."""
+
+    time: float
+    attempt: int
+    message: str | None  # of the executor
+    status: int | None  # exit status; negative: a signal
+    logs: dict[str, str]
+
+
+@dataclass
+class Job:
+    """A job that was started at least once."""
+
+    id: str
+    rule: str
+    wildcards: dict[str, str]
+    message: str | None
+    outputs: list[str]
+    logs: list[str]
+    benchmark: str | None
+    local: bool
+    gpus: int  # that it asks for
+    started: float
+    attempt: int = 1
+    state: JobState = "started"
+    ended: float | None = None
+    slurm: str | None = None  # SLURM's id of the running attempt
+    slurm_log: str | None = None
+    group: str | None = None
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Rule and wildcards, these as in the names of its files."""
+        values = [f"seed{value}" if name == "seed" else value for name, value in self.wildcards.items()]
+        return f"{self.rule} {'/'.join(values)}".strip()
+
+
+@dataclass
+class Run:
+    """All that one journal tells."""
+
+    path: Path
+    begun: float = 0.0
+    pid: int = 0
+    created: float = 0.0  # when the process was, which tells it from a later one of the same id
+    host: str = ""
+    command: list[str] = field(default_factory=list)
+    folder: str = ""
+    results: str = "results"
+    totals: dict[str, int] = field(default_factory=dict)  # jobs to run, by rule
+    slurm_run: str | None = None  # the name of its SLURM jobs
+    jobs: dict[str, Job] = field(default_factory=dict)
+    members: dict[str, list[str]] = field(default_factory=dict)  # of a group, by each name it may go by
+    group_logs: dict[str, dict[str, str]] = field(default_factory=dict)  # of a failed submission, by member
+    stopping: str | None = None  # the signal that asked it to stop
+    fatal: list[str] = field(default_factory=list)
+    ended: float | None = None
+    end: str | None = None  # finished or failed; None: it still runs, or was killed
+
+    def named(self, name: str) -> list[Job]:
+        """The jobs that go by this id: a job, or all of a group."""
+        return [self.jobs[one] for one in self.members.get(name, [name]) if one in self.jobs]
+
+    def in_state(self, *states: JobState) -> list[Job]:
+        """Its jobs in any of these states, in the order in which they were first started."""
+        return [job for job in self.jobs.values() if job.state in states]
+
+
+class Reader:
+    """Reads a journal, and later only what was added since."""
+
+    def __init__(self, path: Path) -> None:
+        self.run = Run(path)
+        self._offset = 0
+        self._group_of: dict[str, str] = {}  # by member
+
+    def read(self) -> Run:
+        """The run as it is now. A last line that is not whole is left for the next time."""
+        for entry in self._entries():
+            handler = getattr(self, f"_on_{entry['event']}", None)
+            if handler:
+                handler(entry)
+        return self.run
+
+    def _entries(self) -> Iterator[Mapping[str, Any]]:
+        with self.run.path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                try:
+                    yield json.loads(line)
+                except ValueError:  # written while the disk was full
+                    continue
+
+    def _on_begin(self, entry: Mapping[str, Any]) -> None:
+        run = self.run
+        run.begun, run.pid, run.created = entry["time"], entry["pid"], entry["created"]
+        run.host, run.command, run.folder = entry["host"], entry["command"], entry["folder"]
+        run.results, run.totals = entry["results"], entry.get("stats", {})
+        run.slurm_run = entry.get("slurm_run")
+
+    def _on_job(self, entry: Mapping[str, Any]) -> None:
+        name, before = entry["id"], self.run.jobs.get(entry["id"])
+        self.run.jobs[name] = Job(
+            id=name,
+            rule=entry["rule"],
+            wildcards=entry["wildcards"],
+            message=entry["message"],
+            outputs=entry["output"],
+            logs=entry["log"],
+            benchmark=entry["benchmark"],
+            local=entry["local"],
+            gpus=entry["gpus"],
+            started=entry["time"],
+            attempt=before.attempt + 1 if before else 1,
+            group=self._group_of.get(name),
+            failures=before.failures if before else [],
+        )
+
+    def _on_group(self, entry: Mapping[str, Any]) -> None:
+        for name in entry["names"]:
+            self.run.members[name] = entry["members"]
+        self._group_of.update(dict.fromkeys(entry["members"], entry["names"][0]))
+
+    def _on_submitted(self, entry: Mapping[str, Any]) -> None:
+        for job in self.run.named(entry["id"]):
+            job.slurm, job.slurm_log = entry["slurm"], entry["log"]
+
+    def _on_finished(self, entry: Mapping[str, Any]) -> None:
+        for job in self.run.named(entry["id"]):
+            job.state, job.ended = "finished", entry["time"]
+
+    def _on_group_failed(self, entry: Mapping[str, Any]) -> None:
+        self.run.group_logs.update(dict.fromkeys(entry["members"], entry["logs"]))
+
+    def _on_failed(self, entry: Mapping[str, Any]) -> None:
+        for job in self.run.named(entry["id"]):
+            logs = {**self.run.group_logs.get(job.id, {}), **entry["logs"]}
+            job.ended = entry["time"]
+            if self.run.stopping == "SIGINT":
+                job.state = "stopped"
+                continue
+            job.state = "failed"
+            job.failures.append(Failure(entry["time"], job.attempt, entry["message"], entry["status"], logs))
+
+    def _on_restart(self, entry: Mapping[str, Any]) -> None:
+        for job in self.run.named(entry["id"]):
+            job.state = "waiting"
+
+    def _on_stopping(self, entry: Mapping[str, Any]) -> None:
+        self.run.stopping = entry["signal"]
+
+    def _on_fatal(self, entry: Mapping[str, Any]) -> None:
+        self.run.fatal.append(entry["text"])
+
+    def _on_end(self, entry: Mapping[str, Any]) -> None:
+        self.run.end, self.run.ended = entry["state"], entry["time"]
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of the runs in a pipeline's folder, oldest first."""
+    return sorted((folder / FOLDER).glob("*.jsonl"))

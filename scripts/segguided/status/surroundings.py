@@ -1,0 +1,101 @@
+"""What lives: processes on this host, jobs in SLURM's queue. No log ever proves that a job still runs."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from segguided.leftovers import SCRIPT, processes
+from segguided.slurm_queue import QueuedJob, queued_jobs
+from segguided.status.run import Run
+
+QUESTIONS = {"-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--summary", "--help", "--version"}
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that runs one of the pipeline's scripts in its folder."""
+
+    pid: int
+    arguments: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """An observation at one moment; None where nothing can be known from this host."""
+
+    now: float
+    host: str
+    snakemake: bool | None  # whether the run's Snakemake lives
+    processes: tuple[Process, ...] | None
+    queue: tuple[QueuedJob, ...] | None
+    commands: tuple[tuple[int, str], ...] = ()  # Snakemakes of this folder that this run does not explain
+    trouble: str | None = None  # why squeue did not answer
+
+    def processes_of(self, rule: str, outputs: list[str]) -> list[Process]:
+        """The processes that run a rule's script for these outputs."""
+        script = f"scripts/{rule}.py"
+        return [p for p in self.processes or () if script in p.arguments and p.arguments & set(outputs)]
+
+
+def look(folder: Path, run: Run | None) -> Surroundings:
+    """Look at this host's processes, and at SLURM's queue where there is one."""
+    host = socket.gethostname()
+    here = run is None or run.host == host
+    queue, trouble = _queue(folder)
+    masters, jobs = processes(folder)
+    return Surroundings(
+        now=time.time(),
+        host=host,
+        snakemake=_lives(run) if run and here else None,
+        processes=tuple(_scripts(jobs)) if here else None,
+        queue=queue,
+        commands=tuple(_starting(masters, run)),
+        trouble=trouble,
+    )
+
+
+def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
+    """The queue, or why it is not known; neither where there is no SLURM."""
+    try:
+        jobs = queued_jobs(folder)
+    except OSError as error:
+        return None, str(error)
+    return None if jobs is None else tuple(jobs), None
+
+
+def _lives(run: Run) -> bool:
+    """Whether the very process that began the journal is alive; its id may belong to another one by now."""
+    try:
+        process = psutil.Process(run.pid)
+        same = abs(process.create_time() - run.created) < 2
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _scripts(found: list[psutil.Process]) -> Iterator[Process]:
+    for process in found:
+        words = _words(process)
+        if any(SCRIPT.fullmatch(word) for word in words):
+            yield Process(process.pid, frozenset(words))
+
+
+def _starting(masters: list[psutil.Process], run: Run | None) -> Iterator[tuple[int, str]]:
+    """Snakemakes that are about to run something."""
+    for process in masters:
+        words = _words(process)
+        if words and not QUESTIONS & set(words) and not (run and process.pid == run.pid):
+            yield process.pid, " ".join(words[1:])
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """A process's command line; none of one that ended meanwhile."""
+    try:
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words

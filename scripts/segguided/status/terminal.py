@@ -1,0 +1,180 @@
+"""A view in a terminal, as wide as the terminal is."""
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from segguided.status import facts
+from segguided.status.state import Command
+from segguided.status.view import Row, Trouble, View
+from segguided.status.words import count, hours, moment
+
+COLORS = {
+    "running": "green",
+    "finished": "green",
+    "starting": "cyan",
+    "stopping": "yellow",
+    "interrupted": "yellow",
+    "failed": "red",
+    "killed": "red",
+    "away": "yellow",
+    "none": "cyan",
+}
+MOST_ROWS = 12
+MOST_LINES = 8
+
+
+def rendered(view: View) -> Group:
+    """Everything, the most urgent first."""
+    return Group(*_parts(view))
+
+
+def _parts(view: View) -> Iterator[RenderableType]:
+    yield _headline(view)
+    for note in view.notes:
+        yield Text(note, style="yellow")
+    if view.orphans:
+        yield _orphans(view)
+    if view.command and view.state.kind != "failed":
+        yield _command(view.command)
+    if view.running:
+        yield _jobs("Running" if view.state.alive else "Running without Snakemake", view.running, view)
+    yield from (_trouble(one) for one in view.failed[:MOST_ROWS])
+    if len(view.failed) > MOST_ROWS:
+        yield Text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
+    if view.command and view.state.kind == "failed":  # what to mend comes first
+        yield _command(view.command)
+    if view.unseen:
+        yield _jobs("Not visible from this host", view.unseen, view)
+    if view.gone:
+        yield _jobs("Not finished", view.gone, view)
+    if view.retried:
+        yield _retried(view)
+    if view.queued:
+        yield _queued(view)
+    if view.rules and view.done < view.total:
+        yield _rules(view)
+    if view.hours:
+        yield _hours(view)
+
+
+def _headline(view: View) -> Panel:
+    color = COLORS[view.state.kind]
+    parts: list[RenderableType] = [Text(view.state.detail)]
+    if view.total:
+        line = Table.grid(padding=(0, 2), expand=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True)
+        bar = ProgressBar(view.total, view.done, complete_style=color, finished_style=color)
+        line.add_row(bar, f"{view.done:,} of {count(view.total, 'job')}")
+        parts += [line, Text(facts.counts_of(view), style="dim")]
+    title = Text(f" {view.state.title} ", style=f"bold {color}")
+    return Panel(
+        Group(*parts), title=title, title_align="left", border_style=color, subtitle=str(view.folder)
+    )
+
+
+def _command(command: Command) -> Panel:
+    lines = Group(Text(f"# {command.why}", style="dim"), Text(command.text, style="bold"))
+    return Panel(lines, title="To go on", title_align="left", border_style="cyan")
+
+
+def _orphans(view: View) -> Panel:
+    lines = [Text(f"{one.what}  {f'SLURM {one.slurm}' if one.slurm else one.pid}") for one in view.orphans]
+    title = "Still running, and no Snakemake waits for it"
+    return Panel(Group(*lines), title=title, title_align="left", border_style="red")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, expand=True)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in RIGHT else "left")
+    return table
+
+
+RIGHT = {"jobs", "done", "running", "queued", "failed", "waiting", "attempts", "GPU hours", "CPU-run hours"}
+
+
+def _jobs(title: str, rows: list[Row], view: View) -> Table:
+    table = _table(title, "job", "progress", "where")
+    table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 4, 4, 3
+    for row in rows[:MOST_ROWS]:
+        job = Text.assemble(facts.title_of(row), "\n", (facts.subtitle_of(row), "dim"))
+        table.add_row(job, _progress(row, view), Text(facts.where_of(row, view.now), style="dim"))
+    if len(rows) > MOST_ROWS:
+        table.add_row(f"and {len(rows) - MOST_ROWS} more", "", "")
+    return table
+
+
+def _progress(row: Row, view: View) -> RenderableType:
+    told = row.progress
+    if told is None:
+        return Text(facts.line_of(row, view.now), style="dim")
+    numbers = [facts.losses_of(told), facts.speed_of(told), facts.left_of(told) if row.life != "gone" else ""]
+    lines = Table.grid()
+    lines.add_row(ProgressBar(1.0, facts.share_of(told), width=28))
+    lines.add_row(" · ".join([facts.steps_of(told), *filter(None, numbers)]))
+    return lines
+
+
+def _trouble(one: Trouble) -> Panel:
+    lines = "\n".join(one.lines.splitlines()[-MOST_LINES:])
+    title = Text(
+        f" Failed: {one.job.name}, attempt {one.failure.attempt}, {moment(one.failure.time)} ",
+        style="bold red",
+    )
+    others = f" (and {count(one.others, 'job')} of its group with it)" if one.others else ""
+    parts: list[RenderableType] = [Text(f"{one.diagnosis.what}{others}", style="red")]
+    if lines:
+        parts.append(Text(lines, style="dim"))
+    parts += [Text(f"log: {path}", style="dim") for path in one.failure.logs or one.job.logs]
+    parts.append(Text(f"→ {one.diagnosis.advice}", style="bold"))
+    return Panel(Group(*parts), title=title, title_align="left", border_style="red")
+
+
+def _retried(view: View) -> Table:
+    table = _table("Failed before and tried again", "job", "attempt", "when", "what happened")
+    for one in view.retried[:MOST_ROWS]:
+        when = moment(one.failure.time)
+        table.add_row(one.job.name, str(one.failure.attempt), when, Text(one.diagnosis.what, style="yellow"))
+    return table
+
+
+def _queued(view: View) -> Table:
+    table = _table("In SLURM's queue", "job", "SLURM", "why it waits")
+    for row in view.queued[:MOST_ROWS]:
+        table.add_row(facts.title_of(row), row.slurm.number if row.slurm else "", facts.reason_of(row))
+    if len(view.queued) > MOST_ROWS:
+        table.add_row(f"and {len(view.queued) - MOST_ROWS} more", "", "")
+    return table
+
+
+def _rules(view: View) -> Table:
+    table = _table("Rules", "rule", "done", "running", "queued", "failed", "waiting", "jobs")
+    for one in view.rules:
+        if one.done < one.total:
+            numbers = (one.done, one.running, one.queued, one.failed, one.waiting, one.total)
+            table.add_row(one.rule, *(f"{value:,}" if value else "" for value in numbers))
+    return table
+
+
+def _hours(view: View) -> Table:
+    table = _table(
+        "Cost so far, trainings over all attempts", "rule", "jobs", "attempts", "GPU hours", "CPU-run hours"
+    )
+    for one in view.hours:
+        table.add_row(one.rule, str(one.jobs), str(one.attempts), _hours_cell(one.gpu), _hours_cell(one.cpu))
+    total = (_hours_cell(sum(one.gpu for one in view.hours)), _hours_cell(sum(one.cpu for one in view.hours)))
+    table.add_section()
+    jobs, attempts = sum(one.jobs for one in view.hours), sum(one.attempts for one in view.hours)
+    table.add_row("all", str(jobs), str(attempts), *total, style="bold")
+    return table
+
+
+def _hours_cell(value: float) -> str:
+    return hours(value) if value else ""
