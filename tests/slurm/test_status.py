@@ -20,7 +20,7 @@ def rows(watcher, part):
 
 def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untrained):
     running, watcher = start(untrained, *TRAIN), Watcher(untrained)
-    first = cluster.job("train_diffusion")
+    first = cluster.job(untrained)
     wait_until(lambda: (row := rows(watcher, "running").get(first)) and row.progress, "its first step")
     row = rows(watcher, "running")[first]
     assert (row.job.name, row.life, row.progress.attempts) == (NAME, "running", 1)
@@ -31,7 +31,7 @@ def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untra
     wait_until(lambda: watcher.look().retried, "the failed attempt")
     (failed,) = watcher.look().retried
     assert failed.diagnosis.kind == "cancelled", failed.failure
-    second = cluster.job("train_diffusion")
+    second = cluster.job(untrained)
     wait_until(lambda: (row := rows(watcher, "running").get(second)) and row.progress, "its second attempt")
     assert rows(watcher, "running")[second].progress.attempts == 2
 
