@@ -28,8 +28,12 @@ def resume(arguments: list[str]) -> None:
 
 def main() -> None:
     """Script body."""
-    if sys.argv[1:] in ([], ["-h"], ["--help"]):
-        sys.exit(f"usage: resume.py ARGUMENTS OF SNAKEMAKE\n\n{__doc__}")
+    usage = f"usage: resume.py ARGUMENTS OF SNAKEMAKE\n\n{__doc__}"
+    if not sys.argv[1:]:
+        sys.exit(usage)
+    if {"-h", "--help"} & set(sys.argv):
+        print(usage)
+        return
     resume(sys.argv[1:])
 
 
