@@ -21,6 +21,7 @@ import torch
 from safetensors.numpy import load_file
 
 from segguided import ranks
+from segguided.attempts import read_attempts
 from segguided.checkpoint import Checkpoint
 from segguided.data.slices import Stack, write_stack
 from segguided.launch import on_gpus
@@ -160,6 +161,9 @@ def test_three_processes_survive_what_happens_and_end_in_the_same_bytes(tmp_path
     assert finished(runs.start("run"))[0] == 0
     assert runs.bytes_of("run") == runs.bytes_of("whole")
     assert not (tmp_path / "run/resume.pt").exists()
+    attempts = read_attempts(tmp_path / "run/attempts.json")  # the first process's alone
+    assert [one.stopped_by for one in attempts[:2]] == ["SIGUSR1", "SIGTERM"]
+    assert (len(attempts), attempts[-1].state, attempts[0].step) == (5, "finished", step)
 
     code, errors = finished(runs.start("other", gpus=1))
     assert code == 0

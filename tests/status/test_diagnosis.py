@@ -24,6 +24,11 @@ def evidence(message="", status=1, log="", around="", again=False):
             "a.nii.gz: no such file; download it",
         ),
         ({"status": 137}, "memory", "killed (SIGKILL), most likely out of memory"),
+        (
+            {"log": "error: process 2 of 3 was killed by SIGKILL (SIGKILL may mean …)"},
+            "memory",
+            "killed (SIGKILL), most likely out of memory",
+        ),
         ({"status": -9}, "memory", "killed (SIGKILL), most likely out of memory"),
         ({"message": SLURM.format("OUT_OF_MEMORY")}, "memory", "out of memory"),
         ({"log": TRACEBACK.format("MemoryError")}, "memory", "out of memory"),

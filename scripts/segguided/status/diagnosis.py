@@ -10,6 +10,7 @@ from segguided.status.tails import last_lines
 TIME_OVER = "the job's time is nearly over"
 SAVED = re.compile(rf"\b(SIG\w+|{TIME_OVER}): saved after step (\d+)")
 SLURM_STATUS = re.compile(r"SLURM status is: '(\w+)'")
+KILLED = "was killed by SIGKILL"  # ours, of one of several processes
 LINES = 15
 # Lines of Snakemake inside a SLURM job, which repeat what is known.
 NOISE = re.compile(
@@ -118,7 +119,7 @@ def _memory(e: Evidence) -> Diagnosis | None:
     certain = e.slurm == "OUT_OF_MEMORY" or re.search(
         r"oom.kill|Out Of Memory|MemoryError|can't allocate memory|Cannot allocate memory", e.text
     )
-    if not certain and e.status not in (137, -9):
+    if not certain and e.status not in (137, -9) and KILLED not in e.log:
         return None
     what = "out of memory" if certain else "killed (SIGKILL), most likely out of memory"
     advice = f"the same command with more: {_more(e.rule, 'mem_mb')}"
@@ -171,7 +172,7 @@ def _disk(e: Evidence) -> Diagnosis | None:
 
 def _sentence(e: Evidence) -> Diagnosis | None:
     """Ours: bad input, in a sentence that names the remedy."""
-    said = [line for line in e.log.splitlines() if line.startswith("error: ")]
+    said = [line for line in e.log.splitlines() if line.startswith("error: ") and KILLED not in line]
     if not said or e.status not in (1, None):
         return None
     return Diagnosis(
