@@ -34,7 +34,7 @@ def progress_of(job: Job, folder: Path) -> Progress | None:
     return _training(job, folder) or _generation(job, folder)
 
 
-def record_of(job: Job, folder: Path) -> list[Attempt]:
+def _record_of(job: Job, folder: Path) -> list[Attempt]:
     """The attempts of a training; none of other jobs, or where the record is damaged."""
     if not job.outputs:
         return []
@@ -44,23 +44,21 @@ def record_of(job: Job, folder: Path) -> list[Attempt]:
         return []
 
 
-def current_attempt(job: Job, folder: Path) -> Attempt | None:
-    """The attempt that belongs to the job as it was last started; None before it began to train."""
-    attempts = record_of(job, folder)
-    if not attempts or attempts[-1].script != job.rule:
-        return None
-    last = attempts[-1]
+def _is_of(last: Attempt, job: Job) -> bool:
+    """Whether a record's last attempt is the job as it was last started, which may not train yet."""
+    if last.script != job.rule:
+        return False
     if job.slurm and last.slurm_job:
-        return last if job.slurm == last.slurm_job else None
+        return job.slurm == last.slurm_job
     slack = CLOCK_TICKS if job.local else CLOCKS_DIFFER
-    return last if last.started.timestamp() > job.started - slack else None
+    return last.started.timestamp() > job.started - slack
 
 
 def _training(job: Job, folder: Path) -> Progress | None:
-    last = current_attempt(job, folder)
-    if last is None:
+    attempts = _record_of(job, folder)
+    if not attempts or not _is_of(attempts[-1], job):
         return None
-    attempts = record_of(job, folder)
+    last = attempts[-1]
     speed = last.images_per_second
     left = None
     if speed and last.step is not None:
