@@ -30,17 +30,16 @@ def copy_repository(folder: Path) -> Path:
     return target
 
 
+def environment() -> dict[str, str]:
+    """This process's, with this Python's commands found first, and one thread a job."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
 def snakemake(repository: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run snakemake in `repository` with this Python's environment."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
-    )
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, env=environment())
 
 
 def jobs_of(result: subprocess.CompletedProcess[str]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Snakemake on the test cluster: its queue and daemons, runs in the background, and their comparison."""
 
-import os
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from miniature import MINIATURE, snakemake
+from miniature import MINIATURE, environment, snakemake
 
 SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
 # One model, trained for about ten seconds and saved every second, so that there is a middle to disturb.
@@ -56,12 +55,11 @@ class Cluster:
 
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake in the background, in a session of its own; what it prints goes to snakemake.txt."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (repository / "snakemake.txt").open("a") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=repository, stdout=out, stderr=out, text=True, start_new_session=True,
-            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            env=environment(),
         )  # fmt: skip
 
 

@@ -21,10 +21,16 @@ from on_cluster import (
 TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
 
 
+def in_training(cluster, repository):
+    """Snakemake, and the number of its job, which has saved itself once."""
+    running = start(repository, *TRAIN)
+    job = cluster.job(repository)
+    wait_for_checkpoint(repository)
+    return running, job
+
+
 def test_cancelled_job_continues_in_another(cluster, untrained, reference):
-    running = start(untrained, *TRAIN)
-    job = cluster.job(untrained)
-    wait_for_checkpoint(untrained)
+    running, job = in_training(cluster, untrained)
     cluster.ask("scancel", job)
     finish(running, untrained)
     assert "resuming after step" in log_of_training(untrained)
@@ -33,9 +39,7 @@ def test_cancelled_job_continues_in_another(cluster, untrained, reference):
 
 def test_requeued_job_continues(cluster, untrained, reference):
     """What a preemption does: SLURM stops the job and runs it again under the same number."""
-    running = start(untrained, *TRAIN)
-    job = cluster.job(untrained)
-    wait_for_checkpoint(untrained)
+    running, job = in_training(cluster, untrained)
     cluster.ask("scontrol", "requeue", job)
     cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # else after two minutes
     finish(running, untrained)
@@ -53,9 +57,7 @@ def test_out_of_memory_is_tried_again_with_more(cluster, untrained, reference):
 
 
 def test_daemons_that_die_and_come_back_disturb_nothing(cluster, untrained, reference):
-    running = start(untrained, *TRAIN)
-    cluster.job(untrained)
-    wait_for_checkpoint(untrained)
+    running, _ = in_training(cluster, untrained)
     cluster.script("restart", "slurmd", "2")
     cluster.script("restart", "slurmctld", "5")
     finish(running, untrained)
@@ -63,9 +65,7 @@ def test_daemons_that_die_and_come_back_disturb_nothing(cluster, untrained, refe
 
 
 def test_interrupted_snakemake_cancels_its_jobs_and_continues(cluster, untrained, reference):
-    running = start(untrained, *TRAIN)
-    cluster.job(untrained)
-    wait_for_checkpoint(untrained)
+    running, _ = in_training(cluster, untrained)
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=60) != 0
     finish(start(untrained, *TRAIN), untrained)
@@ -74,9 +74,7 @@ def test_interrupted_snakemake_cancels_its_jobs_and_continues(cluster, untrained
 
 
 def test_killed_snakemake_is_continued_by_one_command(cluster, untrained, reference):
-    running = start(untrained, *TRAIN)
-    orphan = cluster.job(untrained)
-    wait_for_checkpoint(untrained)
+    running, orphan = in_training(cluster, untrained)
     running.kill()
     running.wait()
     locked = snakemake(untrained, *TRAIN)

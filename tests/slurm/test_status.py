@@ -1,11 +1,9 @@
 """Status beside a real cluster: of a job that runs, was cancelled, waits, and lost its Snakemake."""
 
-import os
 import shlex
 import subprocess
-import sys
-from pathlib import Path
 
+from miniature import environment
 from on_cluster import ONE_MODEL, SLURM, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
 from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
@@ -47,9 +45,7 @@ def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untra
     again = shlex.split(view.command.text)
     assert again[:2] == ["python", "scripts/resume.py"]
     with (untrained / "snakemake.txt").open("a") as out:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
-        resumed = subprocess.Popen(again, cwd=untrained, stdout=out, stderr=out, env=environment)
+        resumed = subprocess.Popen(again, cwd=untrained, stdout=out, stderr=out, env=environment())
     finish(resumed, untrained)
     view = watcher.look()
     assert (view.state.kind, view.orphans, view.command) == ("finished", [], None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from miniature import ARGUMENTS, MINIATURE, copy_repository, environment, snakemake
 from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
 from segguided.status.journal import FOLDER
@@ -25,13 +25,12 @@ LONG = "models={segguided: {training: {steps: 800}}}"
 
 def begin(repository, command):
     """A command of a terminal, in a session of its own."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
         shlex.split(command),
         cwd=repository,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        env=environment(),
         start_new_session=True,
     )
 
