@@ -5,10 +5,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from segguided.status.journal import FOLDER as JOURNALS
+
 FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
 # What Snakemake calls a job: an id of its run, behind the profile's slurm-jobname-prefix.
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 60.0
+SLURM_LOGS = Path(".snakemake/slurm_logs")  # the executor makes it before it submits the first job
 NO_CLUSTER = "Could not establish a configuration source"  # SLURM's client alone is installed
 
 
@@ -35,18 +38,21 @@ class QueuedJob:
         return not self.ending and self.state not in ("RUNNING", "SUSPENDED", "STOPPED", "SIGNALING")
 
 
-def queued_jobs(folder: Path) -> list[QueuedJob] | None:
+def queued_jobs(folder: Path, patience: float = PATIENCE_SECONDS) -> list[QueuedJob] | None:
     """This user's jobs that a Snakemake submitted from `folder`; None where there is no SLURM cluster.
 
-    Raises OSError when the queue cannot be read.
+    Nobody asks about a folder that never submitted a job: a controller that is down takes a minute to say so.
+    Raises OSError when the queue cannot be read within `patience` seconds.
     """
+    if not _has_submitted(folder):
+        return None
     command = ["squeue", "--me", "--noheader", f"--format={FORMAT}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)
     except FileNotFoundError:
         return None
     except subprocess.TimeoutExpired:
-        raise OSError(f"squeue does not answer within {PATIENCE_SECONDS} s; try again when it does") from None
+        raise OSError(f"squeue does not answer within {patience:.0f} s; try again when it does") from None
     if NO_CLUSTER in done.stderr:
         return None
     if done.returncode:
@@ -64,3 +70,14 @@ def parsed(text: str, folder: Path) -> list[QueuedJob]:
             what = what.removeprefix("rule_")
             found.append(QueuedJob(number, state, left, reason, nodes, name, what))
     return found
+
+
+def _has_submitted(folder: Path) -> bool:
+    """Whether SLURM's executor ever ran in `folder`: by its logs, or a run's journal."""
+    if (folder / SLURM_LOGS).exists():
+        return True
+    for path in (folder / JOURNALS).glob("*.jsonl"):
+        with path.open(encoding="utf-8") as journal:
+            if '"slurm_run"' in journal.readline():
+                return True
+    return False

@@ -8,6 +8,8 @@ import time
 import psutil
 import pytest
 
+from segguided.slurm_queue import SLURM_LOGS
+from segguided.status.journal import FOLDER
 from segguided.status.surroundings import look
 from status_scenes import recorded
 
@@ -38,7 +40,8 @@ def no_slurm(monkeypatch, tmp_path):
 
 
 def squeue(folder, text):
-    """A squeue that does what `text` says."""
+    """A squeue that does what `text` says, and a folder whose jobs went to SLURM."""
+    (folder / SLURM_LOGS).mkdir(parents=True)
     path = folder / "bin" / "squeue"
     path.parent.mkdir()
     path.write_text(f"#!/bin/sh\n{text}\n")
@@ -122,4 +125,22 @@ def test_without_squeue_there_is_nothing_to_tell(tmp_path, monkeypatch):
 
 def test_an_empty_queue_is_known_to_be_empty(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", squeue(tmp_path, "true"))
+    assert look(tmp_path, None).queue == ()
+
+
+def test_a_folder_without_slurm_jobs_does_not_wait_for_a_controller_that_is_down(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", squeue(tmp_path, "sleep 60"))
+    (tmp_path / SLURM_LOGS).rmdir()
+    began = time.monotonic()
+    around = look(tmp_path, None)
+    assert (around.queue, around.trouble) == (None, None)
+    assert time.monotonic() - began < 5
+
+
+def test_a_journal_that_tells_of_slurm_is_enough_to_ask_the_queue(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", squeue(tmp_path, "true"))
+    (tmp_path / SLURM_LOGS).rmdir()
+    journal = tmp_path / FOLDER / "2026-01-01T000000.000000-1.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text('{"event": "begin", "slurm_run": "segguided_x"}\n')
     assert look(tmp_path, None).queue == ()

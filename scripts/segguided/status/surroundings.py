@@ -12,6 +12,7 @@ from segguided.leftovers import SCRIPT, processes
 from segguided.slurm_queue import QueuedJob, queued_jobs
 from segguided.status.run import Run
 
+SQUEUE_SECONDS = 10.0  # a display waits no longer for it
 QUESTIONS = {"-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--summary", "--help", "--version"}
 
 
@@ -59,9 +60,9 @@ def look(folder: Path, run: Run | None) -> Surroundings:
 
 
 def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
-    """The queue, or why it is not known; neither where there is no SLURM."""
+    """The queue, or why it is not known; neither where no run of this folder used SLURM."""
     try:
-        jobs = queued_jobs(folder)
+        jobs = queued_jobs(folder, SQUEUE_SECONDS)
     except OSError as error:
         return None, str(error)
     return None if jobs is None else tuple(jobs), None
