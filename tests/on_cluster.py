@@ -52,6 +52,10 @@ class Cluster:
         wait_until(lambda: self.jobs(repository), f"a running job of {repository}")
         return self.jobs(repository)[0]
 
+    def state(self, job: str) -> str:
+        """SLURM's word for what a job does."""
+        return self.ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T")
+
 
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake in the background, in a session of its own; what it prints goes to snakemake.txt."""

@@ -154,7 +154,10 @@ start() {
     [[ -d /sys/fs/cgroup/memory && -d /sys/fs/cgroup/freezer ]] \
         || die "no cgroup v1 controllers memory and freezer at /sys/fs/cgroup: signal and memory faults cannot be tested on this machine"
     resolve_self
-    pid_of slurmctld >/dev/null || write_config
+    if ! pid_of slurmctld >/dev/null; then
+        find "$DIR/state" "$DIR/spool" -mindepth 1 -delete  # jobs of a cluster that was killed would begin again
+        write_config
+    fi
     local daemon
     for daemon in "${DAEMONS[@]}"; do pid_of "$daemon" >/dev/null || "start_$daemon"; done
     say "running; export SLURM_CONF=$SLURM_CONF"

@@ -16,6 +16,7 @@ from on_cluster import (
     printed,
     start,
     wait_for_checkpoint,
+    wait_until,
 )  # fmt: skip
 
 TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
@@ -41,6 +42,7 @@ def test_requeued_job_continues(cluster, untrained, reference):
     """What a preemption does: SLURM stops the job and runs it again under the same number."""
     running, job = in_training(cluster, untrained)
     cluster.ask("scontrol", "requeue", job)
+    wait_until(lambda: cluster.state(job) == "PENDING", f"job {job} in the queue again")
     cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # else after two minutes
     finish(running, untrained)
     assert "resuming after step" in log_of_training(untrained)
