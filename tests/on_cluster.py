@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ class Cluster:
     def state(self, job: str) -> str:
         """SLURM's word for what a job does."""
         return self.ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T")
+
+    @contextmanager
+    def paused(self, job: str) -> Iterator[None]:
+        """Meanwhile a job does nothing and cannot end, however slow this machine is."""
+        self.ask("scontrol", "suspend", job)
+        yield
+        self.ask("scontrol", "resume", job)
 
 
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:

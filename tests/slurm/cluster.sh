@@ -4,7 +4,8 @@
 #
 #   cluster.sh start     install what is missing, with a Chromium for the status page; start what is not running
 #   cluster.sh stop      cancel the jobs, stop the daemons started here (by pid), undo what was changed elsewhere
-#   cluster.sh restart slurmd|slurmctld    kill that daemon, as a crash would, and start it again
+#   cluster.sh restart slurmd|slurmctld    end that daemon and start it again: slurmd by SIGKILL, as a crash would;
+#                        slurmctld by SIGTERM, since one that crashes forgets the jobs of its last seconds
 #
 # The node pretends to have CPUs, memory and GPUs enough for the profile's jobs as shipped.
 set -euo pipefail
@@ -181,6 +182,6 @@ stop() {
 case ${1:-} in
     start)   start ;;
     stop)    stop ;;
-    restart) stop_one "$2" KILL; sleep "${3:-0}"; "start_$2" ;;
+    restart) stop_one "$2" "$([[ $2 == slurmd ]] && echo KILL || echo TERM)"; sleep "${3:-0}"; "start_$2" ;;
     *)       die "usage: $0 start | stop | restart slurmd|slurmctld [SECONDS BETWEEN]" ;;
 esac

@@ -79,16 +79,18 @@ def test_killed_snakemake_is_continued_by_one_command(cluster, untrained, refere
     running, orphan = in_training(cluster, untrained)
     running.kill()
     running.wait()
-    locked = snakemake(untrained, *TRAIN)
-    assert locked.returncode != 0
-    assert "cannot be locked" in locked.stdout + locked.stderr
-    snakemake(untrained, *TRAIN, "--unlock")
-    refused = snakemake(untrained, *TRAIN)
-    assert refused.returncode != 0
-    assert (
-        f"1 SLURM jobs of an earlier Snakemake still run or wait in {untrained}: {orphan}" in refused.stderr
-    )
-    assert cluster.jobs(untrained) == [orphan], "a refused start leaves it in peace"
+    with cluster.paused(orphan):
+        locked = snakemake(untrained, *TRAIN)
+        assert locked.returncode != 0
+        assert "cannot be locked" in locked.stdout + locked.stderr
+        snakemake(untrained, *TRAIN, "--unlock")
+        refused = snakemake(untrained, *TRAIN)
+        assert refused.returncode != 0
+        assert (
+            f"1 SLURM jobs of an earlier Snakemake still run or wait in {untrained}: {orphan}"
+            in refused.stderr
+        )
+        assert cluster.state(orphan) == "SUSPENDED", "a refused start leaves it in peace"
     resumed = subprocess.run(
         [sys.executable, "scripts/resume.py", *TRAIN],
         cwd=untrained,
@@ -103,16 +105,18 @@ def test_killed_snakemake_is_continued_by_one_command(cluster, untrained, refere
 
 
 def test_second_snakemake_in_a_folder_is_told_of_the_lock(cluster, untrained, reference):
-    running = start(untrained, *TRAIN)
-    wait_for_checkpoint(untrained)
-    second = snakemake(untrained, *TRAIN)
-    assert second.returncode != 0
-    assert "no other Snakemake process is trying to create the same files" in second.stdout + second.stderr
-    resume = subprocess.run(
-        [sys.executable, "scripts/resume.py", *TRAIN], cwd=untrained, capture_output=True, text=True
-    )
-    assert resume.returncode == 1
-    assert f"error: Snakemake still runs in {untrained} (process {running.pid})" in resume.stderr
+    running, job = in_training(cluster, untrained)
+    with cluster.paused(job):
+        second = snakemake(untrained, *TRAIN)
+        assert second.returncode != 0
+        assert (
+            "no other Snakemake process is trying to create the same files" in second.stdout + second.stderr
+        )
+        resume = subprocess.run(
+            [sys.executable, "scripts/resume.py", *TRAIN], cwd=untrained, capture_output=True, text=True
+        )
+        assert resume.returncode == 1
+        assert f"error: Snakemake still runs in {untrained} (process {running.pid})" in resume.stderr
     finish(running, untrained)
     assert_as_undisturbed(untrained, reference)
 
