@@ -44,7 +44,8 @@ test: lint
 # On Debian 12, as root: installs SLURM and Chromium where they are missing, starts a cluster of one node and stops it.
 test-slurm: env
 	tests/slurm/cluster.sh start
-	trap 'tests/slurm/cluster.sh stop' EXIT; OMP_NUM_THREADS=1 pytest tests/slurm -n 3 --durations=0
+	trap 'tests/slurm/cluster.sh stop' EXIT; export OMP_NUM_THREADS=1; \
+	pytest tests/slurm --ignore tests/slurm/test_daemons.py -n 3 --durations=15 && pytest tests/slurm/test_daemons.py
 
 bench: env
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py

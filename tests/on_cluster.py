@@ -21,6 +21,7 @@ ONE_MODEL = (
 SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
 RUN = Path("results/runs/breast-phantom/segguided/seed0")
 WEIGHTS = RUN / "model.safetensors"
+TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
 TABLES = ("results/table1.csv", "results/table2.csv")
 BYTES = (*(str(RUN / name) for name in ("model.safetensors", "config.json", "history.csv")), *TABLES)
 
@@ -39,7 +40,8 @@ class Cluster:
     def up(self) -> bool:
         """Whether the node takes jobs."""
         try:
-            return self.ask("sinfo", "--noheader", "--format=%T") in ("idle", "mixed", "allocated")
+            state = self.ask("sinfo", "--noheader", "--format=%T")
+            return state in ("idle", "mixed", "allocated", "completing")
         except (OSError, subprocess.SubprocessError):
             return False
 
@@ -99,6 +101,14 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 240)
 
 def wait_for_checkpoint(repository: Path) -> None:
     wait_until((repository / RUN / "resume.pt").exists, "the first checkpoint")
+
+
+def in_training(cluster: Cluster, repository: Path) -> tuple[subprocess.Popen[str], str]:
+    """Snakemake, and the number of its job, which has saved itself once."""
+    running = start(repository, *TRAIN)
+    job = cluster.job(repository)
+    wait_for_checkpoint(repository)
+    return running, job
 
 
 def log_of_training(repository: Path) -> str:

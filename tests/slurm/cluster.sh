@@ -49,7 +49,7 @@ stop_one() {  # name signal
     wait_for 30 "$1 ($pid) to stop" stopped "$1"
     rm -f "$RUN/$1.pid"
 }
-node_up() { timeout 10 sinfo -h -N -o '%T' | grep -qE '^(idle|mixed|allocated)$'; }
+node_up() { timeout 10 sinfo -h -N -o '%T' | grep -qE '^(idle|mixed|allocated|completing)$'; }
 no_jobs() { [[ -z $(timeout 10 squeue -h) ]]; }
 
 install_packages() {

@@ -9,25 +9,16 @@ from on_cluster import (
     ONE_MODEL,
     RUN,
     SLURM,
+    TRAIN,
     WEIGHTS,
     assert_as_undisturbed,
     finish,
+    in_training,
     log_of_training,
     printed,
     start,
-    wait_for_checkpoint,
     wait_until,
 )  # fmt: skip
-
-TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
-
-
-def in_training(cluster, repository):
-    """Snakemake, and the number of its job, which has saved itself once."""
-    running = start(repository, *TRAIN)
-    job = cluster.job(repository)
-    wait_for_checkpoint(repository)
-    return running, job
 
 
 def test_cancelled_job_continues_in_another(cluster, untrained, reference):
@@ -55,14 +46,6 @@ def test_out_of_memory_is_tried_again_with_more(cluster, untrained, reference):
     finish(running, untrained)
     logs = (untrained / ".snakemake/slurm_logs/rule_train_diffusion").rglob("*.log")
     assert any("oom-kill event" in path.read_text() for path in logs)
-    assert_as_undisturbed(untrained, reference)
-
-
-def test_daemons_that_die_and_come_back_disturb_nothing(cluster, untrained, reference):
-    running, _ = in_training(cluster, untrained)
-    cluster.script("restart", "slurmd", "2")
-    cluster.script("restart", "slurmctld", "5")
-    finish(running, untrained)
     assert_as_undisturbed(untrained, reference)
 
 

@@ -4,11 +4,10 @@ import shlex
 import subprocess
 
 from miniature import environment
-from on_cluster import ONE_MODEL, SLURM, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
+from on_cluster import TRAIN, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
 from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
 
-TRAIN = (str(WEIGHTS), *ONE_MODEL, *SLURM)
 NAME = "train_diffusion breast-phantom/segguided/seed0"
 
 
