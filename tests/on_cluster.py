@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from miniature import MINIATURE, environment, snakemake
+from segguided.wall_time import parse_left
 
 SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
 # One model, trained for about ten seconds and saved every second, so that there is a middle to disturb.
@@ -59,6 +60,12 @@ class Cluster:
         """SLURM's word for what a job does."""
         return self.ask("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T")
 
+    def seconds_left(self, job: str) -> float:
+        """Until a running job's time limit."""
+        left = parse_left(self.ask("squeue", "--noheader", f"--jobs={job}", "--format=%L"))
+        assert left is not None, f"job {job} has no time limit"
+        return left
+
     @contextmanager
     def paused(self, job: str) -> Iterator[None]:
         """Meanwhile a job does nothing and cannot end, however slow this machine is."""
@@ -103,9 +110,9 @@ def wait_for_checkpoint(repository: Path) -> None:
     wait_until((repository / RUN / "resume.pt").exists, "the first checkpoint")
 
 
-def in_training(cluster: Cluster, repository: Path) -> tuple[subprocess.Popen[str], str]:
+def in_training(cluster: Cluster, repository: Path, *arguments: str) -> tuple[subprocess.Popen[str], str]:
     """Snakemake, and the number of its job, which has saved itself once."""
-    running = start(repository, *TRAIN)
+    running = start(repository, *TRAIN, *arguments)
     job = cluster.job(repository)
     wait_for_checkpoint(repository)
     return running, job

@@ -1,5 +1,6 @@
 """What a cluster does to a job, each tried on a real one: nothing is lost and the tables stay the same."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from on_cluster import (
     RUN,
     SLURM,
     TRAIN,
-    WEIGHTS,
     assert_as_undisturbed,
     finish,
     in_training,
@@ -19,6 +19,8 @@ from on_cluster import (
     start,
     wait_until,
 )  # fmt: skip
+from segguided.attempts import read_attempts
+from segguided.wall_time import SHORTEST_MARGIN
 
 
 def test_cancelled_job_continues_in_another(cluster, untrained, reference):
@@ -104,29 +106,17 @@ def test_second_snakemake_in_a_folder_is_told_of_the_lock(cluster, untrained, re
     assert_as_undisturbed(untrained, reference)
 
 
-def test_wall_time_too_short_takes_several_attempts(cluster, untrained, tmp_path):
-    """Each saves itself before its minute is over; twice the steps that fit into one."""
-    benchmark = (untrained / "benchmarks/train_diffusion/breast-phantom/segguided/seed0.tsv").read_text()
-    steps = int(800 * 75 / float(benchmark.splitlines()[1].split()[0]))
-    longer = [word.replace("steps: 800", f"steps: {steps}") for word in ONE_MODEL]
-    running = start(
-        untrained,
-        str(WEIGHTS),
-        *longer,
-        *SLURM,
-        "--set-resources",
-        "train_diffusion:runtime=1",
-        "--retries",
-        "12",
-    )
+def test_wall_time_too_short_takes_several_attempts(cluster, untrained, reference):
+    """The first one's minute passes without enough steps; it saves itself just before, the next continues."""
+    running, job = in_training(cluster, untrained, "--set-resources", "train_diffusion:runtime=1")
+    (attempt,) = read_attempts(untrained / RUN / "attempts.json")
+    os.kill(attempt.pid, signal.SIGSTOP)
+    wait_until(lambda: cluster.seconds_left(job) <= SHORTEST_MARGIN + 3, "the end of the job's minute")
+    os.kill(attempt.pid, signal.SIGCONT)
     finish(running, untrained)
     assert "the job's time is nearly over: saved after step" in printed(untrained)
-    slurm = {name: (untrained / RUN / name).read_bytes() for name in ("model.safetensors", "history.csv")}
-    (untrained / WEIGHTS).unlink()
-    whole = snakemake(untrained, str(WEIGHTS), *longer, "--cores", "2")
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    for name, content in slurm.items():
-        assert (untrained / RUN / name).read_bytes() == content, name
+    assert "resuming after step" in log_of_training(untrained)
+    assert_as_undisturbed(untrained, reference)
 
 
 def test_broken_patient_stops_no_other(cluster, untrained):
