@@ -70,8 +70,10 @@ class Cluster:
     def paused(self, job: str) -> Iterator[None]:
         """Meanwhile a job does nothing and cannot end, however slow this machine is."""
         self.ask("scontrol", "suspend", job)
-        yield
-        self.ask("scontrol", "resume", job)
+        try:
+            yield
+        finally:
+            self.ask("scontrol", "resume", job)
 
 
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from segguided.status.journal import FOLDER as JOURNALS
+from segguided.status.run import journals
 
 FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
 # What Snakemake calls a job: an id of its run, behind the profile's slurm-jobname-prefix.
@@ -76,8 +76,8 @@ def _has_submitted(folder: Path) -> bool:
     """Whether SLURM's executor ever ran in `folder`: by its logs, or a run's journal."""
     if (folder / SLURM_LOGS).exists():
         return True
-    for path in (folder / JOURNALS).glob("*.jsonl"):
-        with path.open(encoding="utf-8") as journal:
-            if '"slurm_run"' in journal.readline():
+    for path in journals(folder):
+        with path.open("rb") as journal:
+            if b'"slurm_run"' in journal.readline():
                 return True
     return False
