@@ -19,8 +19,8 @@ def generate_partial(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
-    classes: Sequence[str],
-    partial_masks: Sequence[Sequence[str]],
+    classes: int,
+    partial_masks: Sequence[Sequence[int]],
     masks: int,
     draws: int,
     seed: int,
@@ -36,7 +36,8 @@ def generate_partial(
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
-    parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept classes, JSON")
+    parser.add_argument("--classes", type=int, required=True, help="number of the model's classes")
+    parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept values, JSON")
     parser.add_argument("--masks", type=int, required=True, help="test masks to draw from")
     parser.add_argument("--draws", type=int, required=True, help="images a mask")
     return parser.parse_args()

@@ -12,7 +12,6 @@ from segguided.data.slices import read_slices, write_npz
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
-from segguided.partial import class_indices
 from segguided.rare import draw_rare
 
 
@@ -20,23 +19,25 @@ def generate_rare(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
-    classes: Sequence[str],
-    rare_class: str,
+    classes: int,
+    rare_class: int,
     images: int,
     seed: int,
     output: Path,
 ) -> None:
     """Write a generated set of `images` images, whose ids are `mask id/number of the draw`."""
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    (rare,) = class_indices(classes, [rare_class])
-    drawn = draw_rare(draw, read_slices(slices), rare, len(classes), images, sampling.batch_size)
+    drawn = draw_rare(draw, read_slices(slices), rare_class, classes, images, sampling.batch_size)
     write_npz(output, images=drawn[0], names=np.array(drawn[1]))
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
-    parser.add_argument("--rare-class", required=True, help="whose masks are drawn from")
+    parser.add_argument("--classes", type=int, required=True, help="number of the model's classes")
+    parser.add_argument(
+        "--rare-class", type=int, required=True, help="mask value, whose masks are drawn from"
+    )
     parser.add_argument("--images", type=int, required=True, help="how many to draw")
     return parser.parse_args()
 

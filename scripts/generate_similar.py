@@ -6,12 +6,12 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.experiments import Similarity
-from segguided.config.models import Sampling
+from segguided.config.models import Drawing
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser
-from segguided.partial import class_indices, spread_slices
+from segguided.partial import spread_slices
 from segguided.similarity import draw_similar
 from segguided.variants import write_variants
 
@@ -19,26 +19,24 @@ from segguided.variants import write_variants
 def generate_similar(
     weights: Path,
     slices: Sequence[Path],
-    sampling: Sampling,
+    sampling: Drawing,
     similarity: Similarity,
-    classes: Sequence[str],
-    kept: Sequence[str],
+    kept: Sequence[int],
     seed: int,
     output: Path,
 ) -> None:
     """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains."""
     network, model = load_denoiser(weights, pick_device())
     chosen = spread_slices(read_slices(slices), similarity.masks)
-    indices = class_indices(classes, kept)
-    variants = draw_similar(network, model, sampling, chosen, indices, similarity, seed)
+    variants = draw_similar(network, model, sampling, chosen, kept, similarity, seed)
     write_variants(output, variants, chosen.names)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = drawing_parser(__doc__)
+    parser = drawing_parser(__doc__, Drawing)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
-    parser.add_argument("--kept", nargs="+", required=True, help="classes of the mask that are kept")
+    parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
     return parser.parse_args()
 
 

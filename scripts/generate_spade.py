@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.models import Sampling
+from segguided.config.models import Drawing
 from segguided.data.shards import WHOLE, Shard
 from segguided.devices import pick_device
 from segguided.generation import sets_parser, write_sets
@@ -15,7 +15,7 @@ from segguided.models.spade_drawing import load_generator, make_draw
 
 def generate_spade(
     weights: Path,
-    sampling: Sampling,
+    sampling: Drawing,
     sets: list[list[Path]],
     outputs: list[Path],
     shard: Shard = WHOLE,
@@ -30,7 +30,7 @@ def generate_spade(
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    return sets_parser(__doc__).parse_args()
+    return sets_parser(__doc__, Drawing).parse_args()
 
 
 def main() -> None:

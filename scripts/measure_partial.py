@@ -13,7 +13,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
 from segguided.models.segmenter import load_segmenter, predict
-from segguided.variants import read_variants
+from segguided.variants import read_variants, with_names
 from segguided.variation import partial_rows
 
 
@@ -29,7 +29,7 @@ def measure_partial(
     for model, path in generated.items():
         variants, chosen = read_variants(path, test)
         predictions: dict[str, list[np.ndarray]] = {}
-        for variant, images_MHW in variants.items():
+        for variant, images_MHW in with_names(variants, classes).items():
             condition = variant.rsplit("/", 1)[0]
             predictions.setdefault(condition, []).append(predict(network, images_MHW, pick_device()))
         stacked = {condition: np.stack(draws) for condition, draws in predictions.items()}

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from segguided.cli import run, slices_parser
-from segguided.config.evaluation import Evaluation
+from segguided.config.evaluation import Resampling
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
 from segguided.devices import pick_device
@@ -26,7 +26,7 @@ def measure_rare(
     augmented: nn.Module,
     classes: Sequence[str],
     rare_class: str,
-    evaluation: Evaluation,
+    evaluation: Resampling,
 ) -> list[dict[str, Any]]:
     """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap)."""
     half = test.where(of_half(test, evaluation.halves_seed, "test"))
@@ -64,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
         "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
     )
     parser.add_argument("--rare-class", required=True, help="marked in the output")
-    parser.add_argument("--evaluation", type=Evaluation.from_json, required=True, help="settings, JSON")
+    parser.add_argument("--evaluation", type=Resampling.from_json, required=True, help="settings, JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
     return parser.parse_args()

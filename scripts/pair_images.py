@@ -33,6 +33,7 @@ def pair_images(
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
+    parser.add_argument("--classes", nargs="+", required=True, help="names of the model's classes, in order")
     parser.add_argument(
         "--kept", nargs="+", required=True, help="classes that real and generated images share"
     )

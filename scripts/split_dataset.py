@@ -15,7 +15,9 @@ from segguided.data.splits import SPLITS, halve_test
 from segguided.files import write_table
 
 
-def split_dataset(splits: Mapping[str, Sequence[Path]], halves_seed: int) -> list[dict[str, Any]]:
+def split_dataset(
+    splits: Mapping[str, Sequence[Path]], halves_seed: int, classes: Sequence[str]
+) -> list[dict[str, Any]]:
     """Rows of splits.csv from the slice files of each split, in the order of splits and patients.
 
     Reads one patient at a time. Raises ValueError for a patient that stands in them twice.
@@ -26,14 +28,13 @@ def split_dataset(splits: Mapping[str, Sequence[Path]], halves_seed: int) -> lis
         raise ValueError(f"expected each patient in one split, once; {', '.join(twice)} stands there twice")
     halves = halve_test([path.stem for path in splits["test"]], halves_seed)
     return [
-        {"patient": path.stem, "split": split, **_summary(read_stack(path), halves)}
+        {"patient": path.stem, "split": split, **_summary(read_stack(path), halves, classes)}
         for split in SPLITS
         for path in sorted(splits[split], key=attrgetter("stem"))
     ]
 
 
-def _summary(stack: Stack, halves: Mapping[str, str]) -> dict[str, Any]:
-    names = stack.provenance["classes"]
+def _summary(stack: Stack, halves: Mapping[str, str], names: Sequence[str]) -> dict[str, Any]:
     pixels = np.bincount(stack.masks_SHW.ravel(), minlength=len(names) + 1)[1:]
     if len(pixels) > len(names):
         raise ValueError(
@@ -51,6 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
     )
+    parser.add_argument("--classes", nargs="+", required=True, help="names of the foreground classes")
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
     return parser.parse_args()
 
@@ -59,7 +61,7 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     splits = {"train": a.train, "held-out": a.held_out, "test": a.test}
-    write_table(a.output, split_dataset(splits, a.halves_seed))
+    write_table(a.output, split_dataset(splits, a.halves_seed, a.classes))
 
 
 if __name__ == "__main__":

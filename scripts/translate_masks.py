@@ -12,21 +12,23 @@ from segguided.data.slices import read_slices, write_npz
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
-from segguided.translation import in_classes_of
+from segguided.translation import recoded
 
 
 def translate_masks(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
-    mask_classes: Sequence[str],
-    classes: Sequence[str],
+    values: Sequence[int],
     seed: int,
     output: Path,
 ) -> None:
-    """Write a generated set with an image for every mask of `slices`."""
+    """Write a generated set with an image for every mask of `slices`.
+
+    `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
+    """
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    data = in_classes_of(read_slices(slices), mask_classes, classes)
+    data = recoded(read_slices(slices), values)
     write_npz(output, images=generate(draw, data, sampling.batch_size), names=np.array(data.names))
 
 
@@ -34,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
     parser.add_argument(
-        "--mask-classes", nargs="+", required=True, help="names of the masks' classes, in order"
+        "--values", type=int, nargs="+", required=True, help="the model's value of each class; 0: it has none"
     )
     return parser.parse_args()
 

@@ -19,7 +19,7 @@ from segguided.data.slices import SliceSet, read_generated, read_slices, write_n
 from segguided.models.segmenter import load_segmenter
 from segguided.panels import FigureDataset
 from segguided.rare import draw_rare, with_drawn
-from segguided.translation import files_of, in_classes_of, shared
+from segguided.translation import files_of, in_classes_of, recoded, shared
 from test_evaluate_model import Reader, example_set
 from test_partial import CLASSES, folder, stack  # noqa: F401
 from train_augmented import train_augmented
@@ -55,7 +55,7 @@ def test_drawn_images_join_the_real_ones_under_their_masks():
 
 def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa: F811
     weights, slices = folder / "model/model.safetensors", [folder / "p.npz"]
-    generate_rare(weights, slices, SAMPLING, ["a", "b"], "b", 6, 0, folder / "drawn.npz")
+    generate_rare(weights, slices, SAMPLING, 2, 2, 6, 0, folder / "drawn.npz")
     assert len(read_generated(folder / "drawn.npz")[1]) == 6
     data = read_slices(slices)
     settings = Segmenter(channels=(4, 8), training=Training(epochs=2, batch_size=5, learning_rate=1e-2))
@@ -97,11 +97,13 @@ def test_paired_dataset_has_the_released_layout_and_the_same_bytes_twice(folder)
 
 def test_masks_are_recoded_by_class_names_and_an_unknown_class_is_named():
     slices = SliceSet([stack()])
-    recoded = in_classes_of(slices, CLASSES, ("c", "a", "b"))
+    renamed = in_classes_of(slices, CLASSES, ("c", "a", "b"))
     table = {0: 0, 1: 2, 2: 3, 3: 1}
-    assert all(np.array_equal(recoded.masks == table[k], slices.masks == k) for k in table)
-    with pytest.raises(ValueError, match="masks hold b, but the model was trained with a, c"):
+    assert all(np.array_equal(renamed.masks == table[k], slices.masks == k) for k in table)
+    with pytest.raises(ValueError, match="masks hold b, but the model knows no class of that name"):
         in_classes_of(slices, CLASSES, ("a", "c"))
+    with pytest.raises(ValueError, match="masks hold class 2, class 3, but the model knows no class"):
+        recoded(slices, [1, 0, 0])
     assert in_classes_of(SliceSet([stack(n=2)]), CLASSES, ("a", "x")).masks.max() == 1, (
         "absent classes may lack"
     )
@@ -109,7 +111,7 @@ def test_masks_are_recoded_by_class_names_and_an_unknown_class_is_named():
 
 def test_translated_images_are_measured_against_masks_and_the_modalitys_own_images(folder):  # noqa: F811
     weights = folder / "model/model.safetensors"
-    translate_masks(weights, [folder / "p.npz"], SAMPLING, ["a", "b"], ["a", "b"], 0, folder / "t.npz")
+    translate_masks(weights, [folder / "p.npz"], SAMPLING, [1, 2], 0, folder / "t.npz")
     slices = read_slices([folder / "p.npz"])
     generated = slices.with_images(*read_generated(folder / "t.npz"))
     evaluator = load_segmenter(folder / "segmenter/model.safetensors")

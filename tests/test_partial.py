@@ -56,8 +56,8 @@ def test_each_draw_has_noise_of_its_own_and_the_first_that_of_the_mask():
         return masks_BHW
 
     slices = spread_slices(SliceSet([stack()]), 2)
-    variants = draw_partial(draw, slices, CLASSES, [["b"]], 2, batch_size=8)
-    assert list(variants) == ["all/0", "all/1", "b/0", "b/1"]
+    variants = draw_partial(draw, slices, len(CLASSES), [[2]], 2, batch_size=8)
+    assert list(variants) == ["all/0", "all/1", "2/0", "2/1"]
     names = ["p_slice_2", "p_slice_5"]
     again = [f"{name}#1" for name in names]
     assert asked == [([0, 1, 2, 3], names), ([0, 1, 2, 3], again), ([0, 2], names), ([0, 2], again)]
@@ -129,8 +129,8 @@ def test_scripts_draw_and_measure_every_condition(folder):
             folder / "model/model.safetensors",
             [folder / "p.npz"],
             sampling,
-            ["a", "b"],
-            [["b"]],
+            2,
+            [[2]],
             3,
             2,
             0,

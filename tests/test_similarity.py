@@ -63,7 +63,7 @@ def drawn(folder):  # noqa: F811
     similarity = Similarity(model="m", timestep=240, lambdas=LAMBDAS, steps=25, masks=3)
     for name in ("first.npz", "second.npz"):
         arguments = (folder / "model/model.safetensors", [folder / "p.npz"], sampling, similarity)
-        generate_similar(*arguments, ["a", "b"], ["b"], 0, folder / name)
+        generate_similar(*arguments, [2], 0, folder / name)
     return folder
 
 

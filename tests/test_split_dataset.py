@@ -22,14 +22,13 @@ def files(tmp_path: Path) -> Files:
     for k, patient in enumerate(("p10", "p2", "p3", "p4", "p1")):
         masks = np.zeros((k + 1, 4, 4), np.uint8)
         masks[:, 0, :3], masks[0, 1, 1] = 1, 2
-        provenance = {"classes": ["body", "bone"]}
-        stack = Stack(patient, masks, masks, np.arange(k + 1.0), provenance)
+        stack = Stack(patient, masks, masks, np.arange(k + 1.0), {})
         write_stack(tmp_path / "slices" / f"{patient}.npz", stack)
     return {split: [tmp_path / "slices" / f"{p}.npz" for p in patients] for split, patients in SPLITS.items()}
 
 
 def test_rows_in_the_order_of_splits_and_patients(files: Files) -> None:
-    rows = split_dataset(files, halves_seed=1)
+    rows = split_dataset(files, halves_seed=1, classes=["body", "bone"])
     assert [(row["patient"], row["split"], row["half"], row["slices"]) for row in rows] == [
         ("p1", "train", "", 5),
         ("p10", "train", "", 1),
@@ -49,6 +48,7 @@ def test_rows_in_the_order_of_splits_and_patients(files: Files) -> None:
 def call(files: Files, output: Path) -> "subprocess.CompletedProcess[str]":
     """The script, given lists of slice files."""
     command = [sys.executable, str(SCRIPT), "--halves-seed", "1", "--output", str(output)]
+    command += ["--classes", "body", "bone"]
     for split, paths in files.items():
         listed = output.with_name(f"{split}.txt")
         write_text(listed, "".join(f"{path}\n" for path in paths))
@@ -82,6 +82,6 @@ def test_a_patient_in_two_splits_and_a_damaged_file(files: Files, tmp_path: Path
 
 def test_masks_with_more_classes_than_names(files: Files) -> None:
     masks = np.full((1, 4, 4), 3, np.uint8)
-    write_stack(files["train"][0], Stack("p10", masks, masks, np.zeros(1), {"classes": ["body", "bone"]}))
+    write_stack(files["train"][0], Stack("p10", masks, masks, np.zeros(1), {}))
     with pytest.raises(ValueError, match="patient p10: masks hold class 3 of 2; prepare it again"):
-        split_dataset(files, halves_seed=1)
+        split_dataset(files, halves_seed=1, classes=["body", "bone"])

@@ -31,7 +31,7 @@ def dataset(tmp_path):
     write_stack(tmp_path / "p.npz", stack)
     names = spread_slices(SliceSet([stack]), 8).names
     for model, grey in GREY.items():
-        labels = [f"{kept}/{draw}" for kept in ("all", "b") for draw in range(3)]
+        labels = [f"{kept}/{draw}" for kept in ("all", "2") for draw in range(3)]
         images = {label: np.full((8, 6, 6), grey + i, np.uint8) for i, label in enumerate(labels)}
         write_variants(tmp_path / f"{model}.npz", images, names)
     similar = {share: np.full((8, 6, 6), i, np.uint8) for i, share in enumerate(("0", "0.5", "1"))}

@@ -16,6 +16,7 @@ from segguided.data.slices import read_stack
 from segguided.files import sha256_of
 
 SETTINGS = ("intensity", "image_size", "resampling", "slices")  # of the provenance
+PIXELS = "pixels_"  # of splits.csv: before a class's name
 SCANNER = ("modality", "manufacturer", "model")  # of the provenance of DICOM files
 
 
@@ -57,12 +58,13 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
     stack = read_stack(path)
     told = stack.provenance
     try:
-        classes, image = list(told["classes"]), dict(told["image"])
+        classes, image = _class_names(row), dict(told["image"])
         z_mm, y_mm, x_mm = map(float, told["spacing_zyx_mm"])
         n_slices, height, width = map(int, told["shape_zyx"])
         settings = {name: _text(told[name]) for name in SETTINGS}
         raw_range = float(told["raw_value_of_0"]), float(told["raw_value_of_255"])
-        pixels = {name: int(row[f"pixels_{name}"]) for name in classes}
+        pixels = {name: int(row[PIXELS + name]) for name in classes}
+        seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} or its row of splits.csv lacks what a card needs ({error}); prepare the patient again"
@@ -72,7 +74,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         split=row["split"],
         slices=len(stack.masks_SHW),
         pixels=pixels,
-        seen=dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True)),
+        seen=seen,
         spacing_zyx_mm=(z_mm, y_mm, x_mm),
         shape_zyx=(n_slices, height, width),
         pixel_mm=max(height * y_mm, width * x_mm) / stack.masks_SHW.shape[1],
@@ -84,13 +86,22 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
     )
 
 
+def _class_names(row: Mapping[str, str]) -> list[str]:
+    """Those of the dataset, in order, by the columns of splits.csv."""
+    return [column.removeprefix(PIXELS) for column in row if column.startswith(PIXELS)]
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _slices_with(masks_SHW: np.ndarray, n_classes: int) -> list[int]:
-    """In how many slices each class is seen; classes count from 1."""
-    counts = np.zeros(n_classes + 1, int)
+    """In how many slices each class is seen; classes count from 1. ValueError where masks hold another."""
+    counts = np.zeros(256, int)
     for mask_HW in masks_SHW:
-        counts += np.bincount(mask_HW.ravel(), minlength=n_classes + 1)[: n_classes + 1] > 0
-    return [int(count) for count in counts[1:]]
+        counts += np.bincount(mask_HW.ravel(), minlength=256) > 0
+    if counts[n_classes + 1 :].any():
+        raise ValueError(
+            f"masks hold class {np.flatnonzero(counts)[-1]}, columns {PIXELS}… end at {n_classes}"
+        )
+    return [int(count) for count in counts[1 : n_classes + 1]]

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from segguided.cli import slices_parser
-from segguided.config.models import Sampling
+from segguided.config.models import Drawing, Sampling
 from segguided.data.shards import WHOLE, Shard
 from segguided.data.slices import SliceSet, read_slices, write_npz
 
@@ -48,13 +48,13 @@ def write_sets(
         write_npz(output, images=generate(draw, slices, batch_size, shard), names=names)
 
 
-def sets_parser(description: str | None) -> argparse.ArgumentParser:
+def sets_parser(description: str | None, settings: type[Drawing] = Sampling) -> argparse.ArgumentParser:
     """The command line that scripts share which draw an image for each mask of some sets."""
     parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="model.safetensors, config.json beside it"
     )
-    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="sampling settings, JSON")
+    parser.add_argument("--sampling", type=settings.from_json, required=True, help="sampling settings, JSON")
     parser.add_argument(
         "--slices", dest="sets", type=Path, nargs="+", action="append", required=True, help="once a set"
     )
@@ -67,15 +67,14 @@ def sets_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def drawing_parser(description: str | None) -> argparse.ArgumentParser:
+def drawing_parser(description: str | None, settings: type[Drawing] = Sampling) -> argparse.ArgumentParser:
     """The command line that scripts share which draw other images than one for each mask."""
     parser = slices_parser(description)
     parser.add_argument(
         "--weights", type=Path, required=True, help="of an image-space diffusion model, config.json beside it"
     )
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="whose masks are drawn from")
-    parser.add_argument("--sampling", type=Sampling.from_json, required=True, help="settings, JSON")
-    parser.add_argument("--classes", nargs="+", required=True, help="names of the model's classes, in order")
+    parser.add_argument("--sampling", type=settings.from_json, required=True, help="settings, JSON")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="file to write")

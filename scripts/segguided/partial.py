@@ -57,17 +57,19 @@ def partial_draw(draw: Draw, kept: Collection[int], number: int = 0) -> Draw:
 def draw_partial(
     draw: Draw,
     slices: SliceSet,
-    classes: Sequence[str],
-    partial_masks: Sequence[Sequence[str]],
+    n_classes: int,
+    partial_masks: Sequence[Sequence[int]],
     draws: int,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """Images (M, H, W) of the variants `condition/number`: the full mask (`all`), then each partial mask."""
-    conditions = {FULL: tuple(classes)} | {condition(kept): kept for kept in partial_masks}
+    """Images (M, H, W) of the variants `condition/number`: the full mask (`all`), then each partial mask.
+
+    `partial_masks`: mask values of the kept classes.
+    """
+    conditions: dict[str, Sequence[int]] = {FULL: range(1, n_classes + 1)}
+    conditions |= {condition(kept): kept for kept in partial_masks}
     return {
-        f"{name}/{number}": generate(
-            partial_draw(draw, class_indices(classes, kept), number), slices, batch_size
-        )
+        f"{name}/{number}": generate(partial_draw(draw, kept, number), slices, batch_size)
         for name, kept in conditions.items()
         for number in range(draws)
     }

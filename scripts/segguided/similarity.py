@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segguided import diffusion
 from segguided.config.experiments import Similarity
-from segguided.config.models import DenoiserSettings, Sampling
+from segguided.config.models import DenoiserSettings, Drawing, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.denoiser import MaskedDenoiser
@@ -66,7 +66,7 @@ def _denoise(
 def draw_similar(
     network: MaskedDenoiser,
     model: DenoiserSettings,
-    sampling: Sampling,
+    drawing: Drawing,
     slices: SliceSet,
     kept: Collection[int],
     similarity: Similarity,
@@ -74,16 +74,14 @@ def draw_similar(
 ) -> dict[str, np.ndarray]:
     """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`, with only the classes `kept` constrained.
 
-    `sampling` gives batch size and precision; the sampler is DDIM, whose state at t̂ is a latent by itself.
+    The sampler is DDIM, whose state at t̂ is a latent by itself.
     """
-    ddim = sampling.model_copy(
-        update={"sampler": "ddim", "steps": similarity.steps, "timestep_spacing": "leading"}
-    )
+    ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=drawing.batch_size)
     scheduler, forward = diffusion.make_sampler(model, ddim), diffusion.noise_schedule(model)
     device, shares = next(network.parameters()).device, (0.0, *similarity.lambdas)
     drawn: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
-    for start in range(0, len(slices), sampling.batch_size):
-        indices = np.arange(start, min(start + sampling.batch_size, len(slices)))
+    for start in range(0, len(slices), drawing.batch_size):
+        indices = np.arange(start, min(start + drawing.batch_size, len(slices)))
         images_BHW, masks_BHW = (torch.from_numpy(a).to(device) for a in slices.batch(indices))
         names, size = [slices.names[i] for i in indices], images_BHW.shape[-1]
         noise_BCHW = diffusion.initial_noise(seed, names, size).to(device)
@@ -91,7 +89,7 @@ def draw_similar(
         at = torch.full((len(names),), similarity.timestep, device=device)
         noised_BCHW = forward.add_noise(to_signal(images_BHW), eps_BCHW, at)
         partial_BHW = keep_classes(masks_BHW, kept)
-        with autocast(device, sampling.precision):
+        with autocast(device, drawing.precision):
             mixed = interpolate(
                 network, scheduler, noise_BCHW, noised_BCHW, partial_BHW, similarity.timestep, shares
             )

@@ -17,15 +17,24 @@ def in_classes_of(slices: SliceSet, classes: Sequence[str], target_classes: Sequ
 
     Raises ValueError where a class that a mask holds is none of the target's.
     """
-    table = np.array([0, *(target_classes.index(c) + 1 if c in target_classes else 255 for c in classes)])
-    lacking = [c for k, c in enumerate(classes, 1) if table[k] == 255 and _holds(slices, k)]
+    values = [target_classes.index(name) + 1 if name in target_classes else 0 for name in classes]
+    return recoded(slices, values, classes)
+
+
+def recoded(slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None) -> SliceSet:
+    """The same slices, their masks' value k changed to the k-th of `values`, from 1.
+
+    Raises ValueError where masks hold a class whose value is 0; `classes` are names to call it by.
+    """
+    names = classes or [f"class {k}" for k in range(1, len(values) + 1)]
+    lacking = [names[k - 1] for k, value in enumerate(values, 1) if not value and _holds(slices, k)]
     if lacking:
         raise ValueError(
-            f"masks hold {', '.join(lacking)}, but the model was trained with {', '.join(target_classes)}; "
+            f"masks hold {', '.join(lacking)}, but the model knows no class of that name; "
             "name classes alike in both datasets, or let the source ignore them"
         )
-    recoded = table.astype(np.uint8)
-    return SliceSet([replace(stack, masks_SHW=recoded[stack.masks_SHW]) for stack in slices.stacks])
+    table = np.array([0, *values], np.uint8)
+    return SliceSet([replace(stack, masks_SHW=table[stack.masks_SHW]) for stack in slices.stacks])
 
 
 def _holds(slices: SliceSet, value: int) -> bool:

@@ -4,7 +4,7 @@ Shape suffixes: M masks, H and W pixels.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from segguided.data.slices import SliceSet, read_slices
 from segguided.figures import TEXT_POINTS, Block, Column, choose_slices, colourise
 from segguided.panels import FigureDataset
-from segguided.variants import FULL, condition, parts, read_variants
+from segguided.variants import FULL, condition, parts, read_variants, with_names
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}
@@ -37,6 +37,10 @@ class Variants:
             )
         return cls(dataset, *read_variants(dataset.generated[model], read_slices(dataset.slices)))
 
+    def named(self) -> "Variants":
+        """The same, in whose conditions classes have their names."""
+        return replace(self, images=with_names(self.images, [c.name for c in self.dataset.classes]))
+
     def mask_tile(self, row: int, kept: Collection[str]) -> np.ndarray:
         """The coloured mask (H, W, 3) of one slice with only the classes `kept`."""
         names = [c.name for c in self.dataset.classes]
@@ -52,7 +56,7 @@ def partial_block(
 
     A row a slice and condition, the full mask first; `places` says which of the `SHOWN` chosen slices.
     """
-    of_model = {model: Variants.of(dataset, model) for model, _, _ in columns}
+    of_model = {model: Variants.of(dataset, model).named() for model, _, _ in columns}
     first = next(iter(of_model.values()))
     chosen = [row for i, row in enumerate(choose_slices(first.slices.masks, SHOWN)) if i in places]
     conditions = list(dict.fromkeys(variant.rsplit("/", 1)[0] for variant in first.images))

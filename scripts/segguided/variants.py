@@ -14,14 +14,25 @@ BETWEEN = "/"  # of mask id and variant; neither patients nor classes have it in
 FULL = "all"  # the condition in which no class of a mask is removed
 
 
-def condition(kept: Sequence[str]) -> str:
-    """How a partial mask is written: the kept classes, joined by +."""
-    return "+".join(kept)
+def condition(kept: Sequence[str | int]) -> str:
+    """How a partial mask is written: the kept classes, joined by +; in files their values, not their names."""
+    return "+".join(map(str, kept))
 
 
 def parts(name: str) -> list[str]:
     """The kept classes of a condition as it is written."""
     return name.split("+")
+
+
+def with_names(variants: Mapping[str, np.ndarray], classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """Variants `condition/draw` as a file holds them, in its order, with class names for the values."""
+    named = {}
+    for variant, images_MHW in variants.items():
+        kept, draw = variant.rsplit(BETWEEN, 1)
+        if kept != FULL:
+            kept = condition([classes[int(value) - 1] for value in parts(kept)])
+        named[f"{kept}{BETWEEN}{draw}"] = images_MHW
+    return named
 
 
 def write_variants(path: Path, variants: Mapping[str, np.ndarray], names: Sequence[str]) -> None:

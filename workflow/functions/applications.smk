@@ -67,12 +67,25 @@ def rare_class(wildcards):
     return name
 
 
+def rare_value(wildcards):
+    return values_of(wildcards.dataset, [rare_class(wildcards)])[0]
+
+
 def rare_images():
     return CONFIG.applications.rare_images if CONFIG.applications else 0
 
 
 def mask_classes(wildcards):
     return list(CONFIG.datasets[wildcards.masks].class_names)
+
+
+def translated_values(wildcards):
+    """For each class of the masks the model's value of the class of that name; 0 where it has none."""
+    known = class_names(wildcards)
+    return [
+        known.index(name) + 1 if name in known else 0
+        for name in mask_classes(wildcards)
+    ]
 
 
 def translation_json(wildcards):

@@ -14,12 +14,14 @@ PACKAGES = {
 
 def raw_files(wildcards):
     go_on_in_a_group()
+    compare_by_content()
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
     return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
 
 
 def local_volumes(wildcards):
     """A CT-ORG patient's files in the user's folder; what is not there, the rule downloads or names."""
+    compare_by_content()
     source = CONFIG.datasets[wildcards.dataset].source
     names = file_names(MANIFESTS[wildcards.dataset][wildcards.patient]).values()
     return [str(path) for name in names if (path := source.local_file(name))]
@@ -99,9 +101,18 @@ def preparation_json(wildcards):
 
 
 def source_row(wildcards):
-    """The columns of a patient's row that tell where its files come from: others decide no pixel."""
+    """The columns of a patient's row that tell where its files come from."""
+    return row_json(wildcards, CONFIG.datasets[wildcards.dataset].source.columns)
+
+
+def slicing_row(wildcards):
+    """Those that tell what its files mean: others decide no pixel."""
+    source = CONFIG.datasets[wildcards.dataset].source
+    return row_json(wildcards, source.columns_read_by_slicing)
+
+
+def row_json(wildcards, columns):
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
-    columns = CONFIG.datasets[wildcards.dataset].source.columns
     return compact({column: row[column] for column in columns})
 
 

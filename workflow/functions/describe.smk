@@ -30,10 +30,12 @@ def overview_json(wildcards):
 def card_json(wildcards):
     """What a data card says that no slice file knows."""
     dataset = CONFIG.datasets[wildcards.dataset]
+    # With the paths, which slicing is given otherwise; whichever server sends a series, it is the same.
+    source = dataset.source.model_dump(mode="json", exclude={"endpoint"})
     value = {
         "name": wildcards.dataset,
         "about": dataset.about.model_dump(),
-        "preparation": json.loads(dataset.preparation_json()),
+        "preparation": json.loads(dataset.preparation_json()) | {"source": source},
         "split": dataset.split.model_dump() if dataset.split else None,
         "halves_seed": halves_seed(),
     }

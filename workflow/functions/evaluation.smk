@@ -1,5 +1,7 @@
 # Inputs and parameters of the rules that measure models and write tables.
 
+from segguided.config.evaluation import Resampling
+
 
 def generated_test(wildcards):
     """The images to measure; none for the real images' own record."""
@@ -35,6 +37,10 @@ def metrics_records(wildcards):
 
 def evaluation_json(wildcards):
     return CONFIG.evaluation.to_json()
+
+
+def resampling_json(wildcards):
+    return CONFIG.evaluation.to_json(Resampling.model_fields)
 
 
 def run_argument(wildcards, input):

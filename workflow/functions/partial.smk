@@ -29,8 +29,19 @@ def similarity_measurements(wildcards):
     )
 
 
+def values_of(dataset, names):
+    """Mask values of a dataset's classes: what decides an image, whatever the classes are called."""
+    known = CONFIG.datasets[dataset].class_names
+    return [known.index(name) + 1 for name in names]
+
+
 def partial_masks_json(wildcards):
-    return compact(CONFIG.datasets[wildcards.dataset].partial_masks)
+    kept = CONFIG.datasets[wildcards.dataset].partial_masks
+    return compact([values_of(wildcards.dataset, names) for names in kept])
+
+
+def first_partial_values(wildcards):
+    return values_of(wildcards.dataset, first_partial_mask(wildcards))
 
 
 def partial_counts():

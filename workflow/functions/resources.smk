@@ -1,5 +1,7 @@
 # What a job asks of the machine that runs it, none of which reruns anything; and jobs that a killed run left there.
 
+from snakemake.settings.types import DAGSettings
+
 from segguided.leftovers import refusal
 
 
@@ -26,6 +28,16 @@ def in_turn(wildcards):
     ):  # Snakemake passes no --keep-going to a group, where a broken patient should stop no other
         workflow.execution_settings.keep_going = True
     return int(not workflow.local_exec)
+
+
+def compare_by_content():
+    """Let Snakemake compare inputs above 1 MB by content too, where workflow/profiles/default was left out.
+
+    To be called from an input function, as `go_on_in_a_group`: there the settings are, and no job is compared yet.
+    """
+    for holder in (workflow.dag, workflow.persistence):
+        if holder.max_checksum_file_size == DAGSettings.max_checksum_file_size:
+            holder.max_checksum_file_size = sys.maxsize
 
 
 def go_on_in_a_group():

@@ -83,14 +83,14 @@ rule fetch_volume:
         mem_mb=growing(500),
         runtime=growing(150),
         download=1,  # at a time: as many as workflow/profiles/default allows
+        settings=source_json,  # no parameter: the local files are inputs, and any mirror sends the same
     params:
         library=library("fetch_volume"),
         row=source_row,
-        settings=source_json,
     message:
         "Fetching {wildcards.patient} of {wildcards.dataset}"
     shell:
-        "python {input.script} --row {params.row:q} --settings {params.settings:q} --receipt {output:q}"
+        "python {input.script} --row {params.row:q} --settings {resources.settings:q} --receipt {output:q}"
         " > {log:q} 2>&1"
 
 
@@ -142,7 +142,7 @@ rule prepare_patient:
     params:
         library=library("prepare_patient"),
         preparation=preparation_json,
-        row=source_row,
+        row=slicing_row,
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:

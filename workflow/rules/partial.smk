@@ -26,14 +26,14 @@ rule generate_partial:
     params:
         library=library("generate_partial"),
         sampling=CONFIG.sampling.to_json(),
-        classes=class_names,
+        classes=count_classes,
         partial_masks=partial_masks_json,
         counts=partial_counts(),
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
         "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes:q}"
+        " --sampling {params.sampling:q} --classes {params.classes}"
         " --partial-masks {params.partial_masks:q} {params.counts} --seed {wildcards.seed}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -95,16 +95,15 @@ rule generate_similar:
         runtime=growing(240),
     params:
         library=library("generate_similar"),
-        sampling=CONFIG.sampling.to_json(),
+        sampling=CONFIG.sampling.drawing_json(),
         similarity=similarity_json(),
-        classes=class_names,
-        kept=first_partial_mask,
+        kept=first_partial_values,
     message:
         "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
     shell:
         "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
         " --sampling {params.sampling:q} --similarity {params.similarity:q}"
-        " --classes {params.classes:q} --kept {params.kept:q} --seed {wildcards.seed}"
+        " --kept {params.kept} --seed {wildcards.seed}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 

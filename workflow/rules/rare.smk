@@ -26,14 +26,14 @@ rule generate_rare:
     params:
         library=library("generate_rare"),
         sampling=CONFIG.sampling.to_json(),
-        classes=class_names,
-        rare_class=rare_class,
+        classes=count_classes,
+        rare_class=rare_value,
         images=rare_images(),
     message:
         "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        " --sampling {params.sampling:q} --classes {params.classes} --rare-class {params.rare_class}"
         " --images {params.images} --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
@@ -101,7 +101,7 @@ rule measure_rare:
         library=library("measure_rare"),
         classes=class_names,
         rare_class=rare_class,
-        evaluation=evaluation_json,
+        evaluation=resampling_json,
     message:
         "Measuring what drawn rare cases add on {wildcards.dataset}"
     shell:

@@ -56,8 +56,10 @@ rule split_dataset:
     params:
         library=library("split_dataset"),
         halves_seed=halves_seed(),
+        classes=class_names,
     message:
         "Listing the splits of {wildcards.dataset}"
     shell:
         "python {input.script} --train @{input.train_list:q} --held-out @{input.held_out_list:q}"
-        " --test @{input.test_list:q} --halves-seed {params.halves_seed} --output {output:q} > {log:q} 2>&1"
+        " --test @{input.test_list:q} --halves-seed {params.halves_seed} --classes {params.classes:q}"
+        " --output {output:q} > {log:q} 2>&1"

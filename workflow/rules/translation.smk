@@ -30,13 +30,12 @@ rule translate_masks:
     params:
         library=library("translate_masks"),
         sampling=CONFIG.sampling.to_json(),
-        mask_classes=mask_classes,
-        classes=class_names,
+        values=translated_values,
     message:
         "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
     shell:
         "python {input.script} --weights {input.weights:q} --slices @{input.masks_list:q}"
-        " --sampling {params.sampling:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
+        " --sampling {params.sampling:q} --values {params.values}"
         " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Collection
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -40,6 +41,10 @@ class Settings(BaseModel):
             reasons = [f"{'.'.join(map(str, e['loc'])) or 'text'}: {e['msg']}" for e in error.errors()]
             raise SettingsError(f"not the settings of a {cls.__name__} ({'; '.join(reasons)})") from None
 
-    def to_json(self) -> str:
-        """One line of JSON with sorted keys: equal settings give equal text, so Snakemake sees no change."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    def to_json(self, fields: Collection[str] | None = None) -> str:
+        """One line of JSON with sorted keys: equal settings give equal text, so Snakemake sees no change.
+
+        Where `fields` are named, of these alone.
+        """
+        chosen = None if fields is None else set(fields)
+        return json.dumps(self.model_dump(mode="json", include=chosen), sort_keys=True, separators=(",", ":"))

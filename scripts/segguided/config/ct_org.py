@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,6 +18,7 @@ class CtOrgSource(PatientSource):
     folder: str | None = None  # what was downloaded from TCIA by hand; nothing of it is copied
     mirror: str | None = None  # https address that holds volumes/ and labels/; None: nothing is downloaded
     ignore: tuple[Label, ...] = Field(default=(6,))  # labels that become background: the brain
+    read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
 
     @field_validator("mirror")
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -51,6 +51,7 @@ class NiftiSource(PatientSource):
     image: str = "{patient}.nii.gz"
     mask: str = "{patient}_mask.nii.gz"
     ignore: tuple[Label, ...] = ()  # labels that become background
+    read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
 
     @field_validator("image", "mask")
     @classmethod
@@ -78,6 +79,7 @@ class PngSource(PatientSource):
     images: str  # folder that holds {train,val,test}/<patient>_slice_<number>.png
     masks: str  # folder that holds the same names, with a class's value in its pixels
     ignore: tuple[Label, ...] = ()  # values that become background
+    read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The folders of all patients' images and masks."""
@@ -107,6 +109,11 @@ class DemoCtSource(PatientSource):
     def columns(self) -> set[str]:
         """Package and its checksum; the file in it, and masks of contrast-filled vessels."""
         return {"patient", "package", "sha256", "member", "blood"}
+
+    @property
+    def columns_read_by_slicing(self) -> set[str]:
+        """The file in the package, and masks of contrast-filled vessels."""
+        return {"patient", "member", "blood"}
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The source package."""
@@ -192,8 +199,14 @@ class DrawnSplit(Settings):
         return self
 
 
+# The fields that decide the pixels of slices, beside the source's own. What is left out, such as names and
+# colours, slices and trains nothing again; tests/test_decisions.py asks for a decision on each new field.
+DECIDE_PIXELS = frozenset({"intensity", "image_size", "slices", "interpolation"})
+DECIDE_PIXELS_OF_A_CLASS = frozenset({"label", "file", "segment"})  # and its place in the list
+
+
 class Preparation(Settings):
-    """All that decides the pixels of a dataset's slices."""
+    """How a dataset's volumes become slices."""
 
     source: Source
     classes: tuple[AnatomyClass, ...] = Field(min_length=1, max_length=254)
@@ -298,9 +311,14 @@ class Dataset(Preparation):
         return (self.split and self.split.column) or "split"
 
     def preparation_json(self) -> str:
-        """The Preparation as a script's JSON argument, without what changes no pixel: that reruns nothing."""
-        fields = self.model_dump(include=set(Preparation.model_fields))
-        for anatomy_class in fields["classes"]:
-            del anatomy_class["color"]
-        fields["source"].pop("endpoint", None)  # whichever server sends a series, it is the same
+        """The Preparation as a script's JSON argument, of nothing but what decides a pixel.
+
+        Classes are called by their numbers in it.
+        """
+        fields = self.model_dump(include=set(DECIDE_PIXELS))
+        classes = [
+            {"name": str(number), **one.model_dump(include=set(DECIDE_PIXELS_OF_A_CLASS))}
+            for number, one in enumerate(self.classes, 1)
+        ]
+        fields |= {"source": self.source.for_slicing(), "classes": classes}
         return Preparation.model_validate(fields).to_json()

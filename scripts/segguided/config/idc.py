@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -18,6 +18,7 @@ class IdcSource(PatientSource):
     kind: Literal["idc"]
     masks: str  # folder in or below which <patient>/<class file> lies
     endpoint: str | None = None  # another S3 server that holds the same buckets; None: AWS
+    read_by_slicing: ClassVar = frozenset({"kind", "masks"})
 
     @field_validator("endpoint")
     @classmethod

@@ -1,6 +1,6 @@
 """Settings of a diffusion model that was trained elsewhere."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -14,6 +14,9 @@ class ImportedModel(DenoiserSettings):
     folder: str  # holds unet/, or is that folder: config.json and the weights
     conditioning: Literal["none", "index255"]
     unet: Unet | None = None  # the architecture of weights that come without a config.json
+    decide_weights: ClassVar = frozenset(
+        {"kind", "folder", "conditioning", "unet", "prediction_type", "schedule"}
+    )
 
     @field_validator("unet")
     @classmethod

@@ -1,6 +1,6 @@
 """Settings of the networks, of their training and of sampling."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -90,10 +90,12 @@ class ModelSettings(Settings):
     """What the grid asks of a model of any kind."""
 
     title: str | None = None  # in tables and figures; None: its name
+    # The fields that decide what training or importing makes; another value of one left out retrains nothing.
+    decide_weights: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     def training_json(self) -> str:
-        """The settings without the title, for a training script: a new title retrains nothing."""
-        return self.model_copy(update={"title": None}).to_json()
+        """The settings that decide the weights, for a training script."""
+        return self.to_json(self.decide_weights)
 
     @property
     def stride(self) -> int:
@@ -139,6 +141,10 @@ class DiffusionModel(DenoiserSettings):
     unet: Unet
     part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
     training: Training
+    decide_weights: ClassVar = frozenset(
+        {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
+        | {"part_size", "training"}
+    )
 
     @model_validator(mode="after")
     def _ablates_a_mask(self) -> "DiffusionModel":
@@ -187,11 +193,20 @@ class Segmenter(Settings):
         return 1 << (len(self.channels) - 1)
 
 
-class Sampling(Settings):
+class Drawing(Settings):
+    """What drawing images asks of any model. Both decide the last bits of an image."""
+
+    batch_size: int = Field(ge=1)
+    precision: Precision = "auto"
+
+
+class Sampling(Drawing):
     """How images are drawn from a diffusion model; η = 0 throughout."""
 
     sampler: Literal["ddim", "dpm-solver++"]
     steps: int = Field(ge=1)
     timestep_spacing: Literal["leading", "trailing", "linspace"] = "leading"
-    batch_size: int = Field(ge=1)
-    precision: Precision = "auto"
+
+    def drawing_json(self) -> str:
+        """What of it reaches models that do not sample step by step, or by a sampler of their own."""
+        return self.to_json(Drawing.model_fields)

@@ -1,7 +1,7 @@
 """What the sources of all datasets share."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -13,9 +13,23 @@ Label = Annotated[int, Field(ge=0, le=255)]
 class PatientSource(Settings):
     """Where patients come from. What its files hold is read by segguided.data.sources."""
 
+    # The fields that slicing reads beside the patient's files, whose paths it is given. Another value of one
+    # slices all patients and trains all models again; another value of a field left out does not.
+    read_by_slicing: ClassVar[frozenset[str]] = frozenset({"kind"})
+
+    def for_slicing(self) -> dict[str, Any]:
+        """What slicing reads of it, and an empty text for the paths that it is given otherwise."""
+        paths = [name for name, field in type(self).model_fields.items() if field.is_required()]
+        return dict.fromkeys(paths, "") | self.model_dump(include=set(self.read_by_slicing))
+
     @property
     def columns(self) -> set[str]:
         """Columns of the patient table it needs."""
+        return {"patient"}
+
+    @property
+    def columns_read_by_slicing(self) -> set[str]:
+        """Those of its columns that decide what the patient's files mean, not which they are."""
         return {"patient"}
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:

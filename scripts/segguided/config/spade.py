@@ -1,6 +1,6 @@
 """Settings of the SPADE baseline (Park et al., CVPR 2019); the defaults are those of the authors' code."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,9 @@ class SpadeModel(ModelSettings):
     losses: SpadeLosses = SpadeLosses()
     perceptual: Perceptual
     training: AdversarialTraining
+    decide_weights: ClassVar = frozenset(
+        {"kind", "generator", "discriminator", "losses", "perceptual", "training"}
+    )
 
     @property
     def stride(self) -> int:

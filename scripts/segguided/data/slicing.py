@@ -149,5 +149,4 @@ def _provenance(
         "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
         "padded to a square",
         "slices": preparation.slices.model_dump(),
-        "classes": list(preparation.class_names),
     }
