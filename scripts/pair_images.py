@@ -4,45 +4,36 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run
-from segguided.config.models import Sampling
-from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.generation import drawing_parser, generate, with_threads
-from segguided.models.drawing import load_denoiser, make_draw
+from segguided.cli import run, slices_parser
+from segguided.data.slices import read_generated, read_slices
 from segguided.pairing import write_pairs
-from segguided.partial import class_indices, partial_draw
 
 
 def pair_images(
-    weights: Path,
-    slices: Sequence[Path],
-    sampling: Sampling,
-    classes: Sequence[str],
-    kept: Sequence[str],
-    seed: int,
-    output: Path,
+    slices: Sequence[Path], generated: Path, classes: Sequence[str], kept: Sequence[str], output: Path
 ) -> None:
-    """Write the zip to `output`; an image for every mask of `slices`, drawn with only the classes `kept`."""
-    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    data = read_slices(slices)
-    images_SHW = generate(partial_draw(draw, class_indices(classes, kept)), data, sampling.batch_size)
-    write_pairs(output, data, images_SHW, classes, kept)
+    """Write the zip to `output`; `generated` holds an image for every mask of `slices`."""
+    real = read_slices(slices)
+    drawn = real.with_images(*read_generated(generated))
+    write_pairs(output, real, drawn.images, classes, kept)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line of this script."""
-    parser = drawing_parser(__doc__)
-    parser.add_argument("--classes", nargs="+", required=True, help="names of the model's classes, in order")
+    parser = slices_parser(__doc__)
+    parser.add_argument("--slices", type=Path, nargs="+", required=True, help="the real images and masks")
+    parser.add_argument("--generated", type=Path, required=True, help="images drawn from these masks")
+    parser.add_argument("--classes", nargs="+", required=True, help="names of the classes, in order")
     parser.add_argument(
         "--kept", nargs="+", required=True, help="classes that real and generated images share"
     )
+    parser.add_argument("--output", type=Path, required=True, help="zip to write")
     return parser.parse_args()
 
 
 def main() -> None:
     """Script body."""
-    pair_images(**with_threads(parse_arguments()))
+    pair_images(**vars(parse_arguments()))
 
 
 if __name__ == "__main__":

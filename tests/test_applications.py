@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from draw_translation import draw_translation
+from generate_paired import generate_paired
 from generate_rare import generate_rare
 from measure_rare import measure_rare
 from measure_translation import measure_translation
@@ -76,8 +77,10 @@ def test_gain_of_the_rare_class_is_measured_on_the_test_half():
 
 def test_paired_dataset_has_the_released_layout_and_the_same_bytes_twice(folder):  # noqa: F811
     for name in ("one.zip", "two.zip"):
-        arguments = (folder / "model/model.safetensors", [folder / "p.npz"], SAMPLING, ["a", "b"], ["b"], 0)
-        pair_images(*arguments, folder / name)
+        generate_paired(
+            folder / "model/model.safetensors", [folder / "p.npz"], SAMPLING, [2], 0, folder / "g.npz"
+        )
+        pair_images([folder / "p.npz"], folder / "g.npz", ["a", "b"], ["b"], folder / name)
     assert (folder / "one.zip").read_bytes() == (folder / "two.zip").read_bytes()
     slices = read_slices([folder / "p.npz"])
     with zipfile.ZipFile(folder / "one.zip") as archive:

@@ -11,8 +11,8 @@ from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.segmenter import build_segmenter
 from segguided.models.storage import save_network
-from segguided.partial import class_indices, draw_partial, keep_classes, spread_slices
-from segguided.variants import read_variants, write_variants
+from segguided.partial import draw_partial, keep_classes, spread_slices
+from segguided.variants import read_variants, with_names, write_variants
 from segguided.variation import partial_rows
 from test_generation import MODEL
 
@@ -32,12 +32,6 @@ def test_removed_classes_become_background_and_kept_ones_stay():
     assert keep_classes(masks, [1, 3]).tolist() == [[[0, 1], [0, 3]]]
     assert keep_classes(masks, []).tolist() == [[[0, 0], [0, 0]]]
     assert keep_classes(masks, [1, 2, 3]).equal(masks)
-
-
-def test_unknown_class_is_named():
-    assert class_indices(CLASSES, ["c", "a"]) == [3, 1]
-    with pytest.raises(ValueError, match="cannot keep liver; the dataset's classes are a, b, c"):
-        class_indices(CLASSES, ["a", "liver"])
 
 
 def test_masks_are_spread_over_those_with_two_classes():
@@ -61,6 +55,13 @@ def test_each_draw_has_noise_of_its_own_and_the_first_that_of_the_mask():
     names = ["p_slice_2", "p_slice_5"]
     again = [f"{name}#1" for name in names]
     assert asked == [([0, 1, 2, 3], names), ([0, 1, 2, 3], again), ([0, 2], names), ([0, 2], again)]
+
+
+def test_values_of_conditions_become_class_names_in_the_same_order():
+    variants = {name: np.full((1, 2, 2), k) for k, name in enumerate(("all/0", "2/0", "3+1/0", "3+1/1"))}
+    named = with_names(variants, CLASSES)
+    assert list(named) == ["all/0", "b/0", "c+a/0", "c+a/1"]
+    assert [int(images.max()) for images in named.values()] == [0, 1, 2, 3]
 
 
 def test_variants_come_back_by_label_with_their_slices(tmp_path):

@@ -20,14 +20,6 @@ def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
     return torch.where(torch.isin(masks_BHW, kept_K), masks_BHW, torch.zeros_like(masks_BHW))
 
 
-def class_indices(classes: Sequence[str], kept: Collection[str]) -> list[int]:
-    """Mask values of the `kept` ones of a dataset's `classes`. ValueError for an unknown name."""
-    unknown = sorted(set(kept) - set(classes))
-    if unknown:
-        raise ValueError(f"cannot keep {', '.join(unknown)}; the dataset's classes are {', '.join(classes)}")
-    return [classes.index(name) + 1 for name in kept]
-
-
 def spread_slices(slices: SliceSet, count: int) -> SliceSet:
     """`count` slices, spread evenly over those whose mask holds two classes or more (all where fewer do).
 

@@ -15,7 +15,7 @@ FULL = "all"  # the condition in which no class of a mask is removed
 
 
 def condition(kept: Sequence[str | int]) -> str:
-    """How a partial mask is written: the kept classes, joined by +; in files their values, not their names."""
+    """How a partial mask is written: the kept classes, joined by +; in files as values, not names."""
     return "+".join(map(str, kept))
 
 

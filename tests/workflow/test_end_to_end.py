@@ -124,7 +124,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 69
+    assert len(logs) == 70
 
 
 def test_metrics_are_flat_records(finished):

@@ -1,0 +1,48 @@
+"""Draw images from masks of which only some classes are kept: the generated half of the paired dataset."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segguided.cli import run
+from segguided.config.models import Sampling
+from segguided.data.slices import read_slices, write_npz
+from segguided.devices import pick_device
+from segguided.generation import drawing_parser, generate, with_threads
+from segguided.models.drawing import load_denoiser, make_draw
+from segguided.partial import partial_draw
+
+
+def generate_paired(
+    weights: Path,
+    slices: Sequence[Path],
+    sampling: Sampling,
+    kept: Sequence[int],
+    seed: int,
+    output: Path,
+) -> None:
+    """Write a generated set with an image for every mask of `slices`, drawn with only the values `kept`."""
+    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
+    data = read_slices(slices)
+    images_SHW = generate(partial_draw(draw, kept), data, sampling.batch_size)
+    write_npz(output, images=images_SHW, names=np.array(data.names))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line of this script."""
+    parser = drawing_parser(__doc__)
+    parser.add_argument(
+        "--kept", type=int, nargs="+", required=True, help="mask values that real and generated images share"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Script body."""
+    generate_paired(**with_threads(parse_arguments()))
+
+
+if __name__ == "__main__":
+    run(main)
