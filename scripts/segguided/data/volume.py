@@ -85,6 +85,17 @@ def _by_slices(array_zyx: np.ndarray) -> np.ndarray:
     return array_zyx if (steps[:-1] >= steps[1:]).all() else np.ascontiguousarray(array_zyx)
 
 
+def labels_in(labels_zyx: np.ndarray) -> list[int]:
+    """The values of an unsigned label map, ascending; one slice at a time."""
+    if labels_zyx.dtype == np.uint8:
+        counts = sum(np.bincount(slice_yx.ravel(), minlength=256) for slice_yx in labels_zyx)
+        return [int(label) for label in np.flatnonzero(counts)]
+    found: set[int] = set()
+    for slice_yx in labels_zyx:
+        found |= set(np.unique(slice_yx).tolist())
+    return sorted(found)
+
+
 def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:
     """Raise ValueError unless image and mask have one shape and the same corners (to `tolerance_mm`)."""
     if image.array_zyx.shape != mask.array_zyx.shape:
