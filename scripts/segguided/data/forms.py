@@ -41,9 +41,7 @@ def check_is_file(path: Path, expected: str) -> None:
     if path.is_file():
         return
     if not path.exists():
-        raise ValueError(
-            f"{path}: expected {expected}, but there is none; download it or correct the name"
-        )
+        raise ValueError(f"{path}: expected {expected}, but there is none; download it or correct the name")
     mode = path.stat().st_mode
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     kind = kinds.get(stat.S_IFMT(mode), "a device")

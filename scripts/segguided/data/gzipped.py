@@ -1,10 +1,11 @@
-"""Voxels out of gzip, bzip2 and plain files: never more bytes than are asked for, and every checksum compared."""
+"""Voxels out of gzip, bzip2 and plain files: no more bytes than are asked for, every checksum compared."""
 
 import bz2
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 from isal import igzip_lib
@@ -21,7 +22,7 @@ SPARE = 256 << 20  # bytes that may follow the voxels, and are read for their ch
 class Stream(Protocol):
     """A file, or what is packed in one."""
 
-    def readinto(self, memory: memoryview) -> int:
+    def readinto(self, memory: memoryview, /) -> int:
         """Fill `memory` from the next bytes; fewer only at the end. The number of bytes."""
 
 
@@ -32,7 +33,7 @@ class Unpacked:
     ends within a member, and IsalError or OSError for damage.
     """
 
-    def __init__(self, file: BinaryIO, magic: bytes) -> None:
+    def __init__(self, file: BufferedReader, magic: bytes) -> None:
         """`magic` is what each member begins with: forms.GZIP or forms.BZIP2."""
         self._file, self._magic = file, magic
         self._member = self._begun()

@@ -24,8 +24,8 @@ def read_image(path: Path) -> Volume:
 
     `provenance["suspicious_header"]` is true where the header states no real position (identity affine with
     1 mm voxels, or no coordinate code) or contradicts itself: then anatomy must confirm the orientation.
-    Raises ValueError for a missing, damaged, huge or not 3-D file, a header that is not understood, and NaN or
-    infinite voxels.
+    Raises ValueError for a missing, damaged, huge or not 3-D file, a header that is not understood, and voxels
+    that are NaN or infinite.
     """
     with _opened(path) as (header, stream):
         keeps_int = header.scale == (1, 0) and header.dtype.kind == "i" and header.dtype.itemsize <= 2
@@ -74,7 +74,9 @@ def _told(path: Path) -> Iterator[None]:
     except gzipped.DAMAGED as error:
         raise _damaged(path, error) from error
     except MemoryError as error:
-        raise ValueError(f"{path}: this machine has not the memory for its voxels; free some or crop it") from error
+        raise ValueError(
+            f"{path}: this machine has not the memory for its voxels; free some or crop it"
+        ) from error
     except OSError as error:
         if error.errno is not None:  # of the disk, not of bzip2
             raise
@@ -108,12 +110,14 @@ def _sibling(path: Path, suffix: str) -> Path:
         if found.is_file():
             return found
     raise ValueError(
-        f"of the pair of .hdr and .img the {suffix} is not beside it; put {plain.with_suffix(suffix).name} there"
+        f"of the pair of .hdr and .img the {suffix} is not beside it; put {plain.with_suffix(suffix).name} "
+        "there"
     )
 
 
 def _values(path: Path, header: NiftiHeader, stream: gzipped.Stream, dtype: np.dtype) -> np.ndarray:
-    """All values, scaled as nibabel does; a part at a time, so that no second volume of another type arises."""
+    """All values, scaled as nibabel does; a part at a time, so that no second volume of another type "
+    "arises."""
     refuse_huge(str(path), header.voxels, dtype.itemsize)
     if header.scale == (1, 0) and header.dtype == dtype:
         return gzipped.read_array(stream, header.shape, dtype)

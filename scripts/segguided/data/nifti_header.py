@@ -16,7 +16,9 @@ from segguided.data import forms
 MM_OF_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # spatial part of xyzt_units: unknown, m, mm, µm
 CODES = range(1, 6)  # of a position: scanner, aligned, Talairach, MNI, other template
 PATIENT_MM = (1, 2)  # of these, the ones whose millimetres are the patient's own
-QUATERNION_TOLERANCE = 1e-5  # of its squared length; numbers rounded to six digits make it up to 5e-6 too long
+QUATERNION_TOLERANCE = (
+    1e-5  # of its squared length; numbers rounded to six digits make it up to 5e-6 too long
+)
 SMALLEST, LARGEST = 348, 540  # bytes of a header: NIfTI-1 and NIfTI-2
 SAME_SPACING = 0.01  # relative
 
@@ -119,8 +121,8 @@ def _offset(header: Any, single: bool) -> int:
     offset, size = float(header["vox_offset"]), int(header.single_vox_offset)
     if not offset.is_integer() or offset < (size if single else 0):
         raise ValueError(
-            f"its field vox_offset is {offset:g}, but its voxels begin at byte {size if single else 0} at the "
-            "earliest; export it again"
+            f"its field vox_offset is {offset:g}, but its voxels begin at byte {size if single else 0} at "
+            "the earliest; export it again"
         )
     return int(offset)
 
@@ -187,8 +189,8 @@ def _qform(header: Any) -> np.ndarray:
     length = float(np.sqrt(sum(float(header[f"quatern_{axis}"]) ** 2 for axis in "bcd")))
     if not length**2 <= 1 + QUATERNION_TOLERANCE:  # so that NaN is refused as well
         raise ValueError(
-            f"its quaternion (quatern_b, quatern_c, quatern_d) has the length {length:.7g}, 1 at the most is a "
-            "rotation; correct the header"
+            f"its quaternion (quatern_b, quatern_c, quatern_d) has the length {length:.7g}, 1 at the most "
+            "is a rotation; correct the header"
         )
     # The last bits of a double are too little a tolerance for numbers that were just divided.
     header.quaternion_threshold = -max(abs(header.quaternion_threshold), 4e-15)

@@ -138,9 +138,9 @@ def _padding(patient: str, image: Volume, size: int) -> tuple[tuple[int, int], t
     narrowest = size * min(height * mm_y, width * mm_x) / side_mm  # what the image takes of the square
     if narrowest < LEAST_PIXELS or rows * columns > max(MOST_PADDED, 2 * height * width):
         raise ValueError(
-            f"patient {patient}: its slices have {width} × {height} pixels of {mm_x:g} × {mm_y:g} mm; padded to "
-            f"a square they would have {columns:,} × {rows:,}, of which the image takes {narrowest:.2g} of {size} "
-            "once resized; correct the spacing in its file or drop the patient"
+            f"patient {patient}: its slices have {width} × {height} pixels of {mm_x:g} × {mm_y:g} mm; "
+            f"padded to a square they would have {columns:,} × {rows:,}, of which the image takes "
+            f"{narrowest:.2g} of {size} once resized; correct the spacing in its file or drop the patient"
         )
     add_y, add_x = rows - height, columns - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)

@@ -54,8 +54,9 @@ def _classes_of(
     unknown = sorted(set(found) - index_of.keys())
     if unknown:
         raise ValueError(
-            f"{path}: labels {_some(unknown)} are outside the class table ({', '.join(c.name for c in classes)}); "
-            "give them a class with that `label`, or list them under source.ignore"
+            f"{path}: labels {_some(unknown)} are outside the class table "
+            f"({', '.join(c.name for c in classes)}); give them a class with that `label`, or list them "
+            "under source.ignore"
         )
     if all(index_of[label] == label for label in found):
         return labels
