@@ -136,8 +136,6 @@ def test_voxels_begin_where_the_header_says(tmp_path: Path, ending: str) -> None
     np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
 
 
-
-
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])

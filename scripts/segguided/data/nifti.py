@@ -24,7 +24,7 @@ def read_image(path: Path) -> Volume:
 
     `provenance["suspicious_header"]` is true where the header states no real position (identity affine with
     1 mm voxels, or no coordinate code) or contradicts itself: then anatomy must confirm the orientation.
-    Raises ValueError for a missing, damaged, huge or not 3-D file, a header that is not understood, and voxels
+    Raises ValueError for a missing, damaged, huge or not 3-D file, a header not understood, and voxels
     that are NaN or infinite.
     """
     with _opened(path) as (header, stream):

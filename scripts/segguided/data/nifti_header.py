@@ -180,7 +180,7 @@ def _mend(header: Any) -> None:
     pixdim[0] = -1 if pixdim[0] < 0 else 1
     names = ("quatern_b", "quatern_c", "quatern_d")
     squared = sum(float(header[name]) ** 2 for name in names)
-    if abs(header.quaternion_threshold) <= squared - 1 <= QUATERNION_TOLERANCE:
+    if abs(float(header.quaternion_threshold)) <= squared - 1 <= QUATERNION_TOLERANCE:
         for name in names:
             header[name] = float(header[name]) / np.sqrt(squared)
 

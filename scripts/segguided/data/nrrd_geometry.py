@@ -80,6 +80,8 @@ def _layers(header: Header, directions: np.ndarray | None) -> int | None:
         raise ValueError(f"its header has {len(kinds)} kinds for {dimension} axes; {REMEDY}")
     by_kind = [axis for axis, kind in enumerate(kinds) if kind not in ALONG_SPACE]
     other = by_kind
+    if directions is None and not kinds and dimension == 4:
+        return 0  # where 3D Slicer has it; the image's grid has to fit the other three
     if directions is not None:
         other = np.flatnonzero(np.isnan(directions).all(axis=1)).tolist()
         directed = [kinds[axis] for axis in by_kind if axis not in other]
