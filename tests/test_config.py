@@ -122,7 +122,7 @@ SENTENCES = [
     ("datasets/breast-phantom/intensity/high", 101, "datasets.breast-phantom.intensity.high: expected a number of at most 100, got 101"),
     ("datasets/ct-torso/classes/1/name", "body", "datasets.ct-torso.classes: class names must differ, but body stands twice; rename one"),
     ("datasets/ct-torso/classes/1/name", "left lung", "classes[1].name: expected letters, digits, '_' and '-' only"),
-    ("datasets/ct-torso/classes/0/label", 256, "classes[0].label: expected a number of at most 255, got 256"),
+    ("datasets/ct-torso/classes/0/label", 2**32, "classes[0].label: expected a number of at most 4294967295, got 4294967296"),
     ("datasets/breast-phantom/classes/0/file", None, "classes breast of a phantom dataset name no .seg.nrrd; give each class its `file`"),
     ("datasets/breast-phantom/classes/2/segment", "Vessels", "stands for two classes; give each class its own `segment`"),
     ("datasets/breast-phantom/classes/0/file", "{id}.seg.nrrd", "'{id}.seg.nrrd' may hold no placeholder but {patient}"),

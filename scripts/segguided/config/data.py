@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
-from segguided.config.patient_source import Label, PatientSource
+from segguided.config.patient_source import LARGEST_LABEL, Label, PatientSource
 
 
 class AnatomyClass(Settings):
@@ -18,7 +18,7 @@ class AnatomyClass(Settings):
     name: str = Field(pattern=NAME)
     color: str = "white"  # in figures; any colour matplotlib knows
     label: int | None = Field(
-        default=None, ge=1, le=255
+        default=None, ge=1, le=LARGEST_LABEL
     )  # nifti, png: value in the label map; None: the class's index
     file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
     segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
@@ -257,6 +257,9 @@ def _check_labels(source: NiftiSource | PngSource | CtOrgSource, classes: tuple[
     twice = _twice(list(map(str, labels)))
     if twice:
         raise ValueError(f"label {twice} stands for two classes; give each class its own `label`")
+    above = sorted(label for label in (*labels, *source.ignore) if label > 255)
+    if isinstance(source, PngSource) and above:
+        raise ValueError(f"a PNG mask holds values from 0 to 255, got the label {above[0]}; correct it")
     both = sorted(set(labels) & set(source.ignore))
     if both:
         raise ValueError(f"source.ignore names {both}, which are labels of classes; remove them from either")

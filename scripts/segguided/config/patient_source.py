@@ -7,7 +7,8 @@ from pydantic import Field
 
 from segguided.config.base import Settings
 
-Label = Annotated[int, Field(ge=0, le=255)]
+LARGEST_LABEL = 2**32 - 1  # atlases number regions far beyond 255
+Label = Annotated[int, Field(ge=0, le=LARGEST_LABEL)]
 
 
 class PatientSource(Settings):

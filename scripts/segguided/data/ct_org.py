@@ -71,7 +71,10 @@ def _check_axes(held: Mapping[str, float], path: Path) -> None:
 def describe_labels(path: Path) -> dict[str, str]:
     """Voxels of each organ, the file's axes, and `anatomy`: "confirmed", or what speaks against the case."""
     labels = nifti.read_labels(path)
-    counts = np.bincount(labels.array_zyx.ravel(), minlength=256)
+    counts = {
+        label: sum(np.count_nonzero(slice_yx == label) for slice_yx in labels.array_zyx)
+        for label in ORGANS.values()
+    }
     verdict = "confirmed"
     try:
         _check_range(labels, path)

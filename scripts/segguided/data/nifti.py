@@ -1,122 +1,90 @@
 """NIfTI images and label maps to Volumes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
-from nibabel.wrapstruct import WrapStructError
 
-from segguided.data import gzipped
+from segguided.config.patient_source import LARGEST_LABEL
+from segguided.data import forms, gzipped, nifti_header
+from segguided.data.bounds import refuse_huge
+from segguided.data.nifti_header import NiftiHeader
 from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
-UNREADABLE = (ImageFileError, HeaderDataError, WrapStructError, ValueError, OverflowError, *gzipped.DAMAGED)
-NIFTI2 = (540, int.from_bytes((540).to_bytes(4, "little"), "big"))  # length of its header, either endianness
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """Voxels as the file holds them, before their scale."""
-
-    array_ijk: np.ndarray
-    scale: tuple[float, float]  # slope, intercept
-    header: nib.Nifti1Header
-
-    @property
-    def whole(self) -> bool:
-        """Whether its values are whole numbers."""
-        return self.array_ijk.dtype.kind in "iu" and self.scale == (1, 0)
-
-    def plane(self, k: int) -> np.ndarray:
-        """Values (i, j) of one slice, scaled as nibabel does."""
-        return np.asarray(apply_read_scaling(self.array_ijk[:, :, k], *map(np.float64, self.scale)))
-
-    def values(self, dtype: type[np.generic]) -> np.ndarray:
-        """All values; converted a slice at a time, so that no second volume of another type arises."""
-        if self.scale == (1, 0) and self.array_ijk.dtype == dtype:
-            return self.array_ijk
-        values = np.empty(self.array_ijk.shape, dtype, order="F")
-        for k in range(self.array_ijk.shape[2]):
-            values[:, :, k] = self.plane(k)
-        return values
+PAIR = {".img": ".hdr", ".hdr": ".img"}
 
 
 def read_image(path: Path) -> Volume:
     """The 3-D image in `path`, its scale applied: int16 where stored as such without a scale, else float32.
 
     `provenance["suspicious_header"]` is true where the header states no real position (identity affine with
-    1 mm voxels, or no coordinate code): then anatomy must confirm the orientation. Raises ValueError for a
-    missing, damaged or not 3-D file, a singular affine, and NaN or infinite voxels.
+    1 mm voxels, or no coordinate code) or contradicts itself: then anatomy must confirm the orientation.
+    Raises ValueError for a missing, damaged, huge or not 3-D file, a header not understood, and voxels
+    that are NaN or infinite.
     """
-    stored = _load(path)
-    dtype = stored.array_ijk.dtype
-    keeps_int = stored.whole and dtype.kind == "i" and dtype.itemsize <= 2
-    volume = _volume(path, stored, stored.values(np.int16 if keeps_int else np.float32))
+    with _opened(path) as (header, stream):
+        keeps_int = header.scale == (1, 0) and header.dtype.kind == "i" and header.dtype.itemsize <= 2
+        array_ijk = _values(path, header, stream, np.dtype(np.int16 if keeps_int else np.float32))
+    volume = _volume(path, header, array_ijk)
     check_finite(volume, str(path))
     return volume
 
 
 def read_labels(path: Path) -> Volume:
-    """The 3-D label map in `path` as uint8; raises as `read_image`, and for values that are no label."""
-    stored = _load(path)
-    array_ijk = stored.array_ijk
-    if stored.whole and array_ijk.min() >= 0 and array_ijk.max() <= 255:
-        return _volume(path, stored, stored.values(np.uint8))
-    labels = np.empty(array_ijk.shape, np.uint8, order="F")
-    for k in range(array_ijk.shape[2]):
-        labels[:, :, k] = _rounded(path, stored.plane(k).astype(np.float32), k)
-    return _volume(path, stored, labels)
+    """The 3-D label map in `path` as uint8, or as uint16 or uint32 where its labels need it.
+
+    Raises as `read_image`, and for values that are no label.
+    """
+    with _opened(path) as (header, stream):
+        labels_ijk = _labels(path, header, stream)
+    return _volume(path, header, labels_ijk)
 
 
 def check_complete(path: Path) -> None:
     """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
-    try:
+    with _told(path):
         gzipped.check_whole(path)
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
 
 
-def _load(path: Path) -> _Stored:
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a NIfTI file, but there is none; download it or correct the name")
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[NiftiHeader, gzipped.Stream]]:
+    """Header and voxels; what is read is checked to be whole at the end."""
+    forms.check_is_file(path, "a NIfTI file")
+    with _told(path):
+        header_path = _header_of(path)
+        with gzipped.unpacked(header_path) as stream:
+            start = gzipped.read_bytes(stream, nifti_header.LARGEST)
+        header = nifti_header.parse(start)
+        with gzipped.unpacked(header_path if header.single else _sibling(path, ".img")) as stream:
+            gzipped.skip(stream, header.offset)
+            yield header, stream
+            gzipped.finish(stream)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what reading raises into one sentence that begins with the file."""
     try:
-        stored = _unzipped(path) if path.name.endswith(".nii.gz") else _mapped(path)
-    except UNREADABLE as error:
+        yield
+    except gzipped.DAMAGED as error:
         raise _damaged(path, error) from error
-    if stored is None or stored.array_ijk.dtype.kind not in "iuf":
-        got = "another format" if stored is None else stored.array_ijk.dtype
-        raise ValueError(f"{path}: expected a NIfTI file of grey values, got {got}; convert it")
-    shape = stored.array_ijk.shape
-    if len(shape) < 3 or any(n != 1 for n in shape[3:]):
-        raise ValueError(f"{path}: expected a 3-D volume, got shape {shape}; extract one volume first")
-    volume_ijk = stored.array_ijk.reshape(shape[:3], order="F")  # trailing axes of length 1 go
-    return _Stored(volume_ijk, stored.scale, stored.header)
-
-
-def _mapped(path: Path) -> _Stored | None:
-    image: Any = nib.load(path)
-    if not isinstance(image, nib.Nifti1Pair):
-        return None
-    proxy = image.dataobj
-    return _Stored(np.asarray(proxy.get_unscaled()), (proxy.slope, proxy.inter), image.header)
-
-
-def _unzipped(path: Path) -> _Stored:
-    """Header and voxels; nibabel itself would read twice the memory and stop before the checksum."""
-    with igzip.open(path) as file:
-        version = nib.Nifti2Header if int.from_bytes(file.read(4), "little") in NIFTI2 else nib.Nifti1Header
-        file.seek(0)
-        header = version.from_fileobj(file)
-        file.seek(header.get_data_offset())
-        array = gzipped.read_array(file, header.get_data_shape(), header.get_data_dtype())
-    slope, inter = header.get_slope_inter()
-    return _Stored(array, (1.0 if slope is None else slope, inter or 0.0), header)
+    except MemoryError as error:
+        raise ValueError(
+            f"{path}: this machine has not the memory for its voxels; free some or crop it"
+        ) from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of bzip2
+            raise
+        raise _damaged(path, error) from error
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: expected a NIfTI file of grey values, but {error}") from error
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
@@ -126,36 +94,88 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     )
 
 
-def _rounded(path: Path, stored_ij: np.ndarray, k: int) -> np.ndarray:
-    labels = np.rint(stored_ij)
+def _header_of(path: Path) -> Path:
+    """Where the header lies: in the file itself, but for the .img of a pair."""
+    is_img = ".img" in path.suffixes[-2:]
+    return _sibling(path, ".hdr") if is_img else path
+
+
+def _sibling(path: Path, suffix: str) -> Path:
+    """The part of a pair that ends so, .gz or not."""
+    packed = ".gz" if path.suffix == ".gz" else ""
+    plain = path.with_suffix("") if packed else path
+    if plain.suffix == suffix:
+        return path
+    for found in (plain.with_suffix(suffix + packed), plain.with_suffix(suffix + ("" if packed else ".gz"))):
+        if found.is_file():
+            return found
+    raise ValueError(
+        f"of the pair of .hdr and .img the {suffix} is not beside it; put {plain.with_suffix(suffix).name} "
+        "there"
+    )
+
+
+def _values(path: Path, header: NiftiHeader, stream: gzipped.Stream, dtype: np.dtype) -> np.ndarray:
+    """All values, scaled as nibabel does; a part at a time, so that no second volume of another type "
+    "arises."""
+    refuse_huge(str(path), header.voxels, dtype.itemsize)
+    if header.scale == (1, 0) and header.dtype == dtype:
+        return gzipped.read_array(stream, header.shape, dtype)
+    values = np.empty(header.voxels, dtype)
+    for place, stored in gzipped.read_parts(stream, header.voxels, header.dtype):
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite voxels are told of later
+            values[place] = _scaled(stored, header)
+    return values.reshape(header.shape, order="F")
+
+
+def _scaled(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
+    return np.asarray(apply_read_scaling(stored, *map(np.float64, header.scale)))
+
+
+def _labels(path: Path, header: NiftiHeader, stream: gzipped.Stream) -> np.ndarray:
+    """All labels, in the smallest type that holds them."""
+    refuse_huge(str(path), header.voxels, 1)
+    labels = np.empty(header.voxels, np.uint8)
+    for place, stored in gzipped.read_parts(stream, header.voxels, header.dtype):
+        part = _whole(path, header, _scaled(stored, header), place.start)
+        needed = np.min_scalar_type(int(part.max()))
+        if needed.itemsize > labels.itemsize:
+            refuse_huge(str(path), header.voxels, needed.itemsize)
+            labels = labels.astype(needed)
+        labels[place] = part
+    return labels.reshape(header.shape, order="F")
+
+
+def _whole(path: Path, header: NiftiHeader, values: np.ndarray, first: int) -> np.ndarray:
+    """The values as labels, `first` being the place of their first voxel in the file."""
+    labels = values if values.dtype.kind in "iu" else np.rint(values)
     # Written so that NaN and infinity, which fail the comparison, count as bad.
     with np.errstate(invalid="ignore"):
-        near = np.abs(stored_ij - labels) <= LABEL_TOLERANCE
-    good = near & (labels >= 0) & (labels <= 255)
+        good = (labels >= 0) & (labels < LARGEST_LABEL + 1)  # which, unlike it, is a float32
+        if labels is not values:
+            good &= np.abs(values - labels) <= LABEL_TOLERANCE
     if not good.all():
-        i, j = np.argwhere(~good)[0]
+        bad = int(good.argmin())
+        i, j, k = (int(n) for n in np.unravel_index(first + bad, header.shape, order="F"))
         raise ValueError(
-            f"{path}: expected whole-number labels from 0 to 255, got {stored_ij[i, j]:g} at voxel "
+            f"{path}: expected whole-number labels from 0 to {LARGEST_LABEL}, got {values[bad]:g} at voxel "
             f"({i}, {j}, {k}); is this the image, or a map of probabilities, instead of the label map?"
         )
-    return np.asarray(labels, dtype=np.uint8)
+    return labels
 
 
-def _volume(path: Path, stored: _Stored, array_ijk: np.ndarray) -> Volume:
-    affine = stored.header.get_best_affine()
+def _volume(path: Path, header: NiftiHeader, array_ijk: np.ndarray) -> Volume:
     try:
-        return oriented(array_ijk, LPS_FROM_RAS @ affine, _provenance(path, stored.header, affine))
+        return oriented(array_ijk, LPS_FROM_RAS @ header.ras_mm, _provenance(path, header))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _provenance(path: Path, header: nib.Nifti1Header, affine: np.ndarray) -> dict[str, Any]:
-    coded = bool(header["sform_code"] or header["qform_code"])
-    placeless = np.allclose(np.abs(affine), np.eye(4))  # signs aside: axes may have been flipped since
-    codes = [code or "?" for code in nib.aff2axcodes(affine)]
+def _provenance(path: Path, header: NiftiHeader) -> dict[str, Any]:
+    codes = [code or "?" for code in nib.aff2axcodes(header.ras_mm)]
     return {
         "format": "nifti",
         "file": path.name,
         "stored_axes": "".join(codes),
-        "suspicious_header": not coded or bool(placeless),
+        "suspicious_header": header.unsure,
     }

@@ -1,33 +1,19 @@
 """NRRD images, and 3D Slicer segmentations (.seg.nrrd) on the grid of the image they were drawn on."""
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nrrd
 import numpy as np
-from isal import igzip
 
-from segguided.data import gzipped
+from segguided.data import nrrd_file
+from segguided.data.nrrd_geometry import Geometry, geometry
 from segguided.data.volume import Volume, check_finite, check_same_grid, oriented
 
 Header = Mapping[str, Any]
-
-LPS_SIGNS = {
-    "left-posterior-superior": (1, 1, 1),
-    "lps": (1, 1, 1),
-    "right-anterior-superior": (-1, -1, 1),
-    "ras": (-1, -1, 1),
-    "left-anterior-superior": (1, -1, 1),
-    "las": (1, -1, 1),
-}
-# pynrrd lets StopIteration escape from an empty file and KeyError from an unknown voxel type.
-UNREADABLE = (nrrd.NRRDError, zlib.error, EOFError, ValueError, KeyError, IndexError, StopIteration)
-BYTES = ("unsigned char", "uchar", "uint8", "uint8_t")  # names of that type
 
 
 @dataclass(frozen=True)
@@ -53,20 +39,24 @@ class _Segment:
 def read_image(path: Path) -> Volume:
     """The 3-D image in `path`: int16 where stored as 8 or 16 bit signed integers, else float32.
 
-    Raises ValueError for a missing, damaged or not 3-D file, a header without orientation, and NaN voxels.
+    Raises ValueError for a missing, damaged, huge or not 3-D file, a header without orientation, and voxels
+    that are NaN or infinite.
     """
     array, header = read_file(path)
-    affine = _lps_affine(header)
-    if affine is None:
-        raise ValueError(
-            f"{path}: expected 'space' (as left-posterior-superior), 'space directions' and 'space origin' "
-            f"in the header, got space={header.get('space')!r}; left and right are unknown: export it again"
-        )
-    keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
-    provenance = {"format": "nrrd", "file": path.name, "space": str(header["space"])}
-    volume = _oriented(
-        path, array.astype(np.int16 if keeps_int else np.float32, copy=False), affine, provenance
-    )
+    with _told(path):
+        place = geometry(header)
+        if place.lps_mm is None:
+            raise ValueError(
+                "its header has no 'space', 'space directions' and 'space origin', so left and right are "
+                "unknown: export it again with its geometry"
+            )
+        layers = _layers(array, place)
+        if len(layers) > 1:
+            raise ValueError(f"it is no 3-D volume, got shape {array.shape}; extract one volume first")
+        keeps_int = array.dtype.kind == "i" and array.dtype.itemsize <= 2
+        voxels = layers[0].astype(np.int16 if keeps_int else np.float32, copy=False)
+        provenance = {"format": "nrrd", "file": path.name, "space": str(header["space"])}
+        volume = oriented(voxels, place.lps_mm, provenance)
     check_finite(volume, str(path))
     return volume
 
@@ -77,84 +67,49 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     Names are compared without case; None takes every nonzero voxel. The file's geometry must be the
     reference's; a file without one lies in the frame of the reference's DICOM files: array[i, j, k] is column
     i, row j, slice k upwards (Duke masks). Raises ValueError for a missing or damaged file, a name it does
-    not hold, and another grid.
+    not hold, and another grid or a geometry that is not understood.
     """
     array, header = read_file(path)
-    layers_lijk = _layers(path, array, header)
+    with _told(path):
+        place = geometry(header)
+        _check_whole_numbers(array)
+    layers_lijk = _layers(array, place)
     segments = _segments(path, header, len(layers_lijk))
-    affine = _lps_affine(header)
     for name in names:
         labels_ijk, value = _labels(path, layers_lijk, segments, name)
-        yield SegmentMask(_on_grid(path, labels_ijk, affine, reference), value)
+        yield SegmentMask(_on_grid(path, labels_ijk, place, reference), value)
 
 
 def read_file(path: Path) -> tuple[np.ndarray, Header]:
     """Voxels as stored, and header. Raises ValueError for a missing or damaged file."""
-    if not path.is_file():
-        raise ValueError(f"{path}: expected an NRRD file, but there is none; download it or correct the name")
+    return nrrd_file.read(path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Begin what is raised with the file."""
     try:
-        array, header = _unzipped(path) or nrrd.read(str(path))
-    except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); get it again"
-        ) from error
-    return array, header
-
-
-def _unzipped(path: Path) -> tuple[np.ndarray, Header] | None:
-    """A mask as 3D Slicer writes it, for which pynrrd takes five times the memory; None for other files.
-
-    Also for damaged ones, and with bytes after the end of the mask: pynrrd tells the one from the other.
-    """
-    with path.open("rb") as file:
-        header = nrrd.read_header(file)
-        if _holds_zipped_bytes(header):
-            with suppress(*gzipped.DAMAGED), igzip.open(file) as voxels:
-                return gzipped.read_array(voxels, header["sizes"], np.dtype(np.uint8)), header
-    return None
-
-
-def _holds_zipped_bytes(header: Header) -> bool:
-    moved = {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"} & header.keys()
-    return header["encoding"] in ("gzip", "gz") and header["type"] in BYTES and not moved
-
-
-def _lps_affine(header: Header) -> np.ndarray | None:
-    """(i, j, k, 1) to LPS mm, or None where the header does not say."""
-    signs = LPS_SIGNS.get(str(header.get("space", "")).lower())
-    directions, origin = header.get("space directions"), header.get("space origin")
-    if signs is None or directions is None or origin is None:
-        return None
-    rows = directions[np.isfinite(directions).all(axis=1)]  # the layer axis has no direction: a row of NaN
-    if rows.shape != (3, 3) or not np.isfinite(origin).all():
-        return None
-    affine = np.eye(4)
-    affine[:3, :3] = (rows * signs).T
-    affine[:3, 3] = origin * np.array(signs)
-    return affine
-
-
-def _oriented(
-    path: Path, array_ijk: np.ndarray, affine: np.ndarray, provenance: Header | None = None
-) -> Volume:
-    try:
-        return oriented(array_ijk, affine, provenance)
+        yield
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _layers(path: Path, array: np.ndarray, header: Header) -> np.ndarray:
-    """The array with the layer axis first, also where there is one layer only."""
-    if array.ndim == 3:
-        return array[np.newaxis]
-    if array.ndim != 4:
-        raise ValueError(
-            f"{path}: expected a 3-D or layered 4-D segmentation, got shape {array.shape}; export it again"
-        )
-    directions = header.get("space directions")
-    undirected = np.isnan(directions).all(axis=1) if directions is not None else np.zeros(4, bool)
-    return np.moveaxis(array, int(undirected.argmax()), 0)  # the first axis where none is marked
+def _layers(array: np.ndarray, place: Geometry) -> np.ndarray:
+    """The array with the axis of layers first, also where there is one layer only."""
+    return array[np.newaxis] if place.layers is None else np.moveaxis(array, place.layers, 0)
+
+
+def _check_whole_numbers(array: np.ndarray) -> None:
+    """Labels may be stored as floats; a map of probabilities is none of labels, and NaN is no background."""
+    if array.dtype.kind != "f":
+        return
+    for plane in array.reshape(-1, array.shape[-1], order="F").T:
+        bad = ~(plane == np.rint(plane))
+        if bad.any():
+            raise ValueError(
+                f"expected whole numbers that label segments, got {plane[bad][0]:g}; is this a map of "
+                "probabilities, or the image?"
+            )
 
 
 def _segments(path: Path, header: Header, layers: int) -> list[_Segment]:
@@ -170,10 +125,11 @@ def _segments(path: Path, header: Header, layers: int) -> list[_Segment]:
             header.get(f"Segment{n}_Layer", n if layers > 1 else 0),
             header.get(f"Segment{n}_LabelValue", 1),
         )
-        if not (str(layer).isdecimal() and str(value).isdecimal() and int(layer) < layers):
+        whole = str(layer).isdecimal() and str(value).isdecimal()
+        if not whole or int(layer) >= layers or int(value) == 0:
             raise ValueError(
-                f"{path}: expected a layer below {layers} and a whole label value for Segment{n}, got layer "
-                f"{layer} and value {value}; export it again"
+                f"{path}: expected a layer below {layers} and a whole label value above 0 for Segment{n}, "
+                f"got layer {layer} and value {value}; export it again"
             )
         segments.append(_Segment(str(header[f"Segment{n}_Name"]), int(layer), int(value)))
     return segments
@@ -187,9 +143,14 @@ def _labels(
         return layers_lijk[0] if len(layers_lijk) == 1 else (layers_lijk != 0).any(axis=0), None
     if not segments:
         return _only_segment(path, layers_lijk, name), None
-    for segment in segments:
-        if segment.name.strip().lower() == name.strip().lower():
-            return layers_lijk[segment.layer], segment.value
+    called = [one for one in segments if one.name.strip().lower() == name.strip().lower()]
+    if len({(one.layer, one.value) for one in called}) > 1:
+        raise ValueError(
+            f"{path}: {len(called)} segments are named {name}; rename all but one, or merge them, and "
+            "export it again"
+        )
+    if called:
+        return layers_lijk[called[0].layer], called[0].value
     listed = ", ".join(s.name for s in segments)
     raise ValueError(f"{path}: expected a segment named {name}, but the file has {listed}; correct `segment`")
 
@@ -204,8 +165,9 @@ def _only_segment(path: Path, layers_lijk: np.ndarray, name: str) -> np.ndarray:
     return np.asarray(layers_lijk[0])
 
 
-def _on_grid(path: Path, labels_ijk: np.ndarray, affine: np.ndarray | None, reference: Volume) -> np.ndarray:
-    if affine is None or (_is_default(affine) and not _is_default(reference.affine)):
+def _on_grid(path: Path, labels_ijk: np.ndarray, place: Geometry, reference: Volume) -> np.ndarray:
+    affine = place.lps_mm
+    if affine is None or (place.default and not _is_default(reference.affine)):
         stored_affine = reference.provenance.get("stored_affine")
         if stored_affine is None:
             raise ValueError(
@@ -213,7 +175,8 @@ def _on_grid(path: Path, labels_ijk: np.ndarray, affine: np.ndarray | None, refe
                 "whose frame the mask can take; export the mask again with its geometry"
             )
         affine = np.array(stored_affine)
-    mask = _oriented(path, labels_ijk, affine)
+    with _told(path):
+        mask = oriented(labels_ijk, affine)
     check_same_grid(reference, mask, str(path))
     return mask.array_zyx
 

@@ -3,6 +3,7 @@
 Shape letters: S slices, H height (y, anterior at the top), W width (x, patient's right at the left).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from segguided.config.data import Intensity, Preparation
+from segguided.data.bounds import refuse_huge
 from segguided.data.slices import Stack
 from segguided.data.volume import Volume, check_finite, check_same_grid
 
+LEAST_PIXELS = 1.5  # across the image in its square: less is a line
+MOST_PADDED = 1 << 26  # pixels of a padded slice: 8192 × 8192, of which a few float copies are held
 FILTERS = {
     "triangle": Image.Resampling.BILINEAR,
     "cubic": Image.Resampling.BICUBIC,
@@ -39,8 +43,9 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
             f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop "
             "the patient"
         )
-    pad = _padding(image)
+    pad = _padding(patient, image, preparation.image_size)
     shape = (len(kept), preparation.image_size, preparation.image_size)
+    refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
     images_SHW, masks_SHW = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     for row, z in enumerate(kept):
         scaled = (image.array_zyx[z].astype(np.float32) - low) * (255 / (high - low))
@@ -121,12 +126,23 @@ def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
     return kept[:: preparation.slices.every]
 
 
-def _padding(image: Volume) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels)."""
+def _padding(patient: str, image: Volume, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels).
+
+    Raises ValueError where that asks for a monstrous slice, or would leave a line of the image.
+    """
     _, height, width = image.array_zyx.shape
     _, mm_y, mm_x = image.spacing_zyx_mm
     side_mm = max(height * mm_y, width * mm_x)
-    add_y, add_x = round(side_mm / mm_y) - height, round(side_mm / mm_x) - width
+    rows, columns = round(side_mm / mm_y), round(side_mm / mm_x)
+    narrowest = size * min(height * mm_y, width * mm_x) / side_mm  # what the image takes of the square
+    if narrowest < LEAST_PIXELS or rows * columns > max(MOST_PADDED, 2 * height * width):
+        raise ValueError(
+            f"patient {patient}: its slices have {width} × {height} pixels of {mm_x:g} × {mm_y:g} mm; "
+            f"padded to a square they would have {columns:,} × {rows:,}, of which the image takes "
+            f"{narrowest:.2g} of {size} once resized; correct the spacing in its file or drop the patient"
+        )
+    add_y, add_x = rows - height, columns - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)
 
 

@@ -12,9 +12,10 @@ from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, Phanto
 from segguided.config.idc import IdcSource
 from segguided.data import ct_org, demo_ct, dicom, nifti, nrrd, png, receipts
 from segguided.data.duke_masks import OBTAIN, mask_folder
-from segguided.data.volume import Volume
+from segguided.data.volume import Volume, labels_in
 
 Row = Mapping[str, str]
+SHOWN = 12  # unknown labels that a message lists
 
 
 def read_patient(
@@ -49,19 +50,27 @@ def _classes_of(
     """A label map with each class's label replaced by its place in the table, from 1."""
     index_of = {c.label if c.label is not None else k: k for k, c in enumerate(classes, 1)}
     index_of |= dict.fromkeys((0, *ignored), 0)
-    counts = sum(np.bincount(slice_yx.ravel(), minlength=256) for slice_yx in labels.array_zyx)
-    unknown = sorted(set(np.flatnonzero(counts).tolist()) - index_of.keys())
+    found = labels_in(labels.array_zyx)
+    unknown = sorted(set(found) - index_of.keys())
     if unknown:
         raise ValueError(
-            f"{path}: labels {unknown} are outside the class table ({', '.join(c.name for c in classes)}); "
-            "give them a class with that `label`, or list them under source.ignore"
+            f"{path}: labels {_some(unknown)} are outside the class table "
+            f"({', '.join(c.name for c in classes)}); give them a class with that `label`, or list them "
+            "under source.ignore"
         )
-    if all(index_of[label] == label for label in np.flatnonzero(counts).tolist()):
+    if all(index_of[label] == label for label in found):
         return labels
-    table = np.zeros(256, np.uint8)
-    for label, index in index_of.items():
-        table[label] = index
-    return replace(labels, array_zyx=table[labels.array_zyx])
+    mask_zyx = np.empty(labels.array_zyx.shape, np.uint8)
+    index_of_found = np.array([index_of[label] for label in found], np.uint8)
+    for mask_yx, labels_yx in zip(mask_zyx, labels.array_zyx, strict=True):
+        mask_yx[...] = index_of_found[np.searchsorted(np.array(found, labels_yx.dtype), labels_yx)]
+    return replace(labels, array_zyx=mask_zyx)
+
+
+def _some(labels: Sequence[int]) -> str:
+    """The labels; of many the first, for an image in place of a label map has thousands."""
+    shown = ", ".join(map(str, labels[:SHOWN]))
+    return f"[{shown}]" if len(labels) <= SHOWN else f"[{shown} and {len(labels) - SHOWN} more]"
 
 
 def _dicom_folders(
