@@ -17,6 +17,10 @@ class TryAgain(OSError):
     """A failure that may pass."""
 
 
+class NoSuchFile(OSError):
+    """The server answers, and has no such file."""
+
+
 class Session(requests.Session):
     """One that leaves redirects to `answer`: requests reads their bodies, however long, and unpacks them."""
 

@@ -14,7 +14,7 @@ from threading import Timer
 import requests
 from urllib3.exceptions import HTTPError
 
-from segguided.data.answers import TryAgain, answer, https_session
+from segguided.data.answers import NoSuchFile, TryAgain, answer, https_session
 from segguided.shown import printable, without_secrets
 
 PATIENCE_S = 9.0  # without a new byte, no try follows: a dead server is given up within 30 s
@@ -225,7 +225,7 @@ def _total(url: str, response: requests.Response, have: int, part: Path) -> int 
     if status in REFUSED:
         raise OSError(f"{_shown(url)}: the server refuses it ({status})")
     if status in ABSENT:
-        raise OSError(f"{_shown(url)}: the server has no such file ({status})")
+        raise NoSuchFile(f"{_shown(url)}: the server has no such file ({status})")
     raise OSError(f"{_shown(url)}: the server gave an unexpected answer ({status})")
 
 
