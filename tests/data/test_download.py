@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from loopback import Server, deaf, serving
+from segguided.data import answers
 from segguided.data import download as module
 from segguided.data.download import download
 
@@ -96,9 +97,9 @@ def test_a_server_that_stays_broken_is_given_up_and_what_came_stays(server: Serv
 
 def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -> None:
     """The time limits sum up to less; here with short ones, against a closed port and a silent server."""
-    assert module.PATIENCE_S + max(module.PAUSES_S) + sum(module.TIMEOUT_S) < 30
+    assert module.PATIENCE_S + max(module.PAUSES_S) + sum(answers.TIMEOUT_S) < 30
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "TIMEOUT_S", (0.2, 0.2))
+        patch.setattr(answers, "TIMEOUT_S", (0.2, 0.2))
         patch.setattr(module, "PATIENCE_S", 0.5)
         server.faults = ["silent"] * 9
         started = time.monotonic()
@@ -115,9 +116,9 @@ def test_a_name_with_many_addresses_is_given_up_within_30_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of them is tried before the time is looked at."""
-    assert 12 * module.TIMEOUT_S[0] < 30
-    assert module.PATIENCE_S + max(module.PAUSES_S) + 4 * module.TIMEOUT_S[0] < 30
-    monkeypatch.setattr(module, "TIMEOUT_S", (0.1, 0.4))
+    assert 12 * answers.TIMEOUT_S[0] < 30
+    assert module.PATIENCE_S + max(module.PAUSES_S) + 4 * answers.TIMEOUT_S[0] < 30
+    monkeypatch.setattr(answers, "TIMEOUT_S", (0.1, 0.4))
     monkeypatch.setattr(module, "PATIENCE_S", 0.45)
     original = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: original(*args, **kwargs) * 12)

@@ -4,13 +4,6 @@
 from segguided.config.ct_org import file_names
 from segguided.data.splits import digest_of
 
-PACKAGES = {
-    row["package"]: row["sha256"]
-    for name, rows in MANIFESTS.items()
-    if CONFIG.datasets[name].source.kind == "demo-ct"
-    for row in rows.values()
-}
-
 
 def raw_files(wildcards):
     go_on_in_a_group()

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, "scripts")
 
 from segguided.config.workflow import REAL, load
+from segguided.data.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest
 from segguided.dependencies import digest
 
@@ -34,6 +35,13 @@ try:
     for name, rows in MANIFESTS.items():
         dataset = CONFIG.datasets[name]
         dataset.source.check_columns(list(next(iter(rows.values()))), dataset.manifest)
+    PACKAGES = pinned_packages(
+        {
+            CONFIG.datasets[name].manifest: rows.values()
+            for name, rows in MANIFESTS.items()
+            if CONFIG.datasets[name].source.kind == "demo-ct"
+        }
+    )
     SPLITS = {
         name: assign_splits(list(rows.values()), CONFIG.datasets[name].split)
         for name, rows in MANIFESTS.items()
