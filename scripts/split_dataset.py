@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segguided.cli import run, slices_parser
-from segguided.data.halves import check_measurable
+from segguided.data.measurable import check_measurable
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS, halve_test
 from segguided.files import write_table
