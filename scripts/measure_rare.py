@@ -15,7 +15,14 @@ from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
-from segguided.metrics import bootstrap_dice, class_counts, percentile_interval, pooled_dice, with_macro
+from segguided.metrics import (
+    bootstrap_dice,
+    class_counts,
+    held_classes,
+    percentile_interval,
+    pooled_dice,
+    with_macro,
+)
 from segguided.models.segmenter import load_segmenter, predict
 from segguided.records import MACRO
 
@@ -28,12 +35,15 @@ def measure_rare(
     rare_class: str,
     evaluation: Resampling,
 ) -> list[dict[str, Any]]:
-    """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap)."""
+    """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap).
+
+    NaN for a class that no mask of that half holds, which is in no mean.
+    """
     half = test.where(of_half(test, evaluation.halves_seed, "test"))
     dice, samples = [], []
     for network in (without, augmented):
         counts = class_counts(predict(network, half.images, pick_device()), half.masks, len(classes))
-        dice.append(with_macro(pooled_dice(counts)))
+        dice.append(with_macro(pooled_dice(counts), held_classes(counts)))
         draws = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
         samples.append(bootstrap_dice(counts, half.patients, **draws))
     low, high = percentile_interval(samples[1] - samples[0])

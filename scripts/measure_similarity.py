@@ -12,8 +12,9 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
 from segguided.likeness import mean_absolute_difference, structural_similarity
-from segguided.metrics import class_counts, pooled_dice, with_macro
+from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.records import MACRO
 from segguided.variants import read_variants
 
 
@@ -23,18 +24,20 @@ def measure_similarity(
     """Rows of <results>/similarity/<dataset>.csv, one a λ: likeness of generated and real images.
 
     ssim: mean and standard deviation over images;
-    mae: mean absolute difference, grey levels; dice: of the masks predicted on both, pooled.
+    mae: mean absolute difference, grey levels; dice: of the masks predicted on both, pooled; NaN of
+    a class that no test mask holds, which is in no mean.
     """
     network, device = load_segmenter(evaluator), pick_device()
     variants, chosen = read_variants(generated, read_slices(slices))
     real_MHW, rows = predict(network, chosen.images, device), []
     for share, images_MHW in variants.items():
-        counts = class_counts(predict(network, images_MHW, device), real_MHW, len(classes))
-        dice = dict(zip((*classes, "macro"), with_macro(pooled_dice(counts)).tolist(), strict=True))
+        counts = class_counts(predict(network, images_MHW, device), real_MHW, len(classes), chosen.masks)
+        dice_K = with_macro(pooled_dice(counts), held_classes(counts))
+        dice = zip((*classes, MACRO), dice_K.tolist(), strict=True)
         ssim_M = structural_similarity(images_MHW, chosen.images)
         row = {"dataset": dataset, "lambda": float(share), "ssim": ssim_M.mean(), "ssim_std": ssim_M.std()}
         row["mae"] = mean_absolute_difference(images_MHW, chosen.images).mean()
-        rows.append(row | {f"dice_{name}": value for name, value in dice.items()} | {"images": len(ssim_M)})
+        rows.append(row | {f"dice_{name}": value for name, value in dice} | {"images": len(ssim_M)})
     return rows
 
 

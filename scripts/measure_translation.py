@@ -13,7 +13,7 @@ from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
 from segguided.likeness import mean_absolute_difference, structural_similarity
-from segguided.metrics import class_counts, pooled_dice, with_macro
+from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
 from segguided.models.segmenter import load_segmenter, predict
 from segguided.records import MACRO
 from segguided.translation import files_of, in_classes_of, shared
@@ -24,12 +24,14 @@ def measure_translation(
 ) -> list[dict[str, Any]]:
     """Rows of measures: `value` over `images` images.
 
-    dice_CLASS: mask predicted on the translated image against the input mask. Where `own` holds images of the
+    dice_CLASS: mask predicted on the translated image against the input mask; NaN of a class that no input
+    mask holds, which is in no mean. Where `own` holds images of the
     target modality of the same ids: ssim and mae (grey levels) of the translated image with it; to compare,
     ssim_untranslated and mae_untranslated of the source modality's image with it.
     """
     counts = class_counts(predict(evaluator, generated.images, pick_device()), generated.masks, len(classes))
-    dice = zip((*classes, MACRO), with_macro(pooled_dice(counts)).tolist(), strict=True)
+    dice_K = with_macro(pooled_dice(counts), held_classes(counts))
+    dice = zip((*classes, MACRO), dice_K.tolist(), strict=True)
     rows = [{"measure": f"dice_{name}", "value": value, "images": len(generated)} for name, value in dice]
     if own:
         found_S, targets = shared(slices, own)

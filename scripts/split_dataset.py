@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segguided.cli import run, slices_parser
+from segguided.data.measurable import check_measurable
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS, halve_test
 from segguided.files import write_table
@@ -20,18 +21,21 @@ def split_dataset(
 ) -> list[dict[str, Any]]:
     """Rows of splits.csv from the slice files of each split, in the order of splits and patients.
 
-    Reads one patient at a time. Raises ValueError for a patient that stands in them twice.
+    Reads one patient at a time. Raises ValueError for a patient that stands in them twice, and where no mask
+    holds a class of those that every table is measured on.
     """
     patients = Counter(path.stem for paths in splits.values() for path in paths)
     twice = sorted(patient for patient, count in patients.items() if count > 1)
     if twice:
         raise ValueError(f"expected each patient in one split, once; {', '.join(twice)} stands there twice")
     halves = halve_test([path.stem for path in splits["test"]], halves_seed)
-    return [
+    rows = [
         {"patient": path.stem, "split": split, **_summary(read_stack(path), halves, classes)}
         for split in SPLITS
         for path in sorted(splits[split], key=attrgetter("stem"))
     ]
+    check_measurable([row for row in rows if row["split"] == "test"])
+    return rows
 
 
 def _summary(stack: Stack, halves: Mapping[str, str], names: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from monai.metrics.meandice import DiceMetric, compute_dice
@@ -16,6 +16,7 @@ from segguided.metrics import (
     bootstrap_interval,
     class_counts,
     dice_of_counts,
+    held_classes,
     interval_unit,
     per_patient_dice,
     pooled_dice,
@@ -51,7 +52,7 @@ def simulated_counts(rng: np.random.Generator, n_patients: int) -> np.ndarray:
     """Patients of different size and difficulty: |P| = |T|, Dice about 0.8 and 0.5."""
     size_PC = rng.lognormal(8, 0.5, (n_patients, 2))
     overlap_PC = np.stack([rng.beta(16, 4, n_patients), rng.beta(5, 5, n_patients)], axis=-1)
-    return np.stack([size_PC * overlap_PC, size_PC, size_PC], axis=-1).astype(np.int64)
+    return np.stack([size_PC * overlap_PC, size_PC, size_PC, size_PC], axis=-1).astype(np.int64)
 
 
 @pytest.mark.parametrize("absent", [None, 3])
@@ -74,9 +75,11 @@ def test_equals_monai_pooled_volume() -> None:
     prediction_SHW, target_SHW = noisy_pair(2, absent=None)
     prediction, target = (as_one_hot(mask).permute(1, 0, 2, 3)[None] for mask in (prediction_SHW, target_SHW))
     theirs = compute_dice(prediction, target, include_background=False).numpy()[0]
-    counts_SC3 = class_counts(prediction_SHW, target_SHW, N_CLASSES)
-    np.testing.assert_allclose(pooled_dice(counts_SC3), theirs, rtol=1e-6)
-    np.testing.assert_allclose(with_macro(pooled_dice(counts_SC3))[-1], theirs.mean(), rtol=1e-6)
+    counts_SC4 = class_counts(prediction_SHW, target_SHW, N_CLASSES)
+    np.testing.assert_allclose(pooled_dice(counts_SC4), theirs, rtol=1e-6)
+    np.testing.assert_allclose(
+        with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))[-1], theirs.mean(), rtol=1e-6
+    )
 
 
 def test_slice_mean_equals_monai_where_every_slice_holds_the_class() -> None:
@@ -90,18 +93,23 @@ def test_slice_mean_equals_monai_where_every_slice_holds_the_class() -> None:
 def test_hand_computed() -> None:
     target_SHW = np.array([[[1, 1], [2, 0]], [[1, 0], [0, 0]]])
     prediction_SHW = np.array([[[1, 0], [2, 2]], [[0, 0], [0, 0]]])
-    counts_SC3 = class_counts(prediction_SHW, target_SHW, 3)
-    assert counts_SC3[0].tolist() == [[1, 1, 2], [1, 2, 1], [0, 0, 0]]
-    np.testing.assert_allclose(pooled_dice(counts_SC3), [2 / 4, 2 / 3, np.nan])
-    np.testing.assert_allclose(slice_mean_dice(counts_SC3), [(2 / 3 + 0) / 2, 2 / 3, np.nan])
-    np.testing.assert_allclose(with_macro(pooled_dice(counts_SC3))[-1], (2 / 4 + 2 / 3) / 2)
+    counts_SC4 = class_counts(prediction_SHW, target_SHW, 3)
+    assert counts_SC4[0].tolist() == [[1, 1, 2, 2], [1, 2, 1, 1], [0, 0, 0, 0]]
+    np.testing.assert_allclose(pooled_dice(counts_SC4), [2 / 4, 2 / 3, np.nan])
+    np.testing.assert_allclose(slice_mean_dice(counts_SC4), [(2 / 3 + 0) / 2, 2 / 3, np.nan])
+    np.testing.assert_allclose(
+        with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))[-1], (2 / 4 + 2 / 3) / 2
+    )
 
 
 @settings(max_examples=50, deadline=None)
 @given(MASKS, MASKS)
 def test_symmetric_and_between_0_and_1(a_SHW: np.ndarray, b_SHW: np.ndarray) -> None:
-    one_way = pooled_dice(class_counts(a_SHW, b_SHW, N_CLASSES))
-    np.testing.assert_array_equal(one_way, pooled_dice(class_counts(b_SHW, a_SHW, N_CLASSES)))
+    one_way, other = (
+        dice_of_counts(class_counts(*pair, N_CLASSES).sum(axis=0))
+        for pair in ((a_SHW, b_SHW), (b_SHW, a_SHW))
+    )
+    np.testing.assert_array_equal(one_way, other)
     assert ((one_way[np.isfinite(one_way)] >= 0) & (one_way[np.isfinite(one_way)] <= 1)).all()
 
 
@@ -125,13 +133,14 @@ def test_disjoint_is_zero(mask_SHW: np.ndarray) -> None:
 @settings(max_examples=50, deadline=None)
 @given(MASKS, MASKS, st.permutations(range(4)))
 def test_order_of_slices_changes_nothing(a_SHW: np.ndarray, b_SHW: np.ndarray, order: list[int]) -> None:
+    assume(b_SHW.any())
     patients_S = np.array(["a", "a", "b", "c"])
-    counts_SC3 = class_counts(a_SHW, b_SHW, N_CLASSES)
-    shuffled_SC3 = class_counts(a_SHW[order], b_SHW[order], N_CLASSES)
-    np.testing.assert_array_equal(pooled_dice(counts_SC3), pooled_dice(shuffled_SC3))
-    np.testing.assert_allclose(slice_mean_dice(counts_SC3), slice_mean_dice(shuffled_SC3))
-    interval = bootstrap_interval(counts_SC3, patients_S, resamples=20, seed=0)
-    shuffled = bootstrap_interval(shuffled_SC3, patients_S[order], resamples=20, seed=0)
+    counts_SC4 = class_counts(a_SHW, b_SHW, N_CLASSES)
+    shuffled_SC4 = class_counts(a_SHW[order], b_SHW[order], N_CLASSES)
+    np.testing.assert_array_equal(pooled_dice(counts_SC4), pooled_dice(shuffled_SC4))
+    np.testing.assert_allclose(slice_mean_dice(counts_SC4), slice_mean_dice(shuffled_SC4))
+    interval = bootstrap_interval(counts_SC4, patients_S, resamples=20, seed=0)
+    shuffled = bootstrap_interval(shuffled_SC4, patients_S[order], resamples=20, seed=0)
     np.testing.assert_array_equal(interval, shuffled)
 
 
@@ -167,7 +176,7 @@ def test_rejects(prediction: np.ndarray, target: np.ndarray, message: str) -> No
 @pytest.mark.parametrize("n_slices", [0, 3])
 def test_rejects_slices_without_patient(n_slices: int) -> None:
     with pytest.raises(ValueError, match="one patient name a slice and at least one slice"):
-        per_patient_dice(np.ones((n_slices, 1, 3), int), np.array(["a"] * (2 * n_slices)))
+        per_patient_dice(np.ones((n_slices, 1, 4), int), np.array(["a"] * (2 * n_slices)))
 
 
 def coverage(intervals: list[tuple[np.ndarray, np.ndarray]], truth: np.ndarray | float) -> np.ndarray:
@@ -177,7 +186,8 @@ def coverage(intervals: list[tuple[np.ndarray, np.ndarray]], truth: np.ndarray |
 
 def test_interval_covers_the_population_value() -> None:
     rng = np.random.default_rng(0)
-    truth_K = with_macro(pooled_dice(simulated_counts(rng, 200_000)))
+    population_SC4 = simulated_counts(rng, 200_000)
+    truth_K = with_macro(pooled_dice(population_SC4), held_classes(population_SC4))
     patients_S = np.array([f"p{i:02}" for i in range(20)])
     trials = [simulated_counts(rng, 20) for _ in range(200)]
     covered_K = coverage(
@@ -198,9 +208,8 @@ def test_block_interval_covers_when_neighbouring_slices_are_alike() -> None:
         for i in range(1, 120):
             drift[i] = 0.7 * drift[i - 1] + np.sqrt(1 - 0.7**2) * noise[i]
         overlap_S = np.clip(700 + 80 * drift, 0, 1000)
-        return np.stack([overlap_S, np.full(120, 1000), np.full(120, 1000)], axis=-1)[:, None].astype(
-            np.int64
-        )
+        full_S = np.full(120, 1000)
+        return np.stack([overlap_S, full_S, full_S, full_S], axis=-1)[:, None].astype(np.int64)
 
     trials = [drifting() for _ in range(200)]
     one, each = np.array(["p"] * 120), np.array([f"s{i:03}" for i in range(120)])
@@ -215,35 +224,35 @@ def test_block_interval_covers_when_neighbouring_slices_are_alike() -> None:
 
 
 def test_bootstrap_is_a_function_of_the_seed() -> None:
-    counts_SC3 = simulated_counts(np.random.default_rng(3), 8)
+    counts_SC4 = simulated_counts(np.random.default_rng(3), 8)
     patients_S = np.array(list("aabbccdd"))
     draw: dict[str, Any] = {"resamples": 50}
-    first = bootstrap_dice(counts_SC3, patients_S, seed=1, **draw)
-    np.testing.assert_array_equal(first, bootstrap_dice(counts_SC3, patients_S, seed=1, **draw))
-    assert not np.array_equal(first, bootstrap_dice(counts_SC3, patients_S, seed=2, **draw))
+    first = bootstrap_dice(counts_SC4, patients_S, seed=1, **draw)
+    np.testing.assert_array_equal(first, bootstrap_dice(counts_SC4, patients_S, seed=1, **draw))
+    assert not np.array_equal(first, bootstrap_dice(counts_SC4, patients_S, seed=2, **draw))
 
 
 def test_resampling_equals_an_explicit_loop() -> None:
     """The weights matrix is the same as summing the drawn patients one by one."""
-    counts_SC3 = simulated_counts(np.random.default_rng(4), 6)
+    counts_SC4 = simulated_counts(np.random.default_rng(4), 6)
     patients_S = np.array(list("ccaabb"))
     weights_RU = np.random.default_rng(7).multinomial(3, [1 / 3] * 3, size=10)
     expected = []
     for weights_U in weights_RU:
         drawn = np.repeat(["a", "b", "c"], weights_U)
-        drawn_counts = np.concatenate([counts_SC3[patients_S == patient] for patient in drawn])
-        expected.append(with_macro(pooled_dice(drawn_counts)))
-    np.testing.assert_allclose(bootstrap_dice(counts_SC3, patients_S, resamples=10, seed=7), expected)
+        drawn_counts = np.concatenate([counts_SC4[patients_S == patient] for patient in drawn])
+        expected.append(with_macro(pooled_dice(drawn_counts), np.array([True, True])))
+    np.testing.assert_allclose(bootstrap_dice(counts_SC4, patients_S, resamples=10, seed=7), expected)
 
 
 def test_paired_ratio_is_narrower_than_its_unpaired_bounds() -> None:
     """A model 10 % below the ceiling in every patient has a ratio of 0.9 without any spread."""
-    ceiling_SC3 = simulated_counts(np.random.default_rng(5), 10) // 10 * 10
-    model_SC3 = ceiling_SC3.copy()
-    model_SC3[..., 0] = ceiling_SC3[..., 0] // 10 * 9
-    ceiling_SC3[..., 0] = ceiling_SC3[..., 0] // 10 * 10
+    ceiling_SC4 = simulated_counts(np.random.default_rng(5), 10) // 10 * 10
+    model_SC4 = ceiling_SC4.copy()
+    model_SC4[..., 0] = ceiling_SC4[..., 0] // 10 * 9
+    ceiling_SC4[..., 0] = ceiling_SC4[..., 0] // 10 * 10
     patients_S = np.array([f"p{i}" for i in range(10)])
-    low_K, high_K = ratio_interval(model_SC3, ceiling_SC3, patients_S, resamples=100, seed=0)
+    low_K, high_K = ratio_interval(model_SC4, ceiling_SC4, patients_S, resamples=100, seed=0)
     np.testing.assert_allclose([low_K, high_K], 0.9, atol=1e-12)
 
 
@@ -253,6 +262,6 @@ def test_interval_unit(patients: str, unit: str) -> None:
 
 
 def test_a_single_slice_has_no_interval() -> None:
-    low_K, high_K = bootstrap_interval(np.ones((1, 2, 3), int), np.array(["a"]), resamples=5, seed=0)
+    low_K, high_K = bootstrap_interval(np.ones((1, 2, 4), int), np.array(["a"]), resamples=5, seed=0)
     assert np.isnan(low_K).all()
     assert np.isnan(high_K).all()

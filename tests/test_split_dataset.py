@@ -45,6 +45,25 @@ def test_rows_in_the_order_of_splits_and_patients(files: Files) -> None:
     ]
 
 
+@pytest.mark.parametrize(("empty", "named"), [(["p3", "p4"], "p3, p4"), (["p3"], "p3"), (["p1", "p3"], "p3")])
+def test_test_patients_without_any_class_are_named(files: Files, empty: list[str], named: str) -> None:
+    """p3 alone is the half that measures."""
+    masks = np.zeros((2, 4, 4), np.uint8)
+    for patient in empty:
+        stack = Stack(patient, masks, masks, np.arange(2.0), {"classes": ["body", "bone"]})
+        write_stack(files["test"][0].with_name(f"{patient}.npz"), stack)
+    with pytest.raises(ValueError, match=rf"\(body, bone\), but those of {named} are all background"):
+        split_dataset(files, halves_seed=1)
+
+
+def test_patients_without_any_class_may_train_or_select(files: Files) -> None:
+    masks = np.zeros((2, 4, 4), np.uint8)
+    for patient in ("p1", "p2", "p4"):
+        stack = Stack(patient, masks, masks, np.arange(2.0), {"classes": ["body", "bone"]})
+        write_stack(files["test"][0].with_name(f"{patient}.npz"), stack)
+    assert len(split_dataset(files, halves_seed=1)) == 5
+
+
 def call(files: Files, output: Path) -> "subprocess.CompletedProcess[str]":
     """The script, given lists of slice files."""
     command = [sys.executable, str(SCRIPT), "--halves-seed", "1", "--output", str(output)]

@@ -1,7 +1,7 @@
 """The flat record of one dataset, model and seed, from which alone the tables are made.
 
 Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes and their macro mean (last);
-a trailing 3 holds |P ∩ T|, |P| and |T| in pixels.
+a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels, M being the test mask.
 """
 
 import json
@@ -13,6 +13,7 @@ import numpy as np
 from segguided.metrics import (
     bootstrap_interval,
     class_counts,
+    held_classes,
     interval_unit,
     nan_mean,
     per_patient_dice,
@@ -24,7 +25,8 @@ from segguided.metrics import (
 )
 
 MACRO = "macro"
-Record = dict[str, float | int | str | None]  # None: undefined, such as the Dice of a class that is absent
+NEAR_ZERO = 0.1  # a ceiling below it: the segmenter all but misses the class on real images
+Record = dict[str, float | int | str | None]  # None: undefined, as all of a class that no test mask holds
 
 
 def faithfulness_record(
@@ -45,7 +47,7 @@ def faithfulness_record(
     counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes)}
     if generated_SHW is not None:
         counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes)
-        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes)
+        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes, target_SHW)
     return record_of_counts("faithfulness", counts, patients_S, class_names, resamples=resamples, seed=seed)
 
 
@@ -95,12 +97,13 @@ def record_of_counts(
     resamples: int,
     seed: int,
 ) -> Record:
-    """Flat JSON record of counts (S, C, 3) by comparison, one of which is `ceiling`; None: undefined.
+    """Flat JSON record of counts (S, C, 4) by comparison, one of which is `ceiling`; None: undefined.
 
     Keys are `{evaluation}.{comparison}.{statistic}.{name}`. The name is a class or `macro` for the statistics
     dice, dice_low, dice_high, slice_mean and, except for the ceiling itself, ratio, ratio_low, ratio_high (to
-    the ceiling's Dice); it is a patient for patient_dice (macro). Beside them `{evaluation}.slices`,
-    `{evaluation}.patients` and `{evaluation}.interval_unit`.
+    the ceiling's Dice, None where that is below NEAR_ZERO); it is a patient for patient_dice (the mean of the
+    classes that its masks hold). Beside them `{evaluation}.slices`, `{evaluation}.patients` and
+    `{evaluation}.interval_unit`. Raises ValueError where no test mask holds any class.
     """
     if MACRO in class_names:
         raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
@@ -109,37 +112,41 @@ def record_of_counts(
         f"{evaluation}.patients": len(np.unique(patients_S)),
         f"{evaluation}.interval_unit": interval_unit(patients_S),
     }
-    for comparison, counts_SC3 in counts.items():
-        statistics = _dice_statistics(counts_SC3, patients_S, resamples, seed)
+    for comparison, counts_SC4 in counts.items():
+        statistics = _dice_statistics(counts_SC4, patients_S, resamples, seed)
         if comparison != "ceiling":
-            statistics |= _ratio_statistics(counts_SC3, counts["ceiling"], patients_S, resamples, seed)
+            statistics |= _ratio_statistics(counts_SC4, counts["ceiling"], patients_S, resamples, seed)
         prefix = f"{evaluation}.{comparison}"
         for statistic, values_K in statistics.items():
             for name, value in zip((*class_names, MACRO), values_K, strict=True):
                 record[f"{prefix}.{statistic}.{name}"] = _json_number(value)
-        for patient, dice_C in per_patient_dice(counts_SC3, patients_S).items():
+        for patient, dice_C in per_patient_dice(counts_SC4, patients_S).items():
             record[f"{prefix}.patient_dice.{patient}"] = _json_number(nan_mean(dice_C))
     return record
 
 
 def _dice_statistics(
-    counts_SC3: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+    counts_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    low_K, high_K = bootstrap_interval(counts_SC3, patients_S, resamples=resamples, seed=seed)
+    held_C = held_classes(counts_SC4)
+    low_K, high_K = bootstrap_interval(counts_SC4, patients_S, resamples=resamples, seed=seed)
     return {
-        "dice": with_macro(pooled_dice(counts_SC3)),
+        "dice": with_macro(pooled_dice(counts_SC4), held_C),
         "dice_low": low_K,
         "dice_high": high_K,
-        "slice_mean": with_macro(slice_mean_dice(counts_SC3)),
+        "slice_mean": with_macro(slice_mean_dice(counts_SC4), held_C),
     }
 
 
 def _ratio_statistics(
-    counts_SC3: np.ndarray, ceiling_SC3: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+    counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    low_K, high_K = ratio_interval(counts_SC3, ceiling_SC3, patients_S, resamples=resamples, seed=seed)
-    ratio_K = ratio(with_macro(pooled_dice(counts_SC3)), with_macro(pooled_dice(ceiling_SC3)))
-    return {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
+    held_C = held_classes(ceiling_SC4)
+    low_K, high_K = ratio_interval(counts_SC4, ceiling_SC4, patients_S, resamples=resamples, seed=seed)
+    ceiling_K = with_macro(pooled_dice(ceiling_SC4), held_C)
+    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), held_C), ceiling_K)
+    statistics = {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
+    return {name: np.where(ceiling_K < NEAR_ZERO, np.nan, value_K) for name, value_K in statistics.items()}
 
 
 def _json_number(value: float | np.ndarray) -> float | None:

@@ -64,7 +64,7 @@ def make_sheet(number: int, frame: pd.DataFrame) -> Sheet:
     measures = LAYOUTS[number].measures
     columns = [c for m in measures for c in _dice_columns(macro, m, m.label if len(measures) > 1 else "")]
     columns += _training_column(macro)
-    return Sheet(number, LAYOUTS[number].title, _rows(macro), tuple(columns), dice_notes(number, macro))
+    return Sheet(number, LAYOUTS[number].title, _rows(macro), tuple(columns), dice_notes(number, frame))
 
 
 def number_text(value: float, decimals: int, *, signed: bool = False) -> str:

@@ -99,9 +99,12 @@ def value_of(record: Record, key: str) -> Cell | None:
 
 
 def over_seeds(records: Sequence[Record], key: str) -> tuple[float, float]:
-    """Mean and sample standard deviation of a value, NaN where undefined: a deviation for one seed."""
+    """Mean and sample standard deviation of a value, NaN where undefined: a deviation for one seed.
+
+    A value that one seed lacks has no mean: it would be over other seeds than its neighbours.
+    """
     values = pd.Series([value_of(record, key) for record in records], dtype=float)
-    return float(values.mean()), float(values.std(ddof=1))
+    return float(values.mean(skipna=False)), float(values.std(ddof=1, skipna=False))
 
 
 def training_cells(records: Sequence[Record]) -> dict[str, float]:

@@ -1,18 +1,20 @@
 """The notes below the tables: what a number means, what its interval rests on, and when to distrust it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from segguided.distance_table import REFERENCE_ROW
+from segguided.records import MACRO, NEAR_ZERO
 from segguided.tables import CEILING_ROW, LAYOUTS
 
 FEW_PATIENTS = 8  # below, the 95 % interval covered 81 to 86 % in simulation
 RANKS = "Best model in bold; second best, of three or more, underlined"
 
 
-def dice_notes(number: int, frame: pd.DataFrame) -> tuple[str, ...]:
-    """Notes of Tables 1 and 2."""
+def dice_notes(number: int, table: pd.DataFrame) -> tuple[str, ...]:
+    """Notes of Tables 1 and 2, from all their rows."""
+    frame = table[table["class"] == MACRO]
     about = {
         1: (
             "m: input mask; m_gen and m_real: masks that a segmenter trained on real held-out images "
@@ -28,6 +30,7 @@ def dice_notes(number: int, frame: pd.DataFrame) -> tuple[str, ...]:
             "above the ceiling means that the set is easier than reality, not better."
         ),
         f"{RANKS}; the ceiling takes no place.",
+        *_class_notes(table[table["model"] == CEILING_ROW], LAYOUTS[number].measures[0].column),
     ]
     if frame["seeds"].max() > 1:
         notes.append(
@@ -38,6 +41,35 @@ def dice_notes(number: int, frame: pd.DataFrame) -> tuple[str, ...]:
             "paper: the published value, for the paper's own dataset and scale; difference: ours minus it."
         )
     return (*notes, *_training_note(frame))
+
+
+def _class_notes(ceilings: pd.DataFrame, column: str) -> list[str]:
+    """Which classes enter no mean, and whose numbers say nothing, by the ceiling rows of a table."""
+    notes = []
+    for dataset, rows in ceilings.groupby("dataset", sort=False):
+        by_class = rows.set_index("class")
+        dice = by_class[column].drop(MACRO)
+        if dice.isna().any():
+            notes.append(
+                f"{dataset}: no test mask holds {_listed(dice[dice.isna()].index)}, so there is nothing to "
+                f"measure; the mean of every row is over {_listed(dice[dice.notna()].index)}."
+            )
+        low = dice[dice.round(4) < NEAR_ZERO]
+        if not low.empty:
+            numbers = [f"{name} ({value:.4f})" for name, value in low.items()]
+            notes.append(
+                f"{dataset}: the ceiling of {_listed(numbers)} is near 0, for the segmenter all but misses "
+                "it on real images: its Dice says nothing about any model, and there is no ratio to it. The "
+                "mean of every row holds it."
+            )
+        bounds = by_class[f"{column}_low"]
+        if pd.isna(bounds[MACRO]) and bounds.notna().any():
+            notes.append(f"{dataset}: no interval of the mean, for too few resamples hold all its classes.")
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def distance_notes(frame: pd.DataFrame) -> tuple[str, ...]:

@@ -66,9 +66,12 @@ def make_frame(
     """The table's numbers, NaN where there is none; rows in the order of the settings, the ceiling last.
 
     Over several seeds a value is the mean, `_std` the sample standard deviation and an interval bound the
-    mean of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value.
+    mean of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value, and
+    where a dataset's means are not over the same classes.
     """
     layout, grouped = LAYOUTS[number], group_records(records, settings)
+    for dataset in settings.datasets:
+        _check_classes(layout, records, dataset)
     ceiling = TableModel(name=REAL, title=CEILING_ROW)
     rows = [
         _row(layout, grouped[dataset.name, model.name], dataset, model, name, paper)
@@ -77,6 +80,23 @@ def make_frame(
         for name in (MACRO, *dataset.classes)
     ]
     return pd.DataFrame(rows, columns=_columns(layout))
+
+
+def _check_classes(layout: Layout, records: Sequence[Record], dataset: TableDataset) -> None:
+    """Every mean of a dataset is over the classes that the test masks hold: those with a ceiling."""
+    first: tuple[Record, list[str]] | None = None
+    for record in records:
+        if record["dataset"] != dataset.name:
+            continue
+        ceilings = {name: f"{layout.evaluation}.ceiling.dice.{name}" for name in dataset.classes}
+        held = [name for name, key in ceilings.items() if value_of(record, key) is not None]
+        first = first or (record, held)
+        if held != first[1]:
+            raise ValueError(
+                f"{dataset.name}: the record of {record['model']}, seed {record['seed']}, counts the classes "
+                f"{', '.join(held)}, that of {first[0]['model']}, seed {first[0]['seed']}, "
+                f"{', '.join(first[1])}; they were measured on other test masks: evaluate both again"
+            )
 
 
 def _columns(layout: Layout) -> list[str]:

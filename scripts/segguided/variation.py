@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segguided.metrics import class_counts, pooled_dice, ratio
+from segguided.metrics import class_counts, dice_of_counts, held_classes, pooled_dice, ratio
 from segguided.records import MACRO
 from segguided.variants import FULL, parts
 
@@ -24,8 +24,11 @@ def partial_rows(
     `predictions` holds masks predicted on generated images, (D, M, H, W) a condition: `FULL`, or the kept
     classes joined by +. dice: against the input's full mask, pooled over draws; ratio_to_full: over the same
     model's dice with the full mask; variation: 1 − Dice between two draws of a mask, pooled, mean over pairs;
-    area: predicted pixels over the full mask's.
+    area: predicted pixels over the full mask's. The mean is over the constrained classes that the masks hold,
+    the same for every model. NaN where undefined: dice and area of a class that no mask holds, the variation
+    of one that no draw shows, and a mean that would need it.
     """
+    held_C = held_classes(class_counts(masks_MHW, masks_MHW, len(class_names)))
     measured = {
         name: _measures(predictions_DMHW, masks_MHW, len(class_names))
         for name, predictions_DMHW in predictions.items()
@@ -38,9 +41,15 @@ def partial_rows(
             values = {key: float(values_C[c]) for key, values_C in measures.items()}
             full = float(measured[FULL]["dice"][c])
             rows.append(_row(name, class_name, c in constrained, values, full))
-        means = {key: float(np.nanmean(values_C[constrained])) for key, values_C in measures.items()}
-        rows.append(_row(name, MACRO, True, means, float(np.nanmean(measured[FULL]["dice"][constrained]))))
+        counted = [c for c in constrained if held_C[c]]
+        means = {key: _mean(values_C[counted]) for key, values_C in measures.items()}
+        rows.append(_row(name, MACRO, True, means, _mean(measured[FULL]["dice"][counted])))
     return rows
+
+
+def _mean(values_C: np.ndarray) -> float:
+    """NaN for no value: none of the constrained classes is held."""
+    return float(values_C.mean()) if values_C.size else float("nan")
 
 
 def _row(kept: str, name: str, constrained: bool, values: Mapping[str, float], full: float) -> dict[str, Any]:
@@ -51,13 +60,14 @@ def _row(kept: str, name: str, constrained: bool, values: Mapping[str, float], f
 
 def _measures(predictions_DMHW: np.ndarray, masks_MHW: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
     """dice, variation and area of each class, (C,) each."""
-    counts_DC3 = np.stack([class_counts(one, masks_MHW, n_classes).sum(axis=0) for one in predictions_DMHW])
+    counts_DC4 = np.stack([class_counts(one, masks_MHW, n_classes).sum(axis=0) for one in predictions_DMHW])
     pairs = [
-        pooled_dice(class_counts(one, other, n_classes)) for one, other in combinations(predictions_DMHW, 2)
+        dice_of_counts(class_counts(one, other, n_classes).sum(axis=0))
+        for one, other in combinations(predictions_DMHW, 2)
     ]
-    predicted_C, masked_C = counts_DC3[..., 1].sum(axis=0), counts_DC3[..., 2].sum(axis=0)
+    predicted_C, masked_C = counts_DC4[..., 1].sum(axis=0), counts_DC4[..., 2].sum(axis=0)
     return {
-        "dice": pooled_dice(counts_DC3),
+        "dice": pooled_dice(counts_DC4),
         "variation": 1 - np.mean(pairs, axis=0),
         "area": ratio(predicted_C, masked_C),
     }

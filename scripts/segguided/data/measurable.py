@@ -1,0 +1,21 @@
+"""Whether anything can be measured on a dataset's test patients; by the rows of splits.csv."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def check_measurable(test_rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError where the test patients' rows of splits.csv count no pixel of any class.
+
+    Table 1 is measured on all of them, Table 2 on the half `test` or on half of the only one.
+    """
+    for measured in (test_rows, [row for row in test_rows if row["half"] != "validation"]):
+        classes = [key for key in measured[0] if key.startswith("pixels_")]
+        if not any(row[key] for row in measured for key in classes):
+            patients = ", ".join(row["patient"] for row in measured)
+            names = ", ".join(key.removeprefix("pixels_") for key in classes)
+            raise ValueError(
+                f"expected masks of test patients that hold a class ({names}), but those of {patients} are "
+                "all background, so nothing could be measured on them; check their masks and the labels of "
+                "the classes, or choose other test patients (`split`)"
+            )
