@@ -180,7 +180,7 @@ def test_the_command_line_and_its_refusals(folder: Path) -> None:
 
 def test_a_table_of_another_form(folder: Path) -> None:
     (folder / "splits.csv").write_text("name\nx\n")
-    with pytest.raises(ValueError, match="expected a table with the columns patient and split"):
+    with pytest.raises(ValueError, match="expected a comma-separated table with the columns patient, split"):
         read_splits(folder / "splits.csv")
     (folder / "splits.csv").write_text("patient,split,pixels_body\np1,train,16\n")
     with pytest.raises(ValueError, match=r"p1\.npz or its row of splits\.csv lacks .*masks hold class 2"):

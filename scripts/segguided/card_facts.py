@@ -3,7 +3,6 @@
 Shape suffixes: S slices, H and W pixels.
 """
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from segguided.data.slices import read_stack
+from segguided.data.text_tables import read_table
 from segguided.files import sha256_of
 
 SETTINGS = ("intensity", "image_size", "resampling", "slices")  # of the provenance
@@ -41,11 +41,10 @@ class PatientFacts:
 
 def read_splits(path: Path) -> list[dict[str, str]]:
     """The rows of splits.csv. Raises ValueError where it is none."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"patient", "split"} <= rows[0].keys():
-        raise ValueError(f"{path}: expected a table with the columns patient and split; make it again")
-    return rows
+    rows = read_table(path, ",", needs={"patient", "split"}).rows
+    if not rows:
+        raise ValueError(f"{path}: expected at least one patient; make it again")
+    return list(rows)
 
 
 def read_facts(rows: list[dict[str, str]], folder: Path) -> Iterator[PatientFacts]:

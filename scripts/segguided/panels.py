@@ -15,6 +15,7 @@ from pydantic import field_validator
 from segguided.cli import slices_parser
 from segguided.config.base import Settings
 from segguided.data.slices import read_generated, read_slices
+from segguided.data.text_tables import read_lines
 from segguided.figures import Block, Column, choose_slices, colourise
 
 REAL, MASK = "real", "mask"
@@ -43,7 +44,7 @@ class FigureDataset(Settings):
     @classmethod
     def _listed(cls, slices: object) -> object:
         if isinstance(slices, str) and slices.startswith("@"):
-            return Path(slices[1:]).read_text(encoding="utf-8").splitlines()
+            return read_lines(Path(slices[1:]))
         return slices
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from segguided.data.text_tables import read_table
 from segguided.table_inputs import Cell
 
 
@@ -22,5 +23,10 @@ def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """What `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name."""
+    """What `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name.
+
+    Raises ValueError for a file that is no such table, or has no rows.
+    """
+    if not read_table(path, ",").rows:
+        raise ValueError(f"{path}: expected a table with rows, but it has none; make it again")
     return pd.read_csv(path, keep_default_na=False, na_values=[""])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from segguided.config.base import Settings
+from segguided.data.text_tables import read_table
 from segguided.records import Record
 
 REAL = "real"  # the model name of the records that hold the real data alone
@@ -60,10 +61,24 @@ def read_records(paths: Sequence[Path]) -> list[Record]:
 
 def read_paper_values(path: Path) -> PaperValues:
     """Published values by table, paper column, model and measure."""
-    frame = pd.read_csv(path, sep="\t", dtype={"table": int, "value": float})
-    if list(frame.columns) != [*PAPER_KEYS, "value"] or frame.duplicated(PAPER_KEYS).any():
-        raise ValueError(f"{path}: expected columns {', '.join(PAPER_KEYS)}, value and no key twice")
-    return {(t, c, m, e): v for t, c, m, e, v in frame.itertuples(index=False, name=None)}
+    table = read_table(path)
+    if list(table.columns) != [*PAPER_KEYS, "value"]:
+        raise ValueError(
+            f"{path}: expected the columns {', '.join(PAPER_KEYS)} and value; correct the header"
+        )
+    values: PaperValues = {}
+    for row in table.rows:
+        try:
+            key = (int(row["table"]), row["paper_column"], row["model"], row["measure"])
+            value = float(row["value"])
+        except ValueError as error:
+            raise ValueError(
+                f"{row.place}: expected a whole number in table and a number in value ({error}); correct it"
+            ) from error
+        if key in values:
+            raise ValueError(f"{row.place}: {' × '.join(map(str, key))} stands twice; keep one of the rows")
+        values[key] = value
+    return values
 
 
 def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tuple[str, str], list[Record]]:

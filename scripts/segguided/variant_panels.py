@@ -15,6 +15,7 @@ from segguided.data.slices import SliceSet, read_slices
 from segguided.figures import TEXT_POINTS, Block, Column, choose_slices, colourise
 from segguided.panels import FigureDataset
 from segguided.variants import FULL, condition, parts, read_variants, with_names
+from segguided.table_csv import read_csv
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}
@@ -81,7 +82,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
         columns.append(Column(f"λ = {share}", [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     colours = {c.name: c.color for c in dataset.classes}
-    return Block(dataset.name, columns, colours, similarity_plot(pd.read_csv(curve)))
+    return Block(dataset.name, columns, colours, similarity_plot(read_csv(curve)))
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

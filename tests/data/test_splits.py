@@ -63,12 +63,15 @@ def test_the_tables_of_the_repository(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "expected a tab-separated table with a column `patient` and at least one row"),
+        ("", "expected a tab-separated table with the column patient, but it holds no row"),
         ("patient\tsplit\n", "at least one row"),
-        ("patient,split\np1,train\n", "a column `patient`"),
-        ("name\tsplit\np1\ttrain\n", "a column `patient`"),
-        ("patient\tsplit\np1\n", "the row of patient 'p1' has more or fewer cells than the header"),
-        ("patient\tsplit\np1\ttrain\tx\n", "the row of patient 'p1' has more or fewer cells than the header"),
+        (
+            "patient,split\np1,train\n",
+            "line 1: expected a tab-separated table with the column patient, got 'pat",
+        ),
+        ("name\tsplit\np1\ttrain\n", "with the column patient, got 'name', 'split'; add patient"),
+        ("patient\tsplit\np1\n", "line 2: expected 2 cells as in the header, got 1 (the first is 'p1')"),
+        ("patient\tsplit\np1\ttrain\tx\n", "line 2: expected 2 cells as in the header, got 3 (the first is"),
         ("patient\tsplit\n\ttrain\n", "'' cannot name a patient"),
         ("patient\np1\np2\np1\n", "patient p1 stands twice; a patient belongs to one split only"),
         ("patient\tsplit\np1\ttrain\np1\ttest\n", "patient p1 stands twice (in test and train); a patient"),
@@ -88,10 +91,10 @@ def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
 
 
 def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.tsv", tmp_path):
-        assert "cannot be read" in refusal(path)
-        assert "name an existing text file (UTF-8) in the config" in refusal(path)
-    assert "cannot be read" in refusal(table(tmp_path, "patient\nMüller\n", "latin-1"))
+    assert "cannot be read (No such file or directory); name an existing" in refusal(tmp_path / "absent.tsv")
+    assert "expected a text file, but it is a folder; name a file" in refusal(tmp_path)
+    message = refusal(table(tmp_path, "patient\nMüller\n", "latin-1"))
+    assert "line 2: expected text in UTF-8, got the byte 0xfc" in message and "save the file" in message
 
 
 # Splits
@@ -126,7 +129,7 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
 ) -> None:
     held_out = data.draw(st.integers(1, len(patients) - 2))
     test = data.draw(st.integers(1, len(patients) - held_out - 1))
-    counts = DrawnSplit(seed=seed, held_out=held_out, test=test)
+    counts = DrawnSplit(seed=seed, held_out=held_out, test=test, column=None)
     rows = [{"patient": patient, "split": "ignored"} for patient in patients]
     splits = assign_splits(rows, counts)
     assert tuple(splits) == SPLITS

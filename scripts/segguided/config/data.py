@@ -185,7 +185,8 @@ class DrawnSplit(Settings):
     held_out: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)  # the patients left over train
     # Instead of counts: the patient table's column that says train, held-out, test or held-out-or-test; the
-    # patients of the last are halved into held-out and test.
+    # patients of the last are halved into held-out and test. `column: null` says that counts win over a column
+    # `split` of the patient table.
     column: str | None = None
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from segguided.data.text_tables import read_lines
 from segguided.files import sha256_of, write_text
 
 LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
@@ -36,13 +37,18 @@ def read_record(path: Path) -> dict[str, str]:
 
     Raises ValueError for another format.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    matches = [match for line in lines if (match := LINE.fullmatch(line))]
-    if len(matches) < len(lines):
-        raise ValueError(
-            f"{path}: expected lines of a SHA-256, two spaces and a file name; mend or delete it"
-        )
-    return {match[2]: match[1] for match in matches}
+    sums: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path) if path.exists() else [], 1):
+        match = LINE.fullmatch(line)
+        if not match:
+            raise ValueError(
+                f"{path}, line {number}: expected a SHA-256, two spaces and a file name; mend or delete it"
+            )
+        if sums.setdefault(match[2], match[1]) != match[1]:
+            raise ValueError(
+                f"{path}, line {number}: {match[2]} stands twice, with two checksums; keep the right line"
+            )
+    return sums
 
 
 def check(what: object, expected: str, found: str, where: str) -> None:

@@ -1,10 +1,11 @@
 """Which CT-ORG cases stand for the paper's 40, whose numbers are not published."""
 
-import csv
 import random
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+
+from segguided.data.text_tables import read_table
 
 CASES = range(140)
 INHERITED_HEADERS = range(28, 48)  # of LiTS: identity affine, 1 mm voxels
@@ -43,10 +44,9 @@ def eligible(table: Path, organs: Collection[str], least_voxels: int) -> list[in
 
     Raises ValueError for a table without these columns or with an unfit cell.
     """
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = read_table(table).rows
     wanted = ("case", "anatomy", *organs)
-    lacking = [name for name in wanted if not rows or rows[0].get(name) is None]
+    lacking = [name for name in wanted if not rows or name not in rows[0]]
     if lacking:
         raise ValueError(
             f"{table}: no column {', '.join(lacking)}, or no rows; write it with scripts/list_ct_org.py"

@@ -1,12 +1,12 @@
 """The series before contrast of each Duke breast MRI patient, in the index of NCI Imaging Data Commons."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from segguided.data.splits import read_manifest
+from segguided.data.text_tables import read_lines, read_table
 
 COLLECTION = "duke_breast_cancer_mri"
 # Names of the first series of the dynamic study, or of the whole study, whose first series it then is.
@@ -37,9 +37,8 @@ def read_index(path: Path) -> list[dict[str, str]]:
     Raises OSError where the library that reads parquet is not installed.
     """
     if path.suffix != ".parquet":
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = [line for line in file if not line.startswith("#")]
-        return list(csv.DictReader(lines, delimiter="\t"))
+        needs = {"PatientID", *INDEXED.values()}
+        return list(read_table(path, needs=needs, comments=True).rows)
     columns = ["PatientID", *INDEXED.values()]
     try:
         chosen = [("collection_id", "==", COLLECTION), ("Modality", "==", "MR")]
@@ -98,6 +97,6 @@ def list_series(patients: Sequence[Row], index: Iterable[Row]) -> list[dict[str,
 def renew_table(table: Path, index: Path) -> str:
     """The text of the patient table with its series read anew from `index`; its comments are kept."""
     rows = list_series(read_manifest(table), read_index(index))
-    comments = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    comments = [line for line in read_lines(table) if line.startswith("#")]
     lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
     return "\n".join([*comments, *lines]) + "\n"

@@ -1,13 +1,14 @@
 """Patient tables and patient-wise splits; plain Python, for the workflow reads them before anything runs."""
 
-import csv
 import hashlib
 import random
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from segguided.config.data import DrawnSplit
+from segguided.data import text_tables
 
 SPLITS = ("train", "held-out", "test")
 OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed
@@ -17,35 +18,29 @@ BLOCK = 8  # neighbouring slices that stay together where one patient alone must
 Row = Mapping[str, str]
 
 
-def read_manifest(path: Path) -> list[dict[str, str]]:
+def read_manifest(path: Path) -> list[Row]:
     """Rows of a tab-separated patient table; lines that start with # are comments.
 
-    Raises ValueError for a file that cannot be read, without a column `patient`, without rows, with a ragged
-    or repeated row, or with a patient whose name is blank or no plain file name.
+    Names of patients come in Unicode's composed form (NFC), whichever the table has. Raises ValueError for
+    what text_tables refuses, a repeated row, a patient whose name is blank or no plain file name, and two
+    whose files some disks take for one.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte-order mark first
-    except (OSError, UnicodeDecodeError) as error:
+    rows = text_tables.read_table(path, needs={"patient"}, comments=True).rows
+    if not rows:
         raise ValueError(
-            f"patient table {path} cannot be read ({error}); name an existing text file (UTF-8) in the config"
-        ) from error
-    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-    rows = list(csv.DictReader(lines, delimiter="\t"))
-    if not rows or "patient" not in rows[0]:
-        raise ValueError(
-            f"{path}: expected a tab-separated table with a column `patient` and at least one row"
+            f"{path}: expected at least one row below the header; add patients, or name another table"
         )
-    seen: dict[str, str] = {}
+    seen: dict[str, text_tables.Row] = {}
     for row in rows:
-        _check_row(path, row, seen)
-        seen[row["patient"]] = row.get("split") or ""
-    return rows
+        row["patient"] = unicodedata.normalize("NFC", row["patient"])
+        _check_row(row, seen)
+        seen[row["patient"].lower()] = row
+    return list(rows)
 
 
 def read_comments(path: Path) -> list[str]:
     """The lines of a patient table that start with #, without it: where its rows come from."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [line[1:].strip() for line in lines if line.startswith("#")]
+    return text_tables.read_table(path, comments=True).comments
 
 
 def sample_patients(splits: Mapping[str, Sequence[str]], most: int) -> dict[str, list[str]]:
@@ -60,7 +55,7 @@ def sample_patients(splits: Mapping[str, Sequence[str]], most: int) -> dict[str,
     return sample
 
 
-def check_name(where: Path, patient: str) -> None:
+def check_name(where: Path | str, patient: str) -> None:
     """Raise ValueError, naming the file or folder it comes from, for a patient that cannot name a file."""
     if not PATIENT.fullmatch(patient):
         raise ValueError(
@@ -69,29 +64,35 @@ def check_name(where: Path, patient: str) -> None:
         )
 
 
-def _check_row(path: Path, row: Row, seen: Mapping[str, str]) -> None:
+def _check_row(row: text_tables.Row, seen: Mapping[str, text_tables.Row]) -> None:
     patient = row["patient"]
-    if None in row or None in row.values():
+    check_name(row.place, patient)
+    other = seen.get(patient.lower())
+    if other is None:
+        return
+    if other["patient"] != patient:
         raise ValueError(
-            f"{path}: the row of patient '{patient}' has more or fewer cells than the header; mend it"
+            f"{row.place}: '{patient}' and '{other['patient']}' differ in capitals alone, and their files "
+            "would be one on disks that ignore case; rename one of the patients"
         )
-    check_name(path, patient)
-    if patient in seen:
-        splits = sorted({seen[patient], row.get("split") or ""} - {""})
-        where = f" (in {' and '.join(splits)})" if splits else ""
-        raise ValueError(
-            f"{path}: patient {patient} stands twice{where}; a patient belongs to one split only"
-        )
+    splits = sorted({other.get("split") or "", row.get("split") or ""} - {""})
+    where = f" (in {' and '.join(splits)})" if splits else ""
+    raise ValueError(
+        f"{row.place}: patient {patient} stands twice{where}; a patient belongs to one split only: "
+        "keep one row"
+    )
 
 
 def assign_splits(rows: Sequence[Row], drawn: DrawnSplit | None) -> dict[str, list[str]]:
     """Patients of each split, sorted: from a column (`split` where nothing is drawn), by a seed, or both.
 
-    Raises ValueError for an unknown split name, an empty split, or counts that leave no patient to train.
+    Raises ValueError for an unknown split name, an empty split, counts that leave no patient to train, and
+    counts beside a column `split` that tells splits too, unless the settings say `column: null`.
     """
     if drawn is None:
         splits = _listed(rows, "split", SPLITS)
     elif drawn.column is None:
+        _check_undecided(rows, drawn)
         splits = _drawn(rows, drawn)
     else:
         splits = _listed(rows, drawn.column, (*SPLITS, OPEN))
@@ -99,7 +100,8 @@ def assign_splits(rows: Sequence[Row], drawn: DrawnSplit | None) -> dict[str, li
     for name in SPLITS:
         if not splits[name]:
             raise ValueError(
-                f"split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at least one"
+                f"{_table(rows)}split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at "
+                "least one: move a patient there, or add one"
             )
     return {name: sorted(splits[name]) for name in SPLITS}
 
@@ -110,11 +112,30 @@ def _listed(rows: Sequence[Row], column: str, names: Sequence[str]) -> dict[str,
         name = row.get(column) or ""
         if name not in splits:
             raise ValueError(
-                f"patient {row['patient']} has split '{name}'; write one of {', '.join(names)} in the "
-                f"patient table's column `{column}`, or set `split:` with counts in the dataset's config"
+                f"{_place(row)}patient {row['patient']} has split '{name}'; write one of {', '.join(names)} "
+                f"in the patient table's column `{column}`, or set `split:` with counts in the config"
             )
         splits[name].append(row["patient"])
     return splits
+
+
+def _check_undecided(rows: Sequence[Row], drawn: DrawnSplit) -> None:
+    """Raise ValueError where counts and a column both tell splits, unless the settings say which holds."""
+    told = next((row for row in rows if row.get("split")), None)
+    if told and "column" not in drawn.model_fields_set:
+        raise ValueError(
+            f"{_place(told)}patient {told['patient']} has split '{told['split']}', but `split:` "
+            "in the config draws splits by counts; write `column: null` there so that the counts hold, or "
+            "remove `split:` so that the column does"
+        )
+
+
+def _place(row: Row) -> str:
+    return f"{row.place}: " if isinstance(row, text_tables.Row) else ""
+
+
+def _table(rows: Sequence[Row]) -> str:
+    return f"{rows[0].file}: " if rows and isinstance(rows[0], text_tables.Row) else ""
 
 
 def _halve(splits: dict[str, list[str]], seed: int) -> None:
@@ -130,7 +151,7 @@ def _drawn(rows: Sequence[Row], counts: DrawnSplit) -> dict[str, list[str]]:
     held_out, test = counts.held_out or 0, counts.test or 0
     if held_out + test >= len(patients):
         raise ValueError(
-            f"{len(patients)} patients cannot give {held_out} held-out and {test} test "
+            f"{_table(rows)}{len(patients)} patients cannot give {held_out} held-out and {test} test "
             "patients and leave one to train; lower the counts in `split:`"
         )
     random.Random(counts.seed).shuffle(patients)

@@ -1,6 +1,5 @@
 """What a pipeline cost so far: hours by rule, a training's summed over all its attempts."""
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segguided.attempts import NAME, Attempt, read_attempts
+from segguided.data.text_tables import read_table
 from segguided.status.run import Job, Run
 
 UNTRAINED = {"slices", "raw", "data", "generated"}  # of which there may be many: no training lies below them
@@ -79,10 +79,9 @@ def _gpu_jobs(runs: Iterable[Run], trained: set[str]) -> list[Job]:
 def _seconds(benchmark: Path) -> float | None:
     """Wall time in a benchmark file: of the last attempt alone."""
     try:
-        with benchmark.open(newline="") as file:
-            seconds = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
-            return sum(seconds) if seconds else None
-    except (OSError, ValueError, KeyError):
+        seconds = [float(row["s"]) for row in read_table(benchmark, needs={"s"}).rows]
+        return sum(seconds) if seconds else None
+    except ValueError:
         return None
 
 
