@@ -35,7 +35,7 @@ def partial_masks_json(wildcards):
 
 def partial_counts():
     partial = CONFIG.partial_masks
-    return f"--masks {partial.masks} --draws {partial.draws}" if partial else ""
+    return ["--masks", partial.masks, "--draws", partial.draws] if partial else []
 
 
 def similarity_json():

@@ -32,6 +32,6 @@ rule pair_images:
     message:
         "Writing paired images of {wildcards.dataset} that share only {params.kept} with real ones"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q} @{input.test_list:q}"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.held_out_list:q} @{input.test_list:q}"
         " --sampling {params.sampling:q} --classes {params.classes:q} --kept {params.kept:q}"
-        " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import Settings
 
@@ -90,6 +90,13 @@ class ModelSettings(Settings):
     """What the grid asks of a model of any kind."""
 
     title: str | None = None  # in tables and figures; None: its name
+
+    @field_validator("title")
+    @classmethod
+    def _no_option(cls, title: str | None) -> str | None:
+        if title and title.startswith("-"):
+            raise ValueError(f"'{title}' begins with '-', which commands take for an option; begin otherwise")
+        return title
 
     def training_json(self) -> str:
         """The settings without the title, for a training script: a new title retrains nothing."""
