@@ -9,6 +9,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/functions/settings.smk"
 include: "workflow/functions/resources.smk"
+include: "workflow/functions/start.smk"
 include: "workflow/functions/data.smk"
 include: "workflow/functions/describe.smk"
 include: "workflow/functions/models.smk"
@@ -41,14 +42,19 @@ JOURNAL = follow(logger)  # what `make status` reads
 
 onstart:
     refuse_leftovers()
+    refuse_inputs(refuse_second_writer())
+    discard_accepted()
+    discard_when_accepted()
     JOURNAL.begin(CONFIG.pathvars.get("results", "results"))
 
 
 onsuccess:
+    discard_accepted()
     JOURNAL.end("finished")
 
 
 onerror:
+    discard_accepted()
     JOURNAL.end("failed")
     explain_failures(JOURNAL.path)
 

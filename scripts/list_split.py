@@ -28,7 +28,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--manifest", type=Path, required=True, help="patient table")
     parser.add_argument("--split", required=True, help="train, held-out or test")
     parser.add_argument(
-        "--drawn", type=DrawnSplit.from_json, help="how splits are drawn, JSON; none: a column"
+        "--drawn", type=DrawnSplit.from_json, nargs="?", help="how splits are drawn, JSON; none: a column"
     )
     parser.add_argument("--digest", required=True, help="of the split's patients, as the workflow saw them")
     parser.add_argument("--folder", required=True, help="where the slice files lie")

@@ -8,6 +8,7 @@ import pytest
 from segguided.config.controlnet import AutoencoderStage, ControlTraining, LatentStage
 from segguided.data.slices import Stack, write_stack
 from segguided.models.stages import Earlier
+from segguided.resume_files import discard
 from train_autoencoder import train_autoencoder
 from train_controlnet import train_controlnet
 from train_latent_diffusion import train_latent_diffusion
@@ -73,8 +74,8 @@ def interrupted_then_resumed(
     output = stages.train(stage)
     files = {name: output.with_name(name) for name in ("model.safetensors", "config.json", "history.csv")}
     whole = {name: path.read_bytes() for name, path in files.items()}
-    for path in files.values():
-        path.unlink()
+    _lose(files)
+    discard(output)
     update, steps = learner.update, []  # type: ignore[attr-defined]
 
     def breaking(self, *batch):
@@ -90,4 +91,13 @@ def interrupted_then_resumed(
     assert left - {"p.npz"} == {"resume.pt", "attempts.json"}
     stages.train(stage)
     assert {name: path.read_bytes() for name, path in files.items()} == whole
-    assert not output.with_name("resume.pt").exists()
+    _lose(files)
+    with monkeypatch.context() as patched:
+        patched.setattr(learner, "update", None)  # no step is repeated
+        stages.train(stage)
+    assert {name: path.read_bytes() for name, path in files.items()} == whole
+
+
+def _lose(files):
+    for path in files.values():
+        path.unlink()

@@ -8,7 +8,7 @@ import torch
 
 from segguided.config.models import Augmentation, Segmenter, Training
 from segguided.data.slices import SliceSet, Stack
-from segguided.models.segmenter import build_segmenter, predict
+from segguided.models.segmenter import SegmenterLearner, build_segmenter, predict
 from segguided.models.storage import load_weights, read_description
 from train_segmenter import train_segmenter
 
@@ -46,8 +46,22 @@ def test_learns_the_held_out_patients_and_leaves_its_files(tmp_path, augmentatio
         "config.json",
         "history.csv",
         "model.safetensors",
+        "resume.pt",
     ]
     assert read_description(tmp_path / "model.safetensors")["n_classes"] == 1
+
+
+def test_lost_outputs_come_back_from_the_resume_file_without_a_step(tmp_path, monkeypatch):
+    """Also the weights of the best epoch, which are not the last."""
+    data, validation = SliceSet([patient("p")]), SliceSet([patient("v", seed=2)])
+    trained(tmp_path, data, validation, settings(steps=12))
+    files = [tmp_path / name for name in ("model.safetensors", "config.json", "history.csv")]
+    whole = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    monkeypatch.setattr(SegmenterLearner, "update", None)
+    trained(tmp_path, data, validation, settings(steps=12))
+    assert [path.read_bytes() for path in files] == whole
 
 
 def test_generated_images_take_the_real_ones_place(tmp_path):

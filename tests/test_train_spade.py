@@ -12,6 +12,7 @@ from segguided.config.models import Sampling, Segmenter, Training
 from segguided.config.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.models.spade_learner import SpadeLearner
 from train_perceptual import train_perceptual
 from train_spade import main, train_spade
 
@@ -75,8 +76,22 @@ def test_the_perceptual_network_segments_what_it_was_trained_on(slices, perceptu
     assert "validation_loss" not in perceptual.with_name("history.csv").read_text()
 
 
+def test_lost_outputs_come_back_from_the_resume_file_without_a_step(
+    slices, perceptual, tmp_path, monkeypatch
+):
+    output = tmp_path / "model.safetensors"
+    train_spade([slices[0]], model(steps=4), perceptual, 1, 0, output, 1e9)
+    files = [tmp_path / name for name in ("model.safetensors", "config.json", "history.csv")]
+    whole = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    monkeypatch.setattr(SpadeLearner, "update", None)
+    train_spade([slices[0]], model(steps=4), perceptual, 1, 0, output, 1e9)
+    assert [path.read_bytes() for path in files] == whole
+
+
 def test_training_leaves_the_generator_alone_and_what_it_cost(trained):
-    names = ["attempts.json", "config.json", "history.csv", "model.safetensors"]
+    names = ["attempts.json", "config.json", "history.csv", "model.safetensors", "resume.pt"]
     assert sorted(path.name for path in trained.parent.iterdir()) == names
     description = json.loads(trained.with_name("config.json").read_text())
     assert (description["kind"], description["n_classes"], description["image_size"]) == ("spade", 1, 16)

@@ -17,6 +17,7 @@ from segguided import ranks
 from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
+from segguided.resume_files import ASIDE
 from segguided.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
@@ -83,7 +84,7 @@ class Checkpoint:
 
     @property
     def _aside(self) -> Path:
-        return self.path.with_name(f"{self.path.stem}-aside{self.path.suffix}")
+        return self.path.with_name(ASIDE)
 
     @property
     def due(self) -> bool:
@@ -122,11 +123,6 @@ class Checkpoint:
             raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
         if self._stop_time is not None:
             self._stop_time = stop_time()
-
-    def remove(self) -> None:
-        """Delete the file, and one set aside; the run is complete."""
-        self.path.unlink(missing_ok=True)
-        self._aside.unlink(missing_ok=True)
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:

@@ -2,27 +2,29 @@
 
 import csv
 import errno
-import glob
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target` to write to; renamed to `target` on success, removed on failure.
 
-    What a killed process left of an earlier try is removed: a target has one writer at a time.
+    What a killed process left of an earlier try at this very target is removed.
     Raises OSError with a plain message when the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in target.parent.glob(f".{glob.escape(target.stem)}.*.partial{glob.escape(target.suffix)}"):
+    for leftover in leftovers(target):
         leftover.unlink(missing_ok=True)
     # Same ending, because writers such as matplotlib choose the format by it.
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
@@ -44,6 +46,23 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def leftovers(target: Path) -> list[Path]:
+    """Temporary files for `target`, and for no neighbour such as `p.1.npz` of `p.npz`, that nobody writes."""
+    name = re.compile(rf"\.{re.escape(target.stem)}\.(\d+)\.partial{re.escape(target.suffix)}")
+    found = [(path, name.fullmatch(path.name)) for path in target.parent.iterdir()]
+    return [path for path, match in found if match and not _writes(int(match[1]), path)]
+
+
+def _writes(pid: int, temporary: Path) -> bool:
+    """Whether another process of this machine may still write the file: one that was there when it was."""
+    if pid == os.getpid():
+        return False
+    try:
+        return psutil.Process(pid).create_time() <= temporary.stat().st_mtime
+    except (psutil.Error, OverflowError, OSError):
+        return False
 
 
 def write_text(target: Path, text: str) -> None:

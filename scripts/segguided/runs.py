@@ -17,6 +17,7 @@ from segguided.cli import slices_parser
 from segguided.data.slices import SliceSet
 from segguided.devices import device_name
 from segguided.models.storage import save_network
+from segguided.resume_files import RESUME
 from segguided.training import Batches, Cost, Learner, Plan, fit
 
 CHECKPOINT_SECONDS = 600.0
@@ -48,20 +49,20 @@ def train_to_files(
 ) -> None:
     """Train to the end of `plan` and write `output` (safetensors), config.json and history.csv beside it.
 
-    attempts.json there tells how far it is and what it cost, see Attempts.
+    attempts.json there tells how far it is and what it cost, see Attempts. The resume file stays: who runs
+    this script again gets the same bytes at once, until Snakemake has accepted them and deletes it.
 
     `description` (with the `seed`) and the slices `data` say what the run is: a resume file of another one is
     not continued. `network` is saved in place of the learner's own where it is only a part of it; `told` adds
     the cost to config.json.
     """
-    checkpoint = Checkpoint(output.with_name("resume.pt"), fingerprint(description, data), checkpoint_seconds)
+    checkpoint = Checkpoint(output.with_name(RESUME), fingerprint(description, data), checkpoint_seconds)
     history = output.with_name("history.csv")
     with recorded(output, plan, batches.device) as attempts:
         cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
         finished = learner.finished()
         if ranks.is_first():
             save_network(network or finished, output, {**description, **told(cost)})
-            checkpoint.remove()
 
 
 def recorded(output: Path, plan: Plan, device: torch.device) -> AbstractContextManager[Attempts | None]:

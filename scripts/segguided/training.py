@@ -161,7 +161,7 @@ def train(
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
-        if checkpoint.due:
+        if checkpoint.due or progress.step == plan.steps:  # its outputs may be refused or lost
             _means(progress)  # never keep a diverged state
             checkpoint.save(learner, vars(progress))
         yield progress

@@ -2,6 +2,7 @@
 # configuration that decides an output, so that a changed value reruns exactly the jobs it affects.
 
 from segguided.config.ct_org import file_names
+from segguided.config.paths import usable_path
 from segguided.data.splits import digest_of
 
 
@@ -9,7 +10,13 @@ def raw_files(wildcards):
     go_on_in_a_group()
     compare_by_content()
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
-    return CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
+    files = CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
+    for path in files:  # a name may be made of a patient's row
+        try:
+            usable_path(path.removeprefix("<results>/"))
+        except ValueError as error:
+            raise WorkflowError(f"patient {wildcards.patient}: {error}") from None
+    return files
 
 
 def local_volumes(wildcards):
@@ -57,10 +64,10 @@ def patient_table(wildcards):
     return CONFIG.datasets[wildcards.dataset].manifest
 
 
-def drawn_argument(wildcards):
+def drawn_json(wildcards):
     """How splits are drawn; nothing where a column of the patient table tells them."""
     split = CONFIG.datasets[wildcards.dataset].split
-    return optional("--drawn", split and shlex.quote(split.to_json()))
+    return split.to_json() if split else ""
 
 
 def split_digest(wildcards):

@@ -56,7 +56,7 @@ def title_of(model):
     return CONFIG.models[model].title or model
 
 
-def table_settings_json():
+def table_settings_json(wildcards):
     datasets = [
         {
             "name": name,

@@ -81,10 +81,11 @@ def dataset_arguments(sets):
 
     Not made from `input`: Snakemake leaves parameters that are out of its rerun decision.
     """
-    return " ".join(
-        f"--dataset {shlex.quote(figure_dataset(name, of_model))}"
+    return [
+        word
         for name, of_model in sets.items()
-    )
+        for word in ("--dataset", figure_dataset(name, of_model))
+    ]
 
 
 def figure_classes(name):
@@ -93,20 +94,37 @@ def figure_classes(name):
 
 def figure_dataset(name, generated_sets):
     """What a figure must know of a dataset, as JSON."""
+    sets = {
+        model: path.replace("<results>", RESULTS)
+        for model, path in generated_sets.items()
+    }
     value = {
         "name": name,
         "classes": figure_classes(name),
-        "slices": f"@{list_of(name, 'test')}",
-        "generated": generated_sets,
+        "slices": f"@{list_of(name, 'test')}".replace("<results>", RESULTS),
+        "generated": sets,
     }
-    return compact(value).replace("<results>", RESULTS)
+    return compact(value)
+
+
+def guided_columns(wildcards):
+    return column_arguments(CONFIG.guided_models)
+
+
+def partial_columns(wildcards):
+    return column_arguments(CONFIG.partial_models)
+
+
+def first_partial_column(wildcards):
+    return column_arguments(CONFIG.partial_models[:1])
 
 
 def column_arguments(models):
-    """A --model argument for each of a figure's models: name and title, in order."""
-    return " ".join(
-        f"--model {shlex.quote(name)} {shlex.quote(title_of(name))}" for name in models
-    )
+    """A --model argument for each of a figure's models: name and title, in order.
+
+    By way of functions: Snakemake takes braces in a parameter that is none for wildcards.
+    """
+    return [word for name in models for word in ("--model", name, title_of(name))]
 
 
 def publishable_datasets():
@@ -116,4 +134,4 @@ def publishable_datasets():
         for name in CONFIG.grid.datasets
         if CONFIG.datasets[name].source.kind == "phantom"
     ]
-    return optional("--real", " ".join(ours))
+    return optional("--real", ours)

@@ -77,7 +77,7 @@ def perceptual_segmenter_json(wildcards):
 
 
 def perceptual_argument(wildcards, input):
-    return optional("--perceptual", " ".join(map(shlex.quote, input.perceptual[:1])))
+    return optional("--perceptual", input.perceptual[:1])
 
 
 def count_classes(wildcards):
@@ -89,7 +89,7 @@ def class_names(wildcards):
 
 
 def generated_argument(wildcards, input):
-    return optional("--generated", " ".join(input.generated))
+    return optional("--generated", input.generated)
 
 
 def exported_training_argument(wildcards, input):
@@ -98,4 +98,4 @@ def exported_training_argument(wildcards, input):
 
 def exported_argument(wildcards, input):
     pairs = zip(["held-out", "test"], input.generated)
-    return " ".join(f"--generated {split} {shlex.quote(path)}" for split, path in pairs)
+    return [word for split, path in pairs for word in ("--generated", split, path)]

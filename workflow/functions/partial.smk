@@ -46,7 +46,7 @@ def first_partial_values(wildcards):
 
 def partial_counts():
     partial = CONFIG.partial_masks
-    return f"--masks {partial.masks} --draws {partial.draws}" if partial else ""
+    return ["--masks", partial.masks, "--draws", partial.draws] if partial else []
 
 
 def similarity_json():

@@ -1,7 +1,6 @@
 # The checked configuration, the splits, and what rules of every kind use. No rules: those are in workflow/rules.
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -117,11 +116,14 @@ def compact(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def optional(flag, files):
-    """`flag files` on a command line, or nothing where there are no files."""
-    return f"{flag} {files}" if files else ""
+def optional(words, values):
+    """The words of a command line that `values` follow, and these; none where there are no values.
+
+    A list, of which a rule's `{params.NAME:q}` quotes each word: configuration may hold what a shell acts on.
+    """
+    return [*words.split(), *values] if values else []
 
 
-def listed(flag, lists):
-    """`flag @list …` on a command line: the lines of these files; or nothing where there are none."""
-    return optional(flag, " ".join(f"@{shlex.quote(path)}" for path in lists))
+def listed(words, lists):
+    """The same with `@list …`, which stands for the lines of these files."""
+    return optional(words, [f"@{path}" for path in lists])

@@ -22,7 +22,8 @@ def drawn(path):
 
 
 def shard_argument(wildcards):
-    return optional("--shard", wildcards.get("scatteritem"))
+    item = wildcards.get("scatteritem")
+    return optional("--shard", [item] if item else [])
 
 
 def sharded_models():

@@ -31,8 +31,8 @@ rule train_autoencoder:
     message:
         "Training the autoencoder of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --stage {params.stage:q}"
-        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --stage {params.stage:q}"
+        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -67,8 +67,8 @@ rule train_latent_diffusion:
     message:
         "Training the UNet of {wildcards.model} on latents of {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
-        " --stage {params.stage:q} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
+        " --stage {params.stage:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -106,9 +106,9 @@ rule train_controlnet:
     message:
         "Training the ControlNet of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
-        " --latent {input.latent:q} --control {params.control:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
+        " --latent {input.latent:q} --control {params.control:q} --classes {params.classes:q}"
+        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -144,7 +144,7 @@ rule generate_controlnet:
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard}"
+        "python {input.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
-        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"

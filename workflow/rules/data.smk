@@ -28,7 +28,7 @@ rule fetch_package:
     message:
         "Downloading the source package {wildcards.package}"
     shell:
-        "python {input.script} --requirement {wildcards.package:q} --sha256 {params.sha256}"
+        "python {input.script:q} --requirement {wildcards.package:q} --sha256 {params.sha256:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 
@@ -59,7 +59,7 @@ rule fetch_series:
     message:
         "Downloading the series of {wildcards.patient}"
     shell:
-        "python {input.script} --row {params.row:q} --mask-folder {params.folder:q}"
+        "python {input.script:q} --row {params.row:q} --mask-folder {params.folder:q}"
         " --masks {params.masks:q} --endpoint {resources.endpoint:q} --receipt {output:q}"
         " > {log:q} 2>&1"
 
@@ -90,7 +90,7 @@ rule fetch_volume:
     message:
         "Fetching {wildcards.patient} of {wildcards.dataset}"
     shell:
-        "python {input.script} --row {params.row:q} --settings {resources.settings:q} --receipt {output:q}"
+        "python {input.script:q} --row {params.row:q} --settings {resources.settings:q} --receipt {output:q}"
         " > {log:q} 2>&1"
 
 
@@ -118,7 +118,7 @@ rule write_phantom:
     message:
         "Writing the digital phantom {wildcards.patient} as DICOM"
     shell:
-        "python {input.script} --patient {wildcards.patient:q} --settings {params.settings:q}"
+        "python {input.script:q} --patient {wildcards.patient:q} --settings {params.settings:q}"
         " --receipt {output:q} > {log:q} 2>&1"
 
 
@@ -146,5 +146,5 @@ rule prepare_patient:
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:
-        "python {input.script} --row {params.row:q} --preparation {params.preparation:q}"
+        "python {input.script:q} --row {params.row:q} --preparation {params.preparation:q}"
         " --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"

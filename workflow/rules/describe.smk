@@ -27,7 +27,7 @@ rule draw_overview:
     message:
         "Drawing mask outlines on the patients of {wildcards.dataset}"
     shell:
-        "python {input.script} --dataset {params.dataset:q} --slices {input.slices:q}"
+        "python {input.script:q} --dataset {params.dataset:q} --slices {input.slices:q}"
         " --png {output:q} > {log:q} 2>&1"
 
 
@@ -59,6 +59,6 @@ rule write_datacard:
     message:
         "Writing the data card of {wildcards.dataset}"
     shell:
-        "python {input.script} --card {params.card:q} --splits {input.splits:q} --slices {params.folder:q}"
+        "python {input.script:q} --card {params.card:q} --splits {input.splits:q} --slices {params.folder:q}"
         " --manifest {input.manifest:q} --output {output.card:q} --checksums {output.checksums:q}"
         " > {log:q} 2>&1"

@@ -42,9 +42,9 @@ rule evaluate_model:
     message:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --test @{input.test_list:q} {params.generated} {params.run} {params.held_out} --evaluator {input.evaluator:q}"
-        " --trained-on {input.trained_on:q} --classes {params.classes:q}"
+        "python {input.script:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --test @{input.test_list:q} {params.generated:q} {params.run:q} {params.held_out:q}"
+        " --evaluator {input.evaluator:q} --trained-on {input.trained_on:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
@@ -68,11 +68,11 @@ rule make_table:
         runtime=growing(10),
     params:
         library=library("make_table"),
-        settings=table_settings_json(),
+        settings=table_settings_json,
     message:
         "Writing table {wildcards.table}"
     shell:
-        "python {input.script} --table {wildcards.table} --records {input.records:q} --paper {input.paper:q}"
+        "python {input.script:q} --table {wildcards.table:q} --records {input.records:q} --paper {input.paper:q}"
         " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
 
 
@@ -98,5 +98,5 @@ rule draw_table:
     message:
         "Typesetting table {wildcards.table}"
     shell:
-        "python {input.script} --table {wildcards.table} --csv {input.csv:q}"
+        "python {input.script:q} --table {wildcards.table:q} --csv {input.csv:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

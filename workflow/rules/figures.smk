@@ -35,7 +35,7 @@ rule draw_figure1:
     message:
         "Drawing figure 1: real, mask-guided and unconditional images"
     shell:
-        "python {input.script} {params.datasets} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+        "python {input.script:q} {params.datasets:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule draw_figure2:
@@ -60,11 +60,11 @@ rule draw_figure2:
     params:
         library=library("draw_figure2"),
         datasets=figure_arguments,
-        models=column_arguments(CONFIG.guided_models),
+        models=guided_columns,
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
-        "python {input.script} {params.datasets} {params.models}"
+        "python {input.script:q} {params.datasets:q} {params.models:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -90,11 +90,11 @@ rule draw_figure5:
     params:
         library=library("draw_figure5"),
         datasets=figure_arguments,
-        models=column_arguments(CONFIG.guided_models),
+        models=guided_columns,
     message:
         "Drawing figure 5: more of figure 2, from other test masks"
     shell:
-        "python {input.script} {params.datasets} {params.models}"
+        "python {input.script:q} {params.datasets:q} {params.models:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -119,10 +119,10 @@ rule draw_showcase:
     params:
         library=library("draw_showcase"),
         datasets=figure_arguments,
-        models=column_arguments(CONFIG.guided_models),
+        models=guided_columns,
         real=publishable_datasets(),
     message:
         "Drawing the picture of the README"
     shell:
-        "python {input.script} {params.datasets} {params.models} {params.real}"
+        "python {input.script:q} {params.datasets:q} {params.models:q} {params.real:q}"
         " --png {output:q} > {log:q} 2>&1"

@@ -33,10 +33,10 @@ rule generate_diffusion:
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard}"
+        "python {input.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
-        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule generate_spade:
@@ -71,10 +71,10 @@ rule generate_spade:
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard}"
+        "python {input.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
-        " --seed {wildcards.seed} --threads {threads} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule gather_images:
@@ -110,7 +110,7 @@ rule gather_images:
     message:
         "Gathering the images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script}"
+        "python {input.script:q}"
         " --slices @{input.test_list:q} --shards {input.test_shards:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --shards {input.held_out_shards:q} --output {output.held_out:q}"
         " > {log:q} 2>&1"

@@ -34,8 +34,8 @@ rule import_model:
     message:
         "Importing {wildcards.model} for {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --model {params.model:q} --classes {params.classes}"
-        " --image-size {params.image_size} --seed {wildcards.seed} --output {output.weights:q}"
+        "python {input.script:q} --model {params.model:q} --classes {params.classes:q}"
+        " --image-size {params.image_size:q} --seed {wildcards.seed:q} --output {output.weights:q}"
         " > {log:q} 2>&1"
 
 
@@ -65,7 +65,7 @@ rule export_model:
     message:
         "Exporting {wildcards.model} of {wildcards.dataset}, seed {wildcards.seed}, for plain diffusers"
     shell:
-        "python {input.script} --weights {input.weights:q} --timestep-spacing {params.timestep_spacing}"
+        "python {input.script:q} --weights {input.weights:q} --timestep-spacing {params.timestep_spacing:q}"
         " --readme {output.readme:q} > {log:q} 2>&1"
 
 
@@ -98,5 +98,5 @@ rule export_layout:
     message:
         "Writing the {wildcards.model} images of {wildcards.dataset} as PNG files"
     shell:
-        "python {input.script} {params.train} --slices held-out @{input.held_out_list:q}"
-        " --slices test @{input.test_list:q} {params.generated} --receipt {output:q} > {log:q} 2>&1"
+        "python {input.script:q} {params.train:q} --slices held-out @{input.held_out_list:q}"
+        " --slices test @{input.test_list:q} {params.generated:q} --receipt {output:q} > {log:q} 2>&1"

@@ -62,5 +62,5 @@ rule pair_images:
     message:
         "Writing paired images of {wildcards.dataset} that share only {params.kept} with real ones"
     shell:
-        "python {input.script} --slices @{input.held_out_list:q} @{input.test_list:q} --generated {input.generated:q}"
+        "python {input.script:q} --slices @{input.held_out_list:q} @{input.test_list:q} --generated {input.generated:q}"
         " --classes {params.classes:q} --kept {params.kept:q} --output {output:q} > {log:q} 2>&1"

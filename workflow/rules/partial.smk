@@ -32,9 +32,9 @@ rule generate_partial:
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes}"
-        " --partial-masks {params.partial_masks:q} {params.counts} --seed {wildcards.seed}"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.test_list:q}"
+        " --sampling {params.sampling:q} --classes {params.classes:q}"
+        " --partial-masks {params.partial_masks:q} {params.counts:q} --seed {wildcards.seed:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
@@ -66,7 +66,7 @@ rule measure_partial:
     message:
         "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
     shell:
-        "python {input.script} --dataset {wildcards.dataset} --models {params.models}"
+        "python {input.script:q} --dataset {wildcards.dataset:q} --models {params.models:q}"
         " --generated {input.generated:q} --slices @{input.test_list:q} --evaluator {input.evaluator:q}"
         " --classes {params.classes:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -101,9 +101,9 @@ rule generate_similar:
     message:
         "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.test_list:q}"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.test_list:q}"
         " --sampling {params.sampling:q} --similarity {params.similarity:q}"
-        " --kept {params.kept} --seed {wildcards.seed}"
+        " --kept {params.kept:q} --seed {wildcards.seed:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
@@ -134,6 +134,6 @@ rule measure_similarity:
     message:
         "Measuring the similarity of generated and real images of {wildcards.dataset} against λ"
     shell:
-        "python {input.script} --dataset {wildcards.dataset} --generated {input.generated:q}"
+        "python {input.script:q} --dataset {wildcards.dataset:q} --generated {input.generated:q}"
         " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"

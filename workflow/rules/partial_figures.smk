@@ -29,11 +29,11 @@ rule draw_figure3:
     params:
         library=library("draw_figure3"),
         datasets=partial_arguments,
-        models=column_arguments(CONFIG.partial_models),
+        models=partial_columns,
     message:
         "Drawing figure 3: masks with classes removed and images from them"
     shell:
-        "python {input.script} {params.datasets} {params.models}"
+        "python {input.script:q} {params.datasets:q} {params.models:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -64,7 +64,7 @@ rule draw_figure4:
     message:
         "Drawing figure 4: images of adjustable similarity to real ones"
     shell:
-        "python {input.script} {params.datasets} --kept {params.kept:q} --curves {input.curves:q}"
+        "python {input.script:q} {params.datasets:q} --kept {params.kept:q} --curves {input.curves:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -90,9 +90,9 @@ rule draw_figure6:
     params:
         library=library("draw_figure6"),
         datasets=partial_arguments,
-        models=column_arguments(CONFIG.partial_models[:1]),
+        models=first_partial_column,
     message:
         "Drawing figure 6: more masks with classes removed"
     shell:
-        "python {input.script} {params.datasets} {params.models}"
+        "python {input.script:q} {params.datasets:q} {params.models:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

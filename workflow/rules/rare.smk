@@ -32,9 +32,9 @@ rule generate_rare:
     message:
         "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes} --rare-class {params.rare_class}"
-        " --images {params.images} --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.held_out_list:q}"
+        " --sampling {params.sampling:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        " --images {params.images:q} --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule train_augmented:
@@ -69,9 +69,9 @@ rule train_augmented:
     message:
         "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
-        " --halves-seed {params.halves_seed} --segmenter {params.segmenter:q} --classes {params.classes}"
-        " --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
+        " --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q} --classes {params.classes:q}"
+        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -105,6 +105,6 @@ rule measure_rare:
     message:
         "Measuring what drawn rare cases add on {wildcards.dataset}"
     shell:
-        "python {input.script} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
+        "python {input.script:q} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
         " --classes {params.classes:q} --rare-class {params.rare_class:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"

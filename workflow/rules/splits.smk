@@ -23,15 +23,15 @@ rule list_split:
         mem_mb=growing(500),
         runtime=growing(10),
         manifest=patient_table,
-        drawn=drawn_argument,
+        drawn=drawn_json,
     params:
         digest=split_digest,
         folder=slices_folder,
     message:
         "Listing the slices of {wildcards.dataset}, {wildcards.split}"
     shell:
-        "python {input.script} --manifest {resources.manifest:q} --split {wildcards.split} {resources.drawn}"
-        " --digest {params.digest} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
+        "python {input.script:q} --manifest {resources.manifest:q} --split {wildcards.split:q} --drawn {resources.drawn:q}"
+        " --digest {params.digest:q} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule split_dataset:
@@ -60,6 +60,6 @@ rule split_dataset:
     message:
         "Listing the splits of {wildcards.dataset}"
     shell:
-        "python {input.script} --train @{input.train_list:q} --held-out @{input.held_out_list:q}"
-        " --test @{input.test_list:q} --halves-seed {params.halves_seed} --classes {params.classes:q}"
+        "python {input.script:q} --train @{input.train_list:q} --held-out @{input.held_out_list:q}"
+        " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --classes {params.classes:q}"
         " --output {output:q} > {log:q} 2>&1"

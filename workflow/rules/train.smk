@@ -32,8 +32,8 @@ rule train_diffusion:
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q}"
+        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -67,8 +67,8 @@ rule train_perceptual:
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
+        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -104,8 +104,8 @@ rule train_spade:
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual:q}"
+        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -142,7 +142,7 @@ rule train_segmenter:
     message:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
-        "python {input.script} --slices @{input.slices_list:q} {params.generated}"
-        " --test @{input.test_list:q} --halves-seed {params.halves_seed} --segmenter {params.segmenter:q}"
-        " --classes {params.classes} --seed {wildcards.seed} --threads {threads} --gpus {resources.gpu}"
+        "python {input.script:q} --slices @{input.slices_list:q} {params.generated:q}"
+        " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
+        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

@@ -34,9 +34,9 @@ rule translate_masks:
     message:
         "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.masks_list:q}"
-        " --sampling {params.sampling:q} --values {params.values}"
-        " --seed {wildcards.seed} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.masks_list:q}"
+        " --sampling {params.sampling:q} --values {params.values:q}"
+        " --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule measure_translation:
@@ -70,7 +70,7 @@ rule measure_translation:
     message:
         "Measuring {wildcards.dataset} images drawn from masks of {wildcards.masks}"
     shell:
-        "python {input.script} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own}"
+        "python {input.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
@@ -102,5 +102,5 @@ rule draw_translation:
     message:
         "Drawing the translation of {wildcards.masks} to {wildcards.dataset}"
     shell:
-        "python {input.script} --source {params.source:q} --target {wildcards.dataset} {params.own}"
+        "python {input.script:q} --source {params.source:q} --target {wildcards.dataset:q} {params.own:q}"
         " --png {output:q} > {log:q} 2>&1"

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from segguided.config.paths import UsablePath
 from segguided.config.patient_source import Label, PatientSource
 
 PACKAGE = "OrganSegmentations"  # the folder in TCIA's download that holds the files
@@ -15,7 +16,7 @@ class CtOrgSource(PatientSource):
     """CT-ORG's volume-N.nii.gz and labels-N.nii.gz: a local folder first, else a named mirror."""
 
     kind: Literal["ct-org"]
-    folder: str | None = None  # what was downloaded from TCIA by hand; nothing of it is copied
+    folder: UsablePath | None = None  # what was downloaded from TCIA by hand; nothing of it is copied
     mirror: str | None = None  # https address that holds volumes/ and labels/; None: nothing is downloaded
     ignore: tuple[Label, ...] = Field(default=(6,))  # labels that become background: the brain
     read_by_slicing: ClassVar = frozenset({"kind", "ignore"})

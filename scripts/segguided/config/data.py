@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
+from segguided.config.paths import UsablePath
 from segguided.config.patient_source import LARGEST_LABEL, Label, PatientSource
 
 
@@ -35,8 +36,8 @@ class DicomSource(PatientSource):
     """One folder of DICOM files a patient and .seg.nrrd masks (the Duke layout)."""
 
     kind: Literal["dicom"]
-    images: str  # folder that holds <patient>/*.dcm
-    masks: str  # folder in or below which <patient>/<class file> lies
+    images: UsablePath  # folder that holds <patient>/*.dcm
+    masks: UsablePath  # folder in or below which <patient>/<class file> lies
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The patient's folder of DICOM files, and the folder that holds all masks."""
@@ -47,7 +48,7 @@ class NiftiSource(PatientSource):
     """A folder of NIfTI volumes and label maps; patterns may use any column of the patient table."""
 
     kind: Literal["nifti"]
-    folder: str
+    folder: UsablePath
     image: str = "{patient}.nii.gz"
     mask: str = "{patient}_mask.nii.gz"
     ignore: tuple[Label, ...] = ()  # labels that become background
@@ -76,8 +77,8 @@ class PngSource(PatientSource):
     """PNG slices and masks of equal names in train, val and test: the layout of the paper authors' code."""
 
     kind: Literal["png"]
-    images: str  # folder that holds {train,val,test}/<patient>_slice_<number>.png
-    masks: str  # folder that holds the same names, with a class's value in its pixels
+    images: UsablePath  # folder that holds {train,val,test}/<patient>_slice_<number>.png
+    masks: UsablePath  # folder that holds the same names, with a class's value in its pixels
     ignore: tuple[Label, ...] = ()  # values that become background
     read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
 
@@ -282,9 +283,9 @@ def _placeholders(pattern: str) -> set[str]:
 class Dataset(Preparation):
     """One dataset: its preparation, patient table, split, and the published values beside its results."""
 
-    manifest: (
-        str  # tab-separated patient table with a column `patient`, and `split` unless `split` is set here
-    )
+    # Tab-separated patient table with a column `patient`, and `split` unless `split` is set here.
+    # Tab-separated patient table with a column `patient`, and `split` unless `split` is set here.
+    manifest: UsablePath
     split: DrawnSplit | None = None  # None: the manifest's column `split` decides
     about: About = About()
     paper_column: Literal["breast-mri", "ct-organ"] | None = None

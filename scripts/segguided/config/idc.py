@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
+from segguided.config.paths import UsablePath
 from segguided.config.patient_source import PatientSource
 
 # Encrypted, or on this very machine: a tunnel or a local store.
@@ -16,7 +17,7 @@ class IdcSource(PatientSource):
     """DICOM series in public buckets, one a patient, and .seg.nrrd masks in a folder downloaded by hand."""
 
     kind: Literal["idc"]
-    masks: str  # folder in or below which <patient>/<class file> lies
+    masks: UsablePath  # folder in or below which <patient>/<class file> lies
     endpoint: str | None = None  # another S3 server that holds the same buckets; None: AWS
     read_by_slicing: ClassVar = frozenset({"kind", "masks"})
 

@@ -5,13 +5,14 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from segguided.config.models import DenoiserSettings, Unet
+from segguided.config.paths import UsablePath
 
 
 class ImportedModel(DenoiserSettings):
     """A plain diffusers UNet2DModel on disk, such as the checkpoints that the paper's authors publish."""
 
     kind: Literal["imported"]
-    folder: str  # holds unet/, or is that folder: config.json and the weights
+    folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
     conditioning: Literal["none", "index255"]
     unet: Unet | None = None  # the architecture of weights that come without a config.json
     decide_weights: ClassVar = frozenset(

@@ -26,6 +26,7 @@ EXPECTED = {
     "bool_parsing": "true or false",
     "string_type": "text, in quotes where it looks like a number",
     "string_pattern_mismatch": "letters, digits, '_' and '-' only, not '-' first, for names become folders",
+    "string_too_long": "at most {max_length} characters, for names become folders",
     "literal_error": "{expected}",
     "model_type": "a section of keys with values",
     "model_attributes_type": "a section of keys with values",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import Settings
 
@@ -92,6 +92,13 @@ class ModelSettings(Settings):
     title: str | None = None  # in tables and figures; None: its name
     # The fields that decide what training or importing makes; another value of one left out retrains nothing.
     decide_weights: ClassVar[frozenset[str]] = frozenset({"kind"})
+
+    @field_validator("title")
+    @classmethod
+    def _no_option(cls, title: str | None) -> str | None:
+        if title and title.startswith("-"):
+            raise ValueError(f"'{title}' begins with '-', which commands take for an option; begin otherwise")
+        return title
 
     def training_json(self) -> str:
         """The settings that decide the weights, for a training script."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from segguided.config.base import Settings
 from segguided.config.models import Segmenter
+from segguided.config.paths import UsablePath
 
 
 class NoPerceptual(Settings):
@@ -18,7 +19,7 @@ class Vgg19Perceptual(Settings):
     """Feature maps of VGG-19 trained on ImageNet, as in the paper; a file that torchvision's users have."""
 
     kind: Literal["vgg19"]
-    weights: str  # .pth or .safetensors with torchvision's names (features.0.weight …)
+    weights: UsablePath  # .pth or .safetensors with torchvision's names (features.0.weight …)
 
 
 class SegmenterPerceptual(Settings):

@@ -13,11 +13,12 @@ from segguided.config.experiments import Applications, PartialMasks, Similarity,
 from segguided.config.imported import ImportedModel
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
+from segguided.config.paths import LONGEST_NAME, UsablePath
 from segguided.config.spade import SpadeModel
 
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
 
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
 Model = Annotated[ControlNetModel | DiffusionModel | ImportedModel | SpadeModel, Field(discriminator="kind")]
@@ -53,7 +54,7 @@ class Config(Settings):
     applications: Applications | None = None
     checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
     # Snakemake's own: where <results>, <logs> and <benchmarks> lie.
-    pathvars: Mapping[Literal["results", "logs", "benchmarks"], str] = {}
+    pathvars: Mapping[Literal["results", "logs", "benchmarks"], UsablePath] = {}
 
     @model_validator(mode="after")
     def _names(self) -> "Config":

@@ -13,6 +13,7 @@ from segguided.data import text_tables
 SPLITS = ("train", "held-out", "test")
 OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed
 PATIENT = re.compile(r"\w[\w.+=@-]*")  # becomes a file name, and a value on command lines
+MOST_BYTES = 180  # of a patient's name: file systems take 255; temporary names and datasets are added
 BLOCK = 8  # neighbouring slices that stay together where one patient alone must be halved
 
 Row = Mapping[str, str]
@@ -61,6 +62,12 @@ def check_name(where: Path | str, patient: str) -> None:
         raise ValueError(
             f"{where}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits "
             "and _ . + = @ -, a letter, digit or _ first"
+        )
+    size = len(patient.encode())
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"{where}: the patient name '{patient[:40]}…' has {size} bytes, but file names are made of it; "
+            f"shorten it to {MOST_BYTES}"
         )
 
 

@@ -1,0 +1,56 @@
+# What is looked at when a run starts, once its jobs are known, and what is cleared away when trainings are accepted.
+
+import atexit
+import time
+
+from segguided.inputs import refuse_future, refuse_unquoted
+from segguided.resume_files import Discarder, discard, keeps
+from segguided.writers import enter, leave
+
+
+def refuse_second_writer():
+    """Stop where a pipeline of another folder writes into the same results; the file that tells of this one."""
+    try:
+        mine = enter(Path(RESULTS), Path.cwd())
+    except (ValueError, OSError) as error:
+        raise WorkflowError(str(error)) from None
+    atexit.register(leave, mine)
+    return mine
+
+
+def refuse_inputs(mine):
+    """Stop where an input would make Snakemake delete what is made from it, or run what its name holds."""
+    jobs = list(workflow.dag.needrun_jobs())
+    made = {path for job in jobs for path in job.output}
+    found = {path for job in jobs for path in job.input}
+    now = max(
+        time.time(), mine.stat().st_mtime
+    )  # the file system may have a clock of its own
+    try:
+        refuse_future(found - made, now)
+        if not workflow.local_exec:
+            refuse_unquoted(found)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def trainings():
+    return [job for job in workflow.dag.jobs if job.rule.name.startswith("train_")]
+
+
+def discard_accepted():
+    """Delete what trainings kept to resume from, where their outputs are complete and accepted."""
+    for job in trainings():
+        output = Path(job.output[0])
+        complete = keeps(output) and all(Path(path).exists() for path in job.output)
+        if complete and not workflow.async_run(workflow.persistence.incomplete(job)):
+            discard(output)
+
+
+def discard_when_accepted():
+    """The same, from now on, for each as soon as it is accepted."""
+    logger.addHandler(
+        Discarder(
+            {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}
+        )
+    )
