@@ -10,6 +10,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
+from segguided.models.storage import check_trained_on
 from segguided.pairing import write_pairs
 from segguided.partial import class_indices, partial_draw
 
@@ -26,6 +27,7 @@ def pair_images(
     """Write the zip to `output`; an image for every mask of `slices`, drawn with only the classes `kept`."""
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     data = read_slices(slices)
+    check_trained_on(weights, data)
     images_SHW = generate(partial_draw(draw, class_indices(classes, kept)), data, sampling.batch_size)
     write_pairs(output, data, images_SHW, classes, kept)
 

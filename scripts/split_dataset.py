@@ -12,7 +12,8 @@ import numpy as np
 from segguided.cli import run, slices_parser
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS, halve_test
-from segguided.files import write_table
+from segguided.files import table_text
+from segguided.seals import write_listed
 
 
 def split_dataset(splits: Mapping[str, Sequence[Path]], halves_seed: int) -> list[dict[str, Any]]:
@@ -59,7 +60,8 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     splits = {"train": a.train, "held-out": a.held_out, "test": a.test}
-    write_table(a.output, split_dataset(splits, a.halves_seed))
+    rows = split_dataset(splits, a.halves_seed)
+    write_listed(a.output, table_text(a.output, rows))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from segguided.data.slices import read_stack
 from segguided.files import sha256_of
+from segguided.seals import read_listed
 
 SETTINGS = ("intensity", "image_size", "resampling", "slices")  # of the provenance
 SCANNER = ("modality", "manufacturer", "model")  # of the provenance of DICOM files
@@ -40,8 +42,7 @@ class PatientFacts:
 
 def read_splits(path: Path) -> list[dict[str, str]]:
     """The rows of splits.csv. Raises ValueError where it is none."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(StringIO(read_listed(path), newline="")))
     if not rows or not {"patient", "split"} <= rows[0].keys():
         raise ValueError(f"{path}: expected a table with the columns patient and split; make it again")
     return rows

@@ -14,8 +14,9 @@ from pydantic import field_validator
 
 from segguided.cli import slices_parser
 from segguided.config.base import Settings
-from segguided.data.slices import read_generated, read_slices
+from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.figures import Block, Column, choose_slices, colourise
+from segguided.seals import read_listed
 
 REAL, MASK = "real", "mask"
 FIGURE2_SLICES = 4  # a dataset; figure 5 shows others
@@ -43,7 +44,7 @@ class FigureDataset(Settings):
     @classmethod
     def _listed(cls, slices: object) -> object:
         if isinstance(slices, str) and slices.startswith("@"):
-            return Path(slices[1:]).read_text(encoding="utf-8").splitlines()
+            return read_listed(Path(slices[1:])).splitlines()
         return slices
 
 
@@ -78,13 +79,13 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
     colours = {c.name: c.color for c in dataset.classes}
     tiles = {REAL: list(real), MASK: [colourise(mask_HW, list(colours.values())) for mask_HW in masks]}
     for model, path in dataset.generated.items():
-        tiles[model] = generated_tiles(path, [slices.names[i] for i in chosen])
+        tiles[model] = generated_tiles(path, slices, [slices.names[i] for i in chosen])
     return Panels(dataset.name, colours, tiles)
 
 
-def generated_tiles(path: Path, names: Sequence[str]) -> list[np.ndarray]:
-    """The generated images (H, W) that belong to the mask ids, copied into memory."""
-    images_NHW, found = read_generated(path)
+def generated_tiles(path: Path, slices: SliceSet, names: Sequence[str]) -> list[np.ndarray]:
+    """The generated images (H, W) that belong to mask ids of `slices`, copied into memory."""
+    images_NHW, found = read_generated(path, slices)
     rows = {name: row for row, name in enumerate(found)}
     missing = [name for name in names if name not in rows]
     if missing:

@@ -1,10 +1,12 @@
 """A table's numbers as CSV: equal numbers give equal bytes, and what was written is read back alike."""
 
 import math
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
+from segguided.seals import read_listed
 from segguided.table_inputs import Cell
 
 
@@ -23,4 +25,4 @@ def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """What `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return pd.read_csv(StringIO(read_listed(path)), keep_default_na=False, na_values=[""])

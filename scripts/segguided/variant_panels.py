@@ -5,6 +5,7 @@ Shape suffixes: M masks, H and W pixels.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from segguided.data.slices import SliceSet, read_slices
 from segguided.figures import TEXT_POINTS, Block, Column, choose_slices, colourise
 from segguided.panels import FigureDataset
+from segguided.seals import read_listed
 from segguided.variants import FULL, condition, parts, read_variants
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
@@ -77,7 +79,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
         columns.append(Column(f"λ = {share}", [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     colours = {c.name: c.color for c in dataset.classes}
-    return Block(dataset.name, columns, colours, similarity_plot(pd.read_csv(curve)))
+    return Block(dataset.name, columns, colours, similarity_plot(pd.read_csv(StringIO(read_listed(curve)))))
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

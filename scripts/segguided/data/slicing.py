@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segguided.config.data import Intensity, Preparation
+from segguided.data.preparations import digest_of
 from segguided.data.slices import Stack
 from segguided.data.volume import Volume, check_finite, check_same_grid
 
@@ -149,5 +150,6 @@ def _provenance(
         "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
         "padded to a square",
         "slices": preparation.slices.model_dump(),
+        "preparation": digest_of(preparation),
         "classes": list(preparation.class_names),
     }
