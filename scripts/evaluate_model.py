@@ -14,9 +14,10 @@ from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
 from segguided.distances import distance_record
-from segguided.files import write_json
 from segguided.models.segmenter import encode, load_segmenter, predict
+from segguided.models.storage import check_drawn_with, check_trained_on
 from segguided.records import Record, faithfulness_record, quality_record, read_training_cost
+from segguided.seals import write_sealed
 
 
 def evaluate_model(
@@ -89,12 +90,16 @@ def main() -> None:
     a = parse_arguments()
     torch.set_num_threads(a.threads)
     test = read_slices(a.test)
-    generated = test.with_images(*read_generated(a.generated)) if a.generated else None
+    generated = test.with_images(*read_generated(a.generated, test)) if a.generated else None
     held_out = read_slices(a.held_out) if a.held_out else None
+    for segmenter in (a.evaluator, a.trained_on):
+        check_trained_on(segmenter, test)
+    if a.generated and a.run:
+        check_drawn_with(a.generated, a.run)
     evaluator, trained_on = (load_segmenter(path) for path in (a.evaluator, a.trained_on))
     record = evaluate_model(test, generated, held_out, evaluator, trained_on, a.classes, a.evaluation)
     record |= read_training_cost(a.run) if a.run else {}
-    write_json(a.output, {"dataset": a.dataset, "model": a.model, "seed": a.seed, **record})
+    write_sealed(a.output, {"dataset": a.dataset, "model": a.model, "seed": a.seed, **record})
 
 
 if __name__ == "__main__":

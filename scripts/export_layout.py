@@ -19,7 +19,7 @@ def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, 
     for split, path in generated.items():
         if split not in sets:
             raise ValueError(f"--generated {split} {path}: no --slices {split} are given; name their files")
-        sets[split] = sets[split].with_images(*read_generated(path))
+        sets[split] = sets[split].with_images(*read_generated(path, sets[split]))
     write_layout(sets, receipt)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.ct_org import CtOrgSource
 from segguided.data.ct_org_files import fetch_patient
-from segguided.files import write_json
+from segguided.seals import write_sealed
 
 
 def fetch_volume(row: Mapping[str, str], settings: CtOrgSource, receipt: Path) -> None:
     """Download below the dataset's folder (two levels above) what no local folder holds, then the receipt."""
-    write_json(receipt, fetch_patient(row, settings, receipt.parent.parent))
+    write_sealed(receipt, fetch_patient(row, settings, receipt.parent.parent))
 
 
 def parse_arguments() -> argparse.Namespace:

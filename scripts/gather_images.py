@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from segguided.cli import run, slices_parser
+from segguided.data.npz import write_npz
 from segguided.data.shards import gathered
-from segguided.data.slices import read_slices, write_npz
+from segguided.data.slices import read_slices
 
 
 def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: list[Path]) -> None:
@@ -17,7 +18,8 @@ def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: lis
     """
     for paths, parts, output in zip(sets, shards, outputs, strict=True):
         names = read_slices(paths).names
-        write_npz(output, images=gathered(parts, names), names=np.array(names))
+        images, facts = gathered(parts, names)
+        write_npz(output, facts, images=images, names=np.array(names))
 
 
 def parse_arguments() -> argparse.Namespace:

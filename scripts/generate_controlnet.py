@@ -21,7 +21,8 @@ def generate_controlnet(
 ) -> None:
     """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
     pipeline, process = load_pipeline(weights, pick_device())
-    write_sets(make_draw(pipeline, process, sampling, seed), sets, outputs, sampling.batch_size, shard)
+    draw = make_draw(pipeline, process, sampling, seed)
+    write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
 
 
 def parse_arguments() -> argparse.Namespace:

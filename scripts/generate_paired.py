@@ -8,10 +8,12 @@ import numpy as np
 
 from segguided.cli import run
 from segguided.config.models import Sampling
-from segguided.data.slices import read_slices, write_npz
+from segguided.data.npz import write_npz
+from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
+from segguided.models.storage import check_trained_on, facts_of
 from segguided.partial import partial_draw
 
 
@@ -26,8 +28,9 @@ def generate_paired(
     """Write a generated set with an image for every mask of `slices`, drawn with only the values `kept`."""
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     data = read_slices(slices)
+    check_trained_on(weights, data)
     images_SHW = generate(partial_draw(draw, kept), data, sampling.batch_size)
-    write_npz(output, images=images_SHW, names=np.array(data.names))
+    write_npz(output, facts_of(weights, data), images=images_SHW, names=np.array(data.names))
 
 
 def parse_arguments() -> argparse.Namespace:

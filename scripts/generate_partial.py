@@ -11,6 +11,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
+from segguided.models.storage import check_trained_on, facts_of
 from segguided.partial import draw_partial, spread_slices
 from segguided.variants import write_variants
 
@@ -29,8 +30,9 @@ def generate_partial(
     """Write a set with `draws` images of each of `masks` test masks, full and in each partial form."""
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     chosen = spread_slices(read_slices(slices), masks)
+    check_trained_on(weights, chosen)
     variants = draw_partial(draw, chosen, classes, partial_masks, draws, sampling.batch_size)
-    write_variants(output, variants, chosen.names)
+    write_variants(output, variants, chosen.names, facts_of(weights, chosen))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -8,10 +8,12 @@ import numpy as np
 
 from segguided.cli import run
 from segguided.config.models import Sampling
-from segguided.data.slices import read_slices, write_npz
+from segguided.data.npz import write_npz
+from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
+from segguided.models.storage import check_trained_on, facts_of
 from segguided.rare import draw_rare
 
 
@@ -27,8 +29,10 @@ def generate_rare(
 ) -> None:
     """Write a generated set of `images` images, whose ids are `mask id/number of the draw`."""
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    drawn = draw_rare(draw, read_slices(slices), rare_class, classes, images, sampling.batch_size)
-    write_npz(output, images=drawn[0], names=np.array(drawn[1]))
+    data = read_slices(slices)
+    check_trained_on(weights, data)
+    drawn = draw_rare(draw, data, rare_class, classes, images, sampling.batch_size)
+    write_npz(output, facts_of(weights, data), images=drawn[0], names=np.array(drawn[1]))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -11,6 +11,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, with_threads
 from segguided.models.drawing import load_denoiser
+from segguided.models.storage import check_trained_on, facts_of
 from segguided.partial import spread_slices
 from segguided.similarity import draw_similar
 from segguided.variants import write_variants
@@ -28,8 +29,9 @@ def generate_similar(
     """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains."""
     network, model = load_denoiser(weights, pick_device())
     chosen = spread_slices(read_slices(slices), similarity.masks)
+    check_trained_on(weights, chosen)
     variants = draw_similar(network, model, sampling, chosen, kept, similarity, seed)
-    write_variants(output, variants, chosen.names)
+    write_variants(output, variants, chosen.names, facts_of(weights, chosen))
 
 
 def parse_arguments() -> argparse.Namespace:

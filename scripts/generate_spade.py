@@ -25,7 +25,8 @@ def generate_spade(
     Nothing is drawn at random: an image is a function of its mask.
     """
     generator = load_generator(weights, pick_device())
-    write_sets(make_draw(generator, sampling.precision), sets, outputs, sampling.batch_size, shard)
+    draw = make_draw(generator, sampling.precision)
+    write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -7,7 +7,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.data import DrawnSplit
 from segguided.data.splits import assign_splits, digest_of, read_manifest
-from segguided.files import write_text
+from segguided.seals import write_listed
 
 
 def list_split(patients: Sequence[str], digest: str, folder: str, output: Path) -> None:
@@ -19,7 +19,7 @@ def list_split(patients: Sequence[str], digest: str, folder: str, output: Path) 
         raise ValueError(
             f"{output}: the patient table changed while the workflow ran; run the same command again"
         )
-    write_text(output, "".join(f"{folder}/{patient}.npz\n" for patient in patients))
+    write_listed(output, "".join(f"{folder}/{patient}.npz\n" for patient in patients))
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from segguided.cli import run
 from segguided.distance_table import make_distance_frame
 from segguided.files import write_text
 from segguided.markdown import to_markdown
+from segguided.seals import write_listed
 from segguided.table_csv import to_csv
 from segguided.table_inputs import TableNumber, TableSettings, read_paper_values, read_records
 from segguided.tables import make_frame
@@ -28,7 +29,7 @@ def make_table(
         frame = make_distance_frame(found, settings)
     else:
         frame = make_frame(table, found, settings, read_paper_values(paper))
-    write_text(csv, to_csv(frame, decimals=6 if table == 3 else 4))
+    write_listed(csv, to_csv(frame, decimals=6 if table == 3 else 4))
     write_text(markdown, to_markdown(table, frame))
 
 

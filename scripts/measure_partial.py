@@ -13,6 +13,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import write_table
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.models.storage import check_trained_on
 from segguided.variants import read_variants, with_names
 from segguided.variation import partial_rows
 
@@ -26,6 +27,7 @@ def measure_partial(
 ) -> list[dict[str, Any]]:
     """Rows of <results>/partial/<dataset>.csv: model × condition × class, see `partial_rows`."""
     network, test, rows = load_segmenter(evaluator), read_slices(slices), []
+    check_trained_on(evaluator, test)
     for model, path in generated.items():
         variants, chosen = read_variants(path, test)
         predictions: dict[str, list[np.ndarray]] = {}

@@ -24,6 +24,7 @@ from segguided.metrics import (
     with_macro,
 )
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.models.storage import check_trained_on
 from segguided.records import MACRO
 
 
@@ -86,6 +87,8 @@ def main() -> None:
     torch.set_num_threads(a.threads)
     without, augmented = load_segmenter(a.without), load_segmenter(a.augmented)
     test = read_slices(a.test)
+    for segmenter in (a.without, a.augmented):
+        check_trained_on(segmenter, test)
     rows = measure_rare(test, without, augmented, a.classes, a.rare_class, a.evaluation)
     write_table(a.output, rows)
 

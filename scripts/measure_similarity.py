@@ -10,11 +10,13 @@ import torch
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.files import write_table
+from segguided.files import table_text
 from segguided.likeness import mean_absolute_difference, structural_similarity
 from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.models.storage import check_trained_on
 from segguided.records import MACRO
+from segguided.seals import write_listed
 from segguided.variants import read_variants
 
 
@@ -29,6 +31,7 @@ def measure_similarity(
     """
     network, device = load_segmenter(evaluator), pick_device()
     variants, chosen = read_variants(generated, read_slices(slices))
+    check_trained_on(evaluator, chosen)
     real_MHW, rows = predict(network, chosen.images, device), []
     for share, images_MHW in variants.items():
         counts = class_counts(predict(network, images_MHW, device), real_MHW, len(classes), chosen.masks)
@@ -60,7 +63,8 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     torch.set_num_threads(a.threads)
-    write_table(a.output, measure_similarity(a.dataset, a.generated, a.slices, a.evaluator, a.classes))
+    rows = measure_similarity(a.dataset, a.generated, a.slices, a.evaluator, a.classes)
+    write_listed(a.output, table_text(a.output, rows))
 
 
 if __name__ == "__main__":

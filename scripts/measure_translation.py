@@ -15,6 +15,7 @@ from segguided.files import write_table
 from segguided.likeness import mean_absolute_difference, structural_similarity
 from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
 from segguided.models.segmenter import load_segmenter, predict
+from segguided.models.storage import check_trained_on
 from segguided.records import MACRO
 from segguided.translation import files_of, in_classes_of, shared
 
@@ -68,7 +69,9 @@ def main() -> None:
     slices = in_classes_of(read_slices(a.slices), a.mask_classes, a.classes)
     found = files_of(a.own, a.slices)
     own = read_slices(found) if found else None
-    generated = slices.with_images(*read_generated(a.generated))
+    generated = slices.with_images(*read_generated(a.generated, slices))
+    if own:
+        check_trained_on(a.evaluator, own)
     evaluator = load_segmenter(a.evaluator)
     write_table(a.output, measure_translation(slices, generated, own, evaluator, a.classes))
 

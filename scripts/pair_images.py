@@ -14,7 +14,7 @@ def pair_images(
 ) -> None:
     """Write the zip to `output`; `generated` holds an image for every mask of `slices`."""
     real = read_slices(slices)
-    drawn = real.with_images(*read_generated(generated))
+    drawn = real.with_images(*read_generated(generated, real))
     write_pairs(output, real, drawn.images, classes, kept)
 
 

@@ -13,7 +13,8 @@ from segguided.cli import run, slices_parser
 from segguided.data.measurable import check_measurable
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS, halve_test
-from segguided.files import write_table
+from segguided.files import table_text
+from segguided.seals import write_listed
 
 
 def split_dataset(
@@ -65,7 +66,8 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     splits = {"train": a.train, "held-out": a.held_out, "test": a.test}
-    write_table(a.output, split_dataset(splits, a.halves_seed, a.classes))
+    rows = split_dataset(splits, a.halves_seed, a.classes)
+    write_listed(a.output, table_text(a.output, rows))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def train_augmented(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    data = with_drawn(real, *read_generated(drawn))
+    data = with_drawn(real, *read_generated(drawn, real))
     train_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 

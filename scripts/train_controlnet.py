@@ -15,6 +15,7 @@ from segguided.launch import on_gpus
 from segguided.models.controlnet import LatentPipeline, add_control
 from segguided.models.latent import LatentLearner, encoded
 from segguided.models.stages import Earlier, total_cost
+from segguided.models.storage import check_trained_on
 from segguided.runs import train_to_files, training_parser
 from segguided.training import Cost, Plan
 
@@ -30,6 +31,7 @@ def train_controlnet(
 ) -> None:
     """Write all three stages' networks to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
+    check_trained_on(earlier.latent, data)
     plan, vae, denoiser = Plan.of(settings.training, len(data)), *earlier.load(device)
     torch.manual_seed(seed)
     network = add_control(denoiser, vae, settings, n_classes).to(device)

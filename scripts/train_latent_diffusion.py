@@ -13,6 +13,7 @@ from segguided.files import sha256_of
 from segguided.launch import on_gpus
 from segguided.models.autoencoder import config_of, load_autoencoder
 from segguided.models.latent import LatentLearner, encoded, start_denoiser
+from segguided.models.storage import check_trained_on
 from segguided.runs import train_to_files, training_parser
 from segguided.training import Plan
 
@@ -27,6 +28,7 @@ def train_latent_diffusion(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data, device, settings = read_slices(slices), pick_device(), stage.settings
+    check_trained_on(autoencoder, data)
     plan, vae = Plan.of(settings.training, len(data)), load_autoencoder(autoencoder, device)
     torch.manual_seed(seed)
     network = start_denoiser(stage.start, vae.config["latent_channels"]).to(device)

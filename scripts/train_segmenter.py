@@ -58,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
 def train(a: argparse.Namespace) -> None:
     """The run, or one GPU's part in it."""
     data, test = read_slices(a.slices), read_slices(a.test)
-    data = data.with_images(*read_generated(a.generated)) if a.generated else data
+    data = data.with_images(*read_generated(a.generated, data)) if a.generated else data
     validation = test.where(of_half(test, a.halves_seed, "validation"))
     train_segmenter(data, validation, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
 

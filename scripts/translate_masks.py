@@ -8,10 +8,12 @@ import numpy as np
 
 from segguided.cli import run
 from segguided.config.models import Sampling
-from segguided.data.slices import read_slices, write_npz
+from segguided.data.npz import write_npz
+from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation import drawing_parser, generate, with_threads
 from segguided.models.drawing import load_denoiser, make_draw
+from segguided.models.storage import facts_of
 from segguided.translation import recoded
 
 
@@ -29,7 +31,8 @@ def translate_masks(
     """
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     data = recoded(read_slices(slices), values)
-    write_npz(output, images=generate(draw, data, sampling.batch_size), names=np.array(data.names))
+    images = generate(draw, data, sampling.batch_size)
+    write_npz(output, facts_of(weights, data), images=images, names=np.array(data.names))
 
 
 def parse_arguments() -> argparse.Namespace:

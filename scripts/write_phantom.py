@@ -7,7 +7,8 @@ from segguided.cli import run
 from segguided.config.data import PhantomSource
 from segguided.data.duke_layout import write_duke_layout
 from segguided.data.phantom import make_phantom
-from segguided.files import sha256_of, write_json
+from segguided.data.receipts import FILES, describe
+from segguided.seals import write_sealed
 
 
 def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
@@ -15,17 +16,7 @@ def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
     folder = receipt.parent.parent
     phantom = make_phantom(patient, settings.seed, settings.size, settings.slices, settings.contrast)
     files = write_duke_layout(phantom, patient, folder)
-    write_json(
-        receipt,
-        [
-            {
-                "file": path.relative_to(folder).as_posix(),
-                "bytes": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-            for path in files
-        ],
-    )
+    write_sealed(receipt, {FILES: describe(files, folder)})
 
 
 def parse_arguments() -> argparse.Namespace:

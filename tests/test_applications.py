@@ -15,8 +15,9 @@ from measure_translation import measure_translation
 from pair_images import pair_images
 from segguided.config.evaluation import Evaluation
 from segguided.config.models import Sampling, Segmenter, Training
+from segguided.data.npz import write_npz
 from segguided.data.phantom import CONTRASTS, make_phantom
-from segguided.data.slices import SliceSet, read_generated, read_slices, write_npz
+from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.models.segmenter import load_segmenter
 from segguided.panels import FigureDataset
 from segguided.rare import draw_rare, with_drawn

@@ -13,9 +13,11 @@ import evaluate_model as script
 from evaluate_model import evaluate_model
 from segguided.config.evaluation import Evaluation
 from segguided.config.models import Segmenter, Training
-from segguided.data.slices import SliceSet, Stack, write_npz, write_stack
+from segguided.data.npz import write_npz
+from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.models.segmenter import build_segmenter, load_segmenter
 from segguided.models.storage import save_network
+from segguided.seals import write_sealed
 
 NAMES = ("a", "b")
 
@@ -117,7 +119,7 @@ def test_the_script_writes_one_flat_record(tmp_path, monkeypatch):
         write_stack(slices[-1], stack)
     write_npz(tmp_path / "generated.npz", images=test.images, names=np.array(test.names))
     cost = {"steps": 3, "images": 12, "flops": 10**13}
-    (tmp_path / "run.json").write_text(json.dumps({"kind": "diffusion", "training": cost}))
+    write_sealed(tmp_path / "run.json", {"kind": "diffusion", "training": cost})
     weights, output = tmp_path / "model.safetensors", tmp_path / "record.json"
     command = ["evaluate_model.py", "--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
     command += ["--test", *slices, "--evaluator", weights, "--trained-on", weights, "--output", output]

@@ -20,6 +20,7 @@ import draw_figure3
 import draw_figure5
 import draw_figure6
 import draw_showcase
+from segguided.data.npz import write_npz
 from segguided.data.slices import read_generated
 from segguided.figures import DARK, LIGHT, Block, Column, choose_slices, colourise, draw_blocks, save_figure
 from segguided.panels import FigureDataset, generated_tiles, read_panels
@@ -194,7 +195,7 @@ def dataset(tmp_path: Path) -> FigureDataset:
     for patient in ("p1", "p2"):
         slices.append(tmp_path / f"{patient}.npz")
         names += [f"{patient}_slice_{i}" for i in range(3)]
-        np.savez(
+        write_npz(
             slices[-1],
             images=np.full((3, 3, 3), 7, np.uint8),
             masks=masks_SHW,
@@ -206,7 +207,7 @@ def dataset(tmp_path: Path) -> FigureDataset:
         generated[model] = tmp_path / f"{model}.npz"
         grey_N = (100 * shift + 10 * np.arange(6)).astype(np.uint8)
         images_NHW = np.broadcast_to(grey_N[:, None, None], (6, 3, 3))
-        np.savez(generated[model], images=images_NHW[::-1].copy(), names=np.array(names[::-1]))
+        write_npz(generated[model], images=images_NHW[::-1].copy(), names=np.array(names[::-1]))
     classes = [{"name": name, "color": colour} for name, colour in BREAST.items()]
     return FigureDataset.model_validate(
         {"name": "phantom", "classes": classes, "slices": slices, "generated": generated}

@@ -72,7 +72,7 @@ FILLING = """if True:
     from pathlib import Path
     import numpy as np
     from segguided.cli import run
-    from segguided.data.slices import write_npz
+    from segguided.data.npz import write_npz
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if sys.argv[2] != "0":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

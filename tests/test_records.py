@@ -8,6 +8,7 @@ import pytest
 
 from segguided.metrics import class_counts, pooled_dice, ratio_interval
 from segguided.records import faithfulness_record, quality_record, read_training_cost
+from segguided.seals import write_sealed
 from test_metrics import noisy_pair
 
 CLASSES = ("breast", "BV", "FGT")
@@ -78,10 +79,10 @@ def test_a_class_called_macro_is_refused() -> None:
 
 def test_training_cost_is_copied_and_is_unknown_for_a_model_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
-    path.write_text('{"training": {"steps": 2, "images": 8, "flops": 99, "epochs": 1}}')
+    write_sealed(path, json.loads('{"training": {"steps": 2, "images": 8, "flops": 99, "epochs": 1}}'))
     assert read_training_cost(path) == {"training.steps": 2, "training.images": 8, "training.flops": 99}
-    path.write_text('{"kind": "imported"}')
+    write_sealed(path, json.loads('{"kind": "imported"}'))
     assert read_training_cost(path) == {}
-    path.write_text('{"training": {"steps": 2}}')
+    write_sealed(path, json.loads('{"training": {"steps": 2}}'))
     with pytest.raises(ValueError, match=r"does not tell the training's flops, images; .* train again"):
         read_training_cost(path)

@@ -1,8 +1,10 @@
 """Resume files: what an interrupted training run needs to continue bit for bit, and only where it fits."""
 
+import copy
 import hashlib
 import json
 import logging
+import mmap
 import signal
 import sys
 import time
@@ -18,6 +20,7 @@ from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
 from segguided.resume_files import ASIDE
+from segguided.seals import check_archive, seal_archive
 from segguided.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
@@ -65,16 +68,24 @@ class Checkpoint:
     def _load(self, learner: Stateful) -> dict[str, Any]:
         if not self.path.exists():
             return {}
+        before = copy.deepcopy(learner.state_dict())  # optimisers hold nothing yet
         try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises half a dozen types for a damaged file
-            return self._start_afresh(f"cannot be read ({error})")
-        if saved["fingerprint"] != self.fingerprint:
-            return self._start_afresh("was made by other settings, code or data")
-        learner.load_state_dict(saved["learner"])
-        progress: dict[str, Any] = saved["progress"]
-        LOG.info("resuming after step %d from %s", progress["step"], self.path)
+            saved = self._read()
+            if saved["fingerprint"] != self.fingerprint:
+                return self._start_afresh("was made by other settings, code or data")
+            learner.load_state_dict(saved["learner"])
+            progress: dict[str, Any] = saved["progress"]
+            LOG.info("resuming after step %d from %s", progress["step"], self.path)
+        except Exception as error:  # torch raises half a dozen types for damage
+            learner.load_state_dict(before)
+            return self._start_afresh(f"cannot be continued ({_first_line(error)})")
         return progress
+
+    def _read(self) -> dict[str, Any]:
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            check_archive(self.path, whole)
+        saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        return saved
 
     def _start_afresh(self, why: str) -> dict[str, Any]:
         """Set the file aside until the run is complete: whoever restores the old settings can continue it."""
@@ -115,7 +126,9 @@ class Checkpoint:
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
             with atomic_path(self.path) as temporary:
-                torch.save(state, temporary)
+                with temporary.open("wb") as file:  # whose errors name the disk's; torch's own do not
+                    torch.save(state, file)
+                seal_archive(temporary, self.path, {})
         self._saved_at = time.monotonic()
         if reason is not None:
             ranks.wait()  # none ends before the file is whole
@@ -123,6 +136,10 @@ class Checkpoint:
             raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
         if self._stop_time is not None:
             self._stop_time = stop_time()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:

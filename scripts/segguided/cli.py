@@ -6,6 +6,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from segguided.seals import read_listed
 
 LOG = logging.getLogger("segguided")
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
@@ -15,13 +18,24 @@ class Interrupted(Exception):
     """A signal asked the run to stop; what it has is saved, and the same command continues it."""
 
 
+class _SlicesParser(argparse.ArgumentParser):
+    """A parser that holds each list it is given against the checksum beside it."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own signature
+        """The arguments. Raises ValueError where a list is damaged or another's."""
+        for argument in sys.argv[1:] if args is None else args:
+            if argument.startswith("@") and Path(argument[1:]).is_file():
+                read_listed(Path(argument[1:]))
+        return super().parse_known_args(args, namespace)
+
+
 def slices_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line of a script that takes slice files.
 
     An argument @FILE stands for the lines of FILE, one argument each: Linux ends what a shell is given at
     128 KiB, too short for the names of thousands of patients.
     """
-    return argparse.ArgumentParser(description=description, fromfile_prefix_chars="@")
+    return _SlicesParser(description=description, fromfile_prefix_chars="@")
 
 
 def run(main: Callable[[], None]) -> None:

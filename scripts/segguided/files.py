@@ -15,6 +15,14 @@ from typing import Any
 
 import psutil
 
+RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors tells an errno
+ADVICE = {  # what to do about an errno
+    errno.EROFS: "the disk is read-only: name another results folder, or have it mounted for writing",
+    errno.EACCES: "name a results folder that you may write to, or have this one's permissions changed",
+    errno.EPERM: "name a results folder that you may write to, or have this one's permissions changed",
+    errno.EIO: "the disk fails: look at the system's log, and run the same command again on a healthy one",
+}
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -23,26 +31,18 @@ def atomic_path(target: Path) -> Iterator[Path]:
     What a killed process left of an earlier try at this very target is removed.
     Raises OSError with a plain message when the disk is full.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with room_for(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in leftovers(target):
         leftover.unlink(missing_ok=True)
     # Same ending, because writers such as matplotlib choose the format by it.
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            free = shutil.disk_usage(target.parent).free
-            raise OSError(
-                error.errno,
-                f"no room to write {target} ({free / 1e6:.0f} MB free there, or a quota reached); "
-                "free some space and run the same command again, nothing half-written was left",
-            ) from error
-        raise
+        with room_for(target):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -65,6 +65,46 @@ def _writes(pid: int, temporary: Path) -> bool:
         return False
 
 
+@contextmanager
+def room_for(target: Path) -> Iterator[None]:
+    """Turn what a full or failing disk raises while `target` is written into an OSError with a remedy."""
+    try:
+        yield
+    except Exception as error:  # safetensors and torch raise types of their own for the disk's errors
+        number = None if _of_another_file(error, target) else _errno_of(error)
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(target.parent).free
+            raise OSError(
+                number,
+                f"no room to write {target} ({free / 1e6:.0f} MB free there, or a quota reached); "
+                "free some space and run the same command again, nothing half-written was left",
+            ) from error
+        if number in ADVICE:
+            raise OSError(
+                number, f"cannot write {target}: {os.strerror(number)}; {ADVICE[number]}"
+            ) from error
+        raise
+
+
+def _errno_of(error: BaseException | None) -> int | None:
+    """The number of the disk's error behind `error`: its own, in its text, or in that of what led to it."""
+    while error is not None and not isinstance(error, ValueError):  # whose cause is the input's
+        if isinstance(error, OSError) and error.errno:
+            return error.errno
+        if found := RUST_ERROR.search(str(error)):
+            return int(found[1])
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _of_another_file(error: Exception, target: Path) -> bool:
+    """Whether an error tells of a file that is neither beside nor above `target`, such as an input."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return False
+    named = Path(os.fsdecode(error.filename))
+    return named.parent != target.parent and named not in target.parents
+
+
 def write_text(target: Path, text: str) -> None:
     """Write `text` (UTF-8) to `target` atomically."""
     with atomic_path(target) as temporary:
@@ -73,15 +113,24 @@ def write_text(target: Path, text: str) -> None:
 
 def write_json(target: Path, value: object) -> None:
     """Write `value` as JSON with sorted keys to `target` atomically. Raises ValueError for NaN."""
+    write_text(target, json_text(target, value))
+
+
+def json_text(target: Path, value: object) -> str:
+    """`value` as JSON with sorted keys, for the file `target`. Raises ValueError for NaN."""
     try:
-        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+        return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
     except ValueError as error:
         raise ValueError(f"{target}: JSON holds no NaN or infinity ({error}); nothing was written") from error
-    write_text(target, text + "\n")
 
 
 def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write `rows` as CSV to `target` atomically. Raises ValueError unless all have the first one's keys."""
+    write_text(target, table_text(target, rows))
+
+
+def table_text(target: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """`rows` as CSV, for the file `target`. Raises ValueError unless all have the first one's keys."""
     columns = list(rows[0]) if rows else []
     for row in rows:
         if row.keys() != set(columns):
@@ -90,7 +139,7 @@ def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(target, text.getvalue())
+    return text.getvalue()
 
 
 def sha256_of(path: Path) -> str:

@@ -13,8 +13,10 @@ from tqdm import tqdm
 
 from segguided.cli import slices_parser
 from segguided.config.models import Drawing, Sampling
+from segguided.data.npz import write_npz
 from segguided.data.shards import WHOLE, Shard
-from segguided.data.slices import SliceSet, read_slices, write_npz
+from segguided.data.slices import SliceSet, read_slices
+from segguided.models.storage import check_trained_on, facts_of
 
 LOG = logging.getLogger("segguided")
 Draw = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and their mask ids -> images_BHW, uint8 all
@@ -35,17 +37,24 @@ def generate(draw: Draw, slices: SliceSet, batch_size: int, shard: Shard = WHOLE
 
 def write_sets(
     draw: Draw,
+    weights: Path,
     sets: Sequence[Sequence[Path]],
     outputs: Sequence[Path],
     batch_size: int,
     shard: Shard = WHOLE,
 ) -> None:
-    """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
+    """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`.
+
+    Raises ValueError where `weights`, which `draw` draws with, were trained on slices prepared otherwise.
+    """
     for paths, output in zip(sets, outputs, strict=True):
         slices = read_slices(paths)
+        check_trained_on(weights, slices)
         chosen = shard.rows(len(slices), batch_size)
         names = np.array(slices.names[chosen.start : chosen.stop], str)
-        write_npz(output, images=generate(draw, slices, batch_size, shard), names=names)
+        write_npz(
+            output, facts_of(weights, slices), images=generate(draw, slices, batch_size, shard), names=names
+        )
 
 
 def sets_parser(description: str | None, settings: type[Drawing] = Sampling) -> argparse.ArgumentParser:

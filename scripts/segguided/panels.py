@@ -14,7 +14,7 @@ from pydantic import field_validator
 
 from segguided.cli import slices_parser
 from segguided.config.base import Settings
-from segguided.data.slices import read_generated, read_slices
+from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.text_tables import read_lines
 from segguided.figures import Block, Column, choose_slices, colourise
 
@@ -79,13 +79,13 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
     colours = {c.name: c.color for c in dataset.classes}
     tiles = {REAL: list(real), MASK: [colourise(mask_HW, list(colours.values())) for mask_HW in masks]}
     for model, path in dataset.generated.items():
-        tiles[model] = generated_tiles(path, [slices.names[i] for i in chosen])
+        tiles[model] = generated_tiles(path, slices, [slices.names[i] for i in chosen])
     return Panels(dataset.name, colours, tiles)
 
 
-def generated_tiles(path: Path, names: Sequence[str]) -> list[np.ndarray]:
-    """The generated images (H, W) that belong to the mask ids, copied into memory."""
-    images_NHW, found = read_generated(path)
+def generated_tiles(path: Path, slices: SliceSet, names: Sequence[str]) -> list[np.ndarray]:
+    """The generated images (H, W) that belong to mask ids of `slices`, copied into memory."""
+    images_NHW, found = read_generated(path, slices)
     rows = {name: row for row, name in enumerate(found)}
     missing = [name for name in names if name not in rows]
     if missing:

@@ -4,7 +4,6 @@ Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes 
 a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels, M being the test mask.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from segguided.metrics import (
     slice_mean_dice,
     with_macro,
 )
+from segguided.seals import read_sealed
 
 MACRO = "macro"
 NEAR_ZERO = 0.1  # a ceiling below it: the segmenter all but misses the class on real images
@@ -76,10 +76,11 @@ def read_training_cost(description: Path) -> Record:
 
     None for a model that was trained elsewhere, whose description tells nothing of training.
     """
-    cost = json.loads(description.read_text(encoding="utf-8")).get("training")
+    cost = read_sealed(description).get("training")
     if cost is None:
         return {}
-    missing = {"steps", "images", "flops"} - cost.keys()
+    names = {"steps", "images", "flops"}
+    missing = names - cost.keys() if isinstance(cost, dict) else names
     if missing:
         raise ValueError(
             f"{description} does not tell the training's {', '.join(sorted(missing))}; it comes from another "

@@ -62,7 +62,9 @@ def train_to_files(
         cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
         finished = learner.finished()
         if ranks.is_first():
-            save_network(network or finished, output, {**description, **told(cost)})
+            preparation = data["train"].preparation
+            origin = {"preparation": preparation} if preparation else {}
+            save_network(network or finished, output, {**description, **origin, **told(cost)})
 
 
 def recorded(output: Path, plan: Plan, device: torch.device) -> AbstractContextManager[Attempts | None]:

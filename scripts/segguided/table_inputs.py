@@ -1,6 +1,5 @@
 """What the tables are made from: settings, evaluation records and published values, checked."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ import pandas as pd
 from segguided.config.base import Settings
 from segguided.data.text_tables import read_table
 from segguided.records import Record
+from segguided.seals import read_sealed
 
 REAL = "real"  # the model name of the records that hold the real data alone
 PAPER_KEYS = ["table", "paper_column", "model", "measure"]
@@ -44,11 +44,8 @@ def read_records(paths: Sequence[Path]) -> list[Record]:
     """The records in JSON files. ValueError, naming the file, for no record or one that comes twice."""
     records: dict[tuple[Any, ...], Record] = {}
     for path in paths:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not JSON ({error}); delete it and evaluate again") from error
-        if not isinstance(record, dict) or not {"dataset", "model", "seed"} <= record.keys():
+        record = read_sealed(path)
+        if not {"dataset", "model", "seed"} <= record.keys():
             raise ValueError(
                 f"{path} is no record: expected the keys dataset, model and seed; evaluate again"
             )

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from segguided.data.slices import SliceSet, read_slices
 from segguided.figures import TEXT_POINTS, Block, Column, choose_slices, colourise
 from segguided.panels import FigureDataset
-from segguided.variants import FULL, condition, parts, read_variants, with_names
 from segguided.table_csv import read_csv
+from segguided.variants import FULL, condition, parts, read_variants, with_names
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}

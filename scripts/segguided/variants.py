@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segguided.data.slices import SliceSet, read_generated, write_npz
+from segguided.data.npz import write_npz
+from segguided.data.slices import SliceSet, read_generated
 
 BETWEEN = "/"  # of mask id and variant; neither patients nor classes have it in their names
 FULL = "all"  # the condition in which no class of a mask is removed
@@ -35,10 +36,15 @@ def with_names(variants: Mapping[str, np.ndarray], classes: Sequence[str]) -> di
     return named
 
 
-def write_variants(path: Path, variants: Mapping[str, np.ndarray], names: Sequence[str]) -> None:
+def write_variants(
+    path: Path,
+    variants: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    facts: Mapping[str, str] | None = None,
+) -> None:
     """Write images (M, H, W) uint8 a variant as one generated set, whose ids are `mask id/variant`."""
     ids = [f"{name}{BETWEEN}{variant}" for variant in variants for name in names]
-    write_npz(path, images=np.concatenate(list(variants.values())), names=np.array(ids))
+    write_npz(path, facts, images=np.concatenate(list(variants.values())), names=np.array(ids))
 
 
 def read_variants(path: Path, slices: SliceSet) -> tuple[dict[str, np.ndarray], SliceSet]:
@@ -46,7 +52,7 @@ def read_variants(path: Path, slices: SliceSet) -> tuple[dict[str, np.ndarray], 
 
     Raises ValueError where a variant lacks a mask of another one, or `slices` one of theirs.
     """
-    images_NHW, ids = read_generated(path)
+    images_NHW, ids = read_generated(path, slices)
     rows: dict[str, dict[str, int]] = {}
     for row, (name, variant) in enumerate(one.split(BETWEEN, 1) for one in ids):
         rows.setdefault(variant, {})[name] = row

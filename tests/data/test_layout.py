@@ -13,8 +13,9 @@ from export_layout import export_layout
 from list_patients import list_patients
 from prepare_patient import prepare_patient
 from segguided.config.data import Preparation
+from segguided.data.npz import write_npz
 from segguided.data.png import read_grey
-from segguided.data.slices import Stack, read_slices, write_npz, write_stack
+from segguided.data.slices import Stack, read_slices, write_stack
 from segguided.data.splits import assign_splits, read_manifest
 from segguided.files import sha256_of
 

@@ -1,6 +1,5 @@
 """CT-ORG (Rister et al., Scientific Data 2020): reading a case, with checks of labels, header and anatomy."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from segguided.data import anatomy, checksums, nifti
 from segguided.data.volume import Volume
 from segguided.files import sha256_of
+from segguided.seals import read_sealed
 
 ORGANS = {"liver": 1, "bladder": 2, "lungs": 3, "kidneys": 4, "bone": 5, "brain": 6}
 PARTS = ("volume", "labels")
@@ -38,7 +38,7 @@ def _received(receipt: Path) -> dict[str, Path]:
     """The files of a receipt, after a look whether they are still those it was written for."""
     again = f"delete {receipt} and run the same command again"
     try:
-        entries = json.loads(receipt.read_text(encoding="utf-8"))
+        entries = read_sealed(receipt)
         files = {part: (Path(entries[part]["file"]), entries[part]["sha256"]) for part in PARTS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{receipt}: expected a receipt of volume and labels ({error}); {again}") from error

@@ -15,6 +15,8 @@ from scipy import ndimage
 
 from segguided.data import nifti, nrrd, packages
 from segguided.data.volume import Volume
+from segguided.files import sha256_of
+from segguided.seals import damaged
 
 BODY, LUNGS, BONE = 1, 2, 3
 WORKING_MM = 2.5  # in-plane spacing aimed at: finer than the demo's slices, coarse enough for seconds
@@ -41,8 +43,11 @@ def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]
 
     `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone,
     the masks of that blood (`blood`, separated by semicolons).
-    Both volumes are averaged in-plane to about 2.5 mm.
+    Both volumes are averaged in-plane to about 2.5 mm. Raises ValueError for an archive of
+    another SHA-256 than `row` tells.
     """
+    if row.get("sha256") and sha256_of(archive) != row["sha256"]:
+        raise damaged(archive, "its SHA-256 is not the one in the patient table")
     with tempfile.TemporaryDirectory() as scratch:
         image = _read_member(archive, row["member"], Path(scratch))
         members = [name.strip() for name in row.get("blood", "").split(";") if name.strip()]

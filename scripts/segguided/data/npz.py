@@ -1,13 +1,17 @@
-"""Memory-mapped reading of uncompressed .npz files; numpy itself maps only single .npy files."""
+"""Sealed, uncompressed .npz files, read memory-mapped; numpy itself maps only single .npy files."""
 
 import io
 import math
 import struct
 import tokenize
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from segguided.files import atomic_path
+from segguided.seals import check_archive, damaged, seal_archive
 
 LOCAL_HEADER = (
     30  # bytes of a zip member's header before its name; the lengths of name and extra field end it
@@ -19,19 +23,30 @@ DAMAGED = (
 )
 
 
+def write_npz(path: Path, facts: Mapping[str, str] | None = None, /, **arrays: np.ndarray) -> None:
+    """Write an uncompressed .npz atomically, `facts` in its seal; equal content gives equal bytes."""
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
+        seal_archive(temporary, path, facts or {})
+
+
 def map_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an uncompressed .npz by name, as read-only views of one memory map.
 
-    Raises ValueError where the file is truncated, damaged or compressed; OSError where there is none.
+    Every byte is read once, for its checksum. Raises ValueError where the file is truncated, damaged,
+    compressed or was written for another place; OSError where there is none.
     """
+    try:
+        whole = np.asarray(np.memmap(path, np.uint8, "r"))
+    except ValueError as error:  # an empty file
+        raise damaged(path, error) from error
+    check_archive(path, whole)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-        whole = np.asarray(np.memmap(path, np.uint8, "r"))
         return {member.filename.removesuffix(".npy"): _array(whole, member) for member in members}
     except DAMAGED as error:
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{path} is damaged ({reason}); delete it and run the same command again") from error
+        raise damaged(path, str(error) or type(error).__name__) from error
 
 
 def _array(whole: np.ndarray, member: zipfile.ZipInfo) -> np.ndarray:

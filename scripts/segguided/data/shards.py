@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from segguided.data.slices import read_generated
+from segguided.seals import archive_facts
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,16 @@ WHOLE = Shard(1, 1)
 AGAIN = "delete the shards and generate them again from the present slices"
 
 
-def gathered(shards: Sequence[Path], names: Sequence[str]) -> np.ndarray:
-    """The images (S, H, W), uint8, of the masks `names`, from the files of all shards in order.
+def gathered(shards: Sequence[Path], names: Sequence[str]) -> tuple[np.ndarray, dict[str, str]]:
+    """The images (S, H, W), uint8, of the masks `names`, from the files of all shards in order; their facts.
 
-    Raises ValueError unless the shards hold exactly these, in this order.
+    Raises ValueError unless the shards hold exactly these, in this order, of the same weights and slices.
     """
-    parts, done = [], 0
+    parts, done, facts = [], 0, _facts(shards[0])
     for path in shards:
         images_SHW, found = read_generated(path)
+        if _facts(path) != facts:
+            raise ValueError(f"{path} was drawn with other weights or slices than {shards[0]}; {AGAIN}")
         if found != list(names[done : done + len(found)]):
             raise ValueError(
                 f"{path}: its {len(found)} images, from {found[0]} on, are not those that follow the first "
@@ -57,4 +60,9 @@ def gathered(shards: Sequence[Path], names: Sequence[str]) -> np.ndarray:
         done += len(found)
     if done < len(names):
         raise ValueError(f"{shards[-1]}: ends after {done} of {len(names)} images; {AGAIN}")
-    return np.concatenate(parts)
+    return np.concatenate(parts), facts
+
+
+def _facts(path: Path) -> dict[str, str]:
+    """What a shard tells that is true of the whole set."""
+    return {name: value for name, value in archive_facts(path).items() if name != "place"}

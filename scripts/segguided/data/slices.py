@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from segguided.data.npz import map_npz
-from segguided.files import atomic_path
+from segguided.data.npz import map_npz, write_npz
+from segguided.seals import AGAIN, archive_facts
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,12 @@ class SliceSet:
     def patients(self) -> np.ndarray:
         """Patient of each slice, shape (S,)."""
         return np.repeat([stack.patient for stack in self.stacks], np.diff(self._starts))
+
+    @property
+    def preparation(self) -> str | None:
+        """The digest of the settings that made these slices; None where their files do not tell."""
+        digest: str | None = self.stacks[0].provenance.get("preparation")
+        return digest
 
     @property
     def images(self) -> np.ndarray:
@@ -125,7 +131,22 @@ def read_slices(paths: Sequence[Path]) -> SliceSet:
     sizes = {stack.images_SHW.shape[1:] for stack in stacks}
     if len(sizes) > 1:
         raise ValueError(f"slice files hold images of different sizes {sorted(sizes)}; prepare them again")
-    return SliceSet(stacks)
+    slices = SliceSet(stacks)
+    for path, stack in zip(paths, stacks, strict=True):
+        check_preparation(path, stack.provenance.get("preparation"), slices)
+    return slices
+
+
+def check_preparation(path: Path, digest: str | None, slices: SliceSet) -> None:
+    """Raise ValueError where `path` comes of slices prepared by other settings than `slices`.
+
+    Then a mask value may stand for another class. A file that does not tell passes.
+    """
+    if digest and slices.preparation and digest != slices.preparation:
+        raise ValueError(
+            f"{path} comes of slices that were prepared by other settings (classes, their order, "
+            f"grey values, size) than those of patient {slices.stacks[0].patient}; {AGAIN}"
+        )
 
 
 def _allow_open_files(count: int) -> None:
@@ -145,7 +166,7 @@ def read_stack(path: Path) -> Stack:
     arrays = map_npz(path)
     try:
         images_SHW, masks_SHW, positions_S = arrays["images"], arrays["masks"], arrays["positions"].copy()
-        provenance = json.loads(str(arrays["provenance"]))
+        provenance = dict(json.loads(str(arrays["provenance"])))
         mask_ids = tuple(map(str, arrays["names"])) if "names" in arrays else None
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a slice file ({error}); delete it and prepare it again") from error
@@ -178,18 +199,15 @@ def write_stack(path: Path, stack: Stack) -> None:
     )
 
 
-def write_npz(path: Path, **arrays: np.ndarray) -> None:
-    """Write an uncompressed .npz atomically."""
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-
-
-def read_generated(path: Path) -> tuple[np.ndarray, list[str]]:
+def read_generated(path: Path, masks: SliceSet | None = None) -> tuple[np.ndarray, list[str]]:
     """Images (N, H, W) uint8 of a generated set, memory-mapped, and the mask ids they came from.
 
-    Raises ValueError where the file is damaged or no generated set.
+    Raises ValueError where the file is damaged or no generated set, and where it was drawn from slices that
+    were prepared by other settings than `masks`.
     """
     arrays = map_npz(path)
+    if masks:
+        check_preparation(path, archive_facts(path).get("preparation"), masks)
     images_NHW, names_N = arrays.get("images", np.empty(0)), arrays.get("names", np.empty(0))
     if images_NHW.dtype != np.uint8 or images_NHW.ndim != 3 or names_N.shape != images_NHW.shape[:1]:
         raise ValueError(

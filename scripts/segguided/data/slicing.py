@@ -11,6 +11,7 @@ from PIL import Image
 
 from segguided.config.data import Intensity, Preparation
 from segguided.data.bounds import refuse_huge
+from segguided.data.preparations import digest_of
 from segguided.data.slices import Stack
 from segguided.data.values import Values
 from segguided.data.volume import Volume, check_finite, check_same_grid
@@ -166,4 +167,5 @@ def _provenance(
         "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
         "padded to a square",
         "slices": preparation.slices.model_dump(),
+        "preparation": digest_of(preparation),
     }

@@ -82,6 +82,7 @@ def _dicom_folders(
     folder = raw[0].parent.parent  # of the receipt's dataset
     images = folder / "images" / patient
     if isinstance(source, PhantomSource):
+        receipts.check_drawn(raw[0], folder, images)
         return images, mask_folder(folder, patient)
     masks = mask_folder(Path(source.masks), patient, OBTAIN)
     receipts.check_files(raw[0], "images", images)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segguided.seals import check_listed
+
 LARGEST_FILE = 64 << 20  # bytes; a table of 100,000 patients takes some 30 MB
 LONGEST_LINE = 100_000  # characters
 NAMES = {"\t": "tab-separated", ",": "comma-separated"}
@@ -63,7 +65,8 @@ def read_table(
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without their ends; only LF, CR LF, or all CR ends one.
 
-    Raises ValueError for what is no plain file, too large, no text, or holds characters that no line holds.
+    Raises ValueError for what is no plain file, too large, no text, or holds characters that no line holds,
+    and for a file of this pipeline that is damaged.
     """
     text = _decoded(path, _bytes_of(path)).replace("\r\n", "\n")
     if "\r" in text and "\n" not in text:
@@ -87,11 +90,13 @@ def _bytes_of(path: Path) -> bytes:
                 f"{told.st_size / 1e6:,.0f} MB; name another file"
             )
         with path.open("rb") as file:
-            return file.read(LARGEST_FILE)
+            content = file.read(LARGEST_FILE)
     except OSError as error:
         raise ValueError(
             f"{path} cannot be read ({error.strerror or error}); name an existing text file (UTF-8)"
         ) from error
+    check_listed(path, content)
+    return content
 
 
 def _decoded(path: Path, content: bytes) -> str:

@@ -15,7 +15,7 @@ from segguided.config.controlnet import AutoencoderSize, AutoencoderTraining, Pr
 from segguided.devices import autocast
 from segguided.models.descent import Descent, OneDescent
 from segguided.models.stable_diffusion import load_part
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_signal
 
 LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
@@ -47,7 +47,8 @@ def config_of(network: nn.Module) -> dict[str, Any]:
 
 def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
     """The autoencoder that stage 1 wrote, in evaluation mode."""
-    network = AutoencoderKL.from_config(read_description(weights)["autoencoder"])
+    with described(weights) as description:
+        network = AutoencoderKL.from_config(description["autoencoder"])
     return load_weights(network, weights, device)
 
 

@@ -19,24 +19,25 @@ from segguided.models.autoencoder import decode, downsampling
 from segguided.models.controlnet import ControlledDenoiser, LatentPipeline
 from segguided.models.latent import LatentDenoiser
 from segguided.models.masks import MaskEncoder
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_images
 
 
 def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, LatentTraining]:
     """A trained pipeline on `device`, in evaluation mode, and the diffusion it was trained on."""
-    description = read_description(weights)
-    parts = description["networks"]
-    unet = UNet2DConditionModel.from_config(parts["unet"])
-    denoiser = ControlledDenoiser(
-        LatentDenoiser(unet, torch.empty(parts["prompt_shape"])),
-        ControlNetModel.from_config(parts["control"]),
-        MaskEncoder(parts["conditioning"], description["n_classes"]),
-    )
-    autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
-    pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
+    with described(weights) as description:
+        parts = description["networks"]
+        process = LatentTraining.model_validate(description["latent"])
+        unet = UNet2DConditionModel.from_config(parts["unet"])
+        denoiser = ControlledDenoiser(
+            LatentDenoiser(unet, torch.empty(parts["prompt_shape"])),
+            ControlNetModel.from_config(parts["control"]),
+            MaskEncoder(parts["conditioning"], description["n_classes"]),
+        )
+        autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
+        pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
     load_weights(pipeline, weights, device)
-    return pipeline, LatentTraining.model_validate(description["latent"])
+    return pipeline, process
 
 
 def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Draw:

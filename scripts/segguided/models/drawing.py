@@ -16,7 +16,7 @@ from segguided.config.models import DenoiserSettings, DiffusionModel, Sampling
 from segguided.devices import autocast
 from segguided.generation import Draw
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_images
 
 
@@ -25,19 +25,19 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
 
     Raises ValueError for a model of another kind.
     """
-    description = read_description(weights)
-    n_classes, settings = description["n_classes"], description.get("model")
     model: DiffusionModel | ImportedModel
-    match description["kind"]:
-        case "diffusion":
-            model = DiffusionModel.model_validate(settings)
-            network = MaskedDenoiser(model, n_classes, description["image_size"])
-        case "imported":
-            model = ImportedModel.model_validate(settings)
-            unet = UNet2DModel.from_config(description["unet"])
-            network = ImportedDenoiser(unet, model.conditioning, n_classes)
-        case kind:
-            raise ValueError(f"{weights} is a {kind} model; expected an image-space diffusion model")
+    with described(weights) as description:
+        n_classes, settings = description["n_classes"], description.get("model")
+        match description["kind"]:
+            case "diffusion":
+                model = DiffusionModel.model_validate(settings)
+                network = MaskedDenoiser(model, n_classes, description["image_size"])
+            case "imported":
+                model = ImportedModel.model_validate(settings)
+                unet = UNet2DModel.from_config(description["unet"])
+                network = ImportedDenoiser(unet, model.conditioning, n_classes)
+            case kind:
+                raise ValueError(f"{weights} is a {kind} model; expected an image-space diffusion model")
     load_weights(network, weights, device)
     return network, model
 

@@ -3,6 +3,7 @@
 Shape letters: S slices, B batch, C latent channels, h height and w width of a latent, H and W of an image.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ from segguided import diffusion, ranks
 from segguided.config.controlnet import ControlTraining, LatentTraining, LatentUnetSize, Pretrained
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
+from segguided.files import room_for
 from segguided.models.autoencoder import downsampling, encode, sample_posterior
 from segguided.models.descent import Descent, OneDescent
 from segguided.models.empty_prompt import empty_prompt
 from segguided.models.stable_diffusion import load_part
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_signal
 from segguided.training import Batches
 
@@ -76,9 +78,9 @@ def build_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionMod
 
 def load_denoiser(weights: Path, device: torch.device) -> LatentDenoiser:
     """The denoiser that stage 2 wrote."""
-    description = read_description(weights)
-    unet = UNet2DConditionModel.from_config(description["unet"])
-    denoiser = LatentDenoiser(unet, torch.empty(description["prompt_shape"]))
+    with described(weights) as description:
+        unet = UNet2DConditionModel.from_config(description["unet"])
+        denoiser = LatentDenoiser(unet, torch.empty(description["prompt_shape"]))
     load_weights(denoiser, weights, device)
     return denoiser
 
@@ -132,7 +134,12 @@ def _make_room(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None
     side = downsampling(autoencoder)
     shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    moments_S2CHW = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    with (
+        room_for(path),
+        path.open("r+b") as file,
+    ):  # a full disk would end the process where the map is written
+        os.posix_fallocate(file.fileno(), 0, moments_S2CHW.offset + moments_S2CHW.nbytes)
 
 
 @torch.inference_mode()

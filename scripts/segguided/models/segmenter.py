@@ -18,7 +18,7 @@ from segguided.augmentation import augment
 from segguided.config.models import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.descent import Descent
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_signal
 
 BATCH = 64  # inference only: no result depends on it
@@ -38,9 +38,10 @@ def build_segmenter(segmenter: Segmenter, n_classes: int) -> nn.Module:
 
 def load_segmenter(weights: Path) -> nn.Module:
     """A trained segmenter from its files, on this machine's device."""
-    description = read_description(weights)
-    segmenter = Segmenter.model_validate(description["segmenter"])
-    return load_weights(build_segmenter(segmenter, description["n_classes"]), weights, pick_device())
+    with described(weights) as description:
+        segmenter = Segmenter.model_validate(description["segmenter"])
+        network = build_segmenter(segmenter, description["n_classes"])
+    return load_weights(network, weights, pick_device())
 
 
 class SegmenterLearner:

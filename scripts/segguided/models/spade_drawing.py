@@ -14,15 +14,15 @@ from segguided.config.spade import SpadeModel
 from segguided.devices import autocast
 from segguided.generation import Draw
 from segguided.models.spade import Generator
-from segguided.models.storage import load_weights, read_description
+from segguided.models.storage import described, load_weights
 from segguided.signals import to_images
 
 
 def load_generator(weights: Path, device: torch.device) -> Generator:
     """A trained generator on `device`; its spectral normalisation is in its weights."""
-    description = read_description(weights)
-    settings = SpadeModel.model_validate(description["model"]).generator
-    network = Generator(settings, description["n_classes"], description["image_size"])
+    with described(weights) as description:
+        settings = SpadeModel.model_validate(description["model"]).generator
+        network = Generator(settings, description["n_classes"], description["image_size"])
     load_weights(network, weights, device)
     return network
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from segguided.config.controlnet import LatentStage
 from segguided.files import sha256_of
 from segguided.models.autoencoder import load_autoencoder
 from segguided.models.latent import LatentDenoiser, load_denoiser
-from segguided.models.storage import read_description
+from segguided.models.storage import described, read_description
 from segguided.training import Cost
 
 
@@ -23,13 +22,15 @@ class Earlier:
     def __init__(self, autoencoder: Path, latent: Path) -> None:
         """Raises ValueError where the UNet was trained on another autoencoder's latents."""
         self.autoencoder, self.latent = autoencoder, latent
-        if self._latent["autoencoder_sha256"] != sha256_of(autoencoder):
+        with described(latent) as told:
+            self._latent, trained_on = told, told["autoencoder_sha256"]
+            self.process = LatentStage.model_validate(told["stage"]).settings
+            self.scaling_factor: float = told["scaling_factor"]
+        if trained_on != sha256_of(autoencoder):
             raise ValueError(
                 f"{latent} was trained on the latents of another autoencoder than {autoencoder}; "
                 "run train_latent_diffusion again"
             )
-        self.process = LatentStage.model_validate(self._latent["stage"]).settings
-        self.scaling_factor: float = self._latent["scaling_factor"]
 
     def load(self, device: torch.device) -> tuple[AutoencoderKL, LatentDenoiser]:
         """The trained autoencoder and UNet."""
@@ -52,10 +53,6 @@ class Earlier:
             "autoencoder": read_description(self.autoencoder)["training"],
             "latent": self._latent["training"],
         }
-
-    @cached_property
-    def _latent(self) -> dict[str, Any]:
-        return read_description(self.latent)
 
 
 def total_cost(stages: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
