@@ -1,8 +1,8 @@
 """What a change reruns: the README's table, row by row, with files as large as real ones.
 
 Snakemake compares files above a limit by their times alone, so small files would prove nothing. Here slices
-are 256×256, really sliced, and every other large output is a stand-in of random bytes, recorded by `--touch` as
-the output of its job: what is planned depends on records, sizes and contents, not on what a file means.
+are 256×256, really sliced, and every other large output is a stand-in of random bytes, recorded by `--touch`
+as the output of its job: what is planned depends on records, sizes and contents, not on what a file means.
 """
 
 import contextlib
@@ -216,7 +216,7 @@ ROWS = {
         ("--config", "models={segguided: {title: Another}}"),
         {**TABLES, **FIGURES, "draw_figure3": 1},
     ),
-    "the paper's column": (("--config", "datasets={breast-phantom: {paper_column: null}}"), TABLES),
+    "the paper's column": (("--config", "datasets={breast-phantom: {paper_column: ct-organ}}"), TABLES),
     "licence, citation and address": (
         ("--config", "datasets={breast-phantom: {about: {licence: CC0, citation: c, url: u}}}"),
         {"write_datacard": 1},
@@ -352,14 +352,19 @@ def test_patients_that_change_places_are_listed_and_trained_on_anew(done):
 
 def test_a_patient_moved_to_the_held_out_ones_trains_no_generative_model(done):
     """A column says who trains; a test patient becomes a held-out one."""
-    before = (done / "results/data/breast-phantom").glob("*.txt")
-    split = {Path(line).stem: path.stem for path in before for line in path.read_text().splitlines()}
+    lists = (done / "results/data/breast-phantom").glob("*.txt")
+    split = {Path(line).stem: path.stem for path in lists for line in path.read_text().splitlines()}
     moved = next(patient for patient, where in split.items() if where == "test")
     rows = "".join(f"{p}\t{'held-out' if p == moved else s}\n" for p, s in sorted(split.items()))
-    (done / "moved.tsv").write_text(f"patient\tsplit\n{rows}")
-    changed = "datasets={breast-phantom: {manifest: moved.tsv, split: null}}"
-    jobs = planned(done, "--config", changed)
-    assert jobs["list_split"] == 2
+
+    def move(repository):
+        (repository / "workflow/manifests/miniature.tsv").write_text(f"patient\tsplit\n{rows}")
+        path = repository / MINIATURE
+        path.write_text(path.read_text().replace("    split: {seed: 0, held_out: 1, test: 2}\n", ""))
+
+    with edited(done, move):
+        jobs = planned(done)
+    assert jobs["list_split"] == 3, "held-out and test here, test of the other contrast"
     assert {"generate_spade", "train_segmenter", "split_dataset"} <= set(jobs)
     training = {name for name in jobs if name.startswith("train_")}
     assert training == {"train_segmenter", "train_augmented"}
