@@ -1,4 +1,4 @@
-"""The miniature run: what it leaves, what an edited file reruns, the same bytes twice, a failing job's message.
+"""The miniature run: what it leaves, what an edited file reruns, the same bytes twice, a failing job's words.
 
 What a changed setting reruns stands in test_reruns.py.
 
