@@ -1,8 +1,8 @@
 """What each field of the configuration decides: a new one is asked for here, before it retrains anything.
 
-A field is one of: `pixels` of slices, `files` (which of them, but no pixel), `weights`, `images` that are drawn,
-`numbers` that are measured, `patients` of a split, `words` and colours that are shown, `grid` (what is run) or
-`machine` (how it is run).
+A field is one of: `pixels` of slices, `files` (which of them, but no pixel), `weights`, `images` that are
+drawn, `numbers` that are measured, `patients` of a split, `words` and colours that are shown, `grid` (what is
+run) or `machine` (how it is run).
 """
 
 import json
@@ -67,7 +67,8 @@ DECISIONS = {
     "ControlTraining": {"weights": "conditioning hint_channels sd_locked part_size training"},
     "DiffusionModel": {
         "words": "title",
-        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet part_size training",
+        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet part_size "
+        "training",
     },
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "ImportedModel": {"words": "title", "weights": "kind folder conditioning unet prediction_type schedule"},
@@ -81,8 +82,8 @@ DECISIONS = {
     "Segmenter": {"weights": "channels residual_units augmentation training"},
     "Augmentation": {"weights": "rotation_deg scale shift contrast brightness noise"},
     "AdversarialTraining": {
-        "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share micro_batch "
-        "ema_decay precision"
+        "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "
+        "micro_batch ema_decay precision"
     },
     "Sampling": {"images": "batch_size precision", "images by steps": "sampler steps timestep_spacing"},
     "Evaluation": {

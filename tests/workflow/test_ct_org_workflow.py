@@ -82,8 +82,10 @@ def test_from_the_mirror_to_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         result = snakemake(repository, SLICES, "--configfile", change, "--cores", 1)
         assert result.returncode == 0, result.stdout + result.stderr
         assert [asked is not None for asked in server.ranges] == [False, False, True, False]
-    again = snakemake(repository, "-n", SLICES, "--configfile", change)
-    assert "Nothing to be done" in again.stdout + again.stderr
+    for mirror in (server.url, "https://another.example/ct-org"):
+        change = configure(tmp_path, folder=None, mirror=mirror)
+        again = snakemake(repository, "-n", SLICES, "--configfile", change)
+        assert "Nothing to be done" in again.stdout + again.stderr
     stack = read_stack(repository / SLICES)
     labels_zyx = np.pad(whole.array_ijk.transpose(2, 1, 0), ((0, 0), (2, 2), (0, 0)))  # to a square
     np.testing.assert_array_equal(stack.masks_SHW, np.where(labels_zyx == 6, 0, labels_zyx))

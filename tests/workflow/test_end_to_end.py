@@ -1,4 +1,6 @@
-"""The miniature run: what it leaves, what a change reruns, the same bytes twice, a failing job's message.
+"""The miniature run: what it leaves, what an edited file reruns, the same bytes twice, a failing job's words.
+
+What a changed setting reruns stands in test_reruns.py.
 
 The tests stand in one file so that one worker does the run they share; see conftest.py.
 """
@@ -236,41 +238,6 @@ def test_nothing_reruns_after_a_run(finished):
     assert reruns(finished) == set()
 
 
-def test_changed_sampling_retrains_no_generative_model(finished):
-    assert reruns(finished, "--config", "sampling={steps: 3}") == GENERATION | FIGURES | PARTIAL
-
-
-def test_changed_segmenter_draws_no_new_images(finished):
-    changed = "segmenter={training: {learning_rate: 0.02}}"
-    measured = {"train_segmenter", "evaluate_model", "draw_figure4"} | MEASURED | TABLES
-    assert reruns(finished, "--config", changed) == measured
-
-
-def test_changed_model_retrains_that_model_alone(finished):
-    result = snakemake(
-        finished, "-n", "all", "--configfile", MINIATURE,
-        "--config", "models={unconditional: {training: {learning_rate: 0.02}}}",
-    )  # fmt: skip
-    jobs = jobs_of(result)
-    assert jobs["train_diffusion"] == 1
-    assert jobs["train_segmenter"] == 1
-    assert "prepare_patient" not in jobs
-
-
-def test_changed_colour_draws_figures_alone(finished):
-    file = "Segmentation_{patient}_Breast.seg.nrrd"
-    other = "Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
-    classes = (
-        f'[{{name: breast, color: green, file: "{file}", segment: Breast}},'
-        f' {{name: vessels, color: red, file: "{other}", segment: Vessels}},'
-        f' {{name: FGT, color: blue, file: "{other}", segment: Dense}}]'
-    )
-    assert (
-        reruns(finished, "--config", f"datasets={{breast-phantom: {{classes: {classes}}}}}")
-        == FIGURES | PARTIAL_FIGURES | DRAWN
-    )
-
-
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
@@ -309,37 +276,6 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
         assert reruns(finished) == expected
     finally:
         path.write_text(text)
-
-
-def test_changed_title_draws_and_writes_but_trains_nothing(finished):
-    changed = "models={segguided: {title: Another}}"
-    assert reruns(finished, "--config", changed) == TABLES | {
-        "draw_figure2", "draw_figure3", "draw_figure5", "draw_showcase",
-    }  # fmt: skip
-
-
-def test_added_column_of_the_patient_table_is_described_alone(finished):
-    """Drawn splits and rows stay what they are, so nothing is prepared, listed or trained again."""
-    path = finished / "workflow/manifests/miniature.tsv"
-    text = path.read_text()
-    path.write_text(text.replace("\n", "\tseen\n"))
-    try:
-        assert reruns(finished) == {"write_datacard"}
-    finally:
-        path.write_text(text)
-
-
-def test_other_halves_of_the_test_patients_retrain_segmenters_alone(finished):
-    measured = {"train_segmenter", "evaluate_model", "draw_figure4", "split_dataset", "write_datacard"}
-    assert reruns(finished, "--config", "evaluation={halves_seed: 1}") == measured | MEASURED | TABLES
-
-
-def test_other_patients_are_listed_and_trained_on_anew(finished):
-    """Held-out and test patients change places: no generative model is trained again."""
-    changed = "datasets={breast-phantom: {split: {seed: 1, held_out: 1, test: 2}}}"
-    found = reruns(finished, "--config", changed)
-    assert {"list_split", "train_diffusion", "split_dataset"} <= found
-    assert "prepare_patient" not in found
 
 
 def test_edited_training_loop_retrains(finished):

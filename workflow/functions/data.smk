@@ -4,11 +4,18 @@
 from segguided.config.ct_org import file_names
 from segguided.config.paths import usable_path
 from segguided.data.splits import digest_of
+from segguided.data.watched_files import files_in_folders
 
 
 def raw_files(wildcards):
     go_on_in_a_group()
     compare_by_content()
+    source, names = CONFIG.datasets[wildcards.dataset].source, mask_files(wildcards)
+    return files_in_folders(source, wildcards.patient, names) or raw_places(wildcards)
+
+
+def raw_places(wildcards):
+    """The files or folders that slicing is given."""
     row = MANIFESTS[wildcards.dataset][wildcards.patient]
     files = CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
     for path in files:  # a name may be made of a patient's row
@@ -17,6 +24,12 @@ def raw_files(wildcards):
         except ValueError as error:
             raise WorkflowError(f"patient {wildcards.patient}: {error}") from None
     return files
+
+
+def raw_argument(wildcards, input):
+    """As `raw_places`; of folders, Snakemake compares the patient's files."""
+    kind = CONFIG.datasets[wildcards.dataset].source.kind
+    return raw_places(wildcards) if kind in ("dicom", "png") else input.raw
 
 
 def local_volumes(wildcards):
@@ -127,5 +140,5 @@ def endpoint(wildcards):
 def mask_files(wildcards):
     """Names of the files that hold a patient's masks, each once."""
     classes = CONFIG.datasets[wildcards.dataset].classes
-    names = [one.file.format(patient=wildcards.patient) for one in classes]
+    names = [one.file.format(patient=wildcards.patient) for one in classes if one.file]
     return list(dict.fromkeys(names))

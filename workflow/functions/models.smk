@@ -1,6 +1,7 @@
 # Inputs and parameters of the rules that train, import, generate and export.
 
 from segguided.config.controlnet import AutoencoderStage, LatentStage
+from segguided.data.watched_files import model_files
 
 
 def generated(dataset, model, seed, split):
@@ -27,8 +28,8 @@ def perceptual_network(wildcards):
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 
 
-def imported_folder(wildcards):
-    return CONFIG.models[wildcards.model].folder
+def imported_files(wildcards):
+    return model_files(Path(CONFIG.models[wildcards.model].folder))
 
 
 def exported_training_slices(wildcards):

@@ -141,10 +141,11 @@ rule prepare_patient:
         in_turn=in_turn,
     params:
         library=library("prepare_patient"),
+        raw=raw_argument,
         preparation=preparation_json,
         row=slicing_row,
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:
         "python {input.script:q} --row {params.row:q} --preparation {params.preparation:q}"
-        " --raw {input.raw:q} --output {output:q} > {log:q} 2>&1"
+        " --raw {params.raw:q} --output {output:q} > {log:q} 2>&1"

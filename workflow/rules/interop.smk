@@ -9,7 +9,7 @@ localrules:
 rule import_model:
     input:
         script="scripts/import_model.py",
-        folder=imported_folder,
+        files=imported_files,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
