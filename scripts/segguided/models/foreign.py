@@ -1,5 +1,6 @@
 """Files that others wrote: tensors and JSON, read without running anything, damage told in one sentence."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = load_file(path) if is_safe else torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}); get it again") from error
-    except OSError:
-        raise
     except Exception as error:  # a broken pickle ends in whatever its last opcode trips over
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch's for a zip file cut short
+            raise
         raise ValueError(
             f"{path}: expected a file of tensors alone, got a damaged one or a pickle with code in it, which "
             "is never run; get it again or, where you trust its origin, convert it to safetensors"
