@@ -79,6 +79,20 @@ def test_a_contact_sheets_legend_is_whole(names: list[str], patients: int) -> No
     check(draw_sheet(Overview.model_validate(values), {"test": cells}), names)
 
 
+@pytest.mark.parametrize(
+    "name", [LONG[0] * 2, "W" * 50, "a-dataset_of_the_year-2026-with-all-scanners", "ct"]
+)
+def test_a_long_name_of_a_dataset_is_whole(name: str) -> None:
+    titles = ["mask", "WWWWWWWWWWWWWWWWWW", "real image"]
+    blocks = [block(name, {"a": "red"}, titles[:n], 1) for n in (1, 3)]
+    check(draw_blocks(blocks), ["a"])
+    check(draw_blocks(blocks, stacked=True), ["a"])
+    tile = body(PIXELS)[..., None].repeat(3, axis=-1)
+    values = {"name": name, "classes": [{"name": "a", "color": "red"}]}
+    values |= {"splits": {"test": ["p"]}, "totals": {"test": 1}}
+    check(draw_sheet(Overview.model_validate(values), {"test": [Cell("p", [tile], [0])]}), ["a"])
+
+
 @pytest.mark.parametrize("width", [0.5, 0.92, 2.0])
 @pytest.mark.parametrize("name", [*ORGANS[:3], LONG[0], *ONE_WORD[:3], "a-b-c", "x"])
 def test_a_cut_name_keeps_all_its_letters_and_fits(name: str, width: float) -> None:

@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from segguided.files import atomic_path
-from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, draw_legend, legend_height
+from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, cut, draw_legend, legend_height
 
 DPI = 200
 TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
@@ -38,7 +38,8 @@ class Column:
     @property
     def lines(self) -> list[str]:
         """The title, wrapped to a tile's width."""
-        return textwrap.wrap(self.title, int(TILE / LETTER))
+        lines = textwrap.wrap(self.title, int(TILE / LETTER))
+        return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,15 @@ class Block:
         return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
 
     @property
+    def title_lines(self) -> list[str]:
+        """The title, wrapped to the block's width."""
+        return cut(self.title, self.width, TITLE_POINTS, "bold")
+
+    @property
     def titles_height(self) -> float:
         """Height of its title and its columns' titles."""
-        return TITLE_HEIGHT + LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+        columns_height = LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+        return TITLE_HEIGHT * len(self.title_lines) + columns_height
 
     @property
     def height(self) -> float:
@@ -156,8 +163,9 @@ def save_figure(figure: Figure, *paths: Path) -> None:
 
 def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
     """Draw with the upper left corner at (left, top), measured from the figure's lower left corner."""
-    baseline = top - TITLE_POINTS / 72
-    add_text(figure, left, baseline, block.title, theme, size=TITLE_POINTS, weight="bold", ha="left")
+    for row, line in enumerate(block.title_lines):
+        baseline = top - TITLE_POINTS / 72 - row * TITLE_HEIGHT
+        add_text(figure, left, baseline, line, theme, size=TITLE_POINTS, weight="bold", ha="left")
     tiles_top = top - block.titles_height
     for i, column in enumerate(block.columns):
         x = left + i * (TILE + GAP)

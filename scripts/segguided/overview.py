@@ -31,7 +31,7 @@ from segguided.figures import (
     add_text,
     choose_slices,
 )
-from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, draw_legend, legend_height
+from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, cut, draw_legend, legend_height
 from segguided.panels import FigureClass
 
 PIXELS = round(TILE * DPI)  # of a tile's side
@@ -170,6 +170,11 @@ class _Layout:
         return max(LEAST_WIDTH, 2 * MARGIN + self.across * self.cell_width - 2 * GAP)
 
     @cached_property
+    def title_lines(self) -> list[str]:
+        """The dataset's name."""
+        return cut(self.dataset.name, self.width - 2 * MARGIN, TITLE_POINTS, "bold")
+
+    @cached_property
     def notes(self) -> list[str]:
         """The lines below the title; those on letters only where they matter."""
         drawn = [cell for of_split in self.cells.values() for cell in of_split]
@@ -189,7 +194,7 @@ class _Layout:
         """Height of the sheet."""
         n_rows = sum(ceil(len(of_split) / self.across) for of_split in self.cells.values())
         legend = legend_height(list(self.colours), self.width - 2 * MARGIN)
-        heading = TITLE_HEIGHT + LINE_HEIGHT * len(self.notes)
+        heading = TITLE_HEIGHT * len(self.title_lines) + LINE_HEIGHT * len(self.notes)
         return 2 * MARGIN + heading + TITLE_HEIGHT * len(self.cells) + ROW_HEIGHT * n_rows + legend
 
 
@@ -199,8 +204,9 @@ def draw_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -> Figure
     figure = Figure(figsize=(layout.width, layout.height), dpi=DPI, facecolor=LIGHT.paper)
     FigureCanvasAgg(figure)
     top = layout.height - MARGIN
-    add_text(figure, MARGIN, top - TITLE_POINTS / 72, dataset.name, LIGHT, size=TITLE_POINTS, weight="bold")
-    top -= TITLE_HEIGHT
+    for line in layout.title_lines:
+        add_text(figure, MARGIN, top - TITLE_POINTS / 72, line, LIGHT, size=TITLE_POINTS, weight="bold")
+        top -= TITLE_HEIGHT
     for line in layout.notes:
         add_text(figure, MARGIN, top - TEXT_POINTS / 72, line, LIGHT, size=TEXT_POINTS)
         top -= LINE_HEIGHT
