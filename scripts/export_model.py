@@ -8,6 +8,7 @@ import torch
 from segguided.cli import run
 from segguided.diffusion import ddim_scheduler
 from segguided.files import write_text
+from segguided.models.clipping import clip_as_stated
 from segguided.models.drawing import load_denoiser
 from segguided.models.exporting import describe, write_folder
 
@@ -15,7 +16,7 @@ from segguided.models.exporting import describe, write_folder
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     """Write unet/ and scheduler/ beside `readme`, then the page itself, which tells how to call them."""
     network, model = load_denoiser(weights, torch.device("cpu"))
-    write_folder(readme.parent, network.unet, ddim_scheduler(model, timestep_spacing))
+    write_folder(readme.parent, network.unet, clip_as_stated(ddim_scheduler(model, timestep_spacing), model))
     write_text(readme, describe(network, model))
 
 

@@ -12,7 +12,7 @@ from segguided.devices import pick_device
 from segguided.files import sha256_of
 from segguided.launch import on_gpus
 from segguided.models.autoencoder import config_of, load_autoencoder
-from segguided.models.latent import LatentLearner, encoded, start_denoiser
+from segguided.models.latent import LatentLearner, check_noise, encoded, start_denoiser
 from segguided.models.storage import check_trained_on
 from segguided.runs import train_to_files, training_parser
 from segguided.training import Plan
@@ -27,6 +27,7 @@ def train_latent_diffusion(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
+    check_noise(stage)
     data, device, settings = read_slices(slices), pick_device(), stage.settings
     check_trained_on(autoencoder, data)
     plan, vae = Plan.of(settings.training, len(data)), load_autoencoder(autoencoder, device)

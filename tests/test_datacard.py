@@ -138,7 +138,61 @@ def test_origin_licences_flags_and_split(folder: Path) -> None:
     for line in ("- Licence: CC BY 4.0", "- Citation: Someone 2020", "- Source: https://example.org"):
         assert f"{line}\n" in text
     assert '`split: {"seed": 3, "held_out": 1, "test": 1}`' in text
-    assert "seed 7" in text
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "The only test patient is halved by slices, in blocks of 8 by their numbers: every other block"),
+        (
+            2,
+            "Half of the test patients select segmenters, the other half measures them; the halves are",
+        ),
+        (
+            3,
+            "1 of the 3 test patients select segmenters, the other 2 measure them; the halves are",
+        ),
+        (4, "Half of the test patients select segmenters"),
+        (5, "2 of the 5 test patients select segmenters, the other 3 measure them"),
+    ],
+)
+def test_the_halves_are_those_that_are_drawn(tmp_path: Path, count: int, said: str) -> None:
+    patients = {"train": ["a"], "held-out": ["b"], "test": [f"p{i}" for i in range(count)]}
+    text = page(written(tmp_path, patients))
+    assert said in text
+    assert ("drawn with seed 7" in text) == (count > 1)
+    assert "Patient by patient: `splits.csv` beside this card." in text
+
+
+def written(folder: Path, patients: dict[str, list[str]], **changes: Any) -> Path:
+    """Slices of patients by split, splits.csv and the patient table."""
+    paths = {
+        split: [folder / f"slices/{patient}.npz" for patient in names] for split, names in patients.items()
+    }
+    for path in (path for of_split in paths.values() for path in of_split):
+        write_stack(path, stack(path.stem, 20, (1, 1, 1), **changes))
+    write_table(folder / "splits.csv", split_dataset(paths, halves_seed=0))
+    (folder / "table.tsv").write_text("patient\n" + "\n".join(path.stem for path in paths["train"]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("patients", [SPLITS, {"train": ["a"], "held-out": ["b"], "test": ["c"]}])
+def test_png_files_are_not_said_to_have_millimetres_or_directions(
+    tmp_path: Path, patients: dict[str, list[str]]
+) -> None:
+    text = page(written(tmp_path, patients, image={"format": "png", "folder": "DATA/train"}))
+    volumes = text.split("## Volumes and slices")[1].split("##")[0]
+    assert "mm" not in volumes
+    assert "PNG files state neither spacing nor direction" in volumes
+    assert cells(text, "slices of a volume") == ["22", "22", "22"]
+    assert cells(text, "columns") == ["40", "40", "40"]
+
+
+@pytest.mark.parametrize("image", [{"format": "nifti"}, {"format": "dicom"}, {}])
+def test_other_files_have_millimetres(tmp_path: Path, image: dict[str, str]) -> None:
+    text = page(written(tmp_path, SPLITS, image=image))
+    assert cells(text, "slice spacing, mm") == ["1", "1", "1"]
+    assert "state neither spacing nor direction" not in text
 
 
 def test_checksums_are_those_of_the_files_and_the_command_finds_another(folder: Path) -> None:

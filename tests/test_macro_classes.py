@@ -25,7 +25,7 @@ from segguided.metrics import (
 from segguided.records import faithfulness_record, quality_record
 from segguided.sheets import make_sheet
 from segguided.table_csv import read_csv, to_csv
-from segguided.table_inputs import TableSettings
+from segguided.table_inputs import TableSettings, over_seeds
 from segguided.tables import CEILING_ROW, make_frame
 from segguided.variation import partial_rows
 from test_evaluate_model import Reader
@@ -284,6 +284,12 @@ def test_records_over_different_classes_are_refused() -> None:
     )
     with pytest.raises(ValueError, match=message):
         make_frame(1, records, TableSettings.model_validate(settings), {})
+
+
+@pytest.mark.parametrize("values", [(0.5, None), (None, 0.5, 0.7), (None, None)])
+def test_a_value_that_one_seed_lacks_has_no_mean_over_the_others(values: tuple[float | None, ...]) -> None:
+    records = [{"dataset": "a", "model": "m", "seed": seed, "x": value} for seed, value in enumerate(values)]
+    assert np.isnan(over_seeds(records, "x")).all()
 
 
 # --- the other measurements

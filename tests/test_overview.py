@@ -45,6 +45,7 @@ def slices_of(patient: str, count: int = 5, size: int = 32, **changes: Any) -> S
     """Body in the upper left, a vessel in its corner; the last slice has none."""
     masks = np.zeros((count, size, size), np.uint8)
     masks[:-1, 2:12, 3:14], masks[:-1, 2:5, 3:6] = 1, 2
+    masks = changes.pop("masks_SHW", masks)
     images = np.full_like(masks, 90)
     values = {"provenance": {"image": {}}, **changes}
     return Stack(patient, images, masks, np.arange(float(count)), **values)
@@ -127,6 +128,40 @@ def test_what_files_do_not_say_is_not_claimed(tmp_path: Path) -> None:
     assert told.count("R") == 4 + 1
     assert any("do not say where left is" in text for text in told)
     assert any("anatomy must confirm" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("ids", "numbers"),
+    [
+        (["p1_slice_0", "p1_slice_1", "p1_slice_2"], ["0", "1", "2"]),
+        (["p1_slice_4", "p1_slice_5", "p1_slice_11"], ["4", "5", "11"]),
+        (["p1_slice_007", "p1_slice_008", "p1_slice_100"], ["007", "008", "100"]),
+        (["p1"], []),  # a patient of one slice, whose name has no number
+    ],
+)
+def test_pictures_show_their_own_numbers_and_claim_no_direction(
+    tmp_path: Path, ids: list[str], numbers: list[str]
+) -> None:
+    """PNG files: the numbers stand in their names, and nothing tells left, front or feet."""
+    masks = np.zeros((len(ids), 32, 32), np.uint8)
+    masks[:, 2:12, 3:14] = 1
+    pictures = slices_of("p1", count=len(ids), mask_ids=tuple(ids), masks_SHW=masks)
+    shown = dataset({"test": ["p1"]})
+    told = texts(draw_sheet(shown, read_cells(shown, written(tmp_path, pictures))))
+    assert [text for text in told if text.isdecimal()] == numbers
+    assert not {"R", "L", "A", "P"} & set(told)
+    words = " ".join(told)
+    assert "from the feet" not in words
+    assert "R and L" not in words
+    assert "do not say where left is, nor where the feet are; numbers are those at the end" in words
+    assert "test: 1 patient" in told
+
+
+def test_volumes_count_from_the_feet(tmp_path: Path) -> None:
+    shown = dataset({"test": ["p1"]})
+    told = texts(draw_sheet(shown, read_cells(shown, written(tmp_path, slices_of("p1")))))
+    assert "Numbers count a patient's slices from the feet, from 0." in " ".join(told)
+    assert "names" not in " ".join(told)
 
 
 def texts(figure: Figure) -> list[str]:

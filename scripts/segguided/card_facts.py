@@ -36,6 +36,7 @@ class PatientFacts:
     settings: Mapping[str, str]  # JSON
     scanner: tuple[str, ...]
     unsure: bool  # whether the header states no position
+    measured: bool  # whether the files state a spacing at all, as PNG files do not
     sha256: str
 
 
@@ -81,6 +82,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         settings=settings,
         scanner=tuple(" ".join(str(image.get(name) or "").replace("|", "/").split()) for name in SCANNER),
         unsure=bool(image.get("suspicious_header")),
+        measured=image.get("format") != "png",
         sha256=sha256_of(path),
     )
 

@@ -11,10 +11,14 @@ from typing import Any
 from segguided.card_facts import PatientFacts
 from segguided.config.base import Settings
 from segguided.config.data import About, Preparation
-from segguided.data.splits import SPLITS, Row
+from segguided.data.splits import BLOCK, SPLITS, Row
 from segguided.pipes import pipe_table
 
 UNKNOWN = "not stated"
+UNMEASURED = (
+    "PNG files state neither spacing nor direction: their pixels have no size in millimetres here, and which "
+    "side is left, or which end the feet, is not known."
+)
 CHECKSUMS = (
     "`checksums.sha256` beside this card holds the SHA-256 of each slice file; its own is `{digest}`. The "
     "last of the commands below checks the files. Equal sources and settings give equal files."
@@ -43,7 +47,7 @@ def to_markdown(
     """The whole page. `rows` and `comments` are the patient `table`'s; `digest` is that of all checksums."""
     sections = {
         "": _about(card.about, rows),
-        "Patients and slices": [*_splits(facts), _split_rule(card, table), *_flagged(rows)],
+        "Patients and slices": [*_splits(facts), _split_rule(card, table, facts), *_flagged(rows)],
         "Classes": _classes(facts),
         "Volumes and slices": _ranges(facts),
         "Preparation": _preparation(facts),
@@ -82,14 +86,27 @@ def _by_split(facts: Sequence[PatientFacts]) -> dict[str, list[PatientFacts]]:
     return {split: [one for one in facts if one.split == split] for split in SPLITS}
 
 
-def _split_rule(card: Card, table: Path) -> str:
+def _split_rule(card: Card, table: Path, facts: Sequence[PatientFacts]) -> str:
     drawn = f"at random, patient by patient, by `split: {json.dumps(card.split)}`"
     rule = f"by the column `split` of `{table}`" if card.split is None else drawn
-    return (
-        f"Patients are split {rule}. Half of the test patients select segmenters, the other half measures "
-        f"them; the halves are drawn with seed {card.halves_seed}. Patient by patient: `splits.csv` beside "
-        "this card."
-    )
+    halved = _halves(len(_by_split(facts)["test"]), card.halves_seed)
+    return f"Patients are split {rule}. {halved} Patient by patient: `splits.csv` beside this card."
+
+
+def _halves(count: int, seed: int) -> str:
+    """Who of so many test patients selects segmenters, and who measures."""
+    if count == 1:
+        return (
+            f"The only test patient is halved by slices, in blocks of {BLOCK} by their numbers: every other "
+            "block, from the first, selects segmenters, those between measure them."
+        )
+    if count % 2:
+        fewer = count // 2
+        selecting = f"{fewer} of the {count} test patients select segmenters"
+        parts = f"{selecting}, the other {count - fewer} measure them"
+    else:
+        parts = "Half of the test patients select segmenters, the other half measures them"
+    return f"{parts}; the halves are drawn with seed {seed}."
 
 
 def _flagged(rows: Sequence[Row]) -> list[str]:
@@ -119,23 +136,26 @@ def _share(part: int, whole: int) -> str:
 
 
 def _ranges(facts: Sequence[PatientFacts]) -> list[str]:
+    in_mm = [one for one in facts if one.measured]
     measured: dict[str, list[float]] = {
-        "slice spacing, mm": [one.spacing_zyx_mm[0] for one in facts],
-        "row spacing, mm": [one.spacing_zyx_mm[1] for one in facts],
-        "column spacing, mm": [one.spacing_zyx_mm[2] for one in facts],
+        "slice spacing, mm": [one.spacing_zyx_mm[0] for one in in_mm],
+        "row spacing, mm": [one.spacing_zyx_mm[1] for one in in_mm],
+        "column spacing, mm": [one.spacing_zyx_mm[2] for one in in_mm],
         "slices of a volume": [one.shape_zyx[0] for one in facts],
         "rows": [one.shape_zyx[1] for one in facts],
         "columns": [one.shape_zyx[2] for one in facts],
         "slices kept": [one.slices for one in facts],
-        "pixel of a prepared slice, mm": [one.pixel_mm for one in facts],
+        "pixel of a prepared slice, mm": [one.pixel_mm for one in in_mm],
         "raw value that becomes 0": [one.raw_range[0] for one in facts],
         "raw value that becomes 255": [one.raw_range[1] for one in facts],
     }
     rows = [
         [name, *(f"{value:.5g}" for value in (min(values), median(values), max(values)))]
         for name, values in measured.items()
+        if values
     ]
-    return [pipe_table(["", "least", "median", "most"], rows)]
+    notes = [] if len(in_mm) == len(facts) else [UNMEASURED]
+    return [pipe_table(["", "least", "median", "most"], rows), *notes]
 
 
 def _preparation(facts: Sequence[PatientFacts]) -> list[str]:

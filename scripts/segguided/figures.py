@@ -4,9 +4,8 @@ Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All 
 """
 
 import logging
-import math
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from segguided.files import atomic_path
+from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, cut, draw_legend, legend_height
 
 DPI = 200
 TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
 GAP, MARGIN, BLOCK_GAP = 0.04, 0.12, 0.32
-TITLE_HEIGHT, LINE_HEIGHT, LEGEND_ROW_HEIGHT, LEGEND_PAD = 0.26, 0.15, 0.2, 0.06
-TITLE_POINTS, TEXT_POINTS = 11, 8.5
-LETTER = 0.07  # a wide guess at a letter's width at TEXT_POINTS
-LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
+TITLE_HEIGHT, TITLE_POINTS = 0.26, 11
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
 
@@ -42,7 +38,8 @@ class Column:
     @property
     def lines(self) -> list[str]:
         """The title, wrapped to a tile's width."""
-        return textwrap.wrap(self.title, int(TILE / LETTER))
+        lines = textwrap.wrap(self.title, int(TILE / LETTER))
+        return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters
 
 
 @dataclass(frozen=True)
@@ -73,19 +70,20 @@ class Block:
         return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
 
     @property
-    def legend_columns(self) -> int:
-        """How many legend entries fit side by side."""
-        return legend_columns(self.colours, self.tiles_width)
+    def title_lines(self) -> list[str]:
+        """The title, wrapped to the block's width."""
+        return cut(self.title, self.width, TITLE_POINTS, "bold")
 
     @property
     def titles_height(self) -> float:
         """Height of its title and its columns' titles."""
-        return TITLE_HEIGHT + LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+        columns_height = LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+        return TITLE_HEIGHT * len(self.title_lines) + columns_height
 
     @property
     def height(self) -> float:
         """Height from the title's top to the legend's bottom."""
-        legend = LEGEND_PAD + LEGEND_ROW_HEIGHT * math.ceil(len(self.colours) / self.legend_columns)
+        legend = legend_height(list(self.colours), self.tiles_width)
         return self.titles_height + self.n_rows * (TILE + GAP) - GAP + legend
 
 
@@ -99,15 +97,6 @@ class Theme:
 
 LIGHT = Theme(paper="white", ink="black")
 DARK = Theme(paper="#15181d", ink="#e8eaed")
-
-
-def legend_columns(names: Collection[str], width: float) -> int:
-    """How many legend entries of these names fit side by side."""
-    for n_columns in range(len(names), 1, -1):
-        columns = np.array_split([len(name) for name in names], n_columns)
-        if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= width:
-            return n_columns
-    return 1
 
 
 def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
@@ -174,8 +163,9 @@ def save_figure(figure: Figure, *paths: Path) -> None:
 
 def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
     """Draw with the upper left corner at (left, top), measured from the figure's lower left corner."""
-    baseline = top - TITLE_POINTS / 72
-    add_text(figure, left, baseline, block.title, theme, size=TITLE_POINTS, weight="bold", ha="left")
+    for row, line in enumerate(block.title_lines):
+        baseline = top - TITLE_POINTS / 72 - row * TITLE_HEIGHT
+        add_text(figure, left, baseline, line, theme, size=TITLE_POINTS, weight="bold", ha="left")
     tiles_top = top - block.titles_height
     for i, column in enumerate(block.columns):
         x = left + i * (TILE + GAP)
@@ -187,7 +177,7 @@ def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Th
         left_of_plot = left + block.tiles_width + PLOT_LABELS
         block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
     legend_top = tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD
-    draw_legend(figure, block.colours, block.legend_columns, left, legend_top, theme)
+    draw_legend(figure, block.colours, block.tiles_width, left, legend_top, theme.ink)
 
 
 def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
@@ -201,33 +191,6 @@ def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: 
     whole_width, whole_height = figure.get_size_inches()
     box = (left / whole_width, bottom / whole_height, width / whole_width, height / whole_height)
     return figure.add_axes(box)
-
-
-def draw_legend(
-    figure: Figure, colours: Mapping[str, str], n_columns: int, left: float, top: float, theme: Theme = LIGHT
-) -> None:
-    """The classes' colours; the background is black everywhere and goes without saying."""
-    width, height = figure.get_size_inches()
-    patches = [
-        Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
-        for name, colour in colours.items()
-    ]
-    figure.legend(
-        handles=patches,
-        loc="upper left",
-        bbox_to_anchor=(left / width, top / height),
-        ncols=n_columns,
-        frameon=False,
-        fontsize=TEXT_POINTS,
-        labelcolor=theme.ink,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.2,
-        handleheight=1,
-        handletextpad=0.4,
-        columnspacing=1.2,
-        labelspacing=0.35,
-    )
 
 
 def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:

@@ -7,37 +7,31 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import cycle
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import rgb_to_hsv, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy import ndimage
 
+from segguided import colours as palettes
 from segguided.config.base import Settings
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS
 from segguided.figures import (
     DPI,
     GAP,
-    LEGEND_PAD,
-    LEGEND_ROW_HEIGHT,
-    LETTER,
     LIGHT,
-    LINE_HEIGHT,
     MARGIN,
-    TEXT_POINTS,
     TILE,
     TITLE_HEIGHT,
     TITLE_POINTS,
     add_text,
     choose_slices,
-    draw_legend,
-    legend_columns,
 )
+from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, cut, draw_legend, legend_height
 from segguided.panels import FigureClass
 
 PIXELS = round(TILE * DPI)  # of a tile's side
@@ -45,17 +39,19 @@ TILES = 120  # aimed at on a sheet
 MOST_EACH = 4  # tiles a patient
 ACROSS = 12  # tiles in a row
 LEAST_WIDTH = 6.0
-GREY = 0.2  # a colour less saturated than this is lost on a grey image
-HUES = ("yellow", "cyan", "lime", "magenta", "orange")  # instead
 LETTERS = {"R": (0, 0.5), "L": (1, 0.5), "A": (0.5, 1), "P": (0.5, 0)}  # of DICOM's patient frame, in a tile
 PLATE = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.6}  # behind letters
 ROW_HEIGHT = LINE_HEIGHT + TILE + 2 * GAP
-NOTES = (
-    "Outlines are those of the mask. R and L, A and P: the patient's right and left, front and back, as the "
-    "files have it. Numbers count a patient's slices from the feet, from 0.",
-    "Without letters: the files do not say where left is.",
-    "?: the header states no position, so that anatomy must confirm the letters.",
+OUTLINES = "Outlines are those of the mask."
+DIRECTIONS = (
+    "R and L, A and P: the patient's right and left, front and back, as the files have it. Numbers count a "
+    "patient's slices from the feet, from 0."
 )
+WITHOUT = (
+    "Without letters: the files do not say where left is, nor where the feet are; numbers are those at the "
+    "end of the files' names."
+)
+UNSURE = "?: the header states no position, so that anatomy must confirm the letters."
 
 
 class Overview(Settings):
@@ -73,7 +69,7 @@ class Cell:
 
     patient: str
     tiles: Sequence[np.ndarray]
-    slices: Sequence[int]
+    slices: Sequence[int | str]  # counted from the feet; of the files' names where not `lettered`
     lettered: bool = True  # whether left and right are known
     unsure: bool = False  # whether only anatomy can tell if they are right
 
@@ -84,9 +80,8 @@ class Cell:
 
 
 def outline_colours(classes: Sequence[FigureClass]) -> dict[str, str]:
-    """A colour for each class: its own, or a hue where its own is a grey."""
-    spare = cycle([hue for hue in HUES if to_rgb(hue) not in [to_rgb(c.color) for c in classes]] or HUES)
-    return {c.name: c.color if rgb_to_hsv(to_rgb(c.color))[1] >= GREY else next(spare) for c in classes}
+    """A colour for each class: its own, or a hue where its own is a grey or another class's."""
+    return palettes.outline_colours({one.name: one.color for one in classes})
 
 
 def outlined(image_HW: np.ndarray, mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
@@ -113,7 +108,15 @@ def read_cell(path: Path, n_slices: int, colours: Sequence[str]) -> Cell:
     tiles = [outlined(stack.images_SHW[i], stack.masks_SHW[i], colours) for i in chosen]
     unsure = bool(stack.provenance.get("image", {}).get("suspicious_header"))
     # Only slices that are files of their own bring mask ids, and they tell no position in the patient.
-    return Cell(stack.patient, tiles, chosen, lettered=stack.mask_ids is None, unsure=unsure)
+    lettered = stack.mask_ids is None
+    numbers = chosen if lettered else [_number_in(stack.names[i]) for i in chosen]
+    return Cell(stack.patient, tiles, numbers, lettered=lettered, unsure=unsure)
+
+
+def _number_in(mask_id: str) -> str:
+    """As the file's name writes it; nothing where it has none."""
+    number = mask_id.rpartition("_slice_")[2]
+    return number if number.isdecimal() else ""
 
 
 def _check_classes(stack: Stack, count: int) -> None:
@@ -167,12 +170,18 @@ class _Layout:
         return max(LEAST_WIDTH, 2 * MARGIN + self.across * self.cell_width - 2 * GAP)
 
     @cached_property
+    def title_lines(self) -> list[str]:
+        """The dataset's name."""
+        return cut(self.dataset.name, self.width - 2 * MARGIN, TITLE_POINTS, "bold")
+
+    @cached_property
     def notes(self) -> list[str]:
         """The lines below the title; those on letters only where they matter."""
         drawn = [cell for of_split in self.cells.values() for cell in of_split]
-        told = [True, not all(cell.lettered for cell in drawn), any(cell.unsure for cell in drawn)]
+        lettered = [cell.lettered for cell in drawn]
+        kept = [f"{OUTLINES} {DIRECTIONS}" if any(lettered) else OUTLINES]
+        kept += [WITHOUT] * (not all(lettered)) + [UNSURE] * any(cell.unsure for cell in drawn)
         letters = int((self.width - 2 * MARGIN) / LETTER)
-        kept = [note for note, tell in zip(NOTES, told, strict=True) if tell]
         return [line for note in kept for line in textwrap.wrap(note, letters)]
 
     @cached_property
@@ -181,16 +190,11 @@ class _Layout:
         return outline_colours(self.dataset.classes)
 
     @property
-    def legend_columns(self) -> int:
-        """Legend entries side by side."""
-        return legend_columns(self.colours, self.width - 2 * MARGIN)
-
-    @property
     def height(self) -> float:
         """Height of the sheet."""
         n_rows = sum(ceil(len(of_split) / self.across) for of_split in self.cells.values())
-        legend = LEGEND_PAD + LEGEND_ROW_HEIGHT * ceil(len(self.colours) / self.legend_columns)
-        heading = TITLE_HEIGHT + LINE_HEIGHT * len(self.notes)
+        legend = legend_height(list(self.colours), self.width - 2 * MARGIN)
+        heading = TITLE_HEIGHT * len(self.title_lines) + LINE_HEIGHT * len(self.notes)
         return 2 * MARGIN + heading + TITLE_HEIGHT * len(self.cells) + ROW_HEIGHT * n_rows + legend
 
 
@@ -200,8 +204,9 @@ def draw_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -> Figure
     figure = Figure(figsize=(layout.width, layout.height), dpi=DPI, facecolor=LIGHT.paper)
     FigureCanvasAgg(figure)
     top = layout.height - MARGIN
-    add_text(figure, MARGIN, top - TITLE_POINTS / 72, dataset.name, LIGHT, size=TITLE_POINTS, weight="bold")
-    top -= TITLE_HEIGHT
+    for line in layout.title_lines:
+        add_text(figure, MARGIN, top - TITLE_POINTS / 72, line, LIGHT, size=TITLE_POINTS, weight="bold")
+        top -= TITLE_HEIGHT
     for line in layout.notes:
         add_text(figure, MARGIN, top - TEXT_POINTS / 72, line, LIGHT, size=TEXT_POINTS)
         top -= LINE_HEIGHT
@@ -215,7 +220,7 @@ def draw_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -> Figure
                 figure, cell, MARGIN + column * layout.cell_width, top - row * ROW_HEIGHT, layout.n_tiles
             )
         top -= ROW_HEIGHT * ceil(len(of_split) / layout.across)
-    draw_legend(figure, layout.colours, layout.legend_columns, MARGIN, top - LEGEND_PAD)
+    draw_legend(figure, layout.colours, layout.width - 2 * MARGIN, MARGIN, top - LEGEND_PAD)
     return figure
 
 
@@ -236,9 +241,9 @@ def _draw_cell(figure: Figure, cell: Cell, left: float, top: float, n_tiles: int
             add_text(figure, *at, text, LIGHT, size=TEXT_POINTS - 2, ha=ha, va=va, color="white", bbox=PLATE)
 
 
-def _marks(cell: Cell, number: int) -> Iterator[tuple[str, tuple[float, float], str, str]]:
+def _marks(cell: Cell, number: int | str) -> Iterator[tuple[str, tuple[float, float], str, str]]:
     """What is written on a tile: text, its place (to the right and up, from 0 to 1), and how it is held."""
     sides = {0: ("left", "bottom"), 0.5: ("center", "center"), 1: ("right", "top")}
-    marks = {str(number): (1, 0)} | (LETTERS if cell.lettered else {})
+    marks = ({str(number): (1, 0)} if number != "" else {}) | (LETTERS if cell.lettered else {})
     for text, (right, up) in marks.items():
         yield text, (right, up), sides[right][0], sides[up][1]

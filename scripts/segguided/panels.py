@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import field_validator
 
 from segguided.cli import slices_parser
+from segguided.colours import mask_colours
 from segguided.config.base import Settings
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.data.text_tables import read_lines
@@ -39,6 +40,11 @@ class FigureDataset(Settings):
     classes: tuple[FigureClass, ...]
     slices: tuple[Path, ...]
     generated: dict[str, Path]
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Each class's colour, unlike all others'."""
+        return mask_colours({one.name: one.color for one in self.classes})
 
     @field_validator("slices", mode="before")
     @classmethod
@@ -76,7 +82,7 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
     shown = choose_slices(masks_SHW, skip) if skip else []
     chosen = choose_slices(masks_SHW, n_slices, without=shown)
     real, masks = slices.batch(np.array(chosen))
-    colours = {c.name: c.color for c in dataset.classes}
+    colours = dataset.colours
     tiles = {REAL: list(real), MASK: [colourise(mask_HW, list(colours.values())) for mask_HW in masks]}
     for model, path in dataset.generated.items():
         tiles[model] = generated_tiles(path, slices, [slices.names[i] for i in chosen])

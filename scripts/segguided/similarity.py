@@ -15,6 +15,7 @@ from segguided.config.experiments import Similarity
 from segguided.config.models import DenoiserSettings, Drawing, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
+from segguided.models.clipping import clip_as_stated
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.partial import keep_classes
 from segguided.signals import to_images, to_signal
@@ -77,7 +78,8 @@ def draw_similar(
     The sampler is DDIM, whose state at t̂ is a latent by itself.
     """
     ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=drawing.batch_size)
-    scheduler, forward = diffusion.make_sampler(model, ddim), diffusion.noise_schedule(model)
+    scheduler = clip_as_stated(diffusion.make_sampler(model, ddim), model)
+    forward = diffusion.noise_schedule(model)
     device, shares = next(network.parameters()).device, (0.0, *similarity.lambdas)
     drawn: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
     for start in range(0, len(slices), drawing.batch_size):

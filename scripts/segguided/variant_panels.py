@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from segguided.data.slices import SliceSet, read_slices
-from segguided.figures import TEXT_POINTS, Block, Column, choose_slices, colourise
+from segguided.figures import Block, Column, choose_slices, colourise
+from segguided.legend import TEXT_POINTS
 from segguided.panels import FigureDataset
 from segguided.table_csv import read_csv
 from segguided.variants import FULL, condition, parts, read_variants, with_names
@@ -47,7 +48,7 @@ class Variants:
         names = [c.name for c in self.dataset.classes]
         mask_HW = self.slices.masks[row]
         visible = np.where(np.isin(mask_HW, [names.index(name) + 1 for name in kept]), mask_HW, 0)
-        return colourise(visible, [c.color for c in self.dataset.classes])
+        return colourise(visible, list(self.dataset.colours.values()))
 
 
 def partial_block(
@@ -69,7 +70,7 @@ def partial_block(
         for draw in range(min(draws, len(first.images) // len(conditions))):
             tiles = [of_model[model].images[f"{name}/{draw}"][row] for row, name in rows]
             made.append(Column(f"{title} {draw + 1}", tiles))
-    return Block(dataset.name, made, {c.name: c.color for c in dataset.classes})
+    return Block(dataset.name, made, dataset.colours)
 
 
 def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n_slices: int) -> Block:
@@ -81,8 +82,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
     for share, images_MHW in variants.images.items():
         columns.append(Column(f"λ = {share}", [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
-    colours = {c.name: c.color for c in dataset.classes}
-    return Block(dataset.name, columns, colours, similarity_plot(read_csv(curve)))
+    return Block(dataset.name, columns, dataset.colours, similarity_plot(read_csv(curve)))
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from export_model import export_model
+from foreign_unet import SIZE, foreign, imported
 from generate_diffusion import generate_diffusion
 from import_model import import_model
 from segguided import diffusion
-from segguided.config.imported import ImportedModel
 from segguided.config.models import DiffusionModel, NoiseSchedule, Sampling, Training, Unet
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.models import importing
@@ -27,22 +27,8 @@ from segguided.models.storage import read_description, save_network
 from segguided.signals import to_images
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-CPU, SIZE, STEPS, NAMES = torch.device("cpu"), 16, 5, ["a_slice_0", "a_slice_1", "b_slice_7"]
+CPU, STEPS, NAMES = torch.device("cpu"), 5, ["a_slice_0", "a_slice_1", "b_slice_7"]
 SMALL = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1, attention_levels=(1,))
-# What our own settings cannot express: other blocks, another activation, more layers.
-FOREIGN = {
-    "sample_size": SIZE,
-    "in_channels": 2,
-    "out_channels": 1,
-    "layers_per_block": 2,
-    "block_out_channels": (8, 16),
-    "down_block_types": ("ResnetDownsampleBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("AttnUpBlock2D", "ResnetUpsampleBlock2D"),
-    "norm_num_groups": 4,
-    "act_fn": "gelu",
-    "attention_head_dim": 4,
-    "resnet_time_scale_shift": "scale_shift",
-}
 
 
 def sampling(spacing="leading", batch_size=2):
@@ -59,18 +45,6 @@ def masks():
 @pytest.fixture(name="noise_BCHW")
 def noise():
     return diffusion.initial_noise(3, NAMES, SIZE)
-
-
-def foreign(folder, seed=0, **changes):
-    """A folder as diffusers' own save_pretrained writes it, with random weights."""
-    torch.manual_seed(seed)
-    unet = UNet2DModel(**{**FOREIGN, **changes})
-    unet.save_pretrained(folder / "unet")
-    return unet.eval()
-
-
-def imported(folder, conditioning="index255", **changes):
-    return ImportedModel(kind="imported", folder=str(folder), conditioning=conditioning, **changes)
 
 
 def plain(unet, scheduler, x_BCHW, masks_BHW, conditioning="index255"):
@@ -282,7 +256,7 @@ MISTAKES = [
     (spoil_config(layers_per_block=1), {}, "does not fit the UNet that"),
     (spoil_file("diffusion_pytorch_model.safetensors", b"12345678"), {}, "safetensors is damaged"),
     (lambda unet: (unet / "diffusion_pytorch_model.safetensors").unlink(), {}, "found none; add them"),
-    (rename_and_double, {}, "expected one file of weights, got a.safetensors, b.safetensors; call the wanted one"),
+    (rename_and_double, {}, "or the shards of one, got a.safetensors, b.safetensors; call the wanted one"),
     (save_code, {}, "a pickle with code in it, which is never run"),
     (save_numbers, {}, "expected tensors by name, got other values"),
 ]  # fmt: skip

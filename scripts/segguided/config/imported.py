@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from segguided.config.models import DenoiserSettings, Unet
 from segguided.config.paths import UsablePath
@@ -14,6 +14,8 @@ class ImportedModel(DenoiserSettings):
     kind: Literal["imported"]
     folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
     conditioning: Literal["none", "index255"]
+    # DDIM cuts x0 to ± this in every step, as the training images lie in [-1, 1]; None: never
+    clip_sample_range: float | None = Field(default=1, gt=0)
     unet: Unet | None = None  # the architecture of weights that come without a config.json
     decide_weights: ClassVar = frozenset(
         {"kind", "folder", "conditioning", "unet", "prediction_type", "schedule"}

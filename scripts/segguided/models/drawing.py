@@ -15,6 +15,7 @@ from segguided.config.imported import ImportedModel
 from segguided.config.models import DenoiserSettings, DiffusionModel, Sampling
 from segguided.devices import autocast
 from segguided.generation import Draw
+from segguided.models.clipping import clip_as_stated
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.storage import described, load_weights
 from segguided.signals import to_images
@@ -44,7 +45,8 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
 
 def make_draw(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Draw:
     """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
-    sampler, device = diffusion.make_sampler(model, sampling), next(network.parameters()).device
+    sampler = clip_as_stated(diffusion.make_sampler(model, sampling), model)
+    device = next(network.parameters()).device
 
     def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
         noise_BCHW = diffusion.initial_noise(seed, names, masks_BHW.shape[-1]).to(device)

@@ -4,33 +4,42 @@ One forward pass of torch's own transformer layers on the pipeline's weights: al
 Shape letters: L tokens, D width.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from segguided.models.foreign import read_json, read_tensors
 from segguided.models.stable_diffusion import part_folder
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def empty_prompt(source: str) -> Tensor:
-    """The embedding (1, L, D) of "", from the pipeline's text_encoder/ and tokenizer/."""
-    folder = part_folder(source, "text_encoder")
-    config = json.loads((folder / "config.json").read_text())
-    weights = load_file(folder / "model.safetensors")
+    """The embedding (1, L, D) of "", from the pipeline's text_encoder/ and tokenizer/.
+
+    Raises ValueError where a file of them is missing, damaged or not of CLIP's text model.
+    """
+    folder, tokenizer = part_folder(source, "text_encoder"), part_folder(source, "tokenizer")
+    config = read_json(folder / "config.json")
+    weights = read_tensors(folder / "model.safetensors")
     weights = {name.removeprefix("text_model."): value.float() for name, value in weights.items()}
-    tokens_L = empty_tokens(part_folder(source, "tokenizer"), config["max_position_embeddings"])
-    return encode_tokens(tokens_L, weights, config)
+    try:
+        tokens_L = empty_tokens(tokenizer, config["max_position_embeddings"])
+        return encode_tokens(tokens_L, weights, config)
+    except (LookupError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        # A key that is not there, a value of another kind, tensors that do not fit.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ValueError(
+            f"{folder} and {tokenizer.name}/ do not hold CLIP's text model ({reason}); get both again"
+        ) from error
 
 
 def empty_tokens(tokenizer: Path, length: int) -> Tensor:
     """Token ids (L,) of the empty prompt: start, end, and padding up to `length`."""
-    vocabulary = json.loads((tokenizer / "vocab.json").read_text(encoding="utf-8"))
-    special = json.loads((tokenizer / "special_tokens_map.json").read_text(encoding="utf-8"))
+    vocabulary = read_json(tokenizer / "vocab.json")
+    special = read_json(tokenizer / "special_tokens_map.json")
     pad = special.get("pad_token", END)
     padding = vocabulary[pad["content"] if isinstance(pad, dict) else pad]
     return torch.tensor([vocabulary[START], vocabulary[END]] + [padding] * (length - 2))

@@ -2,21 +2,20 @@
 
 import json
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from diffusers import UNet2DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
 
 from segguided.config.imported import ImportedModel
 from segguided.models.denoiser import build_unet
+from segguided.models.foreign import read_json
 from segguided.models.masks import MaskEncoder
+from segguided.models.stated_scheduler import STATED, check_stated
+from segguided.models.weight_files import USUAL, find_weights, read_weights
 
-UNET, SCHEDULER = Path("unet", "config.json"), Path("scheduler", "scheduler_config.json")
-WEIGHTS = Path("unet", "diffusion_pytorch_model.safetensors")
+UNET, SCHEDULER = Path("unet", "config.json"), Path("scheduler", STATED)
+WEIGHTS = Path("unet", f"{USUAL}.safetensors")
 # The attention layers of diffusers before 0.15.
 RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -34,18 +33,22 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
             f"{folder}: expected a folder with {UNET} and its weights, but there is none; correct `folder`"
         )
     channels = 1 + MaskEncoder(model.conditioning, n_classes).channels
-    unet = _build(root / UNET.name, model, channels, image_size)
-    _check(unet, root, model.conditioning, channels, image_size)
-    _check_scheduler(root.parent / SCHEDULER, model)
-    path = _weights(root)
-    tensors = {_renamed(name): tensor for name, tensor in _load(path).items()}
+    with torch.device("meta"):  # takes no memory: nobody knows yet how much the description asks for
+        described = _build(root / UNET.name, model, channels, image_size)
+    _check(described, root, model.conditioning, channels, image_size)
+    for path in _scheduler_files(root):
+        check_stated(path, model, "the model's settings", model.clip_sample_range)
+    weights = find_weights(root)
+    tensors = {_renamed(name): tensor for name, tensor in read_weights(weights).items()}
     try:
-        unet.load_state_dict(tensors)
+        described.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{path} does not fit the UNet that {root / UNET.name} describes: {reason}"
+            f"{weights.files[0]} does not fit the UNet that {root / UNET.name} describes: {reason}"
         ) from error
+    unet = _build(root / UNET.name, model, channels, image_size)
+    unet.load_state_dict(tensors)
     unet.register_to_config(sample_size=image_size)
     return unet
 
@@ -64,14 +67,18 @@ def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> 
                 "describe the architecture in the model's settings as `unet`"
             )
         return build_unet(model.unet, channels, image_size)
-    config = _read_json(path)
+    config = read_json(path)
     name = config.get("_class_name", UNet2DModel.__name__)
     if name != UNet2DModel.__name__:
         raise ValueError(f"{path} describes a {name}, expected a {UNet2DModel.__name__}")
     try:
         return UNet2DModel.from_config(config)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} describes no UNet that diffusers can build: {error}") from error
+    # What its constructor happens to trip over, such as a number in place of a list.
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} describes no UNet that diffusers can build: {reason}; get it again, or mend it"
+        ) from error
 
 
 def _check(unet: UNet2DModel, root: Path, conditioning: str, channels: int, image_size: int) -> None:
@@ -100,70 +107,11 @@ def _check(unet: UNet2DModel, root: Path, conditioning: str, channels: int, imag
         )
 
 
-def _check_scheduler(path: Path, model: ImportedModel) -> None:
-    """A scheduler beside the UNet says how it was trained; other settings would give noise, silently."""
-    if not path.is_file():
-        return
-    stated, schedule = _read_json(path), model.schedule
-    expected = {
-        "prediction_type": model.prediction_type,
-        "num_train_timesteps": schedule.timesteps,
-        "beta_start": schedule.beta_start,
-        "beta_end": schedule.beta_end,
-        "beta_schedule": "linear",
-    }
-    for key, value in expected.items():
-        if stated.get(key, value) != value:
-            raise ValueError(
-                f"{path} states {key} {stated[key]}, but the model's settings say {value}; make them agree"
-            )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); get it again") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a section of keys with values, got {type(value).__name__}")
-    return value
-
-
-def _weights(root: Path) -> Path:
-    """The one file of weights: safetensors where there is one, else a .bin."""
-    for ending in (".safetensors", ".bin"):
-        found = sorted(path for path in root.iterdir() if path.suffix == ending)
-        if len(found) > 1:
-            usual = [path for path in found if path.stem == WEIGHTS.stem]
-            if not usual:
-                raise ValueError(
-                    f"{root}: expected one file of weights, got {', '.join(path.name for path in found)}; "
-                    f"call the wanted one {WEIGHTS.stem}{ending}"
-                )
-            found = usual
-        if found:
-            return found[0]
-    raise ValueError(f"{root}: expected the weights as {WEIGHTS.name}, found none; add them")
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    """Tensors by name. A .bin is a pickle: nothing but tensors is read from it."""
-    try:
-        tensors = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}); get it again") from error
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"{path}: expected a file of tensors alone, got a damaged one or a pickle with code in it, which "
-            "is never run; where you trust its origin, convert it to safetensors"
-        ) from error
-    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise ValueError(f"{path}: expected tensors by name, got other values; convert it to safetensors")
-    return tensors
+def _scheduler_files(root: Path) -> list[Path]:
+    """Where a scheduler is stated: beside unet/, or in the folder of all; else where it is looked for."""
+    usual = root.parent / SCHEDULER
+    found = [path for path in (usual, root / SCHEDULER, root / STATED) if path.is_file()]
+    return found or [usual]
 
 
 def _renamed(name: str) -> str:

@@ -14,14 +14,21 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 from segguided import diffusion, ranks
-from segguided.config.controlnet import ControlTraining, LatentTraining, LatentUnetSize, Pretrained
+from segguided.config.controlnet import (
+    ControlTraining,
+    LatentStage,
+    LatentTraining,
+    LatentUnetSize,
+    Pretrained,
+)
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.files import room_for
 from segguided.models.autoencoder import downsampling, encode, sample_posterior
 from segguided.models.descent import Descent, OneDescent
 from segguided.models.empty_prompt import empty_prompt
-from segguided.models.stable_diffusion import load_part
+from segguided.models.stable_diffusion import load_part, scheduler_file
+from segguided.models.stated_scheduler import check_stated
 from segguided.models.storage import described, load_weights
 from segguided.signals import to_signal
 from segguided.training import Batches
@@ -40,6 +47,16 @@ class LatentDenoiser(nn.Module):
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The UNet's prediction."""
         return self.unet(x_BCHW, t_B, self.prompt_1LD.expand(len(x_BCHW), -1, -1)).sample
+
+
+def check_noise(stage: LatentStage) -> None:
+    """Raise ValueError where a pretrained UNet was trained with other noise than stage 2 would give it.
+
+    Latents have no bounds, so that nothing is cut here, whatever its scheduler says of that.
+    """
+    if isinstance(stage.start, Pretrained):
+        path = scheduler_file(stage.start.source)
+        check_stated(path, stage.settings, "the model's settings under `latent`", cut=False)
 
 
 def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> LatentDenoiser:

@@ -3,16 +3,16 @@
 Shape letters: B batch, C feature channels, H height, W width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from monai.networks.layers.simplelayers import SkipConnection
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.perceptual import Perceptual
+from segguided.models.foreign import read_tensors
 from segguided.models.segmenter import load_segmenter
 
 # VGG-19 up to relu5_1: channels of its convolutions, with a 2×2 maximum pooling at each None.
@@ -112,13 +112,6 @@ class Vgg19Features(nn.Module):
                 f"{path} does not hold VGG-19 under torchvision's names (features.0.weight …): "
                 f"{str(error).splitlines()[-1].strip()}; save vgg19().state_dict() of torchvision there"
             ) from error
-
-
-def read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """A state dict from .safetensors, or from anything else that torch loads without unpickling code."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 class EncoderFeatures(nn.Module):

@@ -7,6 +7,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 from torch import nn
 
+from segguided.models.foreign import read_json
+from segguided.models.stated_scheduler import STATED
+
 Part = TypeVar("Part", bound=nn.Module)
 CHOICES = "set init.source to a local folder with the pipeline, or init to {kind: scratch, …}"
 
@@ -36,13 +39,20 @@ def _download(source: str, part: str) -> str:
         ) from error
 
 
+def scheduler_file(source: str) -> Path:
+    """Where the pipeline states the scheduler its UNet was trained with; there may be no such file."""
+    return Path(source if Path(source).is_dir() else _download(source, "scheduler")) / "scheduler" / STATED
+
+
 def load_part(source: str, part: str, network: type[Part]) -> Part:
     """diffusers' `network` with the weights of the pipeline's `part`, in fp32 and training mode."""
     folder = part_folder(source, part)
+    read_json(folder / "config.json")  # of a damaged one diffusers says that the hub cannot be reached
     loader: Any = network
     try:
         # safetensors only: other formats would have to be unpickled.
         return loader.from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False).float().train()
-    except (OSError, RuntimeError, ValueError) as error:
+    # What its constructor happens to trip over, such as a number in place of a list.
+    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{folder} does not hold a {network.__name__} ({reason}); {CHOICES}") from error
