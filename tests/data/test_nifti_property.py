@@ -166,11 +166,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         expected = values if case.labels else values.astype(np.float32)
         fg.assert_same_patient(volume, expected, case.lps_mm, 1e-3 if exact else 0.02)
         assert volume.provenance["suspicious_header"] is False
-        plain = (
-            case.packing == "plain"
-            and case.ending == ".nii"
-            or case.packing == "gzip"
-            and case.ending != ".nii"
+        plain = (case.packing == "plain" and case.ending == ".nii") or (
+            case.packing == "gzip" and case.ending != ".nii"
         )
         if plain and case.version == 1 and not case.sheared:  # of what ITK reads, too
             counts["compared"] += 1

@@ -17,7 +17,8 @@ from segguided.data.bounds import refuse_huge
 Header = Mapping[str, Any]
 
 LONGEST_HEADER = 16 << 20  # bytes; those of a hundred segments take some 100 KB
-LONGEST_NUMBER = 40  # characters of a number in a text file, and of what parts it from the next
+LONGEST_TEXT = 256 << 20  # bytes of voxels written as text
+LONGEST_NUMBER = 40  # characters of one
 TYPES = {
     "i1": "signed char, int8, int8_t",
     "u1": "uchar, unsigned char, uint8, uint8_t",
@@ -213,6 +214,8 @@ def _voxels(file: BufferedReader, header: Header, shape: tuple[int, ...], dtype:
         there = _length(_stream(file, encoding), SPARE + math.prod(shape) * dtype.itemsize)
         passed = max(0, there - math.prod(shape) * dtype.itemsize)
         file.seek(place)
+    if passed > SPARE and encoding in PACKED:
+        raise ValueError(f"over {SPARE >> 20} MiB come before its voxels; save it again")
     stream = _stream(file, encoding)
     gzipped.skip(stream, passed)
     array = gzipped.read_array(stream, shape, dtype)
@@ -243,21 +246,26 @@ def _count(header: Header, field: str, least: int) -> int:
 
 
 def _numbers(file: BufferedReader, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    most = math.prod(shape) * LONGEST_NUMBER
-    text = file.read(most + 1)
+    """Voxels written as text."""
+    count = math.prod(shape)
+    text = file.read(LONGEST_TEXT + 1)
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"its voxels are over {LONGEST_TEXT >> 20} MiB of text; save it as gzip")
     words = text.replace(b",", b" ").split()
-    if len(text) > most or len(words) > math.prod(shape):
+    if len(words) < count:
+        raise EOFError("it ends before its last voxel")
+    if len(words) > count:
         raise ValueError(
             f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
             "again"
         )
-    if len(words) < math.prod(shape):
-        raise EOFError("it ends before its last voxel")
     try:
+        if max(map(len, words)) > LONGEST_NUMBER:  # numpy gives each word the room of the longest
+            raise ValueError(f"{max(map(len, words))} characters long")
         numbers = np.array(words).astype(dtype if dtype.kind != "f" else np.float64).astype(dtype)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"a voxel is no number of type {header_name(dtype)} ({error}); export it again"
+            f"a voxel is no number of the type {header_name(dtype)} ({error}); export it again"
         ) from error
     return numbers.reshape(shape, order="F")
 
