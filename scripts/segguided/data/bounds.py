@@ -9,6 +9,6 @@ def refuse_huge(what: str, voxels: int, bytes_per_voxel: int) -> None:
     if size > LARGEST_VOLUME:
         raise ValueError(
             f"{what}: expected a volume of at most {LARGEST_VOLUME / 2**30:g} GiB, but the header states "
-            f"{voxels:,} voxels, which take {size / 2**30:,.1f} GiB; get the file again if its header is wrong, "
+            f"{voxels:,} voxels, which take {size / 2**30:,.1f} GiB; get it again if the header is wrong, "
             "else crop the volume or resample it to fewer voxels"
         )

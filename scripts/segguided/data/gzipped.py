@@ -131,7 +131,7 @@ def finish(stream: Stream) -> None:
 
 @contextmanager
 def damage_first(stream: Stream) -> Iterator[None]:
-    """Where what was read is refused, look for damage before: a flipped bit makes a header of another form."""
+    """Where what was read is refused, look for damage first: a flipped bit can feign another form."""
     try:
         yield
     except ValueError:

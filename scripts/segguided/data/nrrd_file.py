@@ -193,7 +193,10 @@ def _beside(path: Path, name: str) -> Path:
             f"its voxels lie outside its own folder (data file: {name}), where none are read; save header "
             "and voxels as one file, or side by side"
         )
-    forms.check_is_file(voxels, f"the voxels of {path.name}")
+    try:
+        forms.check_is_file(voxels, "its voxels")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return voxels
 
 
@@ -219,11 +222,12 @@ def _voxels(file: BufferedReader, header: Header, shape: tuple[int, ...], dtype:
     stream = _stream(file, encoding)
     gzipped.skip(stream, passed)
     array = gzipped.read_array(stream, shape, dtype)
-    if gzipped.skip(stream, 1):
-        raise ValueError(
-            f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
-            "again"
-        )
+    with gzipped.damage_first(stream):
+        if gzipped.skip(stream, 1):
+            raise ValueError(
+                f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
+                "again"
+            )
     return array
 
 
