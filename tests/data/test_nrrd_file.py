@@ -156,7 +156,7 @@ def test_text_with_an_endless_number(tmp_path: Path) -> None:
     ],
 )
 def test_headers_that_are_not_understood(tmp_path: Path, line: str, told: str) -> None:
-    name = line.split(":")[0].lower()
+    name = line.split(":", 1)[0].lower()
     lines = [one for one in HEADER.format(encoding="raw", more="").splitlines() if one.split(":")[0] != name]
     (tmp_path / "m.nrrd").write_bytes("\n".join([*lines, line]).encode() + b"\n\n" + VALUES.tobytes())
     message = refusal(tmp_path / "m.nrrd")
