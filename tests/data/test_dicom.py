@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 import fixtures_volumes as fv
-from segguided.data.dicom import _reorder, read_series
+from segguided.data.dicom import read_series
+from segguided.data.dicom_stack import reorder
 from segguided.data.volume import Volume
 
 PLANES = (fv.AXIAL, fv.AXIAL_DOWN, fv.AXIAL_TURNED, fv.SAGITTAL, fv.CORONAL)
@@ -190,7 +191,7 @@ def test_companions_are_ignored_and_endings_do_not_matter(tmp_path: Path) -> Non
 def test_reordering_in_place_equals_indexing(order: list[int]) -> None:
     stack = np.arange(6).reshape(3, 2)
     expected = stack[order]
-    _reorder(stack, order)
+    reorder(stack, order)
     np.testing.assert_array_equal(stack, expected)
 
 

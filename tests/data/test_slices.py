@@ -25,7 +25,8 @@ from segguided.data.slices import (
     write_npz,
     write_stack,
 )
-from segguided.data.slicing import intensity_range, percentiles, to_stack
+from segguided.data.slicing import intensity_range, to_stack
+from segguided.data.values import Values
 from segguided.data.volume import Volume
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -86,7 +87,7 @@ def test_percentiles_of_the_whole_volume() -> None:
     expected = np.rint(image.astype(np.float32) * np.float32(255 / 4095)).astype(np.uint8)
     np.testing.assert_array_equal(stack.images_SHW, expected)
     clipped = preparation(intensity={"kind": "percentile", "low": 25, "high": 75}).intensity
-    assert intensity_range(image, clipped) == (1023.75, 3071.25)
+    assert intensity_range(Values(image), clipped) == (1023.75, 3071.25)
     assert stack.provenance["raw_value_of_255"] == 4095
 
 
@@ -97,8 +98,8 @@ def test_percentiles_of_the_whole_volume() -> None:
 def test_counted_percentiles_are_numpys_to_the_last_bit(values: list[int], percents: list[float]) -> None:
     image = np.array(values, np.int16).reshape(1, 1, -1)
     expected = np.percentile(image.astype(np.float64), percents).tolist()
-    assert percentiles(image, percents) == expected
-    assert percentiles(np.flip(image, 2), percents) == expected
+    assert Values(image).percentiles(percents) == expected
+    assert Values(np.flip(image, 2)).percentiles(percents) == expected
 
 
 # Geometry

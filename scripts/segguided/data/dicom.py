@@ -1,31 +1,23 @@
 """One DICOM series to a Volume: slices are placed by their position in the patient, never by file name."""
 
-import struct
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_modality_lut
 
+from segguided.data import dicom_files as files
 from segguided.data import dicom_geometry as geometry
-from segguided.data.volume import Volume, check_finite, oriented
+from segguided.data import dicom_header as header
+from segguided.data import dicom_listing as listing
+from segguided.data.dicom_pixels import Meaning, Pixels, check_one_meaning, read_meaning, read_pixels
+from segguided.data.dicom_stack import FLOAT32, INT16, FloatNeededError, HeldSlices, room
+from segguided.data.volume import Volume, check_finite
 
-# What lies beside the slices of a download without being one. Anything else has to be DICOM, so that a
-# damaged slice can never pass for a companion and be left out.
-COMPANION_SUFFIXES = (
-    *(".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".html", ".pdf", ".log", ".yaml", ".yml", ".md5"),
-    *(".sha256", ".png", ".jpg", ".jpeg", ".zip", ".nrrd", ".gz"),
-)
-COMPANION_NAMES = ("dicomdir", "license", "readme", "thumbs.db", "desktop.ini")
-# What pydicom raises on files cut short or with bytes overwritten.
-UNREADABLE = (
-    *(InvalidDicomError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
-    *(RuntimeError, NotImplementedError, OverflowError, struct.error, BytesLengthException),
-)
 PROVENANCE = {
     "patient_id": "PatientID",
     "study_uid": "StudyInstanceUID",
@@ -37,201 +29,136 @@ PROVENANCE = {
 }
 
 
+@dataclass
+class _Series:
+    """What one reading of all files has found, in their order."""
+
+    voxels: HeldSlices
+    slices: list[geometry.Slice]
+    meanings: list[Meaning]
+    provenance: dict[str, Any]
+
+
 def read_series(folder: Path) -> Volume:
     """The one single-frame series in `folder`, in modality units (HU for CT), as int16 or else float32.
 
     int16 wherever slope and intercept are whole numbers and the values fit. Every file is read once, into
-    one preallocated volume. `provenance["stored_affine"]` maps (column, row, slice, 1), slices ascending
+    one preallocated volume; a series of more than dicom_stack.IN_MEMORY is read again slice by slice, when
+    each is asked for. `provenance["stored_affine"]` maps (column, row, slice, 1), slices ascending
     along the patient axis closest to their normal, to LPS mm: the frame of masks that bring no geometry.
-    Raises ValueError, with the remedy, unless the files form one complete and evenly spaced series.
+    Raises ValueError, with the remedy, unless the files form one complete and evenly spaced series whose
+    pixels have one known meaning.
     """
-    files = _slice_files(folder)
-    slices: list[geometry.Slice] = []
-    provenance: dict[str, Any] = {}
-    stack_kji = np.empty((0, 0, 0), np.int16)
-    for index, path in enumerate(files):
-        dataset = _read(path)
-        slices.append(_slice(dataset, path))
-        if index == 0:
-            provenance = _provenance(dataset, path, len(files))
-        # A file that does not belong is only counted here; the checks below report all of them together.
-        if slices[-1].belongs_to(slices[0]):
-            stack_kji = _placed(stack_kji, index, len(files), _voxels(dataset, path))
-    geometry.check_one_series(folder, slices)
-    geometry.check_one_plane(slices)
-    order = geometry.slice_order(folder, slices)
-    _reorder(stack_kji, order)
-    affine = geometry.series_affine(slices[order[0]], slices[order[-1]], len(order))
-    provenance["stored_affine"] = affine.tolist()
-    volume = oriented(stack_kji.transpose(2, 1, 0), affine, provenance)
+    paths = listing.slice_files(folder)
+    try:
+        series = _read_all(folder, paths, INT16)
+    except FloatNeededError:
+        series = _read_all(folder, paths, FLOAT32)
+    _check_one(folder, series)
+    order = geometry.slice_order(folder, series.slices)
+    affine = geometry.series_affine(series.slices[order[0]], series.slices[order[-1]], len(order))
+    rereads = [partial(_pixels_of, one.path) for one in series.slices]
+    volume = replace(
+        series.voxels.volume(order, affine, rereads),
+        inverted=series.meanings[0].inverted,
+        provenance=_provenance_of(series, affine),
+    )
     check_finite(volume, str(folder))
     return volume
 
 
-def _slice_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: expected a folder with one DICOM series, but there is none; download it")
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not _is_companion(p))
-    if not files:
-        deeper = sorted(p.name for p in folder.iterdir() if p.is_dir())
-        hint = f"name a folder below it, such as {deeper[0]}" if deeper else "download the series again"
-        raise ValueError(f"{folder}: expected one DICOM series, but the folder holds no DICOM files; {hint}")
-    return files
-
-
-def _is_companion(path: Path) -> bool:
-    name = path.name.lower()
-    return name.startswith(".") or name in COMPANION_NAMES or path.suffix.lower() in COMPANION_SUFFIXES
-
-
-def _read(path: Path) -> pydicom.Dataset:
-    try:
-        dataset = pydicom.dcmread(path)
-        frames = int(dataset.get("NumberOfFrames") or 1)
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    if frames > 1:
-        raise ValueError(
-            f"{path}: expected one slice a file, got an enhanced (multi-frame) file of {frames} frames; "
-            "convert it to single-frame DICOM first"
+def _read_all(folder: Path, paths: Sequence[Path], dtype: np.dtype) -> _Series:
+    """Headers and voxels of all files that are slices; the log tells of the others."""
+    found: _Series | None = None
+    left_out: list[tuple[Path, str]] = []
+    for path in paths:
+        dataset = files.open_file(path)
+        reason = files.why_no_slice(dataset, path)
+        if reason:
+            left_out.append((path, reason))
+            continue
+        files.complete_slice(dataset, path)
+        one = _slice(dataset, path)
+        if found is None:
+            found = _Series(
+                room(str(folder), len(paths), one.shape, dtype, one.is_axial),
+                [],
+                [],
+                _provenance(dataset, path),
+            )
+        _add(found, one, dataset)
+    listing.report_left_out(folder, left_out)
+    if found is None:
+        reasons = ", ".join(
+            f"{count} × {reason}" for reason, count in Counter(r for _, r in left_out).items()
         )
-    return dataset
+        raise ValueError(
+            f"{folder}: expected one DICOM series of slices, got {reasons}; name the folder of the CT or MR "
+            "series"
+        )
+    return found
 
 
-def _damaged(path: Path, error: Exception) -> ValueError:
-    reason = _printable(error).rstrip(".") or type(error).__name__
-    return ValueError(
-        f"{path}: expected a complete DICOM file, but it is truncated, damaged or none ({reason}); "
-        "download it again, or move it away if it is no slice"
-    )
+def _add(series: _Series, one: geometry.Slice, dataset: pydicom.Dataset) -> None:
+    series.slices.append(one)
+    series.meanings.append(read_meaning(dataset, one.path))
+    # A file that does not belong is only counted here; the checks below report all of them together.
+    if one.belongs_to(series.slices[0]):
+        series.voxels.place(len(series.slices) - 1, read_pixels(dataset, one.path))
 
 
-def _printable(value: object) -> str:
-    """The start of the value's first line; damaged headers hold anything."""
-    line = next(iter(str(value).splitlines()), "")
-    return "".join(c if c.isprintable() else "?" for c in line[:100])
+def _check_one(folder: Path, series: _Series) -> None:
+    geometry.check_one_series(folder, series.slices)
+    geometry.check_one_plane(series.slices)
+    check_one_meaning(series.meanings)
+    listing.check_folders_below(folder, series.slices[0].series_uid)
+
+
+def _provenance_of(series: _Series, affine: np.ndarray) -> dict[str, Any]:
+    """Of the whole series. What few series have is told only of those."""
+    provenance = {**series.provenance, "stored_affine": affine.tolist(), "instances": len(series.slices)}
+    if series.voxels.padded:
+        provenance["padded_voxels"] = series.voxels.padded
+    if series.meanings[0].inverted:
+        provenance["inverted"] = True
+    return provenance
+
+
+def _pixels_of(path: Path) -> Pixels:
+    """The slice, read once more."""
+    dataset = files.open_file(path)
+    files.complete_slice(dataset, path)
+    return read_pixels(dataset, path)
 
 
 def _slice(dataset: pydicom.Dataset, path: Path) -> geometry.Slice:
-    rows, columns = (int(_numbers(dataset, keyword, 1, path)[0]) for keyword in ("Rows", "Columns"))
-    axes = _numbers(dataset, "ImageOrientationPatient", 6, path).reshape(2, 3)
+    rows, columns = (header.whole(dataset, keyword, path) for keyword in ("Rows", "Columns"))
+    axes = header.numbers(dataset, "ImageOrientationPatient", 6, path).reshape(2, 3)
     if np.abs(axes @ axes.T - np.eye(2)).max() > geometry.SAME_DIRECTION:
         raise ValueError(
             f"{path}: expected two perpendicular unit vectors as ImageOrientationPatient, got "
             f"{axes.ravel().tolist()}; mend the header or leave the series out"
         )
+    pixel_mm = header.numbers(dataset, "PixelSpacing", 2, path)
+    if pixel_mm.min() <= 0 or min(rows, columns) <= 0:
+        raise ValueError(
+            f"{path}: expected Rows, Columns and PixelSpacing above 0, got {rows}, {columns} and "
+            f"{pixel_mm.tolist()}; mend the header or leave the series out"
+        )
     return geometry.Slice(
         path=path,
-        series_uid=str(_required(dataset, "SeriesInstanceUID", path)),
+        series_uid=str(header.required(dataset, "SeriesInstanceUID", path)),
+        instance_uid=str(header.value(dataset, "SOPInstanceUID", path) or ""),
         shape=(rows, columns),
         axes=axes,
-        pixel_mm=_numbers(dataset, "PixelSpacing", 2, path),
-        position_mm=_numbers(dataset, "ImagePositionPatient", 3, path),
+        pixel_mm=pixel_mm,
+        position_mm=header.numbers(dataset, "ImagePositionPatient", 3, path),
     )
 
 
-def _value(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
-    """The attribute, parsed by pydicom only now; None where it is absent or empty."""
-    try:
-        value = dataset.get(keyword)
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    return None if value == "" else value
-
-
-def _required(dataset: pydicom.Dataset, keyword: str, path: Path) -> Any:
-    value = _value(dataset, keyword, path)
-    if value is None:
-        raise ValueError(
-            f"{path}: expected a CT or MR slice, but {keyword} is missing; the file is truncated or no image "
-            "slice: download it again or move it away"
-        )
-    return value
-
-
-def _numbers(dataset: pydicom.Dataset, keyword: str, count: int, path: Path) -> np.ndarray:
-    value = _required(dataset, keyword, path)
-    try:
-        numbers = np.atleast_1d(np.asarray(value, dtype=np.float64))
-    except (ValueError, TypeError):
-        numbers = np.empty(0)
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise ValueError(
-            f"{path}: expected {count} finite number(s) as {keyword}, got {_printable(value)}; mend the "
-            "header or leave the series out"
-        )
-    return numbers
-
-
-def _number(dataset: pydicom.Dataset, keyword: str, default: float, path: Path) -> float:
-    if _value(dataset, keyword, path) is None:
-        return default
-    return float(_numbers(dataset, keyword, 1, path)[0])
-
-
-def _voxels(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
-    """Pixels (row, column) in modality units: int16 where exact, else float32."""
-    stored = _stored_pixels(dataset, path)
-    if "ModalityLUTSequence" in dataset:
-        return np.asarray(apply_modality_lut(stored, dataset), dtype=np.float32)
-    slope = _number(dataset, "RescaleSlope", 1.0, path)
-    intercept = _number(dataset, "RescaleIntercept", 0.0, path)
-    whole = slope.is_integer() and intercept.is_integer() and max(abs(slope), abs(intercept)) < 2**31
-    if stored.dtype.kind == "f" or not whole:
-        return (stored * slope + intercept).astype(np.float32)
-    values = stored.astype(np.int64) * int(slope) + int(intercept)
-    limits = np.iinfo(np.int16)
-    fits = limits.min <= values.min() and values.max() <= limits.max
-    return values.astype(np.int16 if fits else np.float32)
-
-
-def _stored_pixels(dataset: pydicom.Dataset, path: Path) -> np.ndarray:
-    _check_decodable(dataset, path)
-    try:
-        stored: np.ndarray = dataset.pixel_array  # bits above BitsStored are masked by pydicom
-    except UNREADABLE as error:
-        raise _damaged(path, error) from error
-    if stored.ndim != 2:
-        raise ValueError(f"{path}: expected grey values, got pixels of shape {stored.shape}; leave it out")
-    return stored
-
-
-def _check_decodable(dataset: pydicom.Dataset, path: Path) -> None:
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    try:
-        available = syntax is None or not syntax.is_compressed or get_decoder(syntax).is_available
-    except (NotImplementedError, ValueError):  # no transfer syntax of images at all
-        available = False
-    if not available:
-        raise ValueError(
-            f"{path}: expected uncompressed, RLE or JPEG 2000 pixels, got {syntax.name}, for which no "
-            "decoder is installed; install one for pydicom or decompress the series first"
-        )
-
-
-def _placed(stack_kji: np.ndarray, index: int, count: int, values: np.ndarray) -> np.ndarray:
-    """The stack with `values` as slice `index`; float32 from the first slice that needs it on."""
-    if stack_kji.size == 0:
-        stack_kji = np.empty((count, *values.shape), values.dtype)
-    elif values.dtype == np.float32:
-        stack_kji = stack_kji.astype(np.float32, copy=False)
-    stack_kji[index] = values
-    return stack_kji
-
-
-def _reorder(stack: np.ndarray, order: Sequence[int]) -> None:
-    """stack[k] = stack[order[k]] for all k at once, with one slice of extra memory."""
-    source = list(order)
-    for start in range(len(source)):
-        saved, k = stack[start].copy(), start
-        while source[k] != start:
-            following = source[k]
-            stack[k] = stack[following]
-            source[k], k = k, following
-        stack[k], source[k] = saved, k
-
-
-def _provenance(dataset: pydicom.Dataset, path: Path, instances: int) -> dict[str, Any]:
-    values: dict[str, Any] = {key: str(_value(dataset, tag, path) or "") for key, tag in PROVENANCE.items()}
+def _provenance(dataset: pydicom.Dataset, path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        key: str(header.value(dataset, tag, path) or "") for key, tag in PROVENANCE.items()
+    }
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
-    return {"format": "dicom", **values, "transfer_syntax": syntax, "instances": instances}
+    return {"format": "dicom", **values, "transfer_syntax": syntax}

@@ -18,10 +18,16 @@ class Slice:
 
     path: Path
     series_uid: str
+    instance_uid: str
     shape: tuple[int, int]  # rows, columns
     axes: np.ndarray  # (2, 3) unit vectors
     pixel_mm: np.ndarray  # (2,) between rows, between columns
     position_mm: np.ndarray  # (3,) centre of the first pixel
+
+    @property
+    def is_axial(self) -> bool:
+        """Whether its normal is closest to the patient's long axis."""
+        return bool(np.abs(np.cross(*self.axes)).argmax() == 2)
 
     def belongs_to(self, first: "Slice") -> bool:
         """Whether its pixels fit the volume that `first` began."""
@@ -78,8 +84,8 @@ def _check_complete(folder: Path, ordered: Sequence[Slice], along_mm: np.ndarray
     if steps[k] < SAME_POSITION_MM:
         raise ValueError(
             f"{folder}: expected one file a slice position, got {ordered[k].path.name} and "
-            f"{ordered[k + 1].path.name} both at {along_mm[k]:.2f} mm (duplicate slice); keep one copy, "
-            "and one time point of a dynamic series"
+            f"{ordered[k + 1].path.name} both at {along_mm[k]:.2f} mm (duplicate slice)"
+            f"{_likeness(ordered[k], ordered[k + 1])}; keep one copy, and one time point of a dynamic series"
         )
     k, usual = int(steps.argmax()), float(np.median(steps))
     if steps[k] > 1.5 * usual:
@@ -88,6 +94,11 @@ def _check_complete(folder: Path, ordered: Sequence[Slice], along_mm: np.ndarray
             f"{along_mm[k + 1]:.2f} mm ({max(1, round(steps[k] / usual) - 1)} missing); "
             "download the series again"
         )
+
+
+def _likeness(one: Slice, other: Slice) -> str:
+    same = one.instance_uid and one.instance_uid == other.instance_uid
+    return ", copies of one SOPInstanceUID" if same else ""
 
 
 def _check_even(folder: Path, ordered: Sequence[Slice], steps_mm: np.ndarray) -> None:

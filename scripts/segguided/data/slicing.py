@@ -4,7 +4,6 @@ Shape letters: S slices, H height (y, anterior at the top), W width (x, patient'
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,18 @@ from PIL import Image
 from segguided.config.data import Intensity, Preparation
 from segguided.data.bounds import refuse_huge
 from segguided.data.slices import Stack
+from segguided.data.values import Values
 from segguided.data.volume import Volume, check_finite, check_same_grid
 
-LEAST_PIXELS = 1.5  # across the image in its square: less is a line
-MOST_PADDED = 1 << 26  # pixels of a padded slice: 8192 × 8192, of which a few float copies are held
 FILTERS = {
     "triangle": Image.Resampling.BILINEAR,
     "cubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
 }
+# A slice with what squares it may have this many pixels (256 MiB), or this many times those of the image.
+LARGEST_SQUARE, LARGEST_SHARE = 1 << 26, 4
+LEAST_PIXELS = 1.5  # of the image across its square
 
 
 def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
@@ -34,8 +35,7 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     check_same_grid(image, mask, patient)
     check_finite(image, patient)
     _check_classes(patient, mask.array_zyx, preparation)
-    low, high = intensity_range(image.array_zyx, preparation.intensity)
-    _check_contrast(patient, image.array_zyx, low, high)
+    low, high = _grey_range(patient, image, preparation.intensity)
     kept = _selected(mask.array_zyx, preparation)
     if not len(kept):
         raise ValueError(
@@ -43,14 +43,16 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
             f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop "
             "the patient"
         )
-    pad = _padding(patient, image, preparation.image_size)
+    pad = _padding(patient, image)
+    _check_width(patient, image, preparation.image_size)
     shape = (len(kept), preparation.image_size, preparation.image_size)
     refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
     images_SHW, masks_SHW = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     for row, z in enumerate(kept):
-        scaled = (image.array_zyx[z].astype(np.float32) - low) * (255 / (high - low))
         resized = _resize(
-            np.pad(np.clip(scaled, 0, 255), pad), preparation.image_size, FILTERS[preparation.interpolation]
+            np.pad(_shown(image, z, low, high), pad),
+            preparation.image_size,
+            FILTERS[preparation.interpolation],
         )
         images_SHW[row] = np.rint(np.clip(resized, 0, 255))  # cubic and Lanczos overshoot at edges
         masks_SHW[row] = _resize(
@@ -66,44 +68,45 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     )
 
 
-def intensity_range(array_zyx: np.ndarray, intensity: Intensity) -> tuple[float, float]:
-    """The raw values that map to 0 and 255."""
-    if intensity.kind == "as-is":
-        return 0, 255
-    if intensity.kind == "window":
-        return intensity.low, intensity.high
-    low, high = percentiles(array_zyx, (intensity.low, intensity.high))
-    return low, high
+def _shown(image: Volume, z: int, low: float, high: float) -> np.ndarray:
+    """Slice z (y, x) from 0 to 255, float32; padding is black, also where small values are white."""
+    values_yx = image.array_zyx[z]
+    with np.errstate(over="ignore"):  # the number that stands for padding of a float32 volume
+        scaled_yx = (values_yx.astype(np.float32) - low) * (255 / (high - low))
+    shown_yx = np.clip(scaled_yx, 0, 255)
+    if image.inverted:
+        shown_yx = 255 - shown_yx
+    if image.padding is not None:
+        shown_yx[values_yx == image.padding] = 0
+    return np.asarray(shown_yx)
 
 
-def percentiles(array_zyx: np.ndarray, percents: Sequence[float]) -> list[float]:
-    """As numpy.percentile; of int16 by counting slice by slice, so that no copy of the volume is sorted."""
-    if array_zyx.dtype != np.int16:
-        return [float(value) for value in np.percentile(array_zyx, percents)]
-    count_of = np.zeros(1 << 16, np.int64)  # by the bits, which put the negative values last
-    for slice_yx in array_zyx:
-        bits = np.ascontiguousarray(slice_yx).view(np.uint16).ravel()
-        count_of += np.bincount(bits, minlength=len(count_of))
-    below = np.cumsum(np.roll(count_of, 1 << 15))
-    places = np.asarray(percents) / 100 * (array_zyx.size - 1)
-    ranks = np.floor(places).astype(np.int64)
-    first, second = (
-        np.searchsorted(below, rank, side="right").astype(np.float64) - (1 << 15)
-        for rank in (ranks, np.minimum(ranks + 1, array_zyx.size - 1))
-    )
-    share, step = places - ranks, second - first
-    # The order of numpy's own interpolation, which decides the last bit.
-    values = np.where(share < 0.5, first + step * share, second - step * (1 - share))
-    return [float(value) for value in values]
-
-
-def _check_contrast(patient: str, array_zyx: np.ndarray, low: float, high: float) -> None:
-    darkest, brightest = float(array_zyx.min()), float(array_zyx.max())
+def _grey_range(patient: str, image: Volume, intensity: Intensity) -> tuple[float, float]:
+    """The values that map to 0 and 255. Raises ValueError where they leave one grey value."""
+    values = Values(image.array_zyx, image.padding, image.counts)
+    darkest, brightest = values.ends
+    if np.isnan(darkest):
+        raise ValueError(
+            f"patient {patient}: expected an image, but every voxel is padding; drop the patient, or mend "
+            "PixelPaddingValue in its headers"
+        )
+    low, high = intensity_range(values, intensity)
     if low >= high or brightest <= low or darkest >= high:
         raise ValueError(
             f"patient {patient}: voxels run from {darkest:g} to {brightest:g}, which {low:g}…{high:g} maps "
             "to one grey value; choose another `intensity`, or drop the patient if it holds no image"
         )
+    return low, high
+
+
+def intensity_range(values: Values, intensity: Intensity) -> tuple[float, float]:
+    """The raw values that map to 0 and 255."""
+    if intensity.kind == "as-is":
+        return 0, 255
+    if intensity.kind == "window":
+        return intensity.low, intensity.high
+    low, high = values.percentiles((intensity.low, intensity.high))
+    return low, high
 
 
 def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation) -> None:
@@ -126,24 +129,32 @@ def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
     return kept[:: preparation.slices.every]
 
 
-def _padding(patient: str, image: Volume, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels).
-
-    Raises ValueError where that asks for a monstrous slice, or would leave a line of the image.
-    """
+def _padding(patient: str, image: Volume) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels)."""
     _, height, width = image.array_zyx.shape
     _, mm_y, mm_x = image.spacing_zyx_mm
     side_mm = max(height * mm_y, width * mm_x)
-    rows, columns = round(side_mm / mm_y), round(side_mm / mm_x)
-    narrowest = size * min(height * mm_y, width * mm_x) / side_mm  # what the image takes of the square
-    if narrowest < LEAST_PIXELS or rows * columns > max(MOST_PADDED, 2 * height * width):
+    across, down = side_mm / mm_x, side_mm / mm_y
+    if across * down > max(LARGEST_SQUARE, LARGEST_SHARE * height * width):
         raise ValueError(
-            f"patient {patient}: its slices have {width} × {height} pixels of {mm_x:g} × {mm_y:g} mm; "
-            f"padded to a square they would have {columns:,} × {rows:,}, of which the image takes "
-            f"{narrowest:.2g} of {size} once resized; correct the spacing in its file or drop the patient"
+            f"patient {patient}: expected pixels about as wide as high, got {mm_x:g} × {mm_y:g} mm, so that "
+            f"a square around {width} × {height} of them takes {across:,.0f} × {down:,.0f} pixels; mend the "
+            "spacing in the file's header, or resample the volume"
         )
-    add_y, add_x = rows - height, columns - width
+    add_y, add_x = round(down) - height, round(across) - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)
+
+
+def _check_width(patient: str, image: Volume, size: int) -> None:
+    """Raise ValueError where resizing would leave a line of the image."""
+    _, height, width = image.array_zyx.shape
+    _, mm_y, mm_x = image.spacing_zyx_mm
+    narrow, wide = sorted((height * mm_y, width * mm_x))
+    if size * narrow / wide < LEAST_PIXELS:
+        raise ValueError(
+            f"patient {patient}: its slices are {width * mm_x:g} × {height * mm_y:g} mm, of which a square "
+            f"of {size} pixels shows a line; mend the spacing in the file's header, or drop the patient"
+        )
 
 
 def _resize(array_HW: np.ndarray, size: int, filter_: Image.Resampling) -> np.ndarray:

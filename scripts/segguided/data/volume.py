@@ -22,12 +22,16 @@ class Volume:
 
     `affine` (4, 4) maps (x, y, z, 1) voxel indices to LPS millimetres (DICOM's patient frame). An oblique
     volume stays oblique: axes are permuted and flipped to the closest patient axis, never resampled.
+    Of a very large series `array_zyx` has shape, dtype and [z] alone: each slice is read when asked for.
     """
 
     array_zyx: np.ndarray
     affine: np.ndarray
     provenance: Mapping[str, Any] = field(default_factory=dict)  # JSON values: source UIDs, scanner …
     slice_numbers: Mapping[str, int] | None = None  # by mask id, where files name slices and tell no position
+    padding: float | None = None  # the value of voxels that are no image; below all others
+    inverted: bool = False  # whether the largest value is black
+    counts: np.ndarray | None = None  # of int16 voxels by their bits, where the reader has counted them
 
     @property
     def spacing_zyx_mm(self) -> tuple[float, float, float]:
