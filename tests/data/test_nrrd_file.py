@@ -286,7 +286,8 @@ def test_a_header_that_places_nothing_is_without(tmp_path: Path, header: str) ->
     fv.write_dicom(tmp_path / "series", fv.truth())
     image = read_series(tmp_path / "series")
     array = labelled().array_ijk
-    text = f"NRRD0005\ntype: uint8\ndimension: 3\nsizes: {' '.join(map(str, array.shape))}\nencoding: raw\n{header}\n"
+    sizes = " ".join(map(str, array.shape))
+    text = f"NRRD0005\ntype: uint8\ndimension: 3\nsizes: {sizes}\nencoding: raw\n{header}\n"
     (tmp_path / "m.nrrd").write_bytes(text.encode() + array.tobytes(order="F"))
     (mask,) = read_segments(tmp_path / "m.nrrd", [None], image)
     np.testing.assert_array_equal(mask.labels_zyx.transpose(2, 1, 0), array)
