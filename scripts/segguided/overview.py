@@ -54,7 +54,7 @@ NOTES = (
     "Outlines are those of the mask. R and L, A and P: the patient's right and left, front and back, as the "
     "files have it. Numbers count a patient's slices from the feet, from 0.",
     "Without letters: the files do not say where left is.",
-    "?: the header states no position, so that anatomy must confirm the letters.",
+    "?: the header states no position, or two that differ, so that anatomy must confirm the letters.",
 )
 
 

@@ -151,6 +151,7 @@ def test_text_with_an_endless_number(tmp_path: Path) -> None:
         ("space origin: 5 6 7", "header is not understood"),
         ("line skip: -1", "line skip: -1"),
         ("byte skip: -2", "byte skip: -2"),
+        ("a remark", "no colon: 'a remark'"),
         ("type: uint8\ntype: uint8", "Duplicate header field"),
         ("Type: uint8\ntype: uint8", "Duplicate header field"),
     ],

@@ -119,6 +119,10 @@ def _lines(file: BufferedReader) -> Iterator[str]:
         text = _text(line).rstrip()
         if not text:
             return
+        if ":" not in text and not text.startswith(("#", "NRRD")):
+            if not line.endswith(b"\n"):
+                raise EOFError("it ends within its header")
+            raise ValueError(f"a line of its header has no colon: {text[:40]!r}; export it again")
         name, value = _parted(text)
         if name == "data file":
             _check_one(value)
