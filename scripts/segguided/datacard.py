@@ -169,7 +169,7 @@ def _scanners(facts: Sequence[PatientFacts]) -> list[str]:
     counts = Counter(one.scanner for one in facts)
     rows = [[*(name or UNKNOWN for name in scanner), f"{n:,}"] for scanner, n in sorted(counts.items())]
     unsure = sorted(one.patient for one in facts if one.unsure)
-    note = "Headers without a position, whose orientation anatomy must confirm: "
+    note = "Headers without a position, or with two that differ, whose orientation anatomy must confirm: "
     header = ["modality", "manufacturer", "model", "patients"]
     return [pipe_table(header, rows), *([f"{note}{', '.join(unsure)}."] if unsure else [])]
 

@@ -51,7 +51,7 @@ WITHOUT = (
     "Without letters: the files do not say where left is, nor where the feet are; numbers are those at the "
     "end of the files' names."
 )
-UNSURE = "?: the header states no position, so that anatomy must confirm the letters."
+UNSURE = "?: the header states no position, or two that differ, so that anatomy must confirm the letters."
 
 
 class Overview(Settings):

@@ -62,7 +62,8 @@ def _check_axes(held: Mapping[str, float], path: Path) -> None:
     lacking = {"x", "y", "z"} - anatomy.axes_confirmed(held)
     if lacking:
         raise ValueError(
-            f"{path}: the header states no real position (identity affine, or no coordinate code), and the "
+            f"{path}: the header states no real position (identity affine, no coordinate code, or one part "
+            "contradicts another), and the "
             f"labels show too few organs to confirm the orientation along {', '.join(sorted(lacking))}; "
             "drop the patient"
         )

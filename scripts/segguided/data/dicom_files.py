@@ -20,7 +20,6 @@ from segguided.data.bounds import refuse_huge
 PREFIX = b"DICM"  # after 128 bytes of preamble
 # First bytes of a file that lost preamble and prefix: group 2 or 8, in little or big endian.
 GROUPS = (b"\x02\x00\x00\x00", b"\x08\x00", b"\x00\x08\x00")
-DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 PACKED = {b"\x1f\x8b": "gunzip", b"PK\x03\x04": "unzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz"}
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 DICOMDIR = "1.2.840.10008.1.3.10"
@@ -61,26 +60,41 @@ def open_file(path: Path) -> pydicom.Dataset:
 
 def _read(path: Path, size: int) -> pydicom.Dataset:
     with path.open("rb") as file:
-        start = file.read(1024)
-    for magic, tool in PACKED.items():
-        if start.startswith(magic):
-            raise _Refused(f"{path}: expected a DICOM file as it is, got a packed one; unpack it with {tool}")
-    if start[128:132] == PREFIX and DEFLATED in start:
+        start = file.read(132)
+    has_preamble = start.endswith(PREFIX) and len(start) == 132
+    if not has_preamble:
+        _refuse_packed(path, start)
+    lost_preamble = not has_preamble and start.startswith(GROUPS)
+    # pydicom inflates while it reads, so this has to be known before.
+    if _is_deflated(path, lost_preamble):
         return _inflated(path)
     # A large value waits on the disk until the header has been held against it.
     later = "1 MB" if size > BESIDE_PIXELS else None
-    lost_preamble = start[128:132] != PREFIX and start.startswith(GROUPS)
     dataset = pydicom.dcmread(path, defer_size=later, force=lost_preamble)
     if lost_preamble and not str(dataset.get("SOPClassUID", "")).startswith("1.2.840.10008."):
         raise ValueError("it has no preamble and names no class of DICOM objects")
     return dataset
 
 
+def _refuse_packed(path: Path, start: bytes) -> None:
+    for magic, tool in PACKED.items():
+        if start.startswith(magic):
+            raise _Refused(f"{path}: expected a DICOM file as it is, got a packed one; unpack it with {tool}")
+
+
+def _is_deflated(path: Path, lost_preamble: bool) -> bool:
+    if not lost_preamble:
+        return read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    if DeflatedExplicitVRLittleEndian.encode() in path.read_bytes():
+        raise _Refused(
+            f"{path}: expected a preamble before deflated DICOM, got none; inflate it with dcmconv +te"
+        )
+    return False
+
+
 def _inflated(path: Path) -> pydicom.Dataset:
     """The data set of a deflated file; pydicom itself would inflate it whatever it becomes."""
     meta = read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return pydicom.dcmread(path)
     begin = 128 + len(PREFIX) + 12 + meta.FileMetaInformationGroupLength  # 12: the element of that length
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     content = inflater.decompress(path.read_bytes()[begin:], INFLATED)

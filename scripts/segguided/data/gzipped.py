@@ -16,6 +16,7 @@ from segguided.data import forms
 DAMAGED: tuple[type[Exception], ...] = (EOFError, igzip_lib.IsalError)  # type: ignore[assignment]
 CHUNK = 1 << 19  # bytes
 PART = 1 << 16  # voxels converted at once: few enough that all their forms stay in the processor's cache
+MOST = 16 << 30  # bytes that a whole file may unpack to
 SPARE = 256 << 20  # bytes that may follow the voxels, and are read for their checksum alone
 
 
@@ -128,6 +129,16 @@ def finish(stream: Stream) -> None:
         raise ValueError(f"over {SPARE >> 20} MiB follow its last voxel")
 
 
+@contextmanager
+def damage_first(stream: Stream) -> Iterator[None]:
+    """Where what was read is refused, look for damage first: a flipped bit can feign another form."""
+    try:
+        yield
+    except ValueError:
+        skip(stream, SPARE)
+        raise
+
+
 def check_whole(path: Path) -> None:
     """Read a gzip or bzip2 file to its end.
 
@@ -136,5 +147,5 @@ def check_whole(path: Path) -> None:
     with unpacked(path) as stream:
         if not isinstance(stream, Unpacked):
             raise ValueError(f"instead of a gzip file it is {forms.named(read_bytes(stream, forms.LENGTH))}")
-        while skip(stream, SPARE):
-            pass
+        if skip(stream, MOST) == MOST:
+            raise ValueError(f"it unpacks to over {MOST >> 30} GiB; no patient takes so much: get it again")

@@ -59,10 +59,12 @@ def _opened(path: Path) -> Iterator[tuple[NiftiHeader, gzipped.Stream]]:
         header_path = _header_of(path)
         with gzipped.unpacked(header_path) as stream:
             start = gzipped.read_bytes(stream, nifti_header.LARGEST)
-        header = nifti_header.parse(start)
+            with gzipped.damage_first(stream):
+                header = nifti_header.parse(start)
         with gzipped.unpacked(header_path if header.single else _sibling(path, ".img")) as stream:
             gzipped.skip(stream, header.offset)
-            yield header, stream
+            with gzipped.damage_first(stream):
+                yield header, stream
             gzipped.finish(stream)
 
 

@@ -20,6 +20,7 @@ QUATERNION_TOLERANCE = (
     1e-5  # of its squared length; numbers rounded to six digits make it up to 5e-6 too long
 )
 SMALLEST, LARGEST = 348, 540  # bytes of a header: NIfTI-1 and NIfTI-2
+FARTHEST = 256 << 20  # bytes of a header and its extensions
 SAME_SPACING = 0.01  # relative
 
 
@@ -124,6 +125,8 @@ def _offset(header: Any, single: bool) -> int:
             f"its field vox_offset is {offset:g}, but its voxels begin at byte {size if single else 0} at "
             "the earliest; export it again"
         )
+    if offset > FARTHEST:
+        raise ValueError(f"its field vox_offset is {offset:g}, more than any header takes; export it again")
     return int(offset)
 
 
@@ -151,7 +154,7 @@ def _stated(header: Any) -> tuple[np.ndarray, bool]:
         return affine, unknown or _contradicted(header, affine, sform_code, qform_code)
     _check_spacing(header)
     if qform_code in CODES:
-        return _usable(_qform(header), "qform (quatern_b, qoffset_x, pixdim and so on)"), unknown
+        return _usable(_qform(header), "qform (quatern_b, c, d, qoffset_x, y, z and pixdim)"), unknown
     return _usable(header.get_base_affine(), "spacing (pixdim)"), True
 
 

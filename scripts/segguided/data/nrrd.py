@@ -104,7 +104,8 @@ def _check_whole_numbers(array: np.ndarray) -> None:
     if array.dtype.kind != "f":
         return
     for plane in array.reshape(-1, array.shape[-1], order="F").T:
-        bad = ~(plane == np.rint(plane))
+        with np.errstate(invalid="ignore"):
+            bad = ~(plane - np.rint(plane) == 0)  # so that NaN and infinity count as bad
         if bad.any():
             raise ValueError(
                 f"expected whole numbers that label segments, got {plane[bad][0]:g}; is this a map of "

@@ -17,7 +17,8 @@ from segguided.data.bounds import refuse_huge
 Header = Mapping[str, Any]
 
 LONGEST_HEADER = 16 << 20  # bytes; those of a hundred segments take some 100 KB
-LONGEST_NUMBER = 40  # characters of a number in a text file, and of what parts it from the next
+LONGEST_TEXT = 256 << 20  # bytes of voxels written as text
+LONGEST_NUMBER = 40  # characters of one
 TYPES = {
     "i1": "signed char, int8, int8_t",
     "u1": "uchar, unsigned char, uint8, uint8_t",
@@ -118,6 +119,10 @@ def _lines(file: BufferedReader) -> Iterator[str]:
         text = _text(line).rstrip()
         if not text:
             return
+        if ":" not in text and not text.startswith(("#", "NRRD")):
+            if not line.endswith(b"\n"):
+                raise EOFError("it ends within its header")
+            raise ValueError(f"a line of its header has no colon: {text[:40]!r}; export it again")
         name, value = _parted(text)
         if name == "data file":
             _check_one(value)
@@ -192,7 +197,10 @@ def _beside(path: Path, name: str) -> Path:
             f"its voxels lie outside its own folder (data file: {name}), where none are read; save header "
             "and voxels as one file, or side by side"
         )
-    forms.check_is_file(voxels, f"the voxels of {path.name}")
+    try:
+        forms.check_is_file(voxels, "its voxels")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return voxels
 
 
@@ -213,14 +221,17 @@ def _voxels(file: BufferedReader, header: Header, shape: tuple[int, ...], dtype:
         there = _length(_stream(file, encoding), SPARE + math.prod(shape) * dtype.itemsize)
         passed = max(0, there - math.prod(shape) * dtype.itemsize)
         file.seek(place)
+    if passed > SPARE and encoding in PACKED:
+        raise ValueError(f"over {SPARE >> 20} MiB come before its voxels; save it again")
     stream = _stream(file, encoding)
     gzipped.skip(stream, passed)
     array = gzipped.read_array(stream, shape, dtype)
-    if gzipped.skip(stream, 1):
-        raise ValueError(
-            f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
-            "again"
-        )
+    with gzipped.damage_first(stream):
+        if gzipped.skip(stream, 1):
+            raise ValueError(
+                f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
+                "again"
+            )
     return array
 
 
@@ -243,21 +254,26 @@ def _count(header: Header, field: str, least: int) -> int:
 
 
 def _numbers(file: BufferedReader, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    most = math.prod(shape) * LONGEST_NUMBER
-    text = file.read(most + 1)
+    """Voxels written as text."""
+    count = math.prod(shape)
+    text = file.read(LONGEST_TEXT + 1)
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"its voxels are over {LONGEST_TEXT >> 20} MiB of text; save it as gzip")
     words = text.replace(b",", b" ").split()
-    if len(text) > most or len(words) > math.prod(shape):
+    if len(words) < count:
+        raise EOFError("it ends before its last voxel")
+    if len(words) > count:
         raise ValueError(
             f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
             "again"
         )
-    if len(words) < math.prod(shape):
-        raise EOFError("it ends before its last voxel")
     try:
+        if max(map(len, words)) > LONGEST_NUMBER:  # numpy gives each word the room of the longest
+            raise ValueError(f"{max(map(len, words))} characters long")
         numbers = np.array(words).astype(dtype if dtype.kind != "f" else np.float64).astype(dtype)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"a voxel is no number of type {header_name(dtype)} ({error}); export it again"
+            f"a voxel is no number of the type {header_name(dtype)} ({error}); export it again"
         ) from error
     return numbers.reshape(shape, order="F")
 

@@ -16,14 +16,15 @@ from segguided.data.slices import Stack
 from segguided.data.values import Values
 from segguided.data.volume import Volume, check_finite, check_same_grid
 
-LEAST_PIXELS = 1.5  # across the image in its square: less is a line
-MOST_PADDED = 1 << 26  # pixels of a padded slice: 8192 × 8192, of which a few float copies are held
 FILTERS = {
     "triangle": Image.Resampling.BILINEAR,
     "cubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
 }
+# A slice with what squares it may have this many pixels (256 MiB), or this many times those of the image.
+LARGEST_SQUARE, LARGEST_SHARE = 1 << 26, 4
+LEAST_PIXELS = 1.5  # of the image across its square
 
 
 def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
@@ -43,7 +44,8 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
             f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop "
             "the patient"
         )
-    pad = _padding(patient, image, preparation.image_size)
+    pad = _padding(patient, image)
+    _check_width(patient, image, preparation.image_size)
     shape = (len(kept), preparation.image_size, preparation.image_size)
     refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
     images_SHW, masks_SHW = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
@@ -128,24 +130,32 @@ def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
     return kept[:: preparation.slices.every]
 
 
-def _padding(patient: str, image: Volume, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels).
-
-    Raises ValueError where that asks for a monstrous slice, or would leave a line of the image.
-    """
+def _padding(patient: str, image: Volume) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels to add around each slice so that it covers a square of the patient (mm, not pixels)."""
     _, height, width = image.array_zyx.shape
     _, mm_y, mm_x = image.spacing_zyx_mm
     side_mm = max(height * mm_y, width * mm_x)
-    rows, columns = round(side_mm / mm_y), round(side_mm / mm_x)
-    narrowest = size * min(height * mm_y, width * mm_x) / side_mm  # what the image takes of the square
-    if narrowest < LEAST_PIXELS or rows * columns > max(MOST_PADDED, 2 * height * width):
+    across, down = side_mm / mm_x, side_mm / mm_y
+    if across * down > max(LARGEST_SQUARE, LARGEST_SHARE * height * width):
         raise ValueError(
-            f"patient {patient}: its slices have {width} × {height} pixels of {mm_x:g} × {mm_y:g} mm; "
-            f"padded to a square they would have {columns:,} × {rows:,}, of which the image takes "
-            f"{narrowest:.2g} of {size} once resized; correct the spacing in its file or drop the patient"
+            f"patient {patient}: expected pixels about as wide as high, got {mm_x:g} × {mm_y:g} mm, so that "
+            f"a square around {width} × {height} of them takes {across:,.0f} × {down:,.0f} pixels; mend the "
+            "spacing in the file's header, or resample the volume"
         )
-    add_y, add_x = rows - height, columns - width
+    add_y, add_x = round(down) - height, round(across) - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)
+
+
+def _check_width(patient: str, image: Volume, size: int) -> None:
+    """Raise ValueError where resizing would leave a line of the image."""
+    _, height, width = image.array_zyx.shape
+    _, mm_y, mm_x = image.spacing_zyx_mm
+    narrow, wide = sorted((height * mm_y, width * mm_x))
+    if size * narrow / wide < LEAST_PIXELS:
+        raise ValueError(
+            f"patient {patient}: its slices are {width * mm_x:g} × {height * mm_y:g} mm, of which a square "
+            f"of {size} pixels shows a line; mend the spacing in the file's header, or drop the patient"
+        )
 
 
 def _resize(array_HW: np.ndarray, size: int, filter_: Image.Resampling) -> np.ndarray:
