@@ -84,6 +84,8 @@ def _photometric(meaning: Meaning) -> str:
 
 def read_pixels(dataset: pydicom.Dataset, path: Path) -> Pixels:
     """The slice in modality units. Raises ValueError where it is damaged or in a form not understood."""
+    if "PixelData" in dataset:
+        _check_bits(dataset, path)
     container, is_coded = decoded(dataset, path)
     if container.dtype.kind == "f":
         stored, padding = container, _float_padding(dataset, path, container)
@@ -156,21 +158,27 @@ def _rescale(dataset: pydicom.Dataset, path: Path) -> tuple[float, float]:
     return slope, intercept
 
 
+def _check_bits(dataset: pydicom.Dataset, path: Path) -> None:
+    stored, high, allocated = (
+        header.whole(dataset, keyword, path) for keyword in ("BitsStored", "HighBit", "BitsAllocated")
+    )
+    if not 0 < stored <= high + 1 <= allocated:
+        raise ValueError(
+            f"{path}: expected BitsStored above 0 and at most HighBit + 1, and that at most BitsAllocated, "
+            f"got {stored}, {high} + 1 and {allocated}; mend the header or leave the series out"
+        )
+
+
 def _stored(dataset: pydicom.Dataset, path: Path, container: np.ndarray, is_coded: bool) -> np.ndarray:
     """The stored values: BitsStored bits below and with HighBit, the sign extended; other bits dropped."""
-    allocated = container.dtype.itemsize * 8
     stored, high = header.whole(dataset, "BitsStored", path), header.whole(dataset, "HighBit", path)
-    if not 0 < stored <= high + 1 <= max(allocated, header.whole(dataset, "BitsAllocated", path)):
-        raise ValueError(
-            f"{path}: expected BitsStored ≤ HighBit + 1 ≤ BitsAllocated, got {stored}, {high} + 1 and "
-            f"{allocated}; mend the header or leave the series out"
-        )
     shift = high + 1 - stored
     if is_coded:
         _check_coded(path, shift)
         return container
     if shift:
         _check_bits_below(dataset, path, container, shift)
+    allocated = container.dtype.itemsize * 8
     if stored == allocated:
         return container
     bits = container.view(f"u{container.dtype.itemsize}") << np.uint8(allocated - 1 - high)
