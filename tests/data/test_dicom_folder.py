@@ -365,6 +365,7 @@ def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
             "bytes of code",
         ),
     ],
+    ids=["JPEG", "large JPEG", "JPEG 2000", "HTJ2K", "run lengths"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_codec_may_not_deliver_more_than_the_header_states(
