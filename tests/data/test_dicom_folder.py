@@ -185,6 +185,7 @@ def test_slices_in_a_folder_below_are_not_lost(tmp_path: Path, depth: str) -> No
     below.mkdir(parents=True)
     for path in fv.write_dicom(tmp_path, fv.truth())[-3:]:
         shutil.move(path, below / path.name)
+    write_object(below / "0.dcm", CLASSES["seg"])
     message = refusal(tmp_path)
     assert str(tmp_path / "more") in message and "same series" in message
 
