@@ -76,6 +76,7 @@ def damaged(path: Path, error: Exception) -> ValueError:
 
 
 def printable(what: object) -> str:
-    """The start of the value's first line; damaged headers hold anything."""
-    line = next(iter(str(what).splitlines()), "")
+    """The start of the value, as one line; damaged headers hold anything."""
+    line = " ".join(str(what)[:1000].split())
+    line = line.removeprefix("Unable to decode as exceptions were raised by all available plugins: ")
     return "".join(c if c.isprintable() else "?" for c in line[:100])

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pydicom
-
 from segguided.data import dicom_header as header
+from segguided.data.dicom_files import PREFIX, open_file
 
 LOG = logging.getLogger("segguided")
 
@@ -20,7 +19,6 @@ COMPANION_SUFFIXES = (
     *(".sha256", ".png", ".jpg", ".jpeg", ".zip", ".nrrd", ".gz"),
 )
 COMPANION_NAMES = ("dicomdir", "license", "readme", "thumbs.db", "desktop.ini")
-PREFIX = b"DICM"  # after 128 bytes of preamble
 
 
 def slice_files(folder: Path) -> list[Path]:
@@ -94,11 +92,11 @@ def _refuse_packed_slice(path: Path) -> None:
 def check_folders_below(folder: Path, series_uid: str) -> None:
     """Raise ValueError where slices of the same series lie in a folder below."""
     for below in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
-        first = next(_dicom_files_below(below), None)
-        if first is not None and _series_of(first) == series_uid:
+        stray = next((path for path in _dicom_files_below(below) if _series_of(path) == series_uid), None)
+        if stray is not None:
             raise ValueError(
                 f"{below}: expected all slices in one folder, got some of the same series in a folder below "
-                f"({first.name}); move them into {folder.name}, or this folder elsewhere"
+                f"({stray.name}); move them into {folder.name}, or this folder elsewhere"
             )
 
 
@@ -108,6 +106,6 @@ def _dicom_files_below(folder: Path) -> Iterator[Path]:
 
 def _series_of(path: Path) -> str:
     try:
-        return str(pydicom.dcmread(path, stop_before_pixels=True).get("SeriesInstanceUID"))
+        return str(open_file(path).get("SeriesInstanceUID"))
     except header.UNREADABLE:
         return ""  # no slice of this series, and not asked for

@@ -15,9 +15,9 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from segguided.data import dicom_header as header
 from segguided.data.dicom_decoding import decoded
+from segguided.data.dicom_padding import float_padding, whole_padding
 
 INT16 = np.iinfo(np.int16)
-FLOAT_PIXELS = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
 RESCALE = ("RescaleSlope", "RescaleIntercept")
 
 
@@ -84,12 +84,14 @@ def _photometric(meaning: Meaning) -> str:
 
 def read_pixels(dataset: pydicom.Dataset, path: Path) -> Pixels:
     """The slice in modality units. Raises ValueError where it is damaged or in a form not understood."""
+    if "PixelData" in dataset:
+        _check_bits(dataset, path)
     container, is_coded = decoded(dataset, path)
     if container.dtype.kind == "f":
-        stored, padding = container, _float_padding(dataset, path, container)
+        stored, padding = container, float_padding(dataset, path, container)
     else:
         stored = _stored(dataset, path, container, is_coded)
-        padding = _padding(dataset, path, stored, container)
+        padding = whole_padding(dataset, path, stored, container)
     if padding is not None and not padding.any():
         padding = None
     return Pixels(_modality_values(dataset, path, stored, padding), padding)
@@ -156,21 +158,27 @@ def _rescale(dataset: pydicom.Dataset, path: Path) -> tuple[float, float]:
     return slope, intercept
 
 
+def _check_bits(dataset: pydicom.Dataset, path: Path) -> None:
+    stored, high, allocated = (
+        header.whole(dataset, keyword, path) for keyword in ("BitsStored", "HighBit", "BitsAllocated")
+    )
+    if not 0 < stored <= high + 1 <= allocated:
+        raise ValueError(
+            f"{path}: expected BitsStored above 0 and at most HighBit + 1, and that at most BitsAllocated, "
+            f"got {stored}, {high} + 1 and {allocated}; mend the header or leave the series out"
+        )
+
+
 def _stored(dataset: pydicom.Dataset, path: Path, container: np.ndarray, is_coded: bool) -> np.ndarray:
     """The stored values: BitsStored bits below and with HighBit, the sign extended; other bits dropped."""
-    allocated = container.dtype.itemsize * 8
     stored, high = header.whole(dataset, "BitsStored", path), header.whole(dataset, "HighBit", path)
-    if not 0 < stored <= high + 1 <= max(allocated, header.whole(dataset, "BitsAllocated", path)):
-        raise ValueError(
-            f"{path}: expected BitsStored ≤ HighBit + 1 ≤ BitsAllocated, got {stored}, {high} + 1 and "
-            f"{allocated}; mend the header or leave the series out"
-        )
     shift = high + 1 - stored
     if is_coded:
         _check_coded(path, shift)
         return container
     if shift:
         _check_bits_below(dataset, path, container, shift)
+    allocated = container.dtype.itemsize * 8
     if stored == allocated:
         return container
     bits = container.view(f"u{container.dtype.itemsize}") << np.uint8(allocated - 1 - high)
@@ -199,75 +207,6 @@ def _check_bits_below(dataset: pydicom.Dataset, path: Path, container: np.ndarra
             f"{path}: expected no bits set below those of HighBit and BitsStored, but {shift} are used; "
             "correct HighBit (BitsStored - 1 where the values begin at bit 0)"
         )
-
-
-def _padding(
-    dataset: pydicom.Dataset, path: Path, stored: np.ndarray, container: np.ndarray
-) -> np.ndarray | None:
-    """Where the slice is PixelPaddingValue, or from it to PixelPaddingRangeLimit; both in stored units."""
-    ends = _padding_ends(dataset, path, "PixelPadding")
-    if ends is None:
-        return None
-    first, last = sorted(_as_stored(dataset, path, end) for end in ends)
-    if stored is container or all(_is_storable(dataset, path, end) for end in (first, last)):
-        return np.asarray((stored >= first) & (stored <= last))
-    if first != last:
-        raise ValueError(
-            f"{path}: expected a range of padding within BitsStored, got {first} to {last} "
-            "(PixelPaddingRangeLimit); mend the header or leave the series out"
-        )
-    # Scanners also pad beyond BitsStored, as with -2000 of 12 bits: there all bits of the pixel tell.
-    return np.asarray(container == first)
-
-
-def _padding_ends(dataset: pydicom.Dataset, path: Path, kind: str) -> tuple[float, float] | None:
-    value, limit = (header.value(dataset, f"{kind}{end}", path) for end in ("Value", "RangeLimit"))
-    if value is None and limit is not None:
-        raise ValueError(
-            f"{path}: expected {kind}Value beside {kind}RangeLimit, but it is missing; add it, or remove the "
-            "limit"
-        )
-    if value is None:
-        return None
-    first = _padding_end(dataset, f"{kind}Value", path)
-    return first, first if limit is None else _padding_end(dataset, f"{kind}RangeLimit", path)
-
-
-def _padding_end(dataset: pydicom.Dataset, keyword: str, path: Path) -> float:
-    value = header.value(dataset, keyword, path)
-    if isinstance(value, bytes):  # of a file that does not say whether it is signed
-        return int.from_bytes(value, "little")
-    if isinstance(value, float) and np.isnan(value):
-        return value
-    return header.number(dataset, keyword, path)
-
-
-def _as_stored(dataset: pydicom.Dataset, path: Path, end: float) -> int:
-    """The value with the sign of the pixels: headers also state -2000 as 63536, and the reverse."""
-    signed = header.whole(dataset, "PixelRepresentation", path) == 1
-    value = int(end) & 0xFFFF
-    if not signed:
-        return value
-    width = 8 if header.whole(dataset, "BitsAllocated", path) == 8 and value < 1 << 8 else 16
-    return value - (1 << width) if value >> (width - 1) else value
-
-
-def _is_storable(dataset: pydicom.Dataset, path: Path, value: int) -> bool:
-    """Whether BitsStored bits can hold the value."""
-    bits = header.whole(dataset, "BitsStored", path)
-    least = -(1 << (bits - 1)) if header.whole(dataset, "PixelRepresentation", path) == 1 else 0
-    return least <= value < least + (1 << bits)
-
-
-def _float_padding(dataset: pydicom.Dataset, path: Path, stored: np.ndarray) -> np.ndarray | None:
-    keyword = next((keyword for keyword in FLOAT_PIXELS if keyword in dataset), "")
-    ends = _padding_ends(dataset, path, FLOAT_PIXELS[keyword]) if keyword else None
-    if ends is None:
-        return None
-    if np.isnan(ends).any():
-        return np.isnan(stored)
-    first, last = sorted(ends)
-    return np.asarray((stored >= first) & (stored <= last))
 
 
 def _modality_values(

@@ -22,8 +22,9 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
 }
-# A slice with what squares it may have this many pixels (256 MiB), or this many times those of the image.
-LARGEST_SQUARE, LARGEST_SHARE = 1 << 26, 4
+# A slice with what squares it may have this many pixels (4096 × 4096), or this many times those of the image.
+LARGEST_SQUARE = 1 << 24
+LARGEST_SHARE = 4
 LEAST_PIXELS = 1.5  # of the image across its square
 
 
