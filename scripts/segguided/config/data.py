@@ -1,6 +1,7 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from segguided.config.base import NAME, Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
 from segguided.config.patient_source import Label, PatientSource
+from segguided.data.listing import find
 
 
 class AnatomyClass(Settings):
@@ -40,7 +42,7 @@ class DicomSource(PatientSource):
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The patient's folder of DICOM files, and the folder that holds all masks."""
-        return [f"{self.images}/{row['patient']}", self.masks]
+        return [str(find(Path(self.images, row["patient"]))), self.masks]
 
 
 class NiftiSource(PatientSource):
@@ -68,7 +70,7 @@ class NiftiSource(PatientSource):
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """Image and label map."""
-        return [f"{self.folder}/{pattern.format(**row)}" for pattern in (self.image, self.mask)]
+        return [str(find(Path(self.folder, pattern.format(**row)))) for pattern in (self.image, self.mask)]
 
 
 class PngSource(PatientSource):
@@ -178,8 +180,8 @@ class DrawnSplit(Settings):
     held_out: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)  # the patients left over train
     # Instead of counts: the patient table's column that says train, held-out, test or held-out-or-test; the
-    # patients of the last are halved into held-out and test. `column: null` says that counts win over a column
-    # `split` of the patient table.
+    # patients of the last are halved into held-out and test. `column: null` says that counts win over the
+    # patient table's column `split`.
     column: str | None = None
 
     @model_validator(mode="after")
