@@ -1,11 +1,12 @@
 """What the sources of all datasets share."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
 
 from segguided.config.base import Settings
+from segguided.config.names import check_cells
 
 Label = Annotated[int, Field(ge=0, le=255)]
 
@@ -17,6 +18,17 @@ class PatientSource(Settings):
     def columns(self) -> set[str]:
         """Columns of the patient table it needs."""
         return {"patient"}
+
+    @property
+    def path_columns(self) -> set[str]:
+        """Of these, the columns whose cells become part of a file's path."""
+        return set()
+
+    def check_rows(self, rows: Iterable[Mapping[str, str]], manifest: str) -> None:
+        """Raise ValueError, with file and line, for a cell that names no file in the source's folder."""
+        for row in rows:
+            place = getattr(row, "place", manifest)
+            check_cells(row, sorted(self.path_columns), place)
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The files or folders of the patient in `row`: the user's own, or paths that rules make."""
