@@ -1,6 +1,9 @@
 # Mask-guided medical image generation: from raw volumes to the paper's tables and figures.
 
 
+include: "workflow/functions/config_files.smk"
+
+
 configfile: "config.yaml"
 
 

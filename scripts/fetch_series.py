@@ -8,6 +8,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.data import idc
 from segguided.data.duke_masks import settle_masks
+from segguided.data.listing import list_folder
 from segguided.data.receipts import describe
 from segguided.seals import write_sealed
 
@@ -33,7 +34,7 @@ def fetch_series(
         obstacle = idc.find_defect(series, images) and idc.find_obstacle(series, images, endpoint)
         raise ValueError(f"{lacking}; besides, {obstacle}" if obstacle else str(lacking)) from lacking
     idc.fetch_series(series, images, folder / "quarantine" / patient, endpoint)
-    write_sealed(receipt, {"images": describe(images.iterdir()), "masks": describe(found)})
+    write_sealed(receipt, {"images": describe(list_folder(images).files.values()), "masks": describe(found)})
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.data.ct_org import describe_labels
+from segguided.data.listing import walk
 from segguided.files import write_text
 
-LABELS = re.compile(r"labels-(\d+)\.nii\.gz")
+LABELS = re.compile(r"labels-(\d+)\.nii\.gz", re.IGNORECASE)
 LOG = logging.getLogger("segguided")
 
 
 def list_ct_org(folder: Path, output: Path) -> None:
     """Write a row for each labels-N.nii.gz in or below `folder`: voxels of each organ, header, anatomy.
 
-    Raises ValueError where there are none.
+    Raises ValueError where there are none, or two of one case.
     """
-    named = [(LABELS.fullmatch(path.name), path) for path in folder.rglob("*.nii.gz")]
-    files = {int(match[1]): path for match, path in named if match}
+    files = find_labels(folder)
     if not files:
         raise ValueError(f"{folder}: no labels-N.nii.gz there or below; name the folder downloaded from TCIA")
     rows = []
@@ -28,6 +28,19 @@ def list_ct_org(folder: Path, output: Path) -> None:
         LOG.info("%s", "\t".join(rows[-1].values()))
     lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
     write_text(output, "\n".join(lines) + "\n")
+
+
+def find_labels(folder: Path) -> dict[int, Path]:
+    """The file of each case. Raises ValueError where two stand for one."""
+    files: dict[int, Path] = {}
+    for found in walk(folder, [".nii.gz"]) if folder.is_dir() else ():
+        for name, path in found.files.items():
+            match = LABELS.fullmatch(name)
+            if match and files.setdefault(int(match[1]), path) != path:
+                raise ValueError(
+                    f"{path}: case {int(match[1])} lies there twice, also as {files[int(match[1])]}; keep one"
+                )
+    return files
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.png import FOLDERS, list_slices
+from segguided.data.png import FOLDERS, check_pairs, list_slices
 from segguided.data.splits import check_name
 from segguided.files import write_text
 
@@ -16,15 +16,11 @@ LOG = logging.getLogger("segguided")
 def list_patients(images: Path, masks: Path, output: Path) -> None:
     """Write each patient and its split, tab-separated: train trains, val is held out, test tests.
 
-    Raises ValueError for images without mask, patients in two folders, and names that cannot be file names.
+    Raises ValueError for images without mask or masks without image, patients in two folders, and names that
+    cannot be file names.
     """
     files = list_slices(images)
-    unmasked = sorted(one.below(images) for one in set(files) - set(list_slices(masks)))
-    if unmasked:
-        raise ValueError(
-            f"{len(unmasked)} images have no mask of the same name in {masks}, the first is {unmasked[0]}; "
-            "add the masks or remove the images"
-        )
+    check_pairs(files, list_slices(masks), masks)
     split_of = {one.patient: FOLDERS[one.folder] for one in files}
     for patient in split_of:
         check_name(images, patient)

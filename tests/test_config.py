@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 DELETED = object()
 IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
+PNG = {"kind": "png", "images": "i", "masks": "m"}
 SCRATCH = {"kind": "scratch", "autoencoder": {"channels": [32, 32]}, "unet": {"channels": [32, 64]}}
 
 
@@ -128,7 +129,7 @@ SENTENCES = [
     ("datasets/breast-phantom/classes/0/file", "{id}.seg.nrrd", "'{id}.seg.nrrd' may hold no placeholder but {patient}"),
     ("datasets/breast-phantom/classes/0/file", "{patient.seg.nrrd", "is no file name pattern"),
     ("datasets/ct-torso/source", {**NIFTI, "mask": "mask.nii"}, "names one file for all patients; use a column, such as {patient}"),
-    ("datasets/ct-torso/source", {**NIFTI, "ignore": [6, 3]}, "source.ignore names [3], which are labels of classes"),
+    ("datasets/ct-torso/source", {**PNG, "ignore": [6, 3]}, "source.ignore names [3], which are labels of classes"),
     ("datasets/ct-organ/source/mirror", "http://mirror/ct-org", "datasets.ct-organ.source.mirror: expected an address that starts with https://, got 'http://mirror/ct-org'; correct it"),
     ("datasets/ct-organ/source/ignore", [5, 6], "source.ignore names [5], which are labels of classes"),
     ("datasets/ct-organ/source/folders", "x", "unknown key datasets.ct-organ.source.folders; did you mean folder?"),
@@ -211,7 +212,7 @@ def test_each_mistake_has_its_line() -> None:
 
 
 def test_labels_of_nifti_classes_must_differ() -> None:
-    classes = [{"name": "liver"}, {"name": "lungs", "label": 1}]
+    classes = [{"name": "liver", "label": 1}, {"name": "lungs", "label": 1}]
     with pytest.raises(ValidationError, match="label 1 stands for two classes"):
         Preparation.model_validate(
             {
@@ -275,7 +276,7 @@ def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
         ("image_size", 128),
         ("interpolation", "cubic"),
         ("slices", {"every": 2}),
-        ("source", NIFTI),
+        ("source", PNG),
     ):
         assert preparation(f"datasets/ct-torso/{path}", value) != before
 
@@ -356,7 +357,10 @@ ROW = {"patient": "p1", "image": "a.nii.gz", "package": "tool==1.0"}
     ],
 )
 def test_each_source_names_a_patients_files(source: dict[str, str], expected: list[str]) -> None:
-    preparation = {"classes": [{"name": "a", "file": "{patient}.seg.nrrd"}], "image_size": 32}
+    one = {"name": "a", "file": "{patient}.seg.nrrd"}
+    one |= {"label": 1} if source["kind"] in ("nifti", "ct-org") else {}
+    drawn = [{"name": name} for name in ("body", "lungs", "bone")]
+    preparation = {"classes": drawn if source["kind"] == "demo-ct" else [one], "image_size": 32}
     window = {"kind": "window", "low": 0, "high": 1}
     read = Preparation.model_validate({**preparation, "source": source, "intensity": window}).source
     assert read.raw_files(ROW, "d") == expected

@@ -132,9 +132,7 @@ def test_colour_files_of_equal_channels_are_grey(layout: list[Path]) -> None:
     np.testing.assert_array_equal(read_grey(path), grey_HW)
     colour_HWC = np.stack([grey_HW, grey_HW, 255 - grey_HW], -1)
     Image.fromarray(colour_HWC).save(path)
-    with pytest.raises(
-        ValueError, match=r"alone\.png: expected 8-bit greyscale, got the mode RGB with unequal"
-    ):
+    with pytest.raises(ValueError, match=r"alone\.png: expected 8-bit greyscale, got 8-bit RGB with unequal"):
         read_grey(path)
 
 
@@ -142,7 +140,7 @@ def test_colour_files_of_equal_channels_are_grey(layout: list[Path]) -> None:
 def test_other_modes_are_refused(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.png"
     Image.new(mode, (4, 4)).save(path)
-    with pytest.raises(ValueError, match=r"a\.png: expected 8-bit greyscale, got the mode .*; save it as"):
+    with pytest.raises(ValueError, match=r"a\.png: expected 8-bit greyscale, got \d+-bit .*; save it as"):
         read_grey(path)
 
 
@@ -173,9 +171,7 @@ def test_lacking_masks_unequal_sizes_and_unknown_patients_are_named(layout: list
     with pytest.raises(ValueError, match="drawn on the same grid"):
         prepared("alone", layout)
     (layout[1] / "train" / "alone.png").unlink()
-    with pytest.raises(
-        ValueError, match=r"alone\.png: expected a PNG file, .* needs a mask of the same name"
-    ):
+    with pytest.raises(ValueError, match=r"all: expected PNG files of patient alone in its folders"):
         read_patient("alone", *layout)
 
 
@@ -205,7 +201,8 @@ def call(script: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
 def refusal(layout: list[Path]) -> str:
     table = layout[0].parent / "table.tsv"
     done = call("list_patients", "--images", layout[0], "--masks", layout[1], "--output", table)
-    assert (done.returncode, done.stderr.count("\n"), table.exists()) == (1, 1, False), done.stderr
+    assert (done.returncode, done.stderr.count("error: "), table.exists()) == (1, 1, False), done.stderr
+    assert "Traceback" not in done.stderr
     return done.stderr
 
 

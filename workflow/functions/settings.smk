@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, "scripts")
 
 from segguided.config.workflow import REAL, load
+from segguided.data.enough import check_enough
 from segguided.data.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest
 from segguided.dependencies import digest
@@ -34,6 +35,7 @@ try:
     for name, rows in MANIFESTS.items():
         dataset = CONFIG.datasets[name]
         dataset.source.check_columns(list(next(iter(rows.values()))), dataset.manifest)
+        dataset.source.check_rows(rows.values(), dataset.manifest)
     PACKAGES = pinned_packages(
         {
             CONFIG.datasets[name].manifest: rows.values()
@@ -45,6 +47,10 @@ try:
         name: assign_splits(list(rows.values()), CONFIG.datasets[name].split)
         for name, rows in MANIFESTS.items()
     }
+    for name in CONFIG.grid.datasets:
+        check_enough(
+            name, CONFIG.datasets[name], SPLITS[name], figure5=bool(CONFIG.guided_models)
+        )
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 

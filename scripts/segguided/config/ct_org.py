@@ -33,6 +33,11 @@ class CtOrgSource(PatientSource):
         """N of its files, and their checksums where they are known."""
         return {"patient", "case", "sha256_volume", "sha256_labels"}
 
+    @property
+    def path_columns(self) -> set[str]:
+        """N of its files."""
+        return {"case"}
+
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The receipt that says where the patient's two files lie and what their checksums are."""
         return [f"<results>/raw/{dataset}/receipts/{row['patient']}.json"]

@@ -1,7 +1,7 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
 from collections.abc import Mapping
-from string import Formatter
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -9,8 +9,11 @@ from pydantic import Field, field_validator, model_validator
 from segguided.config.base import NAME, Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
+from segguided.config.labels import check_drawn, check_labels, check_segments, twofold
+from segguided.config.names import check_class, check_color, check_inside, placeholders
 from segguided.config.paths import UsablePath
 from segguided.config.patient_source import LARGEST_LABEL, Label, PatientSource
+from segguided.data.listing import find
 
 
 class AnatomyClass(Settings):
@@ -20,16 +23,26 @@ class AnatomyClass(Settings):
     color: str = "white"  # in figures; any colour matplotlib knows
     label: int | None = Field(
         default=None, ge=1, le=LARGEST_LABEL
-    )  # nifti, png: value in the label map; None: the class's index
+    )  # nifti, ct-org, png: value in the label map; png without any label: the class's place in the list
     file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
     segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        return check_class(name)
+
+    @field_validator("color")
+    @classmethod
+    def _known(cls, color: str) -> str:
+        return check_color(color)
 
     @field_validator("file")
     @classmethod
     def _placeholders(cls, file: str | None) -> str | None:
-        if file and _placeholders(file) - {"patient"}:
+        if file and placeholders(file) - {"patient"}:
             raise ValueError(f"'{file}' may hold no placeholder but {{patient}}; mend the name")
-        return file
+        return file and check_inside(file, "the file")
 
 
 class DicomSource(PatientSource):
@@ -41,7 +54,7 @@ class DicomSource(PatientSource):
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The patient's folder of DICOM files, and the folder that holds all masks."""
-        return [f"{self.images}/{row['patient']}", self.masks]
+        return [str(find(Path(self.images, row["patient"]))), self.masks]
 
 
 class NiftiSource(PatientSource):
@@ -57,20 +70,25 @@ class NiftiSource(PatientSource):
     @field_validator("image", "mask")
     @classmethod
     def _varies(cls, pattern: str) -> str:
-        if not _placeholders(pattern):
+        if not placeholders(pattern):
             raise ValueError(
                 f"'{pattern}' names one file for all patients; use a column, such as {{patient}}"
             )
-        return pattern
+        return check_inside(pattern, "the file")
 
     @property
     def columns(self) -> set[str]:
+        """The patient, and what names its files."""
+        return {"patient"} | self.path_columns
+
+    @property
+    def path_columns(self) -> set[str]:
         """The columns in the braces of its patterns."""
-        return {"patient"} | _placeholders(self.image) | _placeholders(self.mask)
+        return placeholders(self.image) | placeholders(self.mask)
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """Image and label map."""
-        return [f"{self.folder}/{pattern.format(**row)}" for pattern in (self.image, self.mask)]
+        return [str(find(Path(self.folder, pattern.format(**row)))) for pattern in (self.image, self.mask)]
 
 
 class PngSource(PatientSource):
@@ -115,6 +133,11 @@ class DemoCtSource(PatientSource):
     def columns_read_by_slicing(self) -> set[str]:
         """The file in the package, and masks of contrast-filled vessels."""
         return {"patient", "member", "blood"}
+
+    @property
+    def path_columns(self) -> set[str]:
+        """Package and file in it."""
+        return {"package", "member"}
 
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The source package."""
@@ -186,8 +209,8 @@ class DrawnSplit(Settings):
     held_out: int | None = Field(default=None, ge=1)
     test: int | None = Field(default=None, ge=1)  # the patients left over train
     # Instead of counts: the patient table's column that says train, held-out, test or held-out-or-test; the
-    # patients of the last are halved into held-out and test. `column: null` says that counts win over a column
-    # `split` of the patient table.
+    # patients of the last are halved into held-out and test. `column: null` says that counts win over the
+    # patient table's column `split`.
     column: str | None = None
 
     @model_validator(mode="after")
@@ -221,17 +244,20 @@ class Preparation(Settings):
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
+        labels = {c.name: c.label for c in self.classes}
         match self.source:
             case DicomSource() | PhantomSource() | IdcSource():
-                _check_segments(self.source.kind, self.classes)
+                check_segments(self.source.kind, labels, {c.name: (c.file, c.segment) for c in self.classes})
             case NiftiSource() | PngSource() | CtOrgSource():
-                _check_labels(self.source, self.classes)
+                check_labels(self.source.kind, labels, self.source.ignore)
+            case DemoCtSource():
+                check_drawn(self.source.kind, labels)
         return self
 
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
-        twice = _twice([c.name for c in classes])
+        twice = twofold([c.name for c in classes])
         if twice:
             raise ValueError(f"class names must differ, but {twice} stands twice; rename one")
         return classes
@@ -240,44 +266,6 @@ class Preparation(Settings):
     def class_names(self) -> tuple[str, ...]:
         """Names of the foreground classes; the k-th name (from 1) is value k in a mask."""
         return tuple(c.name for c in self.classes)
-
-
-def _check_segments(kind: str, classes: tuple[AnatomyClass, ...]) -> None:
-    lacking = [c.name for c in classes if not c.file]
-    if lacking:
-        raise ValueError(
-            f"classes {', '.join(lacking)} of a {kind} dataset name no .seg.nrrd; "
-            "give each class its `file` (and `segment`)"
-        )
-    twice = _twice([f"{c.segment or 'all'} of {c.file}" for c in classes])
-    if twice:
-        raise ValueError(f"{twice} stands for two classes; give each class its own `segment`")
-
-
-def _check_labels(source: NiftiSource | PngSource | CtOrgSource, classes: tuple[AnatomyClass, ...]) -> None:
-    labels = [k if c.label is None else c.label for k, c in enumerate(classes, 1)]
-    twice = _twice(list(map(str, labels)))
-    if twice:
-        raise ValueError(f"label {twice} stands for two classes; give each class its own `label`")
-    above = sorted(label for label in (*labels, *source.ignore) if label > 255)
-    if isinstance(source, PngSource) and above:
-        raise ValueError(f"a PNG mask holds values from 0 to 255, got the label {above[0]}; correct it")
-    both = sorted(set(labels) & set(source.ignore))
-    if both:
-        raise ValueError(f"source.ignore names {both}, which are labels of classes; remove them from either")
-
-
-def _twice(names: list[str]) -> str:
-    return ", ".join(sorted({n for n in names if names.count(n) > 1}))
-
-
-def _placeholders(pattern: str) -> set[str]:
-    try:
-        return {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
-    except ValueError as error:
-        raise ValueError(
-            f"'{pattern}' is no file name pattern ({error}); write a column as {{patient}}"
-        ) from None
 
 
 class Dataset(Preparation):

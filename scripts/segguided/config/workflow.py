@@ -14,6 +14,7 @@ from segguided.config.imported import ImportedModel
 from segguided.config.messages import sentences
 from segguided.config.models import DiffusionModel, Sampling, Segmenter
 from segguided.config.paths import LONGEST_NAME, UsablePath
+from segguided.config.sizes import misfits, segmenter_misfits
 from segguided.config.spade import SpadeModel
 
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
@@ -62,21 +63,31 @@ class Config(Settings):
             for name in getattr(self.grid, section):
                 if name not in defined:
                     raise ValueError(f"grid.{section} names '{name}'; defined: {', '.join(sorted(defined))}")
+            small = [name.lower() for name in getattr(self.grid, section)]
+            twice = sorted({name for name in small if small.count(name) > 1})
+            if twice:
+                raise ValueError(
+                    f"grid.{section} names {twice[0]} in capitals and without, whose files would be one on "
+                    "disks that ignore case; rename one"
+                )
+        for name, model in self.models.items():
+            title = ascii(model.title)
+            if model.title and not model.title.isprintable():
+                raise ValueError(
+                    f"models.{name}.title is {title}, but a table's cell is one line of text; write it so, "
+                    "with >- instead of > in YAML"
+                )
         if REAL in self.models:
             raise ValueError(f"models.{REAL}: this name stands for the real images; choose another")
         return self
 
     @model_validator(mode="after")
     def _sizes(self) -> "Config":
-        strides = {f"models.{name}": self.models[name].stride for name in self.grid.models}
         for dataset in self.grid.datasets:
             size = self.datasets[dataset].image_size
-            for where, stride in {**strides, "segmenter": self.segmenter.stride}.items():
-                if size % stride:
-                    raise ValueError(
-                        f"datasets.{dataset}.image_size is {size}, which the levels of {where} cannot halve "
-                        f"evenly; choose a multiple of {stride}, or fewer levels there"
-                    )
+            found = [told for name in self.grid.models for told in misfits(name, self.models[name], size)]
+            for told in (*found, *segmenter_misfits("segmenter", self.segmenter, size)):
+                raise ValueError(f"datasets.{dataset}.{told}")
         return self
 
     @model_validator(mode="after")

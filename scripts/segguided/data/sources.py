@@ -12,6 +12,7 @@ from segguided.config.data import AnatomyClass, DicomSource, NiftiSource, Phanto
 from segguided.config.idc import IdcSource
 from segguided.data import ct_org, demo_ct, dicom, nifti, nrrd, png, receipts
 from segguided.data.duke_masks import OBTAIN, mask_folder
+from segguided.data.listing import find
 from segguided.data.volume import Volume, labels_in
 
 Row = Mapping[str, str]
@@ -97,7 +98,7 @@ def _read_dicom(
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
     # In class order: where two claim a voxel, the later wins. Neighbours of one file share its reading.
     for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
-        _draw(dict(numbered), masks / file.format(patient=patient), image, mask_zyx)
+        _draw(dict(numbered), find(masks / file.format(patient=patient)), image, mask_zyx)
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
 
 
