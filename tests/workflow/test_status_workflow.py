@@ -94,7 +94,8 @@ def test_killed_and_interrupted_runs_go_on_by_the_commands_that_status_prints(re
     said = locked.stdout + locked.stderr
     assert locked.returncode == 1
     assert "is locked by a Snakemake that was killed: continue with" in said
-    assert f"\n    {view.command.text}\n" in said.replace(" --rerun-incomplete", "")
+    command = view.command.text.replace(" --rerun-incomplete", "")  # the profile says that
+    assert f"\n    {command}\n" in said
     assert "--unlock" not in said
     (orphan,) = view.orphans
     assert psutil.pid_exists(orphan.pid)
