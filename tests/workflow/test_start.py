@@ -195,3 +195,19 @@ def test_a_dry_run_and_status_name_what_is_left_out_and_a_direct_request_is_refu
     assert "paired images left out: grid.models lacks segguided-mat" in nothing.stdout + nothing.stderr
     notes = Watcher(fresh).look().notes
     assert [note for note in notes if note.startswith("paired images left out")]
+
+
+@pytest.mark.parametrize("name", ["$(touch PWNED)", "it's `touch PWNED`"])
+def test_a_cluster_is_given_no_name_that_its_shell_would_act_on(fresh, tmp_path, monkeypatch, name):
+    """Snakemake's own command for a job holds the inputs' names; SLURM's tools here only tell they ran."""
+    for tool in ("sbatch", "squeue", "sinfo", "sacct", "scancel"):
+        (tmp_path / tool).write_text(f"#!/bin/sh\ntouch {tmp_path}/{tool}-ran\n")
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    settings = yaml.safe_load((ROOT / "tests/miniature.yaml").read_text()) | {"pathvars": {"results": name}}
+    (tmp_path / "named.yaml").write_text(yaml.safe_dump(settings))
+    target = f"{name}/slices/breast-phantom/tiny_4.npz"
+    result = snakemake(fresh, target, "--profile", "slurm", "--configfile", tmp_path / "named.yaml")
+    one_sentence(result, "on a cluster Snakemake hands the names of inputs to a shell, which acts on ")
+    assert not (tmp_path / "sbatch-ran").exists()
+    assert not list(fresh.rglob("PWNED*"))
