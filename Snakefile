@@ -1,5 +1,16 @@
 # Mask-guided medical image generation: from raw volumes to the paper's tables and figures.
 
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+if Path.cwd() != Path(workflow.basedir).resolve():
+    raise WorkflowError(
+        f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {Path.cwd()}; "
+        f"give the command in {workflow.basedir}, or add --directory {workflow.basedir}; "
+        "results may lie elsewhere: --config pathvars={results: FOLDER}"
+    )
+
 
 include: "workflow/functions/config_files.smk"
 
@@ -39,8 +50,10 @@ include: "workflow/rules/interop.smk"
 
 from segguided.status.explain import explain_failures
 from segguided.status.journal import follow
+from segguided.status.locked import lead_to_resume
 
 JOURNAL = follow(logger)  # what `make status` reads
+logger.addFilter(lead_to_resume)
 
 
 onstart:
@@ -48,7 +61,7 @@ onstart:
     refuse_inputs(refuse_second_writer())
     discard_accepted()
     discard_when_accepted()
-    JOURNAL.begin(CONFIG.pathvars.get("results", "results"))
+    JOURNAL.begin(RESULTS, left_out=LEFT_OUT)
 
 
 onsuccess:
@@ -84,9 +97,11 @@ rule all:
             "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
         ),
         partial_measurements,
+        left_out_figures,
         "<results>/showcase.png" if CONFIG.guided_models else [],
 
 
 rule applications:  # what the paper names as applications: rare cases, paired images, translation
     input:
         application_files(),
+        left_out_applications,

@@ -3,9 +3,12 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 MINIATURE = "workflow/miniature.yaml"
@@ -34,6 +37,21 @@ def environment() -> dict[str, str]:
     """This process's, with this Python's commands found first, and one thread a job."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def in_foreground(command: Sequence[object], **options: Any) -> "subprocess.Popen[Any]":
+    """A child that tests send signals to, whatever this process does with its own.
+
+    A job in the background (`nohup make test-slurm &`) ignores SIGINT, and its children inherit that; Python
+    then installs no handler of its own.
+    """
+    return subprocess.Popen(list(map(str, command)), preexec_fn=_with_signals, **options)  # noqa: PLW1509
+
+
+def _with_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def snakemake(repository: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

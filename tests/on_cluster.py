@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from miniature import MINIATURE, environment, snakemake
+from miniature import MINIATURE, environment, in_foreground, snakemake
 from segguided.wall_time import parse_left
 
 SCRIPT = Path(__file__).parent / "slurm/cluster.sh"
@@ -79,7 +79,7 @@ class Cluster:
 def start(repository: Path, *arguments: str) -> subprocess.Popen[str]:
     """Snakemake in the background, in a session of its own; what it prints goes to snakemake.txt."""
     with (repository / "snakemake.txt").open("a") as out:
-        return subprocess.Popen(
+        return in_foreground(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=repository, stdout=out, stderr=out, text=True, start_new_session=True,
             env=environment(),

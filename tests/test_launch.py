@@ -20,6 +20,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from miniature import in_foreground
 from segguided import ranks
 from segguided.attempts import read_attempts
 from segguided.checkpoint import Checkpoint
@@ -87,7 +88,7 @@ class Runs:
             "0", "--gpus", str(gpus), "--output", str(self.folder / name / "model.safetensors"), *options,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT / 'tests'}"}
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        return in_foreground(command, stderr=subprocess.PIPE, text=True, env=environment)
 
     def start_saving(self, name):
         """Start, and come back when it has saved after a step of its own."""

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from generate_spade import generate_spade
-from segguided.checkpoint import Checkpoint
 from segguided.config.models import Sampling, Segmenter, Training
 from segguided.config.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.data.slices import Stack, read_generated, write_stack
@@ -126,14 +125,11 @@ def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):
     assert np.abs(images_SHW.astype(int) - again_SHW).max() <= 1
 
 
-def test_a_run_does_not_continue_under_another_perceptual_network(
-    slices, perceptual, tmp_path, caplog, monkeypatch
-):
+def test_a_run_does_not_continue_under_another_perceptual_network(slices, perceptual, tmp_path, caplog):
     """No setting tells the two networks apart, only their weights."""
     other = tmp_path / "other" / "model.safetensors"
     other.parent.mkdir()
     train_perceptual([slices[0]], SEGMENTER, 1, 1, other)
-    monkeypatch.setattr(Checkpoint, "remove", lambda self: None)
     output = tmp_path / "model.safetensors"
     for weights in (perceptual, perceptual):
         train_spade([slices[0]], model(steps=2), weights, 1, 0, output, 0)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from miniature import in_foreground
 from segguided.attempts import read_attempts
 from segguided.checkpoint import Checkpoint, fingerprint
 from segguided.cli import Interrupted
@@ -334,7 +335,7 @@ def test_killed_at_a_random_step_then_resumed_gives_the_same_bytes(tmp_path):
 
 def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
     write_stack(tmp_path / "p.npz", stack())
-    process = subprocess.Popen(command(tmp_path, tmp_path, 5000), stderr=subprocess.PIPE, text=True)
+    process = in_foreground(command(tmp_path, tmp_path, 5000), stderr=subprocess.PIPE, text=True)
     wait_for_step(tmp_path, process, 2)
     process.send_signal(signal.SIGUSR1)
     _, errors = process.communicate(timeout=60)

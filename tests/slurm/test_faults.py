@@ -67,7 +67,7 @@ def test_killed_snakemake_is_continued_by_one_command(cluster, untrained, refere
     with cluster.paused(orphan):
         locked = snakemake(untrained, *TRAIN)
         assert locked.returncode != 0
-        assert "cannot be locked" in locked.stdout + locked.stderr
+        assert "python scripts/resume.py" in locked.stdout + locked.stderr
         snakemake(untrained, *TRAIN, "--unlock")
         refused = snakemake(untrained, *TRAIN)
         assert refused.returncode != 0

@@ -1,9 +1,8 @@
 """Status beside a real cluster: of a job that runs, was cancelled, waits, and lost its Snakemake."""
 
 import shlex
-import subprocess
 
-from miniature import environment
+from miniature import environment, in_foreground
 from on_cluster import TRAIN, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
 from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
@@ -44,7 +43,7 @@ def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untra
     again = shlex.split(view.command.text)
     assert again[:2] == ["python", "scripts/resume.py"]
     with (untrained / "snakemake.txt").open("a") as out:
-        resumed = subprocess.Popen(again, cwd=untrained, stdout=out, stderr=out, env=environment())
+        resumed = in_foreground(again, cwd=untrained, stdout=out, stderr=out, env=environment())
     finish(resumed, untrained)
     view = watcher.look()
     assert (view.state.kind, view.orphans, view.command) == ("finished", [], None)

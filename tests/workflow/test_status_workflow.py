@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, environment, snakemake
+from miniature import ARGUMENTS, MINIATURE, copy_repository, environment, in_foreground, snakemake
 from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
 from segguided.status.journal import FOLDER
@@ -25,7 +25,7 @@ LONG = "models={segguided: {training: {steps: 800}}}"
 
 def begin(repository, command):
     """A command of a terminal, in a session of its own."""
-    return subprocess.Popen(
+    return in_foreground(
         shlex.split(command),
         cwd=repository,
         stdout=subprocess.DEVNULL,
@@ -90,6 +90,13 @@ def test_killed_and_interrupted_runs_go_on_by_the_commands_that_status_prints(re
     first.wait()
     view = watcher.look()
     assert (view.state.kind, [row.life for row in view.running]) == ("killed", ["running"])
+    locked = snakemake(repository, *arguments)
+    said = locked.stdout + locked.stderr
+    assert locked.returncode == 1
+    assert "is locked by a Snakemake that was killed: continue with" in said
+    command = view.command.text.replace(" --rerun-incomplete", "")  # the profile says that
+    assert f"\n    {command}\n" in said
+    assert "--unlock" not in said
     (orphan,) = view.orphans
     assert psutil.pid_exists(orphan.pid)
 
@@ -137,9 +144,9 @@ def test_a_failed_run_ends_with_what_to_do(repository, quiet):
 def test_watching_rewrites_the_page_until_ctrl_c(repository):
     page = repository / "watched.html"
     command = [sys.executable, "scripts/status.py", "--watch", "0.2", "--html", str(page)]
-    process = subprocess.Popen(
-        command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = in_foreground(
+        command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     written = set()
     until(lambda: page.exists() and (written.add(page.stat().st_mtime_ns) or len(written) > 3))
     assert 'http-equiv="refresh"' in page.read_text()

@@ -2,15 +2,21 @@
 
 
 def figure_partial_images(wildcards):
-    return [
+    images = [
         partial_set(dataset, model)
         for dataset in CONFIG.partial_datasets
         for model in CONFIG.partial_models
     ]
+    return refuse_left_out(images, "figures 3 and 6")
 
 
 def figure_similar_images(wildcards):
-    return [similar_set(dataset) for dataset in CONFIG.similar_datasets]
+    images = [similar_set(dataset) for dataset in CONFIG.similar_datasets]
+    return refuse_left_out(images, "figure 4")
+
+
+def figure_compared_images(wildcards):
+    return refuse_left_out(figure_images(wildcards) if 1 in FIGURES else [], "figure 1")
 
 
 def figure_slices(wildcards):
@@ -108,7 +114,7 @@ def figure_dataset(name, generated_sets):
 
 
 def guided_columns(wildcards):
-    return column_arguments(CONFIG.guided_models)
+    return column_arguments(refuse_left_out(CONFIG.guided_models, "figures 2 and 5"))
 
 
 def partial_columns(wildcards):

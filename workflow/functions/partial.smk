@@ -11,7 +11,8 @@ def similar_set(dataset):
 
 
 def partial_images(wildcards):
-    return [partial_set(wildcards.dataset, model) for model in CONFIG.partial_models]
+    images = [partial_set(wildcards.dataset, model) for model in CONFIG.partial_models]
+    return refuse_left_out(images, "figures 3 and 6")
 
 
 def similar_images(wildcards):

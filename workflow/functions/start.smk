@@ -3,9 +3,37 @@
 import atexit
 import time
 
+from segguided.config.left_out import applications_left_out, figures_left_out
 from segguided.inputs import refuse_future, refuse_unquoted
 from segguided.resume_files import Discarder, discard, keeps
 from segguided.writers import enter, leave
+
+LEFT_OUT = []  # by `all` and `applications`, those of them that are asked for
+
+
+def tell_left_out(sentences):
+    """Name what the configuration leaves out, once, when the jobs are found; no input."""
+    for sentence in sentences:
+        if sentence not in LEFT_OUT:
+            LEFT_OUT.append(sentence)
+            logger.info(sentence)
+    return []
+
+
+def left_out_figures(wildcards):
+    return tell_left_out(figures_left_out(CONFIG))
+
+
+def left_out_applications(wildcards):
+    return tell_left_out(applications_left_out(CONFIG))
+
+
+def refuse_left_out(things, figure):
+    """The same things; where there are none, stop and name the setting that the figure lacks."""
+    if not things:
+        sentences = figures_left_out(CONFIG)
+        raise WorkflowError(next(one for one in sentences if one.startswith(figure)))
+    return things
 
 
 def refuse_second_writer():
@@ -49,6 +77,9 @@ def discard_accepted():
 
 def discard_when_accepted():
     """The same, from now on, for each as soon as it is accepted."""
+    workflow.scheduler.print_progress = (
+        True  # tell of each job; what --quiet hides stays hidden
+    )
     logger.addHandler(
         Discarder(
             {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}

@@ -13,7 +13,7 @@ rule draw_figure1:
         script="scripts/draw_figure1.py",
         slices=figure_slices,
         lists=figure_lists,
-        generated=figure_images,
+        generated=figure_compared_images,
     output:
         png=reported(
             "figure1.png", "figure1", "real, mask-guided and unconditional images"

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,11 @@ class Journal(logging.Handler):
             "error": self._on_error,
         }
 
-    def begin(self, results: str, folder: Path = FOLDER) -> None:
-        """Open the journal of a run whose results go to `results`. Without a file, warn and keep none."""
+    def begin(self, results: str, folder: Path = FOLDER, left_out: Sequence[str] = ()) -> None:
+        """Open the journal of a run whose results go to `results`. Without a file, warn and keep none.
+
+        `left_out`: what its configuration leaves out, and for lack of which setting.
+        """
         now, pid = datetime.now(), os.getpid()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +78,7 @@ class Journal(logging.Handler):
             command=sys.argv,
             folder=str(Path.cwd()),
             results=results,
+            left_out=list(left_out),
             **self._before,
         )
         threading.Thread(target=self._beat, daemon=True, name="journal").start()

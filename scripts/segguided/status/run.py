@@ -64,6 +64,7 @@ class Run:
     command: list[str] = field(default_factory=list)
     folder: str = ""
     results: str = "results"
+    left_out: list[str] = field(default_factory=list)  # figures and applications, each with the setting
     totals: dict[str, int] = field(default_factory=dict)  # jobs to run, by rule
     slurm_run: str | None = None  # the name of its SLURM jobs
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -117,6 +118,7 @@ class Reader:
         run.host, run.command, run.folder = entry["host"], entry["command"], entry["folder"]
         run.results, run.totals = entry["results"], entry.get("stats", {})
         run.slurm_run = entry.get("slurm_run")
+        run.left_out = entry.get("left_out", [])
 
     def _on_job(self, entry: Mapping[str, Any]) -> None:
         name, before = entry["id"], self.run.jobs.get(entry["id"])
@@ -174,6 +176,9 @@ class Reader:
 
     def _on_end(self, entry: Mapping[str, Any]) -> None:
         self.run.end, self.run.ended = entry["state"], entry["time"]
+        if entry["state"] == "finished":  # `--quiet progress` keeps Snakemake from telling of each job
+            for job in self.run.in_state("started"):
+                job.state, job.ended = "finished", entry["time"]
 
 
 def journals(folder: Path) -> list[Path]:

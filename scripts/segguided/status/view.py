@@ -108,6 +108,7 @@ def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable
     notes = [around.trouble] if around.trouble else []
     if run is None:
         return View(around.now, folder, run, state, command, orphans=orphans, hours=list(hours), notes=notes)
+    notes += run.left_out
     rows = [_row(jobs, run, state, around, folder) for jobs in _together(run.in_state("started", "stopped"))]
     return View(
         now=around.now,
