@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from segguided.config.addresses import check_address
 from segguided.config.patient_source import Label, PatientSource
 
 PACKAGE = "OrganSegmentations"  # the folder in TCIA's download that holds the files
@@ -22,7 +23,7 @@ class CtOrgSource(PatientSource):
     @field_validator("mirror")
     @classmethod
     def _secure(cls, mirror: str | None) -> str | None:
-        if mirror is not None and not mirror.startswith("https://"):
+        if mirror is not None and not check_address(mirror).startswith("https://"):
             raise ValueError(f"expected an address that starts with https://, got '{mirror}'; correct it")
         return mirror
 
