@@ -17,7 +17,7 @@ RENDER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strike
 TEXTS = (
     "</script><script>alert(1)</script>", "<b>bold</b>", "a & b &amp; c &#60;", "a|b\\|c", "`code` ``x",
     "*a* _b_ __c__",
-    "left_lung_ _x", "[x](javascript:alert(1))", "![i](x)", "one\n\ntwo\n# three", 
+    "left_lung_ _x", "[x](javascript:alert(1))", "![i](x)", "one\n\ntwo\n# three",
     "~~gone~~ ~home", "- a", "> b",
     "\\*c\\", "Läsion 肝臓", "$x^2$ =cmd()", "a<", "<!-- x",
 )  # fmt: skip

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from rich.cells import cell_len
 
 from segguided.files import atomic_path
+from segguided.fonts import families
 
 DPI = 200
 TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
@@ -29,6 +31,7 @@ TITLE_POINTS, TEXT_POINTS = 11, 8.5
 LETTER = 0.07  # a wide guess at a letter's width at TEXT_POINTS
 LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
+rcdefaults()  # a matplotlibrc of this machine changes no figure
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
 
 
@@ -42,7 +45,8 @@ class Column:
     @property
     def lines(self) -> list[str]:
         """The title, wrapped to a tile's width."""
-        return textwrap.wrap(self.title, int(TILE / LETTER))
+        wide = cell_len(self.title) / max(1, len(self.title))  # letters of double width
+        return textwrap.wrap(self.title, int(TILE / LETTER / wide)) if self.title else []
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ DARK = Theme(paper="#15181d", ink="#e8eaed")
 def legend_columns(names: Collection[str], width: float) -> int:
     """How many legend entries of these names fit side by side."""
     for n_columns in range(len(names), 1, -1):
-        columns = np.array_split([len(name) for name in names], n_columns)
+        columns = np.array_split([cell_len(name) for name in names], n_columns)
         if sum(LEGEND_HANDLE + LETTER * max(lengths) for lengths in columns) <= width:
             return n_columns
     return 1
@@ -208,12 +212,10 @@ def draw_legend(
 ) -> None:
     """The classes' colours; the background is black everywhere and goes without saying."""
     width, height = figure.get_size_inches()
-    patches = [
-        Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
-        for name, colour in colours.items()
-    ]
-    figure.legend(
-        handles=patches,
+    patches = [Patch(facecolor=colour, edgecolor="grey", linewidth=0.5) for colour in colours.values()]
+    legend = figure.legend(
+        patches,
+        [" "] * len(patches),  # a name that begins with _ would be left out
         loc="upper left",
         bbox_to_anchor=(left / width, top / height),
         ncols=n_columns,
@@ -228,11 +230,21 @@ def draw_legend(
         columnspacing=1.2,
         labelspacing=0.35,
     )
+    for label, name in zip(legend.get_texts(), colours, strict=True):
+        label.set(text=name, parse_math=False, **_font(name))
+
+
+def _font(text: str) -> dict[str, list[str]]:
+    """The style that other letters than the usual font's ask for."""
+    found = families(text)
+    return {"family": list(found)} if len(found) > 1 else {}
 
 
 def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:
-    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner."""
+    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner.
+
+    A dollar is a dollar: names are not read as mathematics.
+    """
     width, height = figure.get_size_inches()
-    figure.text(
-        x / width, y / height, text, **{"va": "baseline", "linespacing": 1.05, "color": theme.ink, **style}
-    )
+    usual = {"va": "baseline", "linespacing": 1.05, "color": theme.ink, "parse_math": False}
+    figure.text(x / width, y / height, text, **{**usual, **_font(text), **style})
