@@ -56,3 +56,14 @@ def test_plain_addresses_stay(address: str) -> None:
 )
 def test_shown_without_secrets(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize("case", ["../../x", "/etc/x", "1/2", "", "1\x1b", "x" * 101, "1?y"])
+def test_a_case_of_ct_org_is_no_way_to_another_folder(case: str) -> None:
+    source = CtOrgSource(kind="ct-org")
+    source.check_rows([{"patient": "p", "case": "17"}], "t.tsv")
+    with pytest.raises(
+        ValueError, match=r"t\.tsv, patient q: expected the number in its files' names"
+    ) as caught:
+        source.check_rows([{"patient": "p", "case": "17"}, {"patient": "q", "case": case}], "t.tsv")
+    assert str(caught.value).isprintable()

@@ -35,6 +35,7 @@ try:
     for name, rows in MANIFESTS.items():
         dataset = CONFIG.datasets[name]
         dataset.source.check_columns(list(next(iter(rows.values()))), dataset.manifest)
+        dataset.source.check_rows(rows.values(), dataset.manifest)
     PACKAGES = pinned_packages(
         {
             CONFIG.datasets[name].manifest: rows.values()

@@ -1,6 +1,6 @@
 """What the sources of all datasets share."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -30,3 +30,6 @@ class PatientSource(Settings):
                 f"{manifest}: no column {', '.join(lacking)}, which its dataset's source needs; "
                 f"there are {', '.join(columns)}"
             )
+
+    def check_rows(self, rows: Iterable[Mapping[str, str]], manifest: str) -> None:
+        """Raise ValueError where a row cannot be of this source; most sources take any."""
