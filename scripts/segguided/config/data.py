@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segguided.config.base import NAME, Settings
+from segguided.config.base import Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
 from segguided.config.patient_source import Label, PatientSource
+from segguided.config.texts import ClassName
 
 
 class AnatomyClass(Settings):
     """One class of a mask. Its place in the dataset's list, from 1, is its value in the mask."""
 
-    name: str = Field(pattern=NAME)
+    name: ClassName
     color: str = "white"  # in figures; any colour matplotlib knows
     label: int | None = Field(
         default=None, ge=1, le=255
@@ -273,8 +274,8 @@ class Dataset(Preparation):
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
     # images take the first.
-    partial_masks: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
-    rare_class: str | None = None  # the class whose masks `snakemake applications` draws more often
+    partial_masks: tuple[Annotated[tuple[ClassName, ...], Field(min_length=1)], ...] = ()
+    rare_class: ClassName | None = None  # the class whose masks `snakemake applications` draws more often
 
     @model_validator(mode="after")
     def _known_classes(self) -> "Dataset":

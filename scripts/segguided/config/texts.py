@@ -1,13 +1,26 @@
 """Texts of the configuration get into figures, tables, logs and the report: none may be more than a text."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from segguided.shown import UNSHOWN, printable
 
 # Snakemake's report holds titles, paths and citations inside a script element, which these would end.
 ENDS_SCRIPT = re.compile(r"</script|<!--", re.IGNORECASE)
 SEVERAL_LINES = "about"  # the section whose texts may have line breaks
+
+
+def _composed(text: str) -> str:
+    """The text in the Unicode form that is usual, where some systems write ä as a and two dots."""
+    return unicodedata.normalize("NFC", text)
+
+
+# Of a class: becomes a column and an argument, and stands in figures; letters of any language.
+ClassName = Annotated[str, Field(pattern=r"^\w[\w-]*$"), AfterValidator(_composed)]
 
 
 def check_texts(values: Mapping[str, object]) -> None:
