@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cache
 
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import findfont, fontManager, get_font
 
 LAST_RESORT = "Last Resort"  # comes with matplotlib: a box for every letter
 SANS = "DejaVu Sans"  # matplotlib's own
@@ -42,11 +42,11 @@ def _letters(path: str) -> frozenset[str]:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Name and file of each upright font, .ttf first, which PDFs hold best; always in the same order."""
-    upright = {
-        (not font.fname.endswith(".ttf"), font.name): findfont(FontProperties(family=[font.name]))
+    """Name and file of each usual font, .ttf first, which PDFs hold best; always in the same order."""
+    usual = {
+        (not font.fname.endswith(".ttf"), font.name, font.fname)
         for font in fontManager.ttflist
-        if font.style == "normal" and not font.name.startswith(LAST_RESORT)
+        if font.style == "normal" and font.weight == 400 and not font.name.startswith(LAST_RESORT)
     }
-    for (_, name), path in sorted(upright.items()):
+    for _, name, path in sorted(usual):
         yield name, path
