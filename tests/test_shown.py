@@ -2,12 +2,14 @@
 
 import html
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from segguided.config.data import AnatomyClass
 from segguided.config.texts import check_texts
 from segguided.config.workflow import load
 from segguided.pipes import pipe_table
@@ -108,3 +110,17 @@ def test_plain_texts_stay() -> None:
     )
     with pytest.raises(ValueError, match="missing"):  # what else is wrong comes first
         load({"models": {"x": {"title": "</script>"}}})
+
+
+@pytest.mark.parametrize("name", ["Läsion", "肝臓", "Печень", "_left", "left-lung_2", "ひだり"])
+def test_names_of_classes_in_any_language(name: str) -> None:
+    given = {"name": unicodedata.normalize("NFD", name), "file": "x", "segment": name}
+    assert AnatomyClass.model_validate(given).name == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a b", "a/b", "a.b", "=a", "<b>", "a|b", "肝\n臓", "a$b", "..", "…"]
+)
+def test_names_that_are_more_than_a_name(name: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        AnatomyClass(name=name)
