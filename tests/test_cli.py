@@ -2,10 +2,15 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from segguided.cli import TRY_AGAIN, Interrupted, run
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
 class StopError(Exception):
@@ -75,3 +80,39 @@ def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_success_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     run(lambda: None)
     assert capsys.readouterr() == ("", "")
+
+
+HOSTILE = {
+    "colour": ("a\x1b[31mb", r"a\x1b[31mb"),
+    "title of the window": ("\x1b]0;x\x07y", r"\x1b]0;x\x07y"),
+    "one byte": ("a\x9b31mb", r"a\x9b31mb"),
+    "direction": ("a\u202eb", r"a\u202eb"),
+    "undecodable": ("a\udcffb", r"a\udcffb"),
+    "login": ("https://u:s3cret@h/x", "https://***@h/x"),
+    "foreign letters": ("Läsion 肝臓\tx", "Läsion 肝臓\tx"),
+    "progress": ("10 %\r20 %", "10 %\r20 %"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_terminal_codes_and_no_logins_in_a_log(name: str) -> None:
+    """Of messages, warnings and tracebacks alike."""
+    text, shown = HOSTILE[name]
+    script = (
+        "import sys, warnings, logging\n"
+        f"text = {text!r}\n"
+        "from segguided.cli import LOG, run\n"
+        "def main():\n"
+        "    LOG.info('%s', text)\n"
+        "    print(text, file=sys.stderr)\n"
+        "    warnings.warn(text)\n"
+        "    raise (ValueError if 'x' in sys.argv else TypeError)(text)\n"
+        "run(main)\n"
+    )
+    for argument in ("x", "y"):
+        command = [sys.executable, "-c", script, argument]
+        environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONIOENCODING": "utf-8"}
+        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+        report = done.stderr.decode()
+        assert report.count(shown.split("\t")[0] if argument == "x" else shown) >= 3
+        assert "\x1b" not in report and "s3cret" not in report

@@ -22,7 +22,7 @@ from loopback import deaf
 from s3_stand_in import StandIn, serve
 from segguided.config.data import AnatomyClass
 from segguided.config.idc import IdcSource
-from segguided.data import idc
+from segguided.data import answers, idc
 from segguided.data.duke_layout import write_duke_layout
 from segguided.data.phantom import Phantom, make_phantom
 from segguided.data.sources import read_patient
@@ -197,9 +197,9 @@ def test_a_dead_server_is_given_up_at_once(case: Case) -> None:
 
 
 def test_a_silent_server_is_given_up_within_30_s(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect, answer = idc.PROBE_S
-    assert connect * 8 + answer < 30  # names of S3 have eight addresses
-    monkeypatch.setattr(idc, "PROBE_S", (0.3, 0.3))
+    connect, answer = answers.TIMEOUT_S
+    assert connect * 8 + answer < 30 > answers.ANSWER_S  # names of S3 have eight addresses
+    monkeypatch.setattr(answers, "TIMEOUT_S", (0.3, 0.3))
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(OSError, match="cannot be reached"):
         case.fetch_from(f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -220,7 +220,9 @@ def test_a_transfer_that_stays_silent_is_given_up(case: Case, monkeypatch: pytes
     name = case.files[2].name
     case.stand_in.faults[name] = ["stall"] * 9
     start = time.monotonic()
-    assert "not complete (nothing arrived for 0.5 s, 3 times); the same command again" in case.refusal()
+    assert (
+        "not complete (next to nothing arrived for 0.5 s, 3 times); the same command again" in case.refusal()
+    )
     assert time.monotonic() - start < 10
     assert name not in {path.name for path in case.images.iterdir()}
     case.stand_in.faults.clear()
@@ -253,7 +255,7 @@ def test_only_the_configuration_names_a_server(case: Case, monkeypatch: pytest.M
         raise TimeoutError
 
     monkeypatch.setattr(idc, "run_watched", run_watched)
-    monkeypatch.setattr(idc.requests, "head", lambda *_, **__: None)
+    monkeypatch.setattr(idc, "reach", lambda *_, **__: None)
     shutil.rmtree(case.images)
     with pytest.raises(OSError, match="not complete"):
         idc.fetch_series(idc.Series.from_row(case.row), case.images, case.images.parent / "quarantine")

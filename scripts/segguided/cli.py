@@ -1,17 +1,51 @@
 """The frame of every script: bad input ends in one sentence and a nonzero exit, a bug in its traceback."""
 
 import argparse
+import io
 import logging
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from segguided.seals import read_listed
+from segguided.shown import printable, without_secrets
 
 LOG = logging.getLogger("segguided")
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
+
+
+class Plain(io.TextIOBase):
+    """A stream for logs: what a terminal would obey is written out, logins of addresses are left out.
+
+    Names of files, headers and answers of servers come from elsewhere, and a log is shown in terminals.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text; a carriage return stays, for progress bars."""
+        self.stream.write("\r".join(map(printable, without_secrets(text).split("\r"))))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self.stream.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's own."""
+        return self.stream.encoding
+
+    def fileno(self) -> int:
+        """The stream's own."""
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self.stream.isatty()
 
 
 class Interrupted(Exception):
@@ -45,6 +79,8 @@ def run(main: Callable[[], None]) -> None:
     Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its
     traceback; so is a ValueError from inside an installed library, which only wrong arguments of ours raise.
     """
+    if not isinstance(sys.stderr, Plain):
+        sys.stderr = Plain(sys.stderr)  # argparse, warnings and tracebacks too
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)
     try:

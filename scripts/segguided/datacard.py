@@ -13,6 +13,7 @@ from segguided.config.base import Settings
 from segguided.config.data import About, Preparation
 from segguided.data.splits import BLOCK, SPLITS, Row
 from segguided.pipes import pipe_table
+from segguided.shown import code, code_block, markdown
 
 UNKNOWN = "not stated"
 UNMEASURED = (
@@ -54,9 +55,9 @@ def to_markdown(
         "Scanners": _scanners(facts),
         "Origin": _origin(card, table, comments),
         "Checksums": [CHECKSUMS.format(digest=digest)],
-        "Commands": ["```sh\n" + "\n".join(commands) + "\n```"],
+        "Commands": [code_block("\n".join(commands), "sh")],
     }
-    parts = [f"# {card.name}"]
+    parts = [f"# {markdown(card.name)}"]
     for title, paragraphs in sections.items():
         parts += [f"## {title}"] * bool(title and paragraphs) + list(paragraphs)
     return "\n\n".join(parts) + "\n"
@@ -70,7 +71,7 @@ def _about(about: About, rows: Sequence[Row]) -> list[str]:
     said = {"Licence": about.licence or listed, "Citation": about.citation, "Source": about.url}
     if about.licence and listed:
         said["Licences by patient"] = listed
-    return ["\n".join(f"- {key}: {value or UNKNOWN}" for key, value in said.items())]
+    return ["\n".join(f"- {key}: {markdown(value or UNKNOWN)}" for key, value in said.items())]
 
 
 def _splits(facts: Sequence[PatientFacts]) -> list[str]:
@@ -87,8 +88,8 @@ def _by_split(facts: Sequence[PatientFacts]) -> dict[str, list[PatientFacts]]:
 
 
 def _split_rule(card: Card, table: Path, facts: Sequence[PatientFacts]) -> str:
-    drawn = f"at random, patient by patient, by `split: {json.dumps(card.split)}`"
-    rule = f"by the column `split` of `{table}`" if card.split is None else drawn
+    drawn = f"at random, patient by patient, by {code(f'split: {json.dumps(card.split)}')}"
+    rule = f"by the column `split` of {code(str(table))}" if card.split is None else drawn
     halved = _halves(len(_by_split(facts)["test"]), card.halves_seed)
     return f"Patients are split {rule}. {halved} Patient by patient: `splits.csv` beside this card."
 
@@ -110,7 +111,7 @@ def _halves(count: int, seed: int) -> str:
 
 
 def _flagged(rows: Sequence[Row]) -> list[str]:
-    notes = [f"- {row['patient']}: {row['note']}" for row in rows if row.get("note")]
+    notes = [f"- {markdown(row['patient'])}: {markdown(row['note'])}" for row in rows if row.get("note")]
     return ["Flagged in the patient table:\n\n" + "\n".join(notes)] if notes else []
 
 
@@ -126,7 +127,9 @@ def _classes(facts: Sequence[PatientFacts]) -> list[str]:
             for of_split in by_split.values()
         ]
         patients = sum(one.pixels[name] > 0 for one in facts)
-        rows.append([str(value), name, f"{pixels:,}", _share(pixels, total), f"{patients:,}", *seen])
+        rows.append(
+            [str(value), markdown(name), f"{pixels:,}", _share(pixels, total), f"{patients:,}", *seen]
+        )
     header = ["value", "class", "labelled pixels", "share", "patients", *(f"{s} slices" for s in by_split)]
     return [pipe_table(header, rows)]
 
@@ -161,26 +164,27 @@ def _ranges(facts: Sequence[PatientFacts]) -> list[str]:
 def _preparation(facts: Sequence[PatientFacts]) -> list[str]:
     """What the slice files themselves record; two values of one setting show a stale mixture."""
     counts = Counter(item for one in facts for item in one.settings.items())
-    rows = [[name, f"`{value}`", f"{n:,}"] for (name, value), n in sorted(counts.items())]
+    rows = [[name, code(value), f"{n:,}"] for (name, value), n in sorted(counts.items())]
     return [pipe_table(["setting", "value", "patients"], rows)]
 
 
 def _scanners(facts: Sequence[PatientFacts]) -> list[str]:
     counts = Counter(one.scanner for one in facts)
-    rows = [[*(name or UNKNOWN for name in scanner), f"{n:,}"] for scanner, n in sorted(counts.items())]
+    rows = [
+        [*(markdown(name) or UNKNOWN for name in scanner), f"{n:,}"] for scanner, n in sorted(counts.items())
+    ]
     unsure = sorted(one.patient for one in facts if one.unsure)
     note = "Headers without a position, or with two that differ, whose orientation anatomy must confirm: "
     header = ["modality", "manufacturer", "model", "patients"]
-    return [pipe_table(header, rows), *([f"{note}{', '.join(unsure)}."] if unsure else [])]
+    return [pipe_table(header, rows), *([f"{note}{markdown(', '.join(unsure))}."] if unsure else [])]
 
 
 def _origin(card: Card, table: Path, comments: Iterable[str]) -> list[str]:
     source = json.dumps(card.preparation.source.model_dump(mode="json"))
-    quoted = [f"> {comment}" for comment in comments]
-    said = (
-        [f"Patients: `{table}`. Its own words:", "\n".join(quoted)] if quoted else [f"Patients: `{table}`."]
-    )
-    return [f"Read from `{source}`.", *said]
+    quoted = [f"> {markdown(comment)}" for comment in comments]
+    patients = f"Patients: {code(str(table))}."
+    said = [f"{patients} Its own words:", "\n".join(quoted)] if quoted else [patients]
+    return [f"Read from {code(source)}.", *said]
 
 
 def commands_of(card: Card, page: Path, slices: Path, checksums: Path) -> list[str]:

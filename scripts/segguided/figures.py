@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from rich.cells import cell_len
 
 from segguided.files import atomic_path
+from segguided.fonts import style_of
 from segguided.legend import LEGEND_PAD, LETTER, LINE_HEIGHT, TEXT_POINTS, cut, draw_legend, legend_height
 
 DPI = 200
@@ -25,6 +27,7 @@ TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
 GAP, MARGIN, BLOCK_GAP = 0.04, 0.12, 0.32
 TITLE_HEIGHT, TITLE_POINTS = 0.26, 11
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
+rcdefaults()  # a matplotlibrc of this machine changes no figure
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
 
 
@@ -38,7 +41,10 @@ class Column:
     @property
     def lines(self) -> list[str]:
         """The title, wrapped to a tile's width."""
-        lines = textwrap.wrap(self.title, int(TILE / LETTER))
+        if not self.title:
+            return []
+        wide = cell_len(self.title) / len(self.title)  # letters of double width
+        lines = textwrap.wrap(self.title, int(TILE / LETTER / wide))
         return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters
 
 
@@ -194,8 +200,10 @@ def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: 
 
 
 def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:
-    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner."""
+    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner.
+
+    A dollar is a dollar: names are not read as mathematics.
+    """
     width, height = figure.get_size_inches()
-    figure.text(
-        x / width, y / height, text, **{"va": "baseline", "linespacing": 1.05, "color": theme.ink, **style}
-    )
+    usual = {"va": "baseline", "linespacing": 1.05, "color": theme.ink, "parse_math": False}
+    figure.text(x / width, y / height, text, **{**usual, **style_of(text), **style})

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 
+from segguided.fonts import style_of
+
 LEGEND_ROW_HEIGHT, LEGEND_PAD, LINE_HEIGHT = 0.2, 0.06, 0.15
 LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
 TEXT_POINTS = 8.5
@@ -24,7 +26,7 @@ BREAKS = "_- "  # a long name is cut behind one of these
 @cache
 def text_width(text: str, points: float = TEXT_POINTS, weight: str = "normal") -> float:
     """Width of a line of text in the figures' font."""
-    font = FontProperties(size=points, weight=weight)
+    font = FontProperties(style_of(text).get("family"), size=points, weight=weight)
     width, _, _ = RULER.get_text_width_height_descent(text, font, False)
     return float(width) / RULER_DPI
 
@@ -74,12 +76,10 @@ def draw_legend(
 ) -> None:
     """The classes' colours; the background is black everywhere and goes without saying."""
     whole_width, whole_height = figure.get_size_inches()
-    patches = [
-        Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=_label(name, width))
-        for name, colour in colours.items()
-    ]
-    figure.legend(
-        handles=patches,
+    patches = [Patch(facecolor=colour, edgecolor="grey", linewidth=0.5) for colour in colours.values()]
+    legend = figure.legend(
+        patches,
+        [" "] * len(patches),  # a name that begins with _ would be left out
         loc="upper left",
         bbox_to_anchor=(left / whole_width, top / whole_height),
         ncols=legend_columns(colours, width),
@@ -94,3 +94,5 @@ def draw_legend(
         columnspacing=1.2,
         labelspacing=0.35,
     )
+    for label, name in zip(legend.get_texts(), colours, strict=True):
+        label.set(text=_label(name, width), parse_math=False, **style_of(name))

@@ -8,6 +8,7 @@ import pandas as pd
 from segguided.pipes import pipe_table
 from segguided.records import MACRO
 from segguided.sheets import Entry, Sheet, SheetColumn, dice_entry, groups, make_sheet
+from segguided.shown import markdown as escaped
 from segguided.tables import LAYOUTS, Measure
 
 LINE_WIDTH = 110
@@ -48,7 +49,7 @@ def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
     """The first column below a heading bears that heading, the others their own."""
     headings = [c.over if c.over and i == 0 else c.heading for i, c in enumerate(columns)]
     rows = [
-        [row.dataset, row.model, *(_entry(column.entries[i]) for column in columns)]
+        [escaped(row.dataset), escaped(row.model), *(_entry(column.entries[i]) for column in columns)]
         for i, row in enumerate(sheet.rows)
     ]
     return pipe_table(["dataset", "model", *headings], [row for row in rows if any(row[2:])])
@@ -63,8 +64,8 @@ def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure) -> str:
         by_class = of_model.set_index("class")
         cells = [_entry(dice_entry(by_class.loc[name], measure.column)) for name in classes]
         if any(cells):
-            rows.append([str(of_model["title"].iloc[0]), *cells])
-    return pipe_table(["model", *classes], rows)
+            rows.append([escaped(str(of_model["title"].iloc[0])), *cells])
+    return pipe_table(["model", *map(escaped, classes)], rows)
 
 
 def _entry(entry: Entry) -> str:

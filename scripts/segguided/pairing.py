@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segguided.data.names import check_names
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
 
@@ -25,7 +26,11 @@ of the same name in real_data; everything else is the model's own. Mask values: 
 def write_pairs(
     path: Path, slices: SliceSet, images_SHW: np.ndarray, classes: Sequence[str], kept: Sequence[str]
 ) -> None:
-    """Write synthetic_data/condon_NAME.png, real_data/NAME.png and segmentations/NAME.png into one zip."""
+    """Write synthetic_data/condon_NAME.png, real_data/NAME.png and segmentations/NAME.png into one zip.
+
+    Raises ValueError for a mask id that is no name of a file.
+    """
+    check_names(slices.names, str(path))
     about = ABOUT.format(
         kept=", ".join(kept), values=", ".join(f"{k} {name}" for k, name in enumerate(classes, 1))
     )

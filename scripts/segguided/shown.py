@@ -10,6 +10,10 @@ UNSHOWN = re.compile(
 LOGIN = re.compile(r"(?<=://)[^/\s'\"<>]*@")  # user and password of an address
 QUERY = re.compile(r"(https?://[^\s?'\"<>]+|\burl: /[^\s?'\"<>]*)\?[^\s'\"<>)]+")  # may hold a signature
 
+# What Markdown reads as more than a letter; an underscore within a word is one.
+EMPHASIS = re.compile(r"[\\`*\[\]|]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
+ENTITY = re.compile(r"&(?=#?\w+;)")
+
 
 def printable(text: str) -> str:
     r"""The text with what a terminal would obey written out, such as \x1b; tabs and line feeds stay."""
@@ -19,3 +23,23 @@ def printable(text: str) -> str:
 def without_secrets(text: str) -> str:
     """The text without the logins and queries of the addresses in it."""
     return QUERY.sub(r"\1?…", LOGIN.sub("***@", text))
+
+
+def markdown(text: str) -> str:
+    """The text as one line of Markdown that shows it as it is."""
+    line = printable(" ".join(text.split()))
+    return EMPHASIS.sub(r"\\\g<0>", ENTITY.sub("&amp;", line)).replace("<", "&lt;")
+
+
+def code(text: str) -> str:
+    """The text as a code span of Markdown, between more backticks than it holds in a row."""
+    line = printable(" ".join(text.split()))
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def code_block(text: str, language: str) -> str:
+    """The lines of the text as a block of code of Markdown."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{printable(text)}\n{fence}"

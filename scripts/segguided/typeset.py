@@ -6,7 +6,7 @@ All lengths are inches, y downwards from the top.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Literal
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -16,6 +16,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from segguided.figures import DPI
+from segguided.fonts import families
 from segguided.sheets import Entry, Sheet, SheetColumn, groups
 
 MARGIN, INDENT, COLUMN_GAP, SMALL_GAP, MIN_WIDTH = 0.15, 0.12, 0.24, 0.06, 4.8
@@ -36,11 +37,14 @@ class Style:
     style: Literal["normal", "italic"] = "normal"
     color: str = "black"
 
-    @cached_property
-    def font(self) -> FontProperties:
-        """What matplotlib needs to know."""
+    def font(self, text: str) -> FontProperties:
+        """What matplotlib needs to know to set this text."""
         return FontProperties(
-            family=FAMILY, math_fontfamily=MATH, size=self.size, weight=self.weight, style=self.style
+            family=families(text, FAMILY),
+            math_fontfamily=MATH,
+            size=self.size,
+            weight=self.weight,
+            style=self.style,
         )
 
 
@@ -53,7 +57,7 @@ def width_of(text: str, style: Style) -> float:
     """Width of a line of text, mathematics between dollars."""
     is_math = is_math_text(text)
     shown = text if is_math else text.replace(r"\$", "$")
-    width, _, _ = RULER.get_text_width_height_descent(shown, style.font, is_math)
+    width, _, _ = RULER.get_text_width_height_descent(shown, style.font(text), is_math)
     return float(width) / DPI
 
 
@@ -147,7 +151,7 @@ class _Pen:
         for x, y, text, style, ha in self.texts:
             figure.text(
                 x / self.width, 1 - y / height, text,
-                fontproperties=style.font, color=style.color, ha=ha, va="baseline",
+                fontproperties=style.font(text), color=style.color, ha=ha, va="baseline",
             )  # fmt: skip
         for left, right, y, points in self.rules:
             line = Line2D(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from segguided.data.watched import Silent, run_watched
+from segguided.data.watched import Limits, Silent, TooMuch, run_watched
 
 
-def run(folder: Path, script: str, silence_s: float = 0.4, longest_s: float = 20) -> tuple[int, str]:
-    done = run_watched(["bash", "-c", script, "", str(folder)], folder, os.environ, silence_s, longest_s)
+def run(folder: Path, script: str, **changes: float) -> tuple[int, str]:
+    limits = Limits(**{"silence_s": 0.4, "longest_s": 20, **changes})  # type: ignore[arg-type]
+    done = run_watched(["bash", "-c", script, "", str(folder)], folder, os.environ, limits)
     return done.returncode, done.stderr
 
 
@@ -26,6 +27,27 @@ def test_writing_slowly_is_no_silence(tmp_path: Path) -> None:
     slowly = "for k in 1 2 3 4 5 6 7 8 9; do echo $k >> $1/file; sleep 0.1; done; mv $1/file $1/whole"
     assert run(tmp_path, slowly) == (0, "")
     assert (tmp_path / "whole").read_text().split() == list("123456789")
+
+
+DRIP = "for k in 1 2 3 4 5 6 7 8 9; do printf x >> $1/deep/file; sleep 0.1; done"
+FLOOD = "head -c 100000 /dev/zero > $1/deep/file; sleep 5"
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "changes"),
+    [
+        (DRIP, Silent, {"least_bytes": 100}),
+        (DRIP, TooMuch, {"most_bytes": 3}),
+        (FLOOD, TooMuch, {"most_bytes": 99_999, "silence_s": 2}),
+        (FLOOD, Silent, {"most_bytes": 100_000}),
+    ],
+)
+def test_far_too_little_and_too_much(
+    tmp_path: Path, script: str, error: type[Exception], changes: dict[str, float]
+) -> None:
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(error):
+        run(tmp_path, script, **changes)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub import constants
 
 from sd_layout import TEXT, text_weights, write_pipeline
 from segguided.config.controlnet import Pretrained
-from segguided.models import stable_diffusion
 from segguided.models.autoencoder import start_autoencoder
 from segguided.models.empty_prompt import empty_prompt, encode_tokens
 from segguided.models.latent import start_denoiser
@@ -56,16 +55,15 @@ def test_pretrained_networks_keep_their_weights(pipeline):
         start_denoiser(start, 4)
 
 
-def test_an_unreachable_hub_leaves_two_choices(monkeypatch):
-    def unreachable(*_args, **_kwargs):
-        raise LocalEntryNotFoundError("Got: ConnectError: Name or service not known\nmore")
-
-    monkeypatch.setattr(stable_diffusion, "snapshot_download", unreachable)
+def test_an_unreachable_hub_leaves_two_choices(monkeypatch, tmp_path):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://user:s3cret@127.0.0.1:9")
     with pytest.raises(ValueError, match="no local folder and its vae/ could not be fetched") as caught:
         load_part("someone/pipeline", "vae", AutoencoderKL)
     message = str(caught.value)
-    assert "someone/pipeline" in message
-    assert "ConnectError: Name or service not known" in message
+    assert "someone/pipeline" in message and "s3cret" not in message
+    assert "ConnectError: [Errno 111] Connection refused" in message
     assert "set init.source to a local folder with the pipeline, or init to {kind: scratch" in message
     assert "\n" not in message
 

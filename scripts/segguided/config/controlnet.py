@@ -6,8 +6,9 @@ Stage 1 trains the autoencoder, stage 2 a UNet on its latents, stage 3 the Contr
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from segguided.config.addresses import check_address
 from segguided.config.base import Settings
 from segguided.config.models import Channels, ModelSettings, NoiseSchedule, PredictionType, Training
 
@@ -63,6 +64,11 @@ class Pretrained(Settings):
 
     kind: Literal["pretrained"]
     source: str = Field(min_length=1)  # a local folder, or the id of a repository on the Hugging Face hub
+
+    @field_validator("source")
+    @classmethod
+    def _no_login(cls, source: str) -> str:
+        return check_address(source) if "://" in source else source
 
 
 class Scratch(Settings):

@@ -1,15 +1,19 @@
 """Settings of the source CT-ORG (Rister et al., Scientific Data 2020, doi 10.1038/s41597-020-00715-8)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from segguided.config.addresses import check_address
 from segguided.config.paths import UsablePath
 from segguided.config.patient_source import Label, PatientSource
 
 PACKAGE = "OrganSegmentations"  # the folder in TCIA's download that holds the files
+
+CASE = re.compile(r"[\w-]{1,100}")  # N of volume-N.nii.gz
 
 
 class CtOrgSource(PatientSource):
@@ -24,7 +28,7 @@ class CtOrgSource(PatientSource):
     @field_validator("mirror")
     @classmethod
     def _secure(cls, mirror: str | None) -> str | None:
-        if mirror is not None and not mirror.startswith("https://"):
+        if mirror is not None and not check_address(mirror).startswith("https://"):
             raise ValueError(f"expected an address that starts with https://, got '{mirror}'; correct it")
         return mirror
 
@@ -41,6 +45,16 @@ class CtOrgSource(PatientSource):
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
         """The receipt that says where the patient's two files lie and what their checksums are."""
         return [f"<results>/raw/{dataset}/receipts/{row['patient']}.json"]
+
+    def check_rows(self, rows: Iterable[Mapping[str, str]], manifest: str) -> None:
+        """Raise ValueError for a case that would lead to another folder than the files'."""
+        super().check_rows(rows, manifest)
+        for row in rows:
+            if not CASE.fullmatch(row["case"]):
+                raise ValueError(
+                    f"{manifest}, patient {row['patient']}: expected the number in its files' names as case, "
+                    f"got {row['case'][:80]!r}; correct it"
+                )
 
     def local_file(self, name: str) -> Path | None:
         """The file in the folder or its OrganSegmentations, however deep TCIA's folders were kept."""

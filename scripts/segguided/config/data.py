@@ -6,20 +6,21 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from segguided.config.base import NAME, Settings
+from segguided.config.base import Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
 from segguided.config.labels import check_drawn, check_labels, check_segments, twofold
 from segguided.config.names import check_class, check_color, check_inside, placeholders
 from segguided.config.paths import UsablePath
 from segguided.config.patient_source import LARGEST_LABEL, Label, PatientSource
+from segguided.config.texts import ClassName
 from segguided.data.listing import find
 
 
 class AnatomyClass(Settings):
     """One class of a mask. Its place in the dataset's list, from 1, is its value in the mask."""
 
-    name: str = Field(pattern=NAME)
+    name: ClassName
     color: str = "white"  # in figures; any colour matplotlib knows
     label: int | None = Field(
         default=None, ge=1, le=LARGEST_LABEL
@@ -279,8 +280,8 @@ class Dataset(Preparation):
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
     # images take the first.
-    partial_masks: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
-    rare_class: str | None = None  # the class whose masks `snakemake applications` draws more often
+    partial_masks: tuple[Annotated[tuple[ClassName, ...], Field(min_length=1)], ...] = ()
+    rare_class: ClassName | None = None  # the class whose masks `snakemake applications` draws more often
 
     @model_validator(mode="after")
     def _known_classes(self) -> "Dataset":

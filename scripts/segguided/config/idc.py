@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
+from segguided.config.addresses import check_address
 from segguided.config.paths import UsablePath
 from segguided.config.patient_source import PatientSource
 
@@ -24,7 +25,7 @@ class IdcSource(PatientSource):
     @field_validator("endpoint")
     @classmethod
     def _secure(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
+        if endpoint is not None and not ENDPOINT.fullmatch(check_address(endpoint)):
             raise ValueError(
                 f"expected an address that starts with https:// (or http://localhost), got '{endpoint}'; "
                 "correct it"

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from segguided.shown import printable, without_secrets
+
 Schema = Mapping[str, Any]
 
 # By pydantic's type of error: what was expected, from the error's context.
@@ -110,5 +112,5 @@ def _shown(value: object) -> str:
         return "nothing"
     if isinstance(value, Mapping):
         return "a section"
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    text = printable(without_secrets(repr(list(value) if isinstance(value, tuple) else value)))
     return text if len(text) <= 60 else f"{text[:57]}…"

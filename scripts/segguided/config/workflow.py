@@ -16,6 +16,7 @@ from segguided.config.models import DiffusionModel, Sampling, Segmenter
 from segguided.config.paths import LONGEST_NAME, UsablePath
 from segguided.config.sizes import misfits, segmenter_misfits
 from segguided.config.spade import SpadeModel
+from segguided.config.texts import check_texts
 
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
 
@@ -182,10 +183,12 @@ def load(values: Mapping[str, Any]) -> Config:
     Raises ValueError with one line a mistake: the path, what came and what to do.
     """
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as error:
         lines = [f"config: {sentence}" for sentence in sentences(error, values, schema())]
         raise ValueError("\n".join(lines)) from None
+    check_texts(values)
+    return config
 
 
 def schema() -> dict[str, Any]:

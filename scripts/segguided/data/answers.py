@@ -36,13 +36,19 @@ def https_session() -> Session:
     return session
 
 
+def reach(url: str) -> None:
+    """Return once the server answers, whatever it says. Raises TryAgain or requests' errors otherwise."""
+    with Session() as session:
+        _ask(session, "HEAD", url, {}).close()
+
+
 def answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     """The answer at the end of all redirects, its body unread; whoever asked closes it.
 
     Raises TryAgain where none comes in time, requests' errors, and TooManyRedirects of them.
     """
     for _ in range(MOST_REDIRECTS + 1):
-        response = _ask(session, url, headers)
+        response = _ask(session, "GET", url, headers)
         target = response.headers.get("Location")
         if response.status_code not in MOVED or not target:
             return response
@@ -51,13 +57,13 @@ def answer(session: requests.Session, url: str, headers: dict[str, str]) -> requ
     raise requests.TooManyRedirects
 
 
-def _ask(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+def _ask(session: requests.Session, method: str, url: str, headers: dict[str, str]) -> requests.Response:
     """One answer, waited for beside the thread that asks: a time limit of sockets is one for each byte."""
     future: Future[requests.Response] = Future()
 
     def ask() -> None:
         try:
-            future.set_result(session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
+            future.set_result(session.request(method, url, headers=headers, stream=True, timeout=TIMEOUT_S))
         except Exception as error:  # raised below, where it is waited for
             future.set_exception(error)
 

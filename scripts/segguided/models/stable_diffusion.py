@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
 from torch import nn
 
 from segguided.models.foreign import read_json
+from segguided.models.hub import fetch
 from segguided.models.stated_scheduler import STATED
 
 Part = TypeVar("Part", bound=nn.Module)
@@ -28,14 +27,11 @@ def part_folder(source: str, part: str) -> Path:
 def _download(source: str, part: str) -> str:
     wanted = [f"{part}/{name}" for name in ("*.json", "*.txt", "model.safetensors", "diffusion_pytorch*")]
     try:
-        return snapshot_download(
-            source, allow_patterns=wanted, ignore_patterns=["*.bin", "*fp16*", "*non_ema*"]
-        )
-    except (OSError, HFValidationError) as error:  # no network, no such repository, no such name
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return fetch(source, wanted, ["*.bin", "*fp16*", "*non_ema*"])
+    except OSError as error:
         raise ValueError(
             f"the pretrained pipeline '{source}' is no local folder and its {part}/ could not be fetched "
-            f"from the Hugging Face hub ({reason}); {CHOICES}"
+            f"from the Hugging Face hub ({error.strerror or error}); {CHOICES}"
         ) from error
 
 

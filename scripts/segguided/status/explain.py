@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from segguided.shown import printable
 from segguided.status.run import Reader
 from segguided.status.tails import last_lines
 from segguided.status.view import Trouble, failures
@@ -22,7 +23,7 @@ def explain_failures(journal: Path | None) -> None:
     except Exception as error:  # the run's own failure must stay what the user sees
         text = f"warning: the failures could not be summed up ({error!r})"
     if text:
-        print(text, file=sys.stderr)
+        print(printable(text), file=sys.stderr)
 
 
 def explained(troubles: list[Trouble]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from segguided.shown import printable
 from segguided.status import facts, words
 from segguided.status.curve import svg
 from segguided.status.view import View
@@ -11,9 +12,16 @@ from segguided.status.view import View
 LEAST_RELOAD_SECONDS = 2
 MOST_ROWS = 60
 
+
+def _finalize(value: object) -> object:
+    """Text without what no page shows; markup of our own stays as it is."""
+    return printable(value) if type(value) is str else value
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
+    finalize=_finalize,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from segguided.shown import printable
 from segguided.status import facts
 from segguided.status.state import Command
 from segguided.status.view import Row, Trouble, View
@@ -29,6 +30,11 @@ MOST_ROWS = 12
 MOST_LINES = 8
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Text from logs, names and servers: it is neither markup nor an order to the terminal."""
+    return Text(printable(text), style=style)
+
+
 def rendered(view: View) -> Group:
     """Everything, the most urgent first."""
     return Group(*_parts(view))
@@ -37,7 +43,7 @@ def rendered(view: View) -> Group:
 def _parts(view: View) -> Iterator[RenderableType]:
     yield _headline(view)
     for note in view.notes:
-        yield Text(note, style="yellow")
+        yield _text(note, style="yellow")
     if view.orphans:
         yield _orphans(view)
     if view.command and view.state.kind != "failed":
@@ -46,7 +52,7 @@ def _parts(view: View) -> Iterator[RenderableType]:
         yield _jobs("Running" if view.state.alive else "Running without Snakemake", view.running, view)
     yield from (_trouble(one) for one in view.failed[:MOST_ROWS])
     if len(view.failed) > MOST_ROWS:
-        yield Text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
+        yield _text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
     if view.command and view.state.kind == "failed":  # what to mend comes first
         yield _command(view.command)
     if view.unseen:
@@ -65,27 +71,27 @@ def _parts(view: View) -> Iterator[RenderableType]:
 
 def _headline(view: View) -> Panel:
     color = COLORS[view.state.kind]
-    parts: list[RenderableType] = [Text(view.state.detail)]
+    parts: list[RenderableType] = [_text(view.state.detail)]
     if view.total:
         line = Table.grid(padding=(0, 2), expand=True)
         line.add_column(ratio=1)
         line.add_column(no_wrap=True)
         bar = ProgressBar(view.total, view.done, complete_style=color, finished_style=color)
         line.add_row(bar, f"{view.done:,} of {count(view.total, 'job')}")
-        parts += [line, Text(facts.counts_of(view), style="dim")]
-    title = Text(f" {view.state.title} ", style=f"bold {color}")
+        parts += [line, _text(facts.counts_of(view), style="dim")]
+    title = _text(f" {view.state.title} ", style=f"bold {color}")
     return Panel(
-        Group(*parts), title=title, title_align="left", border_style=color, subtitle=str(view.folder)
+        Group(*parts), title=title, title_align="left", border_style=color, subtitle=_text(str(view.folder))
     )
 
 
 def _command(command: Command) -> Panel:
-    lines = Group(Text(f"# {command.why}", style="dim"), Text(command.text, style="bold"))
+    lines = Group(_text(f"# {command.why}", style="dim"), _text(command.text, style="bold"))
     return Panel(lines, title="To go on", title_align="left", border_style="cyan")
 
 
 def _orphans(view: View) -> Panel:
-    lines = [Text(f"{one.what}  {f'SLURM {one.slurm}' if one.slurm else one.pid}") for one in view.orphans]
+    lines = [_text(f"{one.what}  {f'SLURM {one.slurm}' if one.slurm else one.pid}") for one in view.orphans]
     title = "Still running, and no Snakemake waits for it"
     return Panel(Group(*lines), title=title, title_align="left", border_style="red")
 
@@ -104,8 +110,8 @@ def _jobs(title: str, rows: list[Row], view: View) -> Table:
     table = _table(title, "job", "progress", "where")
     table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 4, 4, 3
     for row in rows[:MOST_ROWS]:
-        job = Text.assemble(facts.title_of(row), "\n", (facts.subtitle_of(row), "dim"))
-        table.add_row(job, _progress(row, view), Text(facts.where_of(row, view.now), style="dim"))
+        job = Text("\n").join([_text(facts.title_of(row)), _text(facts.subtitle_of(row), "dim")])
+        table.add_row(job, _progress(row, view), _text(facts.where_of(row, view.now), style="dim"))
     if len(rows) > MOST_ROWS:
         table.add_row(f"and {len(rows) - MOST_ROWS} more", "", "")
     return table
@@ -114,26 +120,26 @@ def _jobs(title: str, rows: list[Row], view: View) -> Table:
 def _progress(row: Row, view: View) -> RenderableType:
     told = row.progress
     if told is None:
-        return Text(facts.line_of(row, view.now), style="dim")
+        return _text(facts.line_of(row, view.now), style="dim")
     numbers = [facts.losses_of(told), facts.speed_of(told), facts.left_of(told) if row.life != "gone" else ""]
     lines = Table.grid()
     lines.add_row(ProgressBar(1.0, facts.share_of(told), width=28))
-    lines.add_row(" · ".join([facts.steps_of(told), *filter(None, numbers)]))
+    lines.add_row(_text(" · ".join([facts.steps_of(told), *filter(None, numbers)])))
     return lines
 
 
 def _trouble(one: Trouble) -> Panel:
     lines = "\n".join(one.lines.splitlines()[-MOST_LINES:])
-    title = Text(
+    title = _text(
         f" Failed: {one.job.name}, attempt {one.failure.attempt}, {moment(one.failure.time)} ",
         style="bold red",
     )
     others = f" (and {count(one.others, 'job')} of its group with it)" if one.others else ""
-    parts: list[RenderableType] = [Text(f"{one.diagnosis.what}{others}", style="red")]
+    parts: list[RenderableType] = [_text(f"{one.diagnosis.what}{others}", style="red")]
     if lines:
-        parts.append(Text(lines, style="dim"))
-    parts += [Text(f"log: {path}", style="dim") for path in one.failure.logs or one.job.logs]
-    parts.append(Text(f"→ {one.diagnosis.advice}", style="bold"))
+        parts.append(_text(lines, style="dim"))
+    parts += [_text(f"log: {path}", style="dim") for path in one.failure.logs or one.job.logs]
+    parts.append(_text(f"→ {one.diagnosis.advice}", style="bold"))
     return Panel(Group(*parts), title=title, title_align="left", border_style="red")
 
 
@@ -141,14 +147,17 @@ def _retried(view: View) -> Table:
     table = _table("Failed before and tried again", "job", "attempt", "when", "what happened")
     for one in view.retried[:MOST_ROWS]:
         when = moment(one.failure.time)
-        table.add_row(one.job.name, str(one.failure.attempt), when, Text(one.diagnosis.what, style="yellow"))
+        table.add_row(
+            _text(one.job.name), str(one.failure.attempt), when, _text(one.diagnosis.what, style="yellow")
+        )
     return table
 
 
 def _queued(view: View) -> Table:
     table = _table("In SLURM's queue", "job", "SLURM", "why it waits")
     for row in view.queued[:MOST_ROWS]:
-        table.add_row(facts.title_of(row), row.slurm.number if row.slurm else "", facts.reason_of(row))
+        number = row.slurm.number if row.slurm else ""
+        table.add_row(_text(facts.title_of(row)), _text(number), _text(facts.reason_of(row)))
     if len(view.queued) > MOST_ROWS:
         table.add_row(f"and {len(view.queued) - MOST_ROWS} more", "", "")
     return table
@@ -159,7 +168,7 @@ def _rules(view: View) -> Table:
     for one in view.rules:
         if one.done < one.total:
             numbers = (one.done, one.running, one.queued, one.failed, one.waiting, one.total)
-            table.add_row(one.rule, *(f"{value:,}" if value else "" for value in numbers))
+            table.add_row(_text(one.rule), *(f"{value:,}" if value else "" for value in numbers))
     return table
 
 
@@ -168,11 +177,12 @@ def _hours(view: View) -> Table:
         "Cost so far, trainings over all attempts", "rule", "jobs", "attempts", "GPU hours", "CPU-run hours"
     )
     for one in view.hours:
-        table.add_row(one.rule, str(one.jobs), str(one.attempts), _hours_cell(one.gpu), _hours_cell(one.cpu))
+        jobs, attempts = str(one.jobs), str(one.attempts)
+        table.add_row(_text(one.rule), jobs, attempts, _hours_cell(one.gpu), _hours_cell(one.cpu))
     total = (_hours_cell(sum(one.gpu for one in view.hours)), _hours_cell(sum(one.cpu for one in view.hours)))
     table.add_section()
-    jobs, attempts = sum(one.jobs for one in view.hours), sum(one.attempts for one in view.hours)
-    table.add_row("all", str(jobs), str(attempts), *total, style="bold")
+    jobs, attempts = str(sum(one.jobs for one in view.hours)), str(sum(one.attempts for one in view.hours))
+    table.add_row("all", jobs, attempts, *total, style="bold")
     return table
 
 
