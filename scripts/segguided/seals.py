@@ -168,6 +168,6 @@ def _check_listed(path: Path, content: bytes, beside: bytes) -> None:
     if not match or hashlib.sha256(content).hexdigest().encode() != match[1]:
         raise damaged(path, f"its content is not that of {sidecar(path).name} beside it")
     written_for = match[2].decode(errors="replace")
-    if not place_of(path) and Path(written_for).name != path.name:
-        raise damaged(path, f"{sidecar(path).name} tells of {written_for}")
-    check_place(path, written_for)
+    known = place_of(path) in ("", written_for) or written_for == path.name
+    if not known or Path(written_for).name != path.name:
+        raise damaged(path, f"{sidecar(path).name} beside it tells of {written_for}")

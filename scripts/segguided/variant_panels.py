@@ -79,7 +79,12 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
         columns.append(Column(f"λ = {share}", [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     colours = {c.name: c.color for c in dataset.classes}
-    return Block(dataset.name, columns, colours, similarity_plot(pd.read_csv(StringIO(read_listed(curve)))))
+    return Block(dataset.name, columns, colours, similarity_plot(read_curve(curve)))
+
+
+def read_curve(path: Path) -> pd.DataFrame:
+    """What measure_similarity wrote. Raises ValueError where it is damaged or another's."""
+    return pd.read_csv(StringIO(read_listed(path)))
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

@@ -12,7 +12,7 @@ from segguided.config.controlnet import LatentStage
 from segguided.files import sha256_of
 from segguided.models.autoencoder import load_autoencoder
 from segguided.models.latent import LatentDenoiser, load_denoiser
-from segguided.models.storage import described, read_description
+from segguided.models.storage import check_weights, described, read_description
 from segguided.training import Cost
 
 
@@ -22,6 +22,7 @@ class Earlier:
     def __init__(self, autoencoder: Path, latent: Path) -> None:
         """Raises ValueError where the UNet was trained on another autoencoder's latents."""
         self.autoencoder, self.latent = autoencoder, latent
+        check_weights(autoencoder)
         with described(latent) as told:
             self._latent, trained_on = told, told["autoencoder_sha256"]
             self.process = LatentStage.model_validate(told["stage"]).settings

@@ -1,5 +1,6 @@
 """A Snakemake run as its journal tells it: jobs, their attempts, and how the run ended if it did."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,17 @@ from segguided.status.journal import FOLDER
 
 # waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
 JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
+NAMES_OF_KIND = (  # of a journal's values
+    (str, "event host folder results id rule slurm signal text state"),
+    (int, "pid gpus"),
+    (int | float, "time created"),
+    (list, "command output members names"),
+    (dict, "stats wildcards logs"),
+    (list | str, "log"),
+    (str | None, "slurm_run message benchmark"),
+    (int | None, "status"),
+)
+KINDS: dict[str, Any] = {name: kind for kind, names in NAMES_OF_KIND for name in names.split()}
 
 
 @dataclass(frozen=True)
@@ -94,9 +106,10 @@ class Reader:
     def read(self) -> Run:
         """The run as it is now. A last line that is not whole is left for the next time."""
         for entry in self._entries():
-            handler = getattr(self, f"_on_{entry['event']}", None)
+            handler = getattr(self, f"_on_{entry.get('event')}", None)
             if handler:
-                handler(entry)
+                with contextlib.suppress(KeyError):  # of another version, which told less
+                    handler(entry)
         return self.run
 
     def _entries(self) -> Iterator[Mapping[str, Any]]:
@@ -107,9 +120,11 @@ class Reader:
                     return
                 self._offset += len(line)
                 try:
-                    yield json.loads(line)
-                except ValueError:  # written while the disk was full
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):  # written while the disk was full
                     continue
+                if _is_of_a_journal(entry):
+                    yield entry
 
     def _on_begin(self, entry: Mapping[str, Any]) -> None:
         run = self.run
@@ -174,6 +189,13 @@ class Reader:
 
     def _on_end(self, entry: Mapping[str, Any]) -> None:
         self.run.end, self.run.ended = entry["state"], entry["time"]
+
+
+def _is_of_a_journal(entry: Any) -> bool:
+    """Whether a line holds what journals hold, each of its own kind: a foreign file stops no page."""
+    if not isinstance(entry, dict):
+        return False
+    return all(isinstance(value, KINDS.get(name, object)) for name, value in entry.items())
 
 
 def journals(folder: Path) -> list[Path]:
