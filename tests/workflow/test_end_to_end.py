@@ -7,6 +7,7 @@ import base64
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import kept_files
+from kills import killed_runs
 from miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
 from segguided.models.storage import read_description
@@ -263,6 +265,24 @@ def test_every_reader_of_weights_looks_at_their_checksum(kept, monkeypatch, name
     for what, change in kept_files.damages(path, bytes_changed=3):
         with kept_files.changed(path, change):
             assert "delete" in kept_files.outcome(path, read), what
+
+
+def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
+    """A few of one model's jobs; KILLS=20 in the environment: so many, of the whole miniature."""
+    again, kills = copy_repository(tmp_path), int(os.environ.get("KILLS", "0"))
+    one = ("results/generated/breast-phantom/segguided/seed0/test.npz",)
+    targets, longest = (("all", "applications"), 30.0) if kills else (one, 9.0)
+    told = list(killed_runs(again, targets, kills or 3, seed=1, longest=longest))
+    print(*told, sep="\n")
+    assert len(told) == (kills or 3)
+    written = [path for path in (again / "results").rglob("*") if path.is_file()]
+    compared = {path.relative_to(again) for path in written if path.name != "attempts.json"}
+    assert not [path for path in compared if "partial" in path.suffixes or path.suffix == ".pt"]
+    if kills:
+        whole = [path for path in (finished / "results").rglob("*") if path.is_file()]
+        assert compared == {path.relative_to(finished) for path in whole if path.name != "attempts.json"}
+    for path in compared:
+        assert (again / path).read_bytes() == (finished / path).read_bytes(), path
 
 
 TABLES = {"make_table", "draw_table"}
