@@ -32,7 +32,7 @@ def killed_runs(
 ) -> Iterator[str]:
     """Start, kill, take up, `kills` times, then let it finish; tells of each kill, and of the end.
 
-    Every second kill waits for a training that is saving, the others for a random time up to `longest` seconds.
+    Every second kill waits for a training that is saving, the others for a random time up to `longest` s.
     Half of them kill Snakemake alone, whose jobs live on, the others all its processes at once, as a machine
     that goes down. A run that finished before its kill ends it all.
     """

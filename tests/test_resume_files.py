@@ -1,4 +1,4 @@
-"""No resume file stops a training from starting: one that does not fit is set aside, the weights untouched."""
+"""No resume file stops a training from starting: one that does not fit is set aside."""
 
 import logging
 import random

@@ -7,21 +7,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from segguided.status.journal import FOLDER
 
 # waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
 JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
-NAMES_OF_KIND = (  # of a journal's values
-    (str, "event host folder results id rule slurm signal text state"),
-    (int, "pid gpus"),
-    (int | float, "time created"),
-    (list, "command output members names"),
-    (dict, "stats wildcards logs"),
-    (list | str, "log"),
-    (str | None, "slurm_run message benchmark"),
-    (int | None, "status"),
-)
-KINDS: dict[str, Any] = {name: kind for kind, names in NAMES_OF_KIND for name in names.split()}
+ABSENT: Any = Field(default=None)
+
+
+class _Line(BaseModel):
+    """What a line of a journal may hold: each value, where it is there, of its own kind."""
+
+    model_config = ConfigDict(strict=True)
+
+    event: str
+    time: float
+    pid: int = ABSENT
+    created: float = ABSENT
+    host: str = ABSENT
+    command: list[str] = ABSENT
+    folder: str = ABSENT
+    results: str = ABSENT
+    stats: dict[str, int] = ABSENT
+    slurm_run: str | None = ABSENT
+    id: str = ABSENT
+    rule: str = ABSENT
+    wildcards: dict[str, str] = ABSENT
+    message: str | None = ABSENT
+    output: list[str] = ABSENT
+    log: list[str] | str = ABSENT
+    benchmark: str | None = ABSENT
+    local: bool = ABSENT
+    gpus: int = ABSENT
+    members: list[str] = ABSENT
+    names: list[str] = ABSENT
+    status: int | None = ABSENT
+    logs: dict[str, str] = ABSENT
+    slurm: str = ABSENT
+    signal: str = ABSENT
+    text: str = ABSENT
+    state: str = ABSENT
 
 
 @dataclass(frozen=True)
@@ -192,10 +218,12 @@ class Reader:
 
 
 def _is_of_a_journal(entry: Any) -> bool:
-    """Whether a line holds what journals hold, each of its own kind: a foreign file stops no page."""
-    if not isinstance(entry, dict):
+    """Whether a line is one of a journal: a foreign file stops no page."""
+    try:
+        _Line.model_validate(entry)
+    except ValidationError:
         return False
-    return all(isinstance(value, KINDS.get(name, object)) for name, value in entry.items())
+    return True
 
 
 def journals(folder: Path) -> list[Path]:
