@@ -14,6 +14,7 @@ from segguided.launch import on_gpus, refuse_several
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
+from segguided.models.storage import check_trained_on
 from segguided.runs import train_to_files, training_parser
 from segguided.training import Batches, Plan
 
@@ -30,6 +31,8 @@ def train_spade(
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
     plan = Plan.of(model.training, len(data))
+    if perceptual and model.perceptual.kind == "segmenter":
+        check_trained_on(perceptual, data)
     image_size = int(data.stacks[0].images_SHW.shape[-1])
     description = {
         "kind": model.kind,

@@ -21,7 +21,7 @@ import draw_figure5
 import draw_figure6
 import draw_showcase
 from segguided.data.npz import write_npz
-from segguided.data.slices import read_generated
+from segguided.data.slices import read_generated, read_slices
 from segguided.figures import DARK, LIGHT, Block, Column, choose_slices, colourise, draw_blocks, save_figure
 from segguided.panels import FigureDataset, generated_tiles, read_panels
 from segguided.variants import write_variants
@@ -232,7 +232,7 @@ def test_panels_match_images_to_masks_by_name(dataset: FigureDataset) -> None:
     with pytest.raises(ValueError, match="phantom: no images of spade; there are real, mask, segguided"):
         panels.block([("spade", "SPADE")])
     with pytest.raises(ValueError, match="holds no image for p9_slice_0; generate the set again"):
-        generated_tiles(dataset.generated["segguided"], ["p9_slice_0"])
+        generated_tiles(dataset.generated["segguided"], read_slices(dataset.slices), ["p9_slice_0"])
 
 
 def column_titles(monkeypatch: pytest.MonkeyPatch, script: object) -> list[list[str]]:

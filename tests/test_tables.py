@@ -225,7 +225,7 @@ def test_refuses_incomplete_records(spoil: Callable[[list[dict[str, Any]]], Any]
         make_frame(1, made, SETTINGS, {})
 
 
-@pytest.mark.parametrize(("text", "message"), [(text, "is damaged") for text in ("", "{}", "[]")])
+@pytest.mark.parametrize(("text", "message"), [("", "is damaged"), ("{}", "holds no"), ("[]", "holds no")])
 def test_refuses_files_that_are_no_records(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ValueError, match=rf"a\.json {message}"):

@@ -39,7 +39,12 @@ def place_of(path: Path) -> str:
 
 def damaged(path: Path, reason: object) -> ValueError:
     """The error that a file of this pipeline is to be made again."""
-    return ValueError(f"{path} is damaged or was not written by this version ({reason}); {AGAIN}")
+    return ValueError(f"{path} is damaged ({reason}); {AGAIN}")
+
+
+def unsealed(path: Path) -> ValueError:
+    """The error that nothing tells whether a file is whole."""
+    return ValueError(f"{path} holds no checksum, so it is none of this version's files; {AGAIN}")
 
 
 def check_place(path: Path, written_for: str) -> None:
@@ -96,7 +101,7 @@ def _comment_of(path: Path, tail: bytes) -> bytes:
     if start < 0 or stated != len(comment):
         raise damaged(path, "it ends early")
     if len(comment) <= DIGITS:
-        raise damaged(path, "it holds no checksum")
+        raise unsealed(path)
     return comment
 
 
@@ -119,7 +124,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"no JSON: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get(KEY), str):
-        raise damaged(path, "it holds no checksum")
+        raise unsealed(path)
     place = value.pop(KEY).partition(" ")[2]
     try:
         expected = _sealed_text(path, value, place)
@@ -166,6 +171,6 @@ def check_listed(path: Path, content: bytes) -> None:
     if not match or hashlib.sha256(content).hexdigest().encode() != match[1]:
         raise damaged(path, f"its content is not that of {sidecar(path).name} beside it")
     written_for = match[2].decode(errors="replace")
-    if not place_of(path) and Path(written_for).name != path.name:
-        raise damaged(path, f"{sidecar(path).name} tells of {written_for}")
-    check_place(path, written_for)
+    known = place_of(path) in ("", written_for) or written_for == path.name
+    if not known or Path(written_for).name != path.name:
+        raise damaged(path, f"{sidecar(path).name} beside it tells of {written_for}")

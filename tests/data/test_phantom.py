@@ -130,7 +130,7 @@ def test_receipt_lists_every_file_and_rewriting_changes_no_byte(
         write_phantom("phantom_003", settings, receipt)
         texts.append(receipt.read_text())
     assert texts[0] == texts[1]
-    listed = json.loads(texts[0])
+    listed = json.loads(texts[0])["files"]
     assert [entry["file"] for entry in listed] == sorted(entry["file"] for entry in listed)
     on_disk = [p for p in (tmp_path / "first").rglob("*") if p.is_file() and p.suffix != ".json"]
     assert len(on_disk) == len(listed) == 6

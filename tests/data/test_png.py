@@ -13,6 +13,7 @@ from PIL import Image
 from list_patients import list_patients
 from prepare_patient import prepare_patient
 from segguided.config.data import Preparation
+from segguided.data.npz import write_npz
 from segguided.data.png import list_slices, read_grey, read_patient, slice_file, write_grey
 from segguided.data.slices import Stack, read_slices, read_stack, write_stack
 from segguided.data.splits import assign_splits, in_half, read_manifest
@@ -98,7 +99,7 @@ def test_names_survive_selection_subsets_and_sets(layout: list[Path]) -> None:
     written = layout[0].parent / "again.npz"
     write_stack(written, whole)
     assert written.read_bytes() == (layout[0].parent / "Breast_MRI_002.npz").read_bytes()
-    np.savez(written, **{**np.load(written), "names": np.array(["one"])})
+    write_npz(written, **{**np.load(written), "names": np.array(["one"])})
     with pytest.raises(ValueError, match="3 slices have 1 names; prepare it again"):
         read_stack(written)
 

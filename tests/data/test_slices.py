@@ -296,7 +296,7 @@ def test_any_array_comes_back(tmp_path: Path, shape: tuple[int, ...], dtype: str
 
 def damage(path: Path) -> str:
     with pytest.raises(
-        ValueError, match=r"is damaged .*\(.+\); delete it and run the same command again"
+        ValueError, match=r"is damaged \(.+\); delete it and run the same command again"
     ) as caught:
         read_stack(path)
     return str(caught.value)
@@ -316,7 +316,8 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         assert str(path) in damage(path)
     np.savez_compressed(path, images=np.zeros((1, 2, 2), np.uint8))
-    assert "holds no checksum" in damage(path)
+    with pytest.raises(ValueError, match="holds no checksum"):
+        read_stack(path)
     assert "images.npy is compressed" in sealed_damage(path)
     np.savez(path, images=np.array([{}], object))
     assert "images.npy holds" in sealed_damage(path)

@@ -1,7 +1,6 @@
 """What a failed run says last."""
 
 import json
-from pathlib import Path
 
 from segguided.status.explain import MOST_JOBS, explain_failures
 from status_scenes import recorded
@@ -49,4 +48,4 @@ def test_whatever_is_missing_the_run_ends_as_it_would(tmp_path, capsys):
     (tmp_path / "empty.jsonl").touch()
     assert explained(capsys, tmp_path / "empty.jsonl") == ""
     (tmp_path / "odd.jsonl").write_text('{"event": "job"}\n')
-    assert "could not be summed up" in explained(capsys, Path(tmp_path / "odd.jsonl"))
+    assert explained(capsys, tmp_path / "odd.jsonl") == "", "a line of another shape is passed over"

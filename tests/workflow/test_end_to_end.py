@@ -9,6 +9,7 @@ import base64
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,8 +20,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
+import kept_files
+from kills import killed_runs
+from miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
+from segguided.models.storage import read_description
 
 MODELS = ("controlnet", "spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
 
@@ -188,7 +192,11 @@ def test_a_training_on_two_gpus_is_that_of_one(finished, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     log = (again / "logs/train_diffusion/breast-phantom/segguided/seed0.log").read_text()
     assert "2 processes share each batch" in log
-    assert (again / run / "config.json").read_bytes() == (finished / run / "config.json").read_bytes()
+    told = [
+        {**read_description(place / run / "model.safetensors"), "weights_sha256": None}
+        for place in (again, finished)
+    ]
+    assert told[0] == told[1], "but for the checksum of the weights, which rounding changes"
     losses = [
         [float(row["loss"]) for row in rows(place / run / "history.csv")] for place in (again, finished)
     ]
@@ -215,6 +223,68 @@ def test_scripts_say_what_they_take(finished):
             result = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True)
             assert result.returncode == 0
             assert "usage:" in result.stdout
+
+
+@pytest.fixture(scope="module")
+def kept(finished, tmp_path_factory):
+    """A copy of the finished results, to be damaged, and moved: they must be right in any place."""
+    folder = tmp_path_factory.mktemp("kept")
+    shutil.copytree(finished / "results", folder / "results")
+    return folder
+
+
+def test_every_kept_file_is_of_a_kind(kept):
+    """A new kind of file needs a row in kept_files.py, and in the docs."""
+    names = [p.relative_to(kept / "results").as_posix() for p in kept.rglob("results/**/*") if p.is_file()]
+    assert {name: kinds for name in names if not (kinds := kept_files.kinds_of(name))} == {}
+    docs = (ROOT / "workflow/docs/damage.md").read_text()
+    rows = re.findall(r"^\| ([^|]+?) +\|", docs, re.MULTILINE)
+    assert set(rows) - {"file", "---"} >= {*kept_files.KINDS, *kept_files.UNREAD, *kept_files.TOLD}
+
+
+@pytest.mark.parametrize("name", kept_files.KINDS)
+def test_a_damaged_file_or_one_of_another_is_one_sentence(kept, monkeypatch, name):
+    """Truncated, one byte, empty, another valid file in its place: no silence and no traceback."""
+    monkeypatch.chdir(kept)
+    kind = kept_files.KINDS[name]
+    path = kept_files.RESULTS / kept_files.first_of(kind.example)
+    assert kept_files.outcome(path, kind.read) == "", "whole"
+    for what, change in [*kept_files.damages(path), *kind.others.items()]:
+        with kept_files.changed(path, change):
+            sentence = kept_files.outcome(path, kind.read)
+        assert "delete" in sentence, f"{what}: {sentence or 'read in silence'}"
+        assert any(one.name in sentence for one in kept_files.companions(path)), f"{what}: {sentence}"
+        assert "\n" not in sentence
+    assert kind.others
+
+
+@pytest.mark.parametrize("name", kept_files.OTHER_READERS)
+def test_every_reader_of_weights_looks_at_their_checksum(kept, monkeypatch, name):
+    monkeypatch.chdir(kept)
+    example, read = kept_files.OTHER_READERS[name]
+    path = kept_files.RESULTS / example
+    assert kept_files.outcome(path, read) == ""
+    for what, change in kept_files.damages(path, bytes_changed=3):
+        with kept_files.changed(path, change):
+            assert "delete" in kept_files.outcome(path, read), what
+
+
+def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
+    """A few of one model's jobs; KILLS=20 in the environment: so many, of the whole miniature."""
+    again, kills = copy_repository(tmp_path), int(os.environ.get("KILLS", "0"))
+    one = ("results/generated/breast-phantom/segguided/seed0/test.npz",)
+    targets, longest = (("all", "applications"), 30.0) if kills else (one, 9.0)
+    told = list(killed_runs(again, targets, kills or 3, seed=1, longest=longest))
+    print(*told, sep="\n")
+    assert len(told) == (kills or 3)
+    written = [path for path in (again / "results").rglob("*") if path.is_file()]
+    compared = {path.relative_to(again) for path in written if path.name != "attempts.json"}
+    assert not [path for path in compared if "partial" in path.suffixes or path.suffix == ".pt"]
+    if kills:
+        whole = [path for path in (finished / "results").rglob("*") if path.is_file()]
+        assert compared == {path.relative_to(finished) for path in whole if path.name != "attempts.json"}
+    for path in compared:
+        assert (again / path).read_bytes() == (finished / path).read_bytes(), path
 
 
 TABLES = {"make_table", "draw_table"}

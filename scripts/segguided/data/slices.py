@@ -131,10 +131,14 @@ def read_slices(paths: Sequence[Path]) -> SliceSet:
     sizes = {stack.images_SHW.shape[1:] for stack in stacks}
     if len(sizes) > 1:
         raise ValueError(f"slice files hold images of different sizes {sorted(sizes)}; prepare them again")
-    slices = SliceSet(stacks)
-    for path, stack in zip(paths, stacks, strict=True):
-        check_preparation(path, stack.provenance.get("preparation"), slices)
-    return slices
+    made_by = {stack.provenance.get("preparation"): path for stack, path in zip(stacks, paths, strict=True)}
+    if len(made_by) > 1:
+        raise ValueError(
+            f"{' and '.join(map(str, made_by.values()))} were prepared by different settings (classes, their "
+            "order, grey values, size); delete the one that does not belong, or both, and run the same "
+            "command again"
+        )
+    return SliceSet(stacks)
 
 
 def check_preparation(path: Path, digest: str | None, slices: SliceSet) -> None:

@@ -151,12 +151,10 @@ def _make_room(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None
     side = downsampling(autoencoder)
     shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
     path.parent.mkdir(parents=True, exist_ok=True)
-    moments_S2CHW = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-    with (
-        room_for(path),
-        path.open("r+b") as file,
-    ):  # a full disk would end the process where the map is written
-        os.posix_fallocate(file.fileno(), 0, moments_S2CHW.offset + moments_S2CHW.nbytes)
+    with room_for(path):
+        np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        with path.open("r+b") as file:  # on a full disk, writing to the map would end the process, unsaid
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 @torch.inference_mode()

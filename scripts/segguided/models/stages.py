@@ -12,7 +12,7 @@ from segguided.config.controlnet import LatentStage
 from segguided.files import sha256_of
 from segguided.models.autoencoder import load_autoencoder
 from segguided.models.latent import LatentDenoiser, load_denoiser
-from segguided.models.storage import described, read_description
+from segguided.models.storage import check_weights, described
 from segguided.training import Cost
 
 
@@ -22,8 +22,12 @@ class Earlier:
     def __init__(self, autoencoder: Path, latent: Path) -> None:
         """Raises ValueError where the UNet was trained on another autoencoder's latents."""
         self.autoencoder, self.latent = autoencoder, latent
+        check_weights(autoencoder)
+        with described(autoencoder) as first:
+            self.costs = {"autoencoder": dict(first["training"])}
         with described(latent) as told:
             self._latent, trained_on = told, told["autoencoder_sha256"]
+            self.costs["latent"] = dict(told["training"])  # what each of them computed
             self.process = LatentStage.model_validate(told["stage"]).settings
             self.scaling_factor: float = told["scaling_factor"]
         if trained_on != sha256_of(autoencoder):
@@ -44,14 +48,6 @@ class Earlier:
             "autoencoder_sha256": self._latent["autoencoder_sha256"],
             "latent_sha256": sha256_of(self.latent),
             "latent": self.process.model_dump(),
-        }
-
-    @property
-    def costs(self) -> dict[str, dict[str, int]]:
-        """What each of them computed."""
-        return {
-            "autoencoder": read_description(self.autoencoder)["training"],
-            "latent": self._latent["training"],
         }
 
 

@@ -58,13 +58,18 @@ def described(weights: Path) -> Iterator[dict[str, Any]]:
         raise damaged(config_of(weights), reason) from error
 
 
+def check_weights(weights: Path) -> None:
+    """Raise ValueError where a file of weights is not the one that its config.json was written for."""
+    if sha256_of(weights) != read_description(weights).get(WEIGHTS):
+        raise damaged(weights, f"its checksum is not the one in {config_of(weights).name} beside it")
+
+
 def load_weights(network: nn.Module, weights: Path, device: torch.device) -> nn.Module:
     """Fill `network` from `weights` and move it to `device`, in evaluation mode.
 
     Raises ValueError when the file is damaged or belongs to another config.json or architecture.
     """
-    if sha256_of(weights) != read_description(weights).get(WEIGHTS):
-        raise damaged(weights, f"its checksum is not the one in {config_of(weights).name} beside it")
+    check_weights(weights)
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:

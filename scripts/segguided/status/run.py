@@ -1,15 +1,53 @@
 """A Snakemake run as its journal tells it: jobs, their attempts, and how the run ended if it did."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from segguided.status.journal import FOLDER
 
 # waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
 JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
+ABSENT: Any = Field(default=None)
+
+
+class _Line(BaseModel):
+    """What a line of a journal may hold: each value, where it is there, of its own kind."""
+
+    model_config = ConfigDict(strict=True)
+
+    event: str
+    time: float
+    pid: int = ABSENT
+    created: float = ABSENT
+    host: str = ABSENT
+    command: list[str] = ABSENT
+    folder: str = ABSENT
+    results: str = ABSENT
+    stats: dict[str, int] = ABSENT
+    slurm_run: str | None = ABSENT
+    id: str = ABSENT
+    rule: str = ABSENT
+    wildcards: dict[str, str] = ABSENT
+    message: str | None = ABSENT
+    output: list[str] = ABSENT
+    log: list[str] | str = ABSENT
+    benchmark: str | None = ABSENT
+    local: bool = ABSENT
+    gpus: int = ABSENT
+    members: list[str] = ABSENT
+    names: list[str] = ABSENT
+    status: int | None = ABSENT
+    logs: dict[str, str] = ABSENT
+    slurm: str = ABSENT
+    signal: str = ABSENT
+    text: str = ABSENT
+    state: str = ABSENT
 
 
 @dataclass(frozen=True)
@@ -95,9 +133,10 @@ class Reader:
     def read(self) -> Run:
         """The run as it is now. A last line that is not whole is left for the next time."""
         for entry in self._entries():
-            handler = getattr(self, f"_on_{entry['event']}", None)
+            handler = getattr(self, f"_on_{entry.get('event')}", None)
             if handler:
-                handler(entry)
+                with contextlib.suppress(KeyError):  # of another version, which told less
+                    handler(entry)
         return self.run
 
     def _entries(self) -> Iterator[Mapping[str, Any]]:
@@ -108,9 +147,11 @@ class Reader:
                     return
                 self._offset += len(line)
                 try:
-                    yield json.loads(line)
-                except ValueError:  # written while the disk was full
+                    entry = json.loads(line)
+                except (ValueError, RecursionError):  # written while the disk was full
                     continue
+                if _is_of_a_journal(entry):
+                    yield entry
 
     def _on_begin(self, entry: Mapping[str, Any]) -> None:
         run = self.run
@@ -179,6 +220,15 @@ class Reader:
         if entry["state"] == "finished":  # `--quiet progress` keeps Snakemake from telling of each job
             for job in self.run.in_state("started"):
                 job.state, job.ended = "finished", entry["time"]
+
+
+def _is_of_a_journal(entry: Any) -> bool:
+    """Whether a line is one of a journal: a foreign file stops no page."""
+    try:
+        _Line.model_validate(entry)
+    except ValidationError:
+        return False
+    return True
 
 
 def journals(folder: Path) -> list[Path]:
