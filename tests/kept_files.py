@@ -31,7 +31,6 @@ from segguided.records import read_training_cost
 from segguided.seals import archive_facts, read_sealed, sidecar, write_listed, write_sealed
 from segguided.table_csv import read_csv
 from segguided.table_inputs import read_records
-from segguided.variant_panels import read_curve
 from segguided.variants import read_variants
 
 D, RUN = "breast-phantom", "breast-phantom/segguided/seed0"
@@ -352,7 +351,7 @@ KINDS: dict[str, Kind] = {
     "similarity curve": Kind(
         r"similarity/[^/]+\.csv",
         f"similarity/{D}.csv",
-        read_curve,
+        read_csv,
         {"dataset": listed_elsewhere("similarity/another.csv")},
     ),
     "receipt of a phantom": Kind(
