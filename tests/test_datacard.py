@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "write_datacard.py"
 SPLITS = {"train": ["p1", "p2"], "held-out": ["p3"], "test": ["p4"]}
 PREPARATION = {
     "source": {"kind": "nifti", "folder": "ct"},
-    "classes": [{"name": "body"}, {"name": "bone"}],
+    "classes": [{"name": "body", "label": 1}, {"name": "bone", "label": 2}],
     "intensity": {"kind": "window", "low": -1000, "high": 600},
     "image_size": 16,
 }
@@ -171,7 +171,7 @@ def written(folder: Path, patients: dict[str, list[str]], **changes: Any) -> Pat
     }
     for path in (path for of_split in paths.values() for path in of_split):
         write_stack(path, stack(path.stem, 20, (1, 1, 1), **changes))
-    write_table(folder / "splits.csv", split_dataset(paths, halves_seed=0))
+    write_table(folder / "splits.csv", split_dataset(paths, halves_seed=0, classes=["body", "bone"]))
     (folder / "table.tsv").write_text("patient\n" + "\n".join(path.stem for path in paths["train"]) + "\n")
     return folder
 

@@ -71,7 +71,10 @@ DECISIONS = {
         "training",
     },
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
-    "ImportedModel": {"words": "title", "weights": "kind folder conditioning unet prediction_type schedule"},
+    "ImportedModel": {
+        "words": "title",
+        "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
+    },
     "SpadeModel": {"words": "title", "weights": "kind generator discriminator losses perceptual training"},
     "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},
     "SpadeDiscriminator": {"weights": "channels layers scales"},

@@ -218,7 +218,7 @@ def test_slice_files_may_stand_in_a_list(dataset: FigureDataset, tmp_path: Path)
     (tmp_path / "test.txt").write_text("".join(f"{path}\n" for path in dataset.slices))
     named = dataset.model_dump(mode="json") | {"slices": f"@{tmp_path}/test.txt"}
     assert FigureDataset.from_json(json.dumps(named)) == dataset
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match=r"none.txt cannot be read \(No such file"):
         FigureDataset.from_json(json.dumps(named | {"slices": f"@{tmp_path}/none.txt"}))
 
 
@@ -292,7 +292,7 @@ def test_figures_of_partial_masks_show_titles(
     """draw_figure3 and draw_figure6: the first model's draws, then the others', below their titles."""
     names = read_generated(dataset.generated["segguided"])[1]
     images_MHW = np.zeros((6, 3, 3), np.uint8)
-    drawn = {f"{condition}/{draw}": images_MHW for condition in ("all", "breast") for draw in range(3)}
+    drawn = {f"{condition}/{draw}": images_MHW for condition in ("all", "1") for draw in range(3)}
     sets = {model: tmp_path / f"{model}-partial.npz" for model in ("mat", "std")}
     for path in sets.values():
         write_variants(path, drawn, names)
@@ -305,7 +305,7 @@ def test_figures_of_partial_masks_show_titles(
     seen = column_titles(monkeypatch, draw_figure6)
     draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
     assert seen == [["mask", *mat]]
-    write_variants(sets["mat"], {"all/0": images_MHW, "breast/0": images_MHW}, names)
+    write_variants(sets["mat"], {"all/0": images_MHW, "1/0": images_MHW}, names)
     draw_figure6.draw_figure6([partial], [("mat", "MAT")], **files)
     assert seen[1:] == [["mask", mat[0]]], "as many as there are"
 

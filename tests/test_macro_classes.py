@@ -1,5 +1,6 @@
 """A macro mean is over the classes that the test masks hold: for every row, resample, ratio and ceiling."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -333,9 +334,10 @@ def test_rare_cases_translation_and_similarity_leave_the_absent_class_out(
 
     variants = {"0": test.images, "1": slices(value).images}
     monkeypatch.setattr(similarity_script, "load_segmenter", lambda path: Reader())
+    monkeypatch.setattr(similarity_script, "check_trained_on", lambda path, test: None)
     monkeypatch.setattr(similarity_script, "read_slices", lambda paths: slices(value))
     monkeypatch.setattr(similarity_script, "read_variants", lambda path, test: (variants, test))
-    for row in measure_similarity("set", "generated", [], "evaluator", NAMES):
+    for row in measure_similarity("set", Path("generated"), [], Path("evaluator"), NAMES):
         assert row["dice_macro"] == 1
         assert np.isnan(row[f"dice_{absent}"])
 

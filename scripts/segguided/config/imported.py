@@ -18,7 +18,7 @@ class ImportedModel(DenoiserSettings):
     clip_sample_range: float | None = Field(default=1, gt=0)
     unet: Unet | None = None  # the architecture of weights that come without a config.json
     decide_weights: ClassVar = frozenset(
-        {"kind", "folder", "conditioning", "unet", "prediction_type", "schedule"}
+        {"kind", "folder", "conditioning", "unet", "prediction_type", "schedule", "clip_sample_range"}
     )
 
     @field_validator("unet")
