@@ -61,7 +61,9 @@ def _classes_of(
         )
     if all(index_of[label] == label for label in found):
         return labels
-    mask_zyx = np.empty(labels.array_zyx.shape, np.uint8)
+    # In place where the type allows: a large label map is not held twice.
+    in_place = labels.array_zyx.dtype == np.uint8 and labels.array_zyx.flags.writeable
+    mask_zyx = labels.array_zyx if in_place else np.empty(labels.array_zyx.shape, np.uint8)
     index_of_found = np.array([index_of[label] for label in found], np.uint8)
     for mask_yx, labels_yx in zip(mask_zyx, labels.array_zyx, strict=True):
         mask_yx[...] = index_of_found[np.searchsorted(np.array(found, labels_yx.dtype), labels_yx)]
