@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-if Path.cwd() != Path(workflow.basedir).resolve():
+if not Path(workflow.basedir).samefile(Path.cwd()):
     raise WorkflowError(
         f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {Path.cwd()}; "
         f"give the command in {workflow.basedir}, or add --directory {workflow.basedir}; "
