@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "write_datacard.py"
 SPLITS = {"train": ["p1", "p2"], "held-out": ["p3"], "test": ["p4"]}
 PREPARATION = {
     "source": {"kind": "nifti", "folder": "ct"},
-    "classes": [{"name": "body"}, {"name": "bone"}],
+    "classes": [{"name": "body", "label": 1}, {"name": "bone", "label": 2}],
     "intensity": {"kind": "window", "low": -1000, "high": 600},
     "image_size": 16,
 }
