@@ -26,7 +26,7 @@ DUKE = [
 def nifti_settings(**changes: Any) -> str:
     values = {
         "source": {"kind": "nifti", "folder": "unused"},
-        "classes": [{"name": "body"}, {"name": "bone", "label": 5}],
+        "classes": [{"name": "body", "label": 1}, {"name": "bone", "label": 5}],
         "intensity": {"kind": "window", "low": -1000, "high": 1550},
         "image_size": 16,
     }
@@ -104,7 +104,7 @@ def refusal(output: Path, settings: str, *raw: Path) -> str:
 def test_bad_input_ends_in_one_sentence_and_no_file(tmp_path: Path, ct: list[Path]) -> None:
     image, mask = ct
     output = tmp_path / "slices" / "p1.npz"
-    two = [{"name": "body"}, {"name": "other"}]
+    two = [{"name": "body", "label": 1}, {"name": "other", "label": 2}]
     assert refusal(output, nifti_settings(classes=two), *ct).startswith(f"{mask}: labels [5] are outside")
     absent = tmp_path / "none.nii"
     assert refusal(output, nifti_settings(), image, absent).startswith(f"{absent}: expected a NIfTI file")

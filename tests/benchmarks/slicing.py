@@ -32,7 +32,10 @@ CLASSES = {
         {"name": "vessels", "file": DENSE, "segment": "Vessels"},
         {"name": "FGT", "file": DENSE, "segment": "Dense"},
     ],
-    "nifti": [{"name": name} for name in ("liver", "bladder", "lungs", "kidneys", "bone")],
+    "nifti": [
+        {"name": name, "label": k}
+        for k, name in enumerate(("liver", "bladder", "lungs", "kidneys", "bone"), start=1)
+    ],
 }
 INTENSITY = {
     "dicom": {"kind": "percentile", "low": 0.5, "high": 99.5},

@@ -28,7 +28,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"name": "vessels", "file": TISSUES, "segment": "Vessels"},
         {"name": "FGT", "file": TISSUES, "segment": "Dense"},
     ],
-    "nifti": [{"name": "breast"}, {"name": "vessels", "label": 5}, {"name": "FGT"}],
+    "nifti": [{"name": "breast", "label": 1}, {"name": "vessels", "label": 5}, {"name": "FGT", "label": 3}],
 }
 
 

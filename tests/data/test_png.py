@@ -117,7 +117,9 @@ def test_images_are_resized_and_masks_keep_their_classes(layout: list[Path]) -> 
 
 def test_values_become_the_places_of_their_classes(layout: list[Path]) -> None:
     write_grey(layout[1] / "train" / "alone.png", np.full((16, 16), 255, np.uint8))
-    stack = prepared("alone", layout, classes=[{"name": "body"}, {"name": "lesion", "label": 255}])
+    stack = prepared(
+        "alone", layout, classes=[{"name": "body", "label": 1}, {"name": "lesion", "label": 255}]
+    )
     assert np.unique(stack.masks_SHW).tolist() == [2]
     assert not prepared("alone", layout, source={**source(), "ignore": [255]}).masks_SHW.any()
 

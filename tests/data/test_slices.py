@@ -36,7 +36,7 @@ WINDOW = {"kind": "window", "low": -100, "high": 155}
 
 def preparation(**changes: Any) -> Preparation:
     values = {
-        "source": {"kind": "demo-ct"},
+        "source": {"kind": "png", "images": "unused", "masks": "unused"},
         "classes": [{"name": "body"}, {"name": "lungs"}],
         "intensity": WINDOW,
         "image_size": 32,

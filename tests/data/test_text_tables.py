@@ -125,6 +125,12 @@ def test_a_column_that_a_spreadsheet_left_empty(tmp_path: Path) -> None:
     ]
 
 
+def test_the_numbers_that_pandas_writes_before_rows(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"patient": ["p1", "p2"], "note": ["5, or 6", 'a "b"']})
+    frame.to_csv(tmp_path / "t.tsv", sep="\t")
+    assert cells(tmp_path / "t.tsv") == [["patient", "note"], ["p1", "5, or 6"], ["p2", 'a "b"']]
+
+
 def test_comments_as_a_spreadsheet_saves_them(tmp_path: Path) -> None:
     path = written(tmp_path, '# from "there"\t\n"# said ""so"""\t\npatient\tsplit\np1\ttrain\n')
     assert read_comments(path) == ['from "there"', 'said "so"']

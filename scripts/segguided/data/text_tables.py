@@ -191,7 +191,8 @@ def _row(path: Path, number: int, cells: Sequence[str], columns: Sequence[str]) 
             f"{place}: expected {len(columns)} cells as in the header, got {len(cells)} (the first is "
             f"'{cells[0][:40]}'); add or remove cells"
         )
-    unnamed = [cell for cell, name in zip(cells, columns, strict=True) if not name and cell]
+    # The first column may be the numbers that pandas writes before each row.
+    unnamed = [cell for cell, name in zip(cells[1:], columns[1:], strict=True) if not name and cell]
     if unnamed:
         raise ValueError(
             f"{place}: '{unnamed[0][:40]}' stands in a column without a name; name the column in the header"
