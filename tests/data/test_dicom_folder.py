@@ -19,6 +19,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
     JPEG2000Lossless,
@@ -401,3 +402,58 @@ def test_a_compressed_file_without_its_syntax_is_damaged(tmp_path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert "TransferSyntaxUID is missing" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("enhance", [False, True], ids=["plain", "enhanced"])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless]
+)
+@pytest.mark.filterwarnings("ignore")  # pydicom warns of what it then raises for
+def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax: UID, enhance: bool) -> None:
+    truth = fv.truth()
+    truth = fv.Stored(np.pad(truth.array_ijk, ((0, 40), (0, 33), (0, 0))), truth.affine)
+
+    def change(k: int, dataset: Dataset) -> None:
+        dataset.PixelPaddingValue = -2000
+        if enhance:
+            enhanced(("PixelMeasuresSequence",))(k, dataset)
+        if syntax == RLELossless:
+            dataset.compress(syntax)
+
+    written = ExplicitVRLittleEndian if syntax == RLELossless else syntax
+    paths = fv.write_dicom(tmp_path, truth, syntax=written, change=change)
+    for path in paths[2:]:
+        path.unlink()
+    whole, random = paths[1].read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in random.integers(min(len(whole), 1500), size=random.integers(1, 4)):
+            damaged[place] = random.integers(256)
+        paths[1].write_bytes(damaged)
+        try:
+            read_series(tmp_path)
+        except ValueError as error:
+            assert str(error).startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [b"1.2.840\\10008.1.2\0", b"1.2.840.10008.1.1\0", b"no syntax at all.\0"],
+    ids=["two", "no syntax", "text"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_meta_information_that_names_no_form(tmp_path: Path, stated: bytes) -> None:
+    path = fv.write_dicom(tmp_path, fv.truth())[4]
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2\0", stated))
+    assert path.name in refusal(tmp_path)
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fv.write_dicom(tmp_path, fv.truth())
+
+    def fail(*arguments: Any, **settings: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(pydicom, "dcmread", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        read_series(tmp_path)

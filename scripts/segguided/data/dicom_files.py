@@ -112,7 +112,10 @@ def _inflated(path: Path) -> pydicom.Dataset:
 
 def _complete_syntax(dataset: pydicom.Dataset) -> None:
     """State the transfer syntax that pydicom guessed where the file states none."""
-    if dataset.file_meta.get("TransferSyntaxUID"):
+    stated = dataset.file_meta.get("TransferSyntaxUID")
+    if stated:
+        if not isinstance(stated, UID):
+            raise ValueError("TransferSyntaxUID is not one UID")
         return
     implicit, little = dataset.original_encoding
     explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -123,7 +126,8 @@ def _complete_syntax(dataset: pydicom.Dataset) -> None:
 
 def why_no_slice(dataset: pydicom.Dataset, path: Path) -> str:
     """What the file is instead of a slice; empty where it has to be one."""
-    sop_class = UID(header.text(dataset, "SOPClassUID", path) or _stored_class(dataset))
+    stated = header.text(dataset, "SOPClassUID", path)
+    sop_class = UID(stated or header.text(dataset.file_meta, "MediaStorageSOPClassUID", path))
     if sop_class == DICOMDIR or any(
         sop_class == group or sop_class.startswith(f"{group}.") for group in NO_SLICES
     ):
@@ -136,10 +140,6 @@ def why_no_slice(dataset: pydicom.Dataset, path: Path) -> str:
     ):
         return "secondary capture without a position, no slice"
     return "localizer, no slice of the volume" if _is_localizer(dataset, path) else ""
-
-
-def _stored_class(dataset: pydicom.Dataset) -> str:
-    return str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))
 
 
 def _is_localizer(dataset: pydicom.Dataset, path: Path) -> bool:
@@ -160,7 +160,10 @@ def complete_slice(dataset: pydicom.Dataset, path: Path) -> None:
             f"{path}: expected one slice a file, got an enhanced (multi-frame) file of {frames} frames; "
             "convert it to single-frame DICOM first (emf2sf of dcm4che does)"
         )
-    _flatten(dataset, path)
+    try:
+        _flatten(dataset, path)
+    except header.UNREADABLE as error:
+        raise header.damaged(path, error) from error
     if not any(keyword in dataset for keyword in PIXELS):
         header.required(dataset, "PixelData", path)
     rows, columns, bits = (header.whole(dataset, key, path) for key in ("Rows", "Columns", "BitsAllocated"))

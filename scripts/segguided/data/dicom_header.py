@@ -13,6 +13,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 UNREADABLE = (
     *(InvalidDicomError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
     *(RuntimeError, NotImplementedError, OverflowError, struct.error, BytesLengthException, zlib.error),
+    OSError,  # of a cut sequence; one of the disk has a number
 )
 
 
@@ -66,8 +67,10 @@ def whole(dataset: pydicom.Dataset, keyword: str, path: Path) -> int:
     return int(number(dataset, keyword, path))
 
 
-def damaged(path: Path, error: Exception) -> ValueError:
-    """The sentence for a file that cannot be read to its end."""
+def damaged(path: Path, error: Exception) -> Exception:
+    """The sentence for a file that cannot be read to its end; an error of the disk stays what it is."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
     reason = printable(error).rstrip(".") or type(error).__name__
     return ValueError(
         f"{path}: expected a complete DICOM file, but it is truncated, damaged or none ({reason}); "

@@ -200,13 +200,23 @@ def _check_bits_below(dataset: pydicom.Dataset, path: Path, container: np.ndarra
     """
     below = (1 << shift) - 1
     for group in range(0x6000, 0x6020, 2):
-        if (group, 0x0102) in dataset:
-            below &= ~(1 << int(dataset[group, 0x0102].value or 0))
+        position = _overlay_bit(dataset, path, group)
+        if position is not None:
+            below &= ~(1 << position)
     if (container.view(f"u{container.dtype.itemsize}") & below).any():
         raise ValueError(
             f"{path}: expected no bits set below those of HighBit and BitsStored, but {shift} are used; "
             "correct HighBit (BitsStored - 1 where the values begin at bit 0)"
         )
+
+
+def _overlay_bit(dataset: pydicom.Dataset, path: Path, group: int) -> int | None:
+    """OverlayBitPosition of the group; None where it has no overlay among the pixels' bits."""
+    try:
+        found = dataset[group, 0x0102].value if (group, 0x0102) in dataset else None
+        return None if found is None else min(int(found), 64)
+    except header.UNREADABLE as error:
+        raise header.damaged(path, error) from error
 
 
 def _modality_values(
