@@ -13,6 +13,7 @@ from miniature import ARGUMENTS, MINIATURE, environment
 
 SAVED = "*.partial.pt"  # what a training writes while it saves
 POLL_SECONDS = 0.001
+SAVES_WITHIN = 120.0  # seconds
 
 
 def start(repository: Path, targets: tuple[str, ...], *, resumed: bool) -> "subprocess.Popen[bytes]":
@@ -32,19 +33,22 @@ def killed_runs(
 ) -> Iterator[str]:
     """Start, kill, take up, `kills` times, then let it finish; tells of each kill, and of the end.
 
-    Every second kill waits for a training that is saving, the others for a random time up to `longest` s.
+    The first kill and every second after it wait for a training that saves, the others for up to `longest` s.
     Half of them kill Snakemake alone, whose jobs live on, the others all its processes at once, as a machine
-    that goes down. A run that finished before its kill ends it all.
+    that goes down. Where a run is finished before its kill, that is told.
     """
     draw = random.Random(seed)
     for number in range(kills):
         process = start(repository, targets, resumed=number > 0)
-        saving, everything = number % 2 == 1, draw.random() < 0.5
+        saving, everything = number % 2 == 0, draw.random() < 0.5
         moment = _wait(process, repository, draw.uniform(0.5, longest), saving=saving)
-        if process.poll() is None:
-            (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
+        if process.poll() is not None:
+            assert process.returncode == 0, (repository / "killed.log").read_text()[-3000:]
+            yield f"finished {moment}"
+            continue
+        (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
-        yield f"{'all' if everything else 'Snakemake'} {moment}"
+        yield f"{'all' if everything else 'Snakemake'} killed {moment}"
     last = start(repository, targets, resumed=True)
     assert last.wait(timeout=900) == 0, (repository / "killed.log").read_text()[-3000:]
 
@@ -52,7 +56,7 @@ def killed_runs(
 def _wait(process: "subprocess.Popen[bytes]", repository: Path, seconds: float, *, saving: bool) -> str:
     """Until that time is over, or a training saves; what was waited for."""
     since = time.monotonic()
-    most = 4 * seconds if saving else seconds
+    most = SAVES_WITHIN if saving else seconds
     while process.poll() is None and time.monotonic() - since < most:
         if saving and any((repository / "results").glob(f"*/*/*/seed*/**/{SAVED}")):
             return "while a training saved"

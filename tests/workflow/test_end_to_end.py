@@ -276,7 +276,7 @@ def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
     targets, longest = (("all", "applications"), 30.0) if kills else (one, 9.0)
     told = list(killed_runs(again, targets, kills or 3, seed=1, longest=longest))
     print(*told, sep="\n")
-    assert len(told) == (kills or 3)
+    assert any(one.endswith("killed while a training saved") for one in told)
     written = [path for path in (again / "results").rglob("*") if path.is_file()]
     compared = {path.relative_to(again) for path in written if path.name != "attempts.json"}
     assert not [path for path in compared if "partial" in path.suffixes or path.suffix == ".pt"]
