@@ -255,6 +255,8 @@ def test_names_outside_ascii(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second.transpose(2, 1, 0), labelled().array_ijk == 2)
     path.write_bytes(named.replace("ä".encode(), "ä".encode("latin-1")).replace("肝臓".encode(), b"Dr"))
     np.testing.assert_array_equal(masks(path, "läsion")[0], first)
+    path.write_bytes(named.replace("ä".encode(), "a\u0308".encode()))
+    np.testing.assert_array_equal(masks(path, "läsion")[0], first)
 
 
 def test_segments_of_one_name(tmp_path: Path) -> None:

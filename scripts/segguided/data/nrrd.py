@@ -1,6 +1,7 @@
 """NRRD images, and 3D Slicer segmentations (.seg.nrrd) on the grid of the image they were drawn on."""
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def _labels(
         return layers_lijk[0] if len(layers_lijk) == 1 else (layers_lijk != 0).any(axis=0), None
     if not segments:
         return _only_segment(path, layers_lijk, name), None
-    called = [one for one in segments if one.name.strip().lower() == name.strip().lower()]
+    called = [one for one in segments if _plain(one.name) == _plain(name)]
     if len({(one.layer, one.value) for one in called}) > 1:
         raise ValueError(
             f"{path}: {len(called)} segments are named {name}; rename all but one, or merge them, and "
@@ -154,6 +155,11 @@ def _labels(
         return layers_lijk[called[0].layer], called[0].value
     listed = ", ".join(s.name for s in segments)
     raise ValueError(f"{path}: expected a segment named {name}, but the file has {listed}; correct `segment`")
+
+
+def _plain(name: str) -> str:
+    """The name in one Unicode form and without capitals: some programs write ä as a and two dots."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def _only_segment(path: Path, layers_lijk: np.ndarray, name: str) -> np.ndarray:
