@@ -40,7 +40,7 @@ def repository(tmp_path_factory):
     root = copy_repository(tmp_path_factory.mktemp("interop"))
     rng = np.random.default_rng(0)
     for folder, patient in FOLDERS.items():
-        for number in (4, 5, 11):
+        for number in (4, 5, 11, 12, 13):
             for kind, values in (("DATA", 256), ("MASKS/all", 3)):
                 path = root / "theirs" / kind / folder / f"{patient}_slice_{number}.png"
                 write_grey(path, rng.integers(0, values, (SIZE, SIZE), np.uint8))
@@ -85,7 +85,7 @@ def test_layout_and_model_come_out_as_they_went_in(repository):
     real, generated = (f"{exports}/{model}/seed0/layout" for model in ("real", "theirs"))
     run(repository, f"{real}/receipt.tsv", f"{generated}/receipt.tsv", f"{exports}/theirs/seed0/README.md")
     splits = {"p1": "train", "p2": "held-out", "p3": "test"}
-    names = {f"{p}_slice_{n}": split for p, split in splits.items() for n in (4, 5, 11)}
+    names = {f"{p}_slice_{n}": split for p, split in splits.items() for n in (4, 5, 11, 12, 13)}
     assert rows_of(repository / real / "receipt.tsv") == names
     drawn = rows_of(repository / generated / "receipt.tsv")
     assert drawn == {name: split for name, split in names.items() if split != "train"}

@@ -161,7 +161,7 @@ def test_no_run_blocks_scripts_or_lambdas():
         ({"sampling": {"stepps": 3}}, "sampling.stepps"),
         (
             {"datasets": {"breast-mri": {"manifest": "nowhere.tsv"}}},
-            "patient table nowhere.tsv cannot be read",
+            "nowhere.tsv cannot be read (No such file or directory); name an existing text file",
         ),
     ],
 )
