@@ -4,22 +4,31 @@ The tests hold workflow/docs/damage.md against this table, and this table agains
 """
 
 import argparse
-import random
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from damages import (
+    RESULTS,
+    Change,
+    copied,
+    listed_elsewhere,
+    network_again,
+    network_of_other_classes,
+    of_seed_1,
+    record_again,
+    set_again,
+    set_of_other_classes,
+    set_of_other_weights,
+    slices_of_other_classes,
+)
 from segguided.card_facts import read_splits
 from segguided.cli import slices_parser
 from segguided.config.data import AnatomyClass, PhantomSource
-from segguided.data.npz import map_npz, write_npz
-from segguided.data.slices import Stack, read_generated, read_slices, read_stack, write_stack
+from segguided.data.slices import read_generated, read_slices
 from segguided.data.sources import read_patient
 from segguided.models import drawing
 from segguided.models.controlnet_drawing import load_pipeline
@@ -28,15 +37,12 @@ from segguided.models.spade_drawing import load_generator
 from segguided.models.stages import Earlier
 from segguided.models.storage import check_drawn_with, check_trained_on
 from segguided.records import read_training_cost
-from segguided.seals import archive_facts, read_sealed, sidecar, write_listed, write_sealed
 from segguided.table_csv import read_csv
 from segguided.table_inputs import read_records
 from segguided.variants import read_variants
 
 D, RUN = "breast-phantom", "breast-phantom/segguided/seed0"
-RESULTS = Path("results")
 CPU = torch.device("cpu")
-Change = Callable[[Path], None]  # puts something else in a file's place
 
 # Made for people and other programs; no rule and no script of this project reads them.
 UNREAD = {
@@ -59,91 +65,6 @@ class Kind:
     example: str
     read: Callable[[Path], object]
     others: Mapping[str, Change] = field(default_factory=dict)
-
-
-def companions(path: Path) -> list[Path]:
-    """The files that belong to `path` and would come with it."""
-    together = {path, sidecar(path)}
-    if path.name in ("model.safetensors", "config.json"):
-        together |= {path.with_name("model.safetensors"), path.with_name("config.json")}
-    return sorted(together)
-
-
-def copied(name: str, *, alone: bool = False) -> Change:
-    """Another file of the run (a pattern) in its place, with what belongs to it unless `alone`."""
-
-    def change(path: Path) -> None:
-        source = RESULTS / first_of(name)
-        pairs = [(source, path)] if alone else zip(companions(source), companions(path), strict=True)
-        for one, target in pairs:
-            if one.is_file():
-                shutil.copy(one, target)
-
-    return change
-
-
-def of_seed_1(write: Callable[[Path, Path], None]) -> Change:
-    """The same file as another seed's run would have written it; `write` gets the source and the target."""
-
-    def change(path: Path) -> None:
-        other = Path(str(path).replace("seed0", "seed1"))
-        write(path, other)
-        for one, target in zip(companions(other), companions(path), strict=True):
-            if one.is_file():
-                one.replace(target)
-
-    return change
-
-
-def set_again(path: Path, other: Path, **facts: str) -> None:
-    """Write a set again, with other facts or to another place."""
-    told = {name: value for name, value in archive_facts(path).items() if name != "place"}
-    arrays = {name: np.array(array) for name, array in map_npz(path).items()}
-    write_npz(other, {**told, **facts}, **arrays)
-
-
-def network_again(path: Path, other: Path, **told: str) -> None:
-    """Write a config.json again, with other entries or to another place, its weights beside it."""
-    other.parent.mkdir(parents=True, exist_ok=True)
-    if other.parent != path.parent:
-        shutil.copy(path.with_name("model.safetensors"), other.with_name("model.safetensors"))
-    write_sealed(other.with_name("config.json"), {**read_sealed(path.with_name("config.json")), **told})
-
-
-def set_of_other_classes(path: Path) -> None:
-    set_again(path, path, preparation="another")
-
-
-def set_of_other_weights(path: Path) -> None:
-    set_again(path, path, weights="0" * 64)
-
-
-def network_of_other_classes(path: Path) -> None:
-    network_again(path, path, preparation="another")
-
-
-def slices_of_other_classes(path: Path) -> None:
-    """The patient prepared with classes 1 and 2 exchanged."""
-    stack = read_stack(path)
-    masks = np.array([0, 2, 1, 3], np.uint8)[stack.masks_SHW]
-    provenance = {**stack.provenance, "preparation": "another"}
-    write_stack(path, Stack(stack.patient, stack.images_SHW, masks, stack.positions_S, provenance))
-
-
-def record_again(path: Path, other: Path) -> None:
-    write_sealed(other, read_sealed(path))
-
-
-def listed_elsewhere(name: str) -> Change:
-    """The same text, as it was written for another place."""
-
-    def change(path: Path) -> None:
-        other = RESULTS / name
-        write_listed(other, path.read_text())
-        for one, target in zip(companions(other), companions(path), strict=True):
-            one.replace(target)
-
-    return change
 
 
 def test_set(split: str = "test") -> object:
@@ -190,10 +111,6 @@ def read_raw(_path: Path) -> object:
     source = PhantomSource(kind="phantom", size=32, slices=6)
     receipt = RESULTS / f"raw/{D}/receipts/tiny_1.json"
     return read_patient(source, classes, {"patient": "tiny_1"}, [receipt])
-
-
-def first_of(pattern: str) -> str:
-    return sorted(path.relative_to(RESULTS).as_posix() for path in RESULTS.glob(pattern))[0]
 
 
 WEIGHTS_OTHERS: dict[str, Change] = {
@@ -392,47 +309,3 @@ def kinds_of(name: str) -> list[str]:
     """The kinds that a file of the results, by its path there, belongs to."""
     every = {name: kind.pattern for name, kind in KINDS.items()} | UNREAD | TOLD
     return [kind for kind, pattern in every.items() if re.fullmatch(pattern, name)]
-
-
-def damages(path: Path, seed: int = 0, bytes_changed: int = 12) -> Iterator[tuple[str, Change]]:
-    """Truncated, some other byte, empty: what may become of a file at rest, each with a name."""
-    size, draw = path.stat().st_size, random.Random(f"{path.name}/{seed}")
-    for kept in (size // 2, size - 1):
-        yield f"truncated to {kept}", lambda one, kept=kept: _write(one, one.read_bytes()[:kept])
-    for place in (0, size - 1, *(draw.randrange(size) for _ in range(bytes_changed))):
-        bit = 1 << draw.randrange(8)
-        yield f"byte {place} ^ {bit}", lambda one, place=place, bit=bit: _flip(one, place, bit)
-    yield "empty", lambda one: _write(one, b"")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def _flip(path: Path, place: int, bit: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[place] ^= bit
-    path.write_bytes(content)
-
-
-@contextmanager
-def changed(path: Path, change: Change) -> Iterator[None]:
-    """With `change` made to `path`; afterwards it and what belongs to it are as before."""
-    before = {one: one.read_bytes() for one in companions(path) if one.is_file()}
-    try:
-        change(path)
-        yield
-    finally:
-        for one in companions(path):
-            one.unlink(missing_ok=True)
-        for one, content in before.items():
-            one.write_bytes(content)
-
-
-def outcome(path: Path, read: Callable[[Path], object]) -> str:
-    """The sentence that reading ends with; empty where it ends with none. Other errors are defects."""
-    try:
-        read(path)
-    except (ValueError, OSError) as error:
-        return str(error)
-    return ""

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+import damages
 import kept_files
 from kills import killed_runs
 from miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
@@ -247,13 +248,13 @@ def test_a_damaged_file_or_one_of_another_is_one_sentence(kept, monkeypatch, nam
     """Truncated, one byte, empty, another valid file in its place: no silence and no traceback."""
     monkeypatch.chdir(kept)
     kind = kept_files.KINDS[name]
-    path = kept_files.RESULTS / kept_files.first_of(kind.example)
-    assert kept_files.outcome(path, kind.read) == "", "whole"
-    for what, change in [*kept_files.damages(path), *kind.others.items()]:
-        with kept_files.changed(path, change):
-            sentence = kept_files.outcome(path, kind.read)
+    path = damages.RESULTS / damages.first_of(kind.example)
+    assert damages.outcome(path, kind.read) == "", "whole"
+    for what, change in [*damages.damages(path), *kind.others.items()]:
+        with damages.changed(path, change):
+            sentence = damages.outcome(path, kind.read)
         assert "delete" in sentence, f"{what}: {sentence or 'read in silence'}"
-        assert any(one.name in sentence for one in kept_files.companions(path)), f"{what}: {sentence}"
+        assert any(one.name in sentence for one in damages.companions(path)), f"{what}: {sentence}"
         assert "\n" not in sentence
     assert kind.others
 
@@ -262,11 +263,11 @@ def test_a_damaged_file_or_one_of_another_is_one_sentence(kept, monkeypatch, nam
 def test_every_reader_of_weights_looks_at_their_checksum(kept, monkeypatch, name):
     monkeypatch.chdir(kept)
     example, read = kept_files.OTHER_READERS[name]
-    path = kept_files.RESULTS / example
-    assert kept_files.outcome(path, read) == ""
-    for what, change in kept_files.damages(path, bytes_changed=3):
-        with kept_files.changed(path, change):
-            assert "delete" in kept_files.outcome(path, read), what
+    path = damages.RESULTS / example
+    assert damages.outcome(path, read) == ""
+    for what, change in damages.damages(path, bytes_changed=3):
+        with damages.changed(path, change):
+            assert "delete" in damages.outcome(path, read), what
 
 
 def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
