@@ -14,6 +14,7 @@ from segguided.attempts import Attempts, read_attempts
 from segguided.checkpoint import Checkpoint
 from segguided.config.models import DiffusionModel
 from segguided.data.slices import Stack, write_stack
+from segguided.resume_files import ASIDE
 from segguided.seals import seal_archive
 from train_diffusion import train_diffusion
 
@@ -38,6 +39,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A resume file of the training, after its second step, and the weights of the whole one."""
     folder = tmp_path_factory.mktemp("interrupted")
     whole, kept = train(folder), folder / "kept.pt"
+    (folder / "resume.pt").unlink()  # of the whole training, kept until its outputs are accepted
 
     class Stopped(Exception):
         pass
@@ -118,11 +120,12 @@ def test_a_resume_file_that_does_not_fit_is_set_aside(
     path = tmp_path / "resume.pt"
     path.write_bytes(kept.read_bytes())
     change(path)
+    changed = path.read_bytes()
     with caplog.at_level(logging.INFO):
         assert train(tmp_path) == whole
     assert caplog.text.count("starting afresh") == 1
     assert "resuming" not in caplog.text
-    assert not path.exists()
+    assert path.with_name(ASIDE).read_bytes() == changed
 
 
 def test_the_whole_resume_file_is_continued(

@@ -44,7 +44,7 @@ def square(spacing_yx: tuple[float, float], shape: tuple[int, int] = (16, 20)) -
     )
     values = {
         "source": {"kind": "nifti", "folder": "unused"},
-        "classes": [{"name": "body"}],
+        "classes": [{"name": "body", "label": 1}],
         "intensity": {"kind": "percentile", "low": 0.5, "high": 99.5},
         "image_size": 16,
     }
@@ -64,6 +64,6 @@ def test_a_square_of_pixels_that_no_scanner_makes_is_refused(spacing: tuple[floa
     assert "mend the spacing" in message
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (5, 0.5), (0.3, 20), (1e-3, 1e-3)])
+@pytest.mark.parametrize("spacing", [(1, 1), (5, 0.5), (0.3, 2), (1e-3, 1e-3)])
 def test_uncommon_pixels_are_squared(spacing: tuple[float, float]) -> None:
     assert square(spacing).images_SHW.shape == (2, 16, 16)

@@ -212,8 +212,9 @@ def test_an_object_that_is_not_whole_on_the_server_is_refused(
     whole = mirror.files[name]
     shorter = {"truncated": whole[:-300], "without its last byte": whole[:-1]}
     mirror.files[name] = shorter.get(harm, b"<html>log in</html>")
-    told = "truncated or damaged" if harm in shorter else "it is a web page"
-    assert told in refusal(ValueError, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
+    error = ValueError if harm in shorter else OSError
+    told = "truncated or damaged" if harm in shorter else "the server sent a web page in place of the file"
+    assert told in refusal(error, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
 
 

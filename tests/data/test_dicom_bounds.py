@@ -42,7 +42,7 @@ def refusal(folder: Path) -> str:
 def sliced(image: Volume, intensity: dict[str, Any]) -> Stack:
     values = {
         "source": {"kind": "nifti", "folder": "unused"},
-        "classes": [{"name": "body"}],
+        "classes": [{"name": "body", "label": 1}],
         "intensity": intensity,
         "image_size": 16,
     }

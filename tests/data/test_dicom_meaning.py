@@ -39,7 +39,7 @@ def refusal(folder: Path, change: Change, **how: Any) -> str:
 def sliced(image: Volume, intensity: dict[str, Any], size: int = 16) -> np.ndarray:
     values = {
         "source": {"kind": "nifti", "folder": "unused"},
-        "classes": [{"name": "body"}],
+        "classes": [{"name": "body", "label": 1}],
         "intensity": intensity,
         "image_size": size,
     }

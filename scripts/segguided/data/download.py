@@ -118,15 +118,20 @@ def _append(url: str, response: requests.Response, part: Path, limits: _Limits) 
     appends = response.status_code == 206
     size = _size(part) if appends else 0
     check = _Check(url, part, limits, size)
-    with part.open("ab" if appends else "wb") as file, _ended_at(limits.deadline, response):
+    with _ended_at(limits.deadline, response):
         # As sent: a .gz file whose server declares that as its compression must stay compressed. Whatever has
         # come is taken at once: to wait for a whole chunk would be to wait for ever.
-        while chunk := response.raw.read1(CHUNK, decode_content=False):
-            if not size and not limits.page and chunk.lstrip().lower().startswith(PAGE):
-                raise OSError(f"{_shown(url)}: the server sent a web page in place of the file")
-            size += len(chunk)
-            check(size)
-            file.write(chunk)
+        chunk = response.raw.read1(CHUNK, decode_content=False)
+        if not size and not limits.page and chunk.lstrip().lower().startswith(PAGE):
+            # Of what came before, nothing is overwritten.
+            part.with_name(f"{part.name}.etag").unlink(missing_ok=True)
+            raise OSError(f"{_shown(url)}: the server sent a web page in place of the file")
+        with part.open("ab" if appends else "wb") as file:
+            while chunk:
+                size += len(chunk)
+                check(size)
+                file.write(chunk)
+                chunk = response.raw.read1(CHUNK, decode_content=False)
         check.time()  # an answer that was ended here looks like one that came to its end
 
 
