@@ -14,6 +14,7 @@ from miniature import ARGUMENTS, MINIATURE, environment
 SAVED = "*.partial.pt"  # what a training writes while it saves
 POLL_SECONDS = 0.001
 SAVES_WITHIN = 120.0  # seconds
+OLD_JOBS_END = 6.0  # seconds: what saves later belongs to the new run
 
 
 def start(repository: Path, targets: tuple[str, ...], *, resumed: bool) -> "subprocess.Popen[bytes]":
@@ -31,26 +32,36 @@ def start(repository: Path, targets: tuple[str, ...], *, resumed: bool) -> "subp
 def killed_runs(
     repository: Path, targets: tuple[str, ...], kills: int, seed: int, longest: float
 ) -> Iterator[str]:
-    """Start, kill, take up, `kills` times, then let it finish; tells of each kill, and of the end.
+    """Start, kill, take up, until `kills` kills are done, then let it finish; tells of each kill.
 
     The first kill and every second after it wait for a training that saves, the others for up to `longest` s.
-    Half of them kill Snakemake alone, whose jobs live on, the others all its processes at once, as a machine
-    that goes down. Where a run is finished before its kill, that is told.
+    Half of them kill Snakemake (or resume.py) alone, whose jobs live on, the others all its processes, as
+    a machine that goes down. A run that is finished before its kill ends it all.
     """
-    draw = random.Random(seed)
-    for number in range(kills):
+    draw, number = random.Random(seed), 0
+    while number < kills:
         process = start(repository, targets, resumed=number > 0)
-        saving, everything = number % 2 == 0, draw.random() < 0.5
-        moment = _wait(process, repository, draw.uniform(0.5, longest), saving=saving)
-        if process.poll() is not None:
-            assert process.returncode == 0, (repository / "killed.log").read_text()[-3000:]
-            yield f"finished {moment}"
-            continue
-        (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
-        process.wait()
-        yield f"{'all' if everything else 'Snakemake'} killed {moment}"
-    last = start(repository, targets, resumed=True)
-    assert last.wait(timeout=900) == 0, (repository / "killed.log").read_text()[-3000:]
+        everything = draw.random() < 0.5
+        moment = _wait(process, repository, draw.uniform(0.5, longest), saving=number % 2 == 0)
+        if process.poll() is None:
+            (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
+            process.wait()
+            number += 1
+            yield f"{'all' if everything else 'Snakemake'} killed {moment}"
+        elif _finished(process, repository):
+            return
+    while not _finished(start(repository, targets, resumed=True), repository):
+        pass
+
+
+def _finished(process: "subprocess.Popen[bytes]", repository: Path) -> bool:
+    """Whether the run is complete; not while what a killed resume.py had begun still ends."""
+    if process.wait(timeout=900) == 0:
+        return True
+    last = (repository / "killed.log").read_text()[-3000:]
+    assert "Snakemake still runs in" in last.splitlines()[-1], last
+    time.sleep(2)
+    return False
 
 
 def _wait(process: "subprocess.Popen[bytes]", repository: Path, seconds: float, *, saving: bool) -> str:
@@ -58,7 +69,8 @@ def _wait(process: "subprocess.Popen[bytes]", repository: Path, seconds: float, 
     since = time.monotonic()
     most = SAVES_WITHIN if saving else seconds
     while process.poll() is None and time.monotonic() - since < most:
-        if saving and any((repository / "results").glob(f"*/*/*/seed*/**/{SAVED}")):
+        started = time.monotonic() - since > OLD_JOBS_END
+        if saving and started and any((repository / "results").glob(f"*/*/*/seed*/**/{SAVED}")):
             return "while a training saved"
         time.sleep(POLL_SECONDS if saving else 0.05)
     return f"after {time.monotonic() - since:.1f} s"
