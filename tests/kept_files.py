@@ -52,6 +52,7 @@ UNREAD = {
     "measurements": r"(partial/[^/]+|applications/.*)\.csv",
     "histories": r".*/history\.csv",
     "checksums of a data card": r"data/[^/]+/checksums\.sha256",
+    "report": r"report\.html",
 }
 # Read, but no result depends on it.
 TOLD = {"attempts.json": r".*/attempts\.json"}
@@ -67,9 +68,9 @@ class Kind:
     others: Mapping[str, Change] = field(default_factory=dict)
 
 
-def test_set(split: str = "test") -> object:
-    lines = (RESULTS / f"data/{D}/{split}.txt").read_text().splitlines()
-    return read_slices([Path(line) for line in lines])
+def test_set(*splits: str) -> object:
+    lists = [RESULTS / f"data/{D}/{split}.txt" for split in splits or ("test",)]
+    return read_slices([Path(line) for path in lists for line in path.read_text().splitlines()])
 
 
 def read_set(path: Path) -> object:
@@ -185,6 +186,16 @@ KINDS: dict[str, Kind] = {
         lambda path: read_generated(path, test_set("held-out")),
         {
             "model": copied(f"generated/{RUN}/held-out.npz"),
+            "seed": of_seed_1(set_again),
+            "classes": set_of_other_classes,
+        },
+    ),
+    "set for paired images": Kind(
+        r"applications/paired/.*\.npz",
+        f"applications/paired/{D}/segguided-mat/seed0.npz",
+        lambda path: read_generated(path, test_set("held-out", "test")),
+        {
+            "model": copied(f"generated/{RUN}/test.npz"),
             "seed": of_seed_1(set_again),
             "classes": set_of_other_classes,
         },

@@ -60,6 +60,7 @@ def test_the_scripts_of_this_folder_are_found_by_rule_and_output(start, tmp_path
     assert not around.processes_of("train_spade", ["results/b/model.safetensors"])
     assert not around.processes_of("train_diffusion", ["results/a/model.safetensors"])
     mine.kill()
+    os.waitid(os.P_PID, mine.pid, os.WEXITED | os.WNOWAIT)
     assert not look(tmp_path, None).processes  # also while nobody has waited for it
 
 

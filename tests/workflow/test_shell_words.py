@@ -33,6 +33,11 @@ def fresh(tmp_path_factory):
     return copy_repository(tmp_path_factory.mktemp("words"))
 
 
+def in_address(word):
+    """The word without what ends the path of an address, which is refused there."""
+    return word.replace("?", "%").replace("#", "+")
+
+
 def everything(word):
     """Settings that ask for every rule, with `word` in each path and text that may hold any."""
     settings = yaml.safe_load((ROOT / "tests/miniature.yaml").read_text())
@@ -42,18 +47,19 @@ def everything(word):
     names = [{"name": "body", "label": 1}, {"name": "bone", "label": 2}]
     for one in phantom["classes"]:
         one["segment"] = f"{word} {one['segment']}"
+    path = in_address(word)
     phantom["manifest"] = f"user {word}/phantom.tsv"
     settings["datasets"] |= {
         "duke": {
             **phantom,
             "source": {
-                "kind": "idc", "masks": f"user {word}/masks", "endpoint": f"https://host/{word}/x",
+                "kind": "idc", "masks": f"user {word}/masks", "endpoint": f"https://host/{path}/x",
             },
             "manifest": f"user {word}/idc.tsv",
             **split,
         },
         "organs": {
-            "source": {"kind": "ct-org", "folder": f"user {word}", "mirror": f"https://host/{word}"},
+            "source": {"kind": "ct-org", "folder": f"user {word}", "mirror": f"https://host/{path}"},
             "manifest": f"user {word}/ct-org.tsv",
             "classes": names,
             **labels,
@@ -188,7 +194,8 @@ def test_every_rule_hands_its_script_what_the_configuration_holds(plain, fresh, 
 def placed(argument, word):
     """An argument as it should be with this word: JSON arguments escape it."""
     is_json = argument[:1] in ("{", "[") and argument[-1:] in ("}", "]")
-    return argument.replace(PLAIN, json.dumps(word)[1:-1] if is_json else word)
+    word, address = [json.dumps(one)[1:-1] if is_json else one for one in (word, in_address(word))]
+    return argument.replace(f"https://host/{PLAIN}", f"https://host/{address}").replace(PLAIN, word)
 
 
 def fields(text):

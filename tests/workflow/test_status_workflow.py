@@ -133,7 +133,9 @@ def test_a_failed_run_ends_with_what_to_do(repository, quiet):
     assert result.returncode == 1
     said = result.stdout + result.stderr
     assert re.search(
-        r"^1 job failed:\n\n  prepare_patient breast-phantom/tiny_1: \S+\.dcm: ", said, re.MULTILINE
+        r"^1 job failed:\n\n  prepare_patient breast-phantom/tiny_1: \S+\.dcm is not what \S+ says: ",
+        said,
+        re.MULTILINE,
     )
     assert "    → mend what it names, then the same command again" in said
     view = Watcher(repository).look()

@@ -49,7 +49,10 @@ try:
     }
     for name in CONFIG.grid.datasets:
         check_enough(
-            name, CONFIG.datasets[name], SPLITS[name], figure5=bool(CONFIG.guided_models)
+            name,
+            CONFIG.datasets[name],
+            SPLITS[name],
+            figure5=bool(CONFIG.guided_models),
         )
 except ValueError as error:
     raise WorkflowError(str(error)) from None

@@ -31,8 +31,8 @@ rule generate_paired:
     message:
         "Drawing images of {wildcards.dataset} that share some classes with real ones"
     shell:
-        "python {input.script} --weights {input.weights:q} --slices @{input.held_out_list:q} @{input.test_list:q}"
-        " --sampling {params.sampling:q} --kept {params.kept} --seed {wildcards.seed}"
+        "python {input.script:q} --weights {input.weights:q} --slices @{input.held_out_list:q} @{input.test_list:q}"
+        " --sampling {params.sampling:q} --kept {params.kept:q} --seed {wildcards.seed:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
