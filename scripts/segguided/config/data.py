@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from segguided.config.base import Settings
 from segguided.config.ct_org import CtOrgSource
 from segguided.config.idc import IdcSource
+from segguided.config.intensity import Intensity
 from segguided.config.labels import check_drawn, check_labels, check_segments, twofold
 from segguided.config.names import check_class, check_color, check_inside, placeholders
 from segguided.config.paths import UsablePath
@@ -149,43 +150,6 @@ Source = Annotated[
     DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource | CtOrgSource | IdcSource,
     Field(discriminator="kind"),
 ]
-
-
-class Window(Settings):
-    """CT: Hounsfield units from `low` to `high` map linearly to 0…255."""
-
-    kind: Literal["window"]
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Window":
-        if self.low >= self.high:
-            raise ValueError(f"window needs low < high, got low={self.low:g} and high={self.high:g}")
-        return self
-
-
-class Percentile(Settings):
-    """MRI: the volume's `low` to `high` percentiles map linearly to 0…255."""
-
-    kind: Literal["percentile"]
-    low: float = Field(ge=0, le=100)
-    high: float = Field(ge=0, le=100)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Percentile":
-        if self.low >= self.high:
-            raise ValueError(f"percentile clip needs low < high, got low={self.low:g} and high={self.high:g}")
-        return self
-
-
-class AsIs(Settings):
-    """Grey values that already run from 0 to 255, such as those of PNG files."""
-
-    kind: Literal["as-is"]
-
-
-Intensity = Annotated[Window | Percentile | AsIs, Field(discriminator="kind")]
 
 
 class SliceSelection(Settings):

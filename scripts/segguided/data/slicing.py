@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segguided.config.data import Intensity, Preparation
+from segguided.config.data import Preparation
+from segguided.config.intensity import Intensity
 from segguided.data.bounds import refuse_huge
 from segguided.data.preparations import digest_of
 from segguided.data.slices import Stack
