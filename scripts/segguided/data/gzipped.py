@@ -149,3 +149,31 @@ def check_whole(path: Path) -> None:
             raise ValueError(f"instead of a gzip file it is {forms.named(read_bytes(stream, forms.LENGTH))}")
         if skip(stream, MOST) == MOST:
             raise ValueError(f"it unpacks to over {MOST >> 30} GiB; no patient takes so much: get it again")
+
+
+@contextmanager
+def one_sentence(path: Path, form: str, expected: str) -> Iterator[None]:
+    """Turn what reading a file of this form raises into one sentence that begins with the file."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise _damaged(path, form, error) from error
+    except MemoryError as error:
+        raise ValueError(
+            f"{path}: this machine has not the memory for its voxels; free some or crop it"
+        ) from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk, not of bzip2
+            raise
+        raise _damaged(path, form, error) from error
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: expected {expected}, but {error}") from error
+
+
+def _damaged(path: Path, form: str, error: Exception) -> ValueError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ValueError(
+        f"{path}: expected a complete {form} file, but it is truncated or damaged ({reason}); get it again"
+    )

@@ -47,7 +47,7 @@ def read_labels(path: Path) -> Volume:
 
 def check_complete(path: Path) -> None:
     """Raise ValueError unless the .gz file is whole: reading to its end compares the checksum."""
-    with _told(path):
+    with gzipped.one_sentence(path, "NIfTI", "a NIfTI file of grey values"):
         gzipped.check_whole(path)
 
 
@@ -55,7 +55,7 @@ def check_complete(path: Path) -> None:
 def _opened(path: Path) -> Iterator[tuple[NiftiHeader, gzipped.Stream]]:
     """Header and voxels; what is read is checked to be whole at the end."""
     forms.check_is_file(path, "a NIfTI file")
-    with _told(path):
+    with gzipped.one_sentence(path, "NIfTI", "a NIfTI file of grey values"):
         header_path = _header_of(path)
         with gzipped.unpacked(header_path) as stream:
             start = gzipped.read_bytes(stream, nifti_header.LARGEST)
@@ -66,34 +66,6 @@ def _opened(path: Path) -> Iterator[tuple[NiftiHeader, gzipped.Stream]]:
             with gzipped.damage_first(stream):
                 yield header, stream
             gzipped.finish(stream)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what reading raises into one sentence that begins with the file."""
-    try:
-        yield
-    except gzipped.DAMAGED as error:
-        raise _damaged(path, error) from error
-    except MemoryError as error:
-        raise ValueError(
-            f"{path}: this machine has not the memory for its voxels; free some or crop it"
-        ) from error
-    except OSError as error:
-        if error.errno is not None:  # of the disk, not of bzip2
-            raise
-        raise _damaged(path, error) from error
-    except ValueError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise ValueError(f"{path}: expected a NIfTI file of grey values, but {error}") from error
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ValueError(
-        f"{path}: expected a complete NIfTI file, but it is truncated or damaged ({reason}); get it again"
-    )
 
 
 def _header_of(path: Path) -> Path:

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def read(path: Path) -> tuple[np.ndarray, Header]:
     Raises ValueError for a missing, damaged or huge file, or a form that is not understood.
     """
     forms.check_is_file(path, "an NRRD file")
-    with _told(path), path.open("rb") as file:
+    with gzipped.one_sentence(path, "NRRD", "an NRRD file"), path.open("rb") as file:
         header = _header(file)
         shape, dtype = _shape(header), _dtype(header)
         refuse_huge(str(path), math.prod(shape), dtype.itemsize)
@@ -58,34 +57,6 @@ def read(path: Path) -> tuple[np.ndarray, Header]:
             return _voxels(file, header, shape, dtype), header
         with _beside(path, detached).open("rb") as data:
             return _voxels(data, header, shape, dtype), header
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what reading raises into one sentence that begins with the file."""
-    try:
-        yield
-    except gzipped.DAMAGED as error:
-        raise _damaged(path, error) from error
-    except MemoryError as error:
-        raise ValueError(
-            f"{path}: this machine has not the memory for its voxels; free some or crop it"
-        ) from error
-    except OSError as error:
-        if error.errno is not None:  # of the disk, not of bzip2
-            raise
-        raise _damaged(path, error) from error
-    except ValueError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise ValueError(f"{path}: expected an NRRD file, but {error}") from error
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ValueError(
-        f"{path}: expected a complete NRRD file, but it is truncated or damaged ({reason}); get it again"
-    )
 
 
 def _header(file: BufferedReader) -> dict[str, Any]:
