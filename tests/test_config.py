@@ -128,6 +128,7 @@ SENTENCES = [
     ("datasets/breast-phantom/classes/2/segment", "Vessels", "stands for two classes; give each class its own `segment`"),
     ("datasets/breast-phantom/classes/0/file", "{id}.seg.nrrd", "'{id}.seg.nrrd' may hold no placeholder but {patient}"),
     ("datasets/breast-phantom/classes/0/file", "{patient.seg.nrrd", "is no file name pattern"),
+    ("datasets/ct-torso/source", {**NIFTI, "image": "{patient:03d}.nii"}, "is no file name pattern"),
     ("datasets/ct-torso/source", {**NIFTI, "mask": "mask.nii"}, "names one file for all patients; use a column, such as {patient}"),
     ("datasets/ct-torso/source", {**PNG, "ignore": [6, 3]}, "source.ignore names [3], which are labels of classes"),
     ("datasets/ct-organ/source/mirror", "http://mirror/ct-org", "datasets.ct-organ.source.mirror: expected an address that starts with https://, got 'http://mirror/ct-org'; correct it"),

@@ -128,6 +128,26 @@ def test_a_resume_file_that_does_not_fit_is_set_aside(
     assert path.with_name(ASIDE).read_bytes() == changed
 
 
+@pytest.mark.parametrize("error", [OSError(5, "I/O error"), MemoryError(), torch.OutOfMemoryError("CUDA")])
+def test_what_the_machine_lacks_sets_no_resume_file_aside(
+    tmp_path: Path, interrupted: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Days of training would begin again because another job held the GPU's memory for a moment."""
+    kept, whole = interrupted
+    path = tmp_path / "resume.pt"
+    path.write_bytes(kept.read_bytes())
+
+    def fail(self: Checkpoint) -> None:
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(type(error)):
+        patch.setattr(Checkpoint, "_read", fail)
+        train(tmp_path)
+    assert path.read_bytes() == kept.read_bytes()
+    assert not path.with_name(ASIDE).exists()
+    assert train(tmp_path) == whole
+
+
 def test_the_whole_resume_file_is_continued(
     tmp_path: Path, interrupted: tuple[Path, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,16 @@ def test_what_a_killed_one_left_is_cleared(folders: dict[str, Path], other: "sub
     leave(mine)
 
 
+def test_what_a_killed_one_of_the_same_folder_left_is_cleared(
+    folders: dict[str, Path], other: "subprocess.Popen[str]"
+) -> None:
+    """Else another folder's pipeline on another machine would be refused long after all has ended."""
+    other.kill()
+    other.wait()
+    leave(enter(folders["results"], folders["other"]))
+    assert not (folders["results"] / FOLDER).exists()
+
+
 def test_a_process_that_took_the_dead_ones_number_is_not_it(folders: dict[str, Path]) -> None:
     path = enter(folders["results"], folders["other"])
     dead = path.with_name("other.json")

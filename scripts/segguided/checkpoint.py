@@ -76,6 +76,8 @@ class Checkpoint:
             learner.load_state_dict(saved["learner"])
             progress: dict[str, Any] = saved["progress"]
             LOG.info("resuming after step %d from %s", progress["step"], self.path)
+        except (OSError, MemoryError, torch.OutOfMemoryError):
+            raise  # of the machine, not of the file, which may be fit to continue from another time
         except Exception as error:  # torch raises half a dozen types for damage
             learner.load_state_dict(before)
             return self._start_afresh(f"cannot be continued ({_first_line(error)})")

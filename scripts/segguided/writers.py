@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -71,19 +72,22 @@ def enter(results: Path, folder: Path) -> Path:
 def leave(path: Path) -> None:
     """Be no writer any more."""
     path.unlink(missing_ok=True)
-    if path.parent.is_dir() and not any(path.parent.iterdir()):
+    with suppress(OSError):  # there are others, or there were just now
         path.parent.rmdir()
 
 
 def _refuse(results: Path, path: Path, mine: Writer) -> None:
     """Raise ValueError for a writer of another folder; clear away what one that was killed left."""
     other = _read(path)
-    if other is None or (other.folder, other.token) == (mine.folder, mine.token):
-        return  # it ended meanwhile; or Snakemake's own locks keep the two apart
-    if other.is_here and not other.lives:
-        if not _works(Path(other.folder)):
-            path.unlink(missing_ok=True)
-            return
+    if other is None:
+        return  # it ended meanwhile
+    killed = other.is_here and not other.lives
+    if killed and not _works(Path(other.folder)):
+        path.unlink(missing_ok=True)  # of this folder too: other machines could not tell that it is dead
+        return
+    if (other.folder, other.token) == (mine.folder, mine.token):
+        return  # Snakemake's own locks keep the two apart
+    if killed:
         raise ValueError(
             f"jobs of a killed Snakemake in {other.folder} still write into {results}; end them with "
             "`python scripts/resume.py` and its arguments there, or wait until they have ended"

@@ -33,6 +33,7 @@ from pydicom.uid import (
 
 import fixtures_volumes as fv
 from segguided.data.dicom import read_series
+from segguided.data.listing import SYSTEM_FILES
 
 CLASSES = {
     "seg": "1.2.840.10008.5.1.4.1.1.66.4",
@@ -149,6 +150,13 @@ def test_names_that_are_no_slices(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         "left out 1 (reports): folder below",
     ):
         assert line in caplog.text
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEM_FILES))
+def test_what_systems_write_into_folders_is_no_slice(tmp_path: Path, name: str) -> None:
+    fv.write_dicom(tmp_path, fv.truth())
+    (tmp_path / name).write_bytes(b"no image")
+    assert_truth(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".DCM", ".ima", "", ".0001", ".json", ".LOG", ".zip"])

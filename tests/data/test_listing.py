@@ -164,6 +164,7 @@ def test_what_is_passed_over_is_told_and_counted(tmp_path: Path, caplog: pytest.
         ("train/p_slice_2 copy.png", r"p_slice_2 copy\.png: begins like a slice of patient p, but no number"),
         ("train/p_Slice_2.png", r"p_Slice_2\.png: begins like a slice of patient p, but no number"),
         ("Test/p_slice_3.png", "Test: expected the folders train, val, test; rename it test"),
+        ("p_slice_3.PNG", "p_slice_3.PNG: a slice in none of the folders train, val, test; move it into one"),
         ("validation/q_slice_3.png", "validation: expected the folders train, val, test; rename it val"),
     ],
 )

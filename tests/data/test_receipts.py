@@ -46,6 +46,14 @@ def test_a_phantom_that_is_not_its_receipts(
         check_drawn(receipt, tmp_path, images)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "._0.dcm", "Thumbs.db"])
+def test_what_a_file_manager_writes_makes_no_phantom_anothers(tmp_path: Path, name: str) -> None:
+    receipt, images = tmp_path / "receipts/p.json", tmp_path / "images/p"
+    write_phantom("p", PHANTOM, receipt)
+    (images / name).write_bytes(b"x")
+    check_drawn(receipt, tmp_path, images)
+
+
 @pytest.mark.parametrize("change", [flip, lambda path: path.write_bytes(b""), lambda path: flip(path, -1)])
 def test_a_source_package_that_is_not_the_patient_tables(
     tmp_path: Path, change: Callable[[Path], None]

@@ -223,12 +223,15 @@ def test_names_in_another_unicode_form_are_one(tmp_path: Path, name: str) -> Non
 COUNTS = {"seed": 0, "held_out": 1, "test": 1}
 
 
+@pytest.mark.parametrize("column", ["split", "Split", "SPLIT"])
 @pytest.mark.parametrize("filled", [("train", "held-out", "test"), ("", "", "val"), ("x", "x", "x")])
 def test_a_split_column_beside_counts_is_decided_in_the_config(
-    tmp_path: Path, filled: tuple[str, ...]
+    tmp_path: Path, filled: tuple[str, ...], column: str
 ) -> None:
     rows = read_manifest(
-        written(tmp_path, "patient\tsplit\n" + "".join(f"p{k}\t{name}\n" for k, name in enumerate(filled)))
+        written(
+            tmp_path, f"patient\t{column}\n" + "".join(f"p{k}\t{name}\n" for k, name in enumerate(filled))
+        )
     )
     with pytest.raises(
         ValueError, match=r"t\.tsv, line \d: .* write `column: null` there so that the counts"

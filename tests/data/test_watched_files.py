@@ -40,6 +40,20 @@ def test_slices_of_a_patient_whose_name_begins_anothers(tmp_path):
     assert files_in_folders(source, "p", []) == [str(tmp_path / "i/train/p_slice_3.png"), mask]
 
 
+def test_slices_on_their_own_and_names_in_another_unicode_form(tmp_path):
+    """Else Snakemake would look at the folder's time alone, which a slice that is written anew leaves."""
+    source = PngSource(kind="png", images=str(tmp_path / "i"), masks=str(tmp_path / "m"))
+    names = {"case7": "case7.PNG", "a_slice_x": "a_slice_x.png", "jos\u00e9": "jose\u0301_slice_3.png"}
+    files = {p: [write(tmp_path / part / "train" / name) for part in "im"] for p, name in names.items()}
+    assert {patient: files_in_folders(source, patient, []) for patient in names} == files
+    dicom = DicomSource(kind="dicom", images=str(tmp_path / "images"), masks=str(tmp_path / "masks"))
+    mask = write(tmp_path / "masks/jose\u0301/l\u00e4sion.nrrd")
+    assert files_in_folders(dicom, "jos\u00e9", ["la\u0308sion.nrrd"]) is None, "no series yet"
+    series = write(tmp_path / "images/jose\u0301/1.dcm")
+    write(tmp_path / "images/jose\u0301/Thumbs.db")
+    assert files_in_folders(dicom, "jos\u00e9", ["la\u0308sion.nrrd"]) == [series, mask]
+
+
 def test_other_sources_name_files_themselves(tmp_path):
     assert files_in_folders(NiftiSource(kind="nifti", folder=str(tmp_path)), "p", []) is None
 

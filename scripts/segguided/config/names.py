@@ -93,7 +93,10 @@ def check_cells(row: Mapping[str, str], columns: Sequence[str], place: str) -> N
 def placeholders(pattern: str) -> set[str]:
     """The names in the braces of a file name pattern. Raises ValueError where it is none."""
     try:
-        return {name for _, name, _, _ in Formatter().parse(pattern) if name is not None}
+        parts = list(Formatter().parse(pattern))
+        for _, _, spec, _ in parts:
+            format("", spec or "")  # cells are text: {patient:03d} fits none
+        return {name for _, name, _, _ in parts if name is not None}
     except ValueError as error:
         raise ValueError(
             f"'{pattern}' is no file name pattern ({error}); write a column as {{patient}}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segguided.data import dicom_header as header
 from segguided.data.dicom_files import PREFIX, open_file
+from segguided.data.listing import SYSTEM_FILES
 
 LOG = logging.getLogger("segguided")
 
@@ -18,7 +19,7 @@ COMPANION_SUFFIXES = (
     *(".txt", ".json", ".csv", ".tsv", ".xml", ".md", ".html", ".pdf", ".log", ".yaml", ".yml", ".md5"),
     *(".sha256", ".png", ".jpg", ".jpeg", ".zip", ".nrrd", ".gz"),
 )
-COMPANION_NAMES = ("dicomdir", "license", "readme", "thumbs.db", "desktop.ini")
+COMPANION_NAMES = {"dicomdir", "license", "readme", *SYSTEM_FILES}
 
 
 def slice_files(folder: Path) -> list[Path]:

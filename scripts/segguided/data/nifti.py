@@ -16,7 +16,6 @@ from segguided.data.nifti_header import NiftiHeader
 from segguided.data.volume import LPS_FROM_RAS, Volume, check_finite, oriented
 
 LABEL_TOLERANCE = 0.01  # label maps stored as scaled floats come back as 2.9999998
-PAIR = {".img": ".hdr", ".hdr": ".img"}
 
 
 def read_image(path: Path) -> Volume:

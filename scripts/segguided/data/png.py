@@ -133,8 +133,12 @@ def _refuse_images(found: listing.Listing) -> None:
 
 
 def _refuse_other_folders(root: Path) -> None:
-    """Raise ValueError for a folder that stands for a split under another name."""
-    for name, path in listing.list_folder(root).folders.items() if root.is_dir() else ():
+    """Raise ValueError for a folder that stands for a split under another name, and for slices in none."""
+    found = listing.list_folder(root, PNG) if root.is_dir() else listing.Listing(root)
+    for name, path in found.files.items():
+        if NAME.fullmatch(listing.stem_of(name, PNG)):
+            raise ValueError(f"{path}: a slice in none of the folders {', '.join(FOLDERS)}; move it into one")
+    for name, path in found.folders.items():
         meant = OTHER_NAMES.get(name.lower(), name.lower())
         if name not in FOLDERS and meant in FOLDERS:
             raise ValueError(f"{path}: expected the folders {', '.join(FOLDERS)}; rename it {meant}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from segguided.data.listing import passed_over
 from segguided.files import sha256_of
 from segguided.seals import read_sealed
 
@@ -24,7 +25,7 @@ def check_drawn(receipt: Path, folder: Path, images: Path) -> None:
     """Raise ValueError unless a phantom's files are those of its receipt, and `images` holds no other."""
     listed = {folder / entry["file"]: entry["sha256"] for entry in read_sealed(receipt).get(FILES, [])}
     wrong = [path for path, sha256 in listed.items() if not path.is_file() or sha256_of(path) != sha256]
-    wrong += sorted(set(images.glob("*")) - set(listed))
+    wrong += sorted(path for path in set(images.glob("*")) - set(listed) if not passed_over(path.name))
     if wrong or not listed:
         raise ValueError(
             f"{wrong[0] if wrong else images} is not what {receipt} says: damaged, or another's; delete "

@@ -128,10 +128,12 @@ def _listed(rows: Sequence[Row], column: str, names: Sequence[str]) -> dict[str,
 
 def _check_undecided(rows: Sequence[Row], drawn: DrawnSplit) -> None:
     """Raise ValueError where counts and a column both tell splits, unless the settings say which holds."""
-    told = next((row for row in rows if row.get("split")), None)
-    if told and "column" not in drawn.model_fields_set:
+    if "column" in drawn.model_fields_set:
+        return
+    names = [name for name in (rows[0] if rows else ()) if name.lower() == "split"]  # spreadsheets: Split
+    for row, told in ((row, row[name]) for row in rows for name in names if row[name]):
         raise ValueError(
-            f"{_place(told)}patient {told['patient']} has split '{told['split']}', but `split:` "
+            f"{_place(row)}patient {row['patient']} has split '{told}', but `split:` "
             "in the config draws splits by counts; write `column: null` there so that the counts hold, or "
             "remove `split:` so that the column does"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segguided.config.data import DicomSource, PngSource
 from segguided.config.patient_source import PatientSource
+from segguided.data.listing import composed, find, passed_over, stem_of
 
 BETWEEN = "_slice_"  # of patient and number in the names of PNG slices
 
@@ -32,8 +33,9 @@ def _dicom(series: Path, masks: Path, patient: str, names: Sequence[str]) -> lis
         folder = mask_folder(masks, patient)
     except (OSError, ValueError):
         return None
-    files = [*_files(series), *(folder / name for name in names)]
-    return [str(path) for path in files] if all(path.is_file() for path in files) else None
+    slices, segments = _files(find(series)), [find(folder / name) for name in names]
+    whole = slices and all(path.is_file() for path in segments)
+    return [str(path) for path in slices + segments] if whole else None
 
 
 @cache
@@ -42,14 +44,21 @@ def _png(root: Path) -> Mapping[str, list[str]]:
     of_patient: dict[str, list[str]] = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
         for path in _files(folder):
-            of_patient.setdefault(path.name.rsplit(BETWEEN, 1)[0], []).append(str(path))
+            of_patient.setdefault(_owner(path.name), []).append(str(path))
     return of_patient
+
+
+def _owner(name: str) -> str:
+    """The patient of a slice's file; a slice without a number is a patient of its own."""
+    stem = stem_of(composed(name), [".png"])
+    patient, _, number = stem.rpartition(BETWEEN)
+    return patient if patient and number.isdecimal() else stem
 
 
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file())
+    return sorted(p for p in folder.iterdir() if not passed_over(p.name) and p.is_file())
 
 
 def model_files(folder: Path) -> list[str]:
