@@ -14,6 +14,7 @@ from PIL import Image
 
 from segguided import fonts
 from segguided.figures import Block, Column, draw_blocks, save_figure
+from segguided.legend import cut
 from segguided.sheets import Entry, Sheet, SheetColumn, SheetRow
 from segguided.typeset import draw_sheet
 
@@ -38,6 +39,7 @@ def sheet(name: str) -> Sheet:
 def no_new_fonts() -> Iterator[None]:
     installed = list(fontManager.ttflist)
     fonts.families.cache_clear()
+    fonts._TOLD.clear()
     yield
     fontManager.ttflist[:] = installed
     fonts.families.cache_clear()
@@ -91,6 +93,14 @@ def test_another_font_helps_out(tmp_path: Path, no_new_fonts: None, caplog: pyte
     save_figure(draw_blocks([block("肝臓")]), tmp_path / "a.png", tmp_path / "a.pdf")
     save_figure(draw_sheet(sheet("肝臓")), tmp_path / "b.png", tmp_path / "b.pdf")
     assert [record.getMessage() for record in caplog.records if record.name == "segguided"] == []
+
+
+def test_the_letters_of_a_long_name_are_named_once(
+    no_new_fonts: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is measured a letter shorter each time, until it fits its line."""
+    assert len(cut("肝臓" * 20, 1.0)) > 1
+    assert len([record for record in caplog.records if "no font" in record.getMessage()]) == 1
 
 
 def test_lacking_letters_are_named_once(no_new_fonts: None, caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,9 @@ def test_a_key_that_stands_twice(text: str, place: str) -> None:
         ("a:\n  on: 1\n", "line 2: the key on is read as true or false"),
         ("models: {NO: {}}\n", "line 1: the key NO is read as true or false"),
         ("? [a, b]\n: 1\n", "line 1: a key is a list or section"),
+        ("a: !!python/object/apply:os.system [ls]\n", "line 1: !!python/object/apply:os.system stands for"),
+        ("a:\n  b: !env HOME\n", "line 2: !env stands for nothing"),
+        ("a: =\n", "line 1: = stands for nothing"),
     ],
 )
 def test_values_that_yaml_reads_otherwise(text: str, place: str) -> None:

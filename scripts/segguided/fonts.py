@@ -10,6 +10,7 @@ from matplotlib.font_manager import findfont, fontManager, get_font
 LAST_RESORT = "Last Resort"  # comes with matplotlib: a box for every letter
 SANS = "DejaVu Sans"  # matplotlib's own
 LOG = logging.getLogger("segguided")
+_TOLD: set[str] = set()  # letters that no font has
 warnings.filterwarnings("ignore", r"Glyph .* missing from")  # told below, once and with what to do
 
 
@@ -26,10 +27,12 @@ def families(text: str, family: str = SANS) -> tuple[str, ...]:
         if known:
             found.append(name)
             lacking -= known
-    if lacking:
+    untold = lacking - _TOLD  # one name is measured in many parts
+    if untold:
+        _TOLD.update(untold)
         LOG.warning(
             "no font on this machine has %s, of '%s': shown as boxes; install one that has, such as Noto",
-            " ".join(sorted(lacking)),
+            " ".join(sorted(untold)),
             text,
         )
     return tuple(found)

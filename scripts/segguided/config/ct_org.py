@@ -48,13 +48,14 @@ class CtOrgSource(PatientSource):
 
     def check_rows(self, rows: Iterable[Mapping[str, str]], manifest: str) -> None:
         """Raise ValueError for a case that would lead to another folder than the files'."""
-        for row in rows:
+        cells = list(rows)
+        super().check_rows(cells, manifest)
+        for row in cells:
             if not CASE.fullmatch(row["case"]):
                 raise ValueError(
-                    f"{manifest}, patient {row['patient']}: expected the number in its files' names as case, "
+                    f"{getattr(row, 'place', manifest)}: expected the number in its files' names as case, "
                     f"got {row['case'][:80]!r}; correct it"
                 )
-        super().check_rows(rows, manifest)
 
     def local_file(self, name: str) -> Path | None:
         """The file in the folder or its OrganSegmentations, however deep TCIA's folders were kept."""

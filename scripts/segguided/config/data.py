@@ -237,7 +237,6 @@ class Dataset(Preparation):
     """One dataset: its preparation, patient table, split, and the published values beside its results."""
 
     # Tab-separated patient table with a column `patient`, and `split` unless `split` is set here.
-    # Tab-separated patient table with a column `patient`, and `split` unless `split` is set here.
     manifest: UsablePath
     split: DrawnSplit | None = None  # None: the manifest's column `split` decides
     about: About = About()

@@ -12,6 +12,7 @@ from segguided.data.text_tables import read_lines
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml where it is there: ten times as fast
 BOOLEAN, INTEGER, FLOAT, TEXT = (f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "str"))
+KNOWN = {*yaml.SafeLoader.yaml_constructors, "tag:yaml.org,2002:merge"}  # tags that stand for values
 ZERO_FIRST = re.compile(r"[-+]?0[0-9_]+")  # 010 is 8 in YAML 1.1, and 08 is text
 BASE_SIXTY = re.compile(r"[-+]?[0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?")  # 1:30 is 90
 
@@ -39,6 +40,7 @@ def check_text(path: Path, text: str) -> None:
     if not isinstance(root, yaml.MappingNode):
         raise ValueError(f"{path}: expected keys with values, such as `grid:`, got none; name another file")
     for node in _nodes(root):
+        _check_tag(path, node)
         if isinstance(node, yaml.MappingNode):
             _check_keys(path, node)
         elif isinstance(node, yaml.ScalarNode) and not node.style:
@@ -80,6 +82,15 @@ def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
         children = node.value if isinstance(node, yaml.CollectionNode) else ()
         for child in children:
             waiting += child if isinstance(child, tuple) else (child,)
+
+
+def _check_tag(path: Path, node: yaml.Node) -> None:
+    if node.tag not in KNOWN:
+        told = "=" if node.tag.endswith(":value") else node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise ValueError(
+            f"{path}, line {node.start_mark.line + 1}: {told} stands for nothing that is read here; write "
+            "plain text, or put it in quotes"
+        )
 
 
 def _check_keys(path: Path, section: yaml.MappingNode) -> None:
