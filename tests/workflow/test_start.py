@@ -157,6 +157,7 @@ def test_from_another_folder_one_sentence_says_how(fresh, tmp_path, arguments):
         f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {tmp_path}",
     )
     assert f"give the command in {fresh}, or add --directory {fresh}; results may lie elsewhere" in said
+    assert "--config 'pathvars={results: FOLDER}'" in said  # one word of a shell
 
 
 def test_the_directory_it_names_makes_the_same_command_work(fresh, tmp_path):
