@@ -169,6 +169,14 @@ def test_the_directory_it_names_makes_the_same_command_work(fresh, tmp_path):
     assert Path(target).read_text() == f"{tmp_path}/mine/slices/breast-phantom/tiny_4.npz\n"
 
 
+def test_a_patient_that_is_not_in_the_table_is_named(fresh):
+    target = "results/slices/breast-phantom/tiny_99.npz"
+    result = snakemake(fresh, "-n", target, "--configfile", fresh / MINIATURE)
+    assert result.returncode != 0
+    assert "miniature.tsv: no patient tiny_99; correct the name" in result.stdout + result.stderr
+    assert "KeyError" not in result.stdout + result.stderr
+
+
 def test_a_link_to_the_folder_is_the_folder(fresh, tmp_path):
     (tmp_path / "link").symlink_to(fresh)
     assert snakemake(tmp_path / "link", "-n", "results/table1.csv").returncode == 0
