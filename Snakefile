@@ -8,7 +8,7 @@ if not Path(workflow.basedir).samefile(Path.cwd()):
     raise WorkflowError(
         f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {Path.cwd()}; "
         f"give the command in {workflow.basedir}, or add --directory {workflow.basedir}; "
-        "results may lie elsewhere: --config pathvars={results: FOLDER}"
+        "results may lie elsewhere: --config 'pathvars={results: FOLDER}'"
     )
 
 

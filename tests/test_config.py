@@ -85,6 +85,8 @@ SENTENCES = [
     ("datasets/ct-torso/x", 1, "unknown key datasets.ct-torso.x; known here: about, classes, image_size, "),
     ("datasets/ct-torso/classes/1/colour", "red", "unknown key datasets.ct-torso.classes[1].colour; did you mean color?"),
     ("datasets/breast-phantom/source/sizes", 1, "unknown key datasets.breast-phantom.source.sizes; did you mean size?"),
+    ("models/spade/perceptual/segmenter/training/batch_size", 0, "models.spade.perceptual.segmenter.training.batch_size: expected"),
+    ("models/spade/perceptual/segmenter", DELETED, "models.spade.perceptual.segmenter is missing; add it"),
     ("models/segguided/unet/chanels", [1], "unknown key models.segguided.unet.chanels; did you mean channels?"),
     ("pathvars", {"result": "here"}, "pathvars.result: expected 'results', 'logs' or 'benchmarks', got 'result'"),
     ("segmenter", DELETED, "segmenter is missing; add it"),

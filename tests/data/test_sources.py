@@ -58,9 +58,9 @@ def test_ignored_labels_become_background(tmp_path: Path) -> None:
 
 def test_unknown_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"mask\.nii\.gz: labels \[4, 6\] are outside the class table \(a, b\)"
+        ValueError, match=r"mask\.nii\.gz: labels \[4, 6\] are outside .*, whose labels are 1, 1034;"
     ) as caught:
-        read_nifti(tmp_path, [1, 6, 4], [{"name": "a"}, {"name": "b"}], ignore=[7])
+        read_nifti(tmp_path, [1, 6, 4], [{"name": "1", "label": 1}, {"name": "2", "label": 1034}], ignore=[7])
     assert "give them a class with that `label`, or list them under source.ignore" in str(caught.value)
 
 

@@ -157,6 +157,7 @@ def test_from_another_folder_one_sentence_says_how(fresh, tmp_path, arguments):
         f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {tmp_path}",
     )
     assert f"give the command in {fresh}, or add --directory {fresh}; results may lie elsewhere" in said
+    assert "--config 'pathvars={results: FOLDER}'" in said  # one word of a shell
 
 
 def test_the_directory_it_names_makes_the_same_command_work(fresh, tmp_path):
@@ -166,6 +167,14 @@ def test_the_directory_it_names_makes_the_same_command_work(fresh, tmp_path):
     result = snakemake(tmp_path, target, "--cores", 1, *place, "--config", results)
     assert result.returncode == 0, result.stdout + result.stderr
     assert Path(target).read_text() == f"{tmp_path}/mine/slices/breast-phantom/tiny_4.npz\n"
+
+
+def test_a_patient_that_is_not_in_the_table_is_named(fresh):
+    target = "results/slices/breast-phantom/tiny_99.npz"
+    result = snakemake(fresh, "-n", target, "--configfile", fresh / MINIATURE)
+    assert result.returncode != 0
+    assert "miniature.tsv: no patient tiny_99; correct the name" in result.stdout + result.stderr
+    assert "KeyError" not in result.stdout + result.stderr
 
 
 def test_a_link_to_the_folder_is_the_folder(fresh, tmp_path):

@@ -14,9 +14,20 @@ def raw_files(wildcards):
     return files_in_folders(source, wildcards.patient, names) or raw_places(wildcards)
 
 
+def row_of(wildcards):
+    """The patient's row of the table; a target may name a patient that is not there."""
+    rows = MANIFESTS[wildcards.dataset]
+    if wildcards.patient not in rows:
+        table = CONFIG.datasets[wildcards.dataset].manifest
+        raise WorkflowError(
+            f"{table}: no patient {wildcards.patient}; correct the name in the command, or add a row"
+        )
+    return rows[wildcards.patient]
+
+
 def raw_places(wildcards):
     """The files or folders that slicing is given."""
-    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    row = row_of(wildcards)
     files = CONFIG.datasets[wildcards.dataset].source.raw_files(row, wildcards.dataset)
     for path in files:  # a name may be made of a patient's row
         try:
@@ -36,7 +47,7 @@ def local_volumes(wildcards):
     """A CT-ORG patient's files in the user's folder; what is not there, the rule downloads or names."""
     compare_by_content()
     source = CONFIG.datasets[wildcards.dataset].source
-    names = file_names(MANIFESTS[wildcards.dataset][wildcards.patient]).values()
+    names = file_names(row_of(wildcards)).values()
     return [str(path) for name in names if (path := source.local_file(name))]
 
 
@@ -125,7 +136,7 @@ def slicing_row(wildcards):
 
 
 def row_json(wildcards, columns):
-    row = MANIFESTS[wildcards.dataset][wildcards.patient]
+    row = row_of(wildcards)
     return compact({column: row[column] for column in columns})
 
 

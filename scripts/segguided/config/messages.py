@@ -72,10 +72,12 @@ def _sentence(error: ErrorDetails, values: object, schema: Schema) -> str:
 def _follow(location: Sequence[int | str], values: object, schema: Schema) -> tuple[str, Schema]:
     """The path as a person writes it, and what the schema says there."""
     path, value, node = "", values, _resolved(schema, values, schema)
+    kind_follows = False  # pydantic also names the kind it took, which is no key but may be called as one
     for part in location:
         section = value if isinstance(value, Mapping) else {}
-        if part not in section and part == section.get("kind"):
-            continue  # pydantic also names the kind it took, which is no key
+        if kind_follows and part == section.get("kind"):
+            kind_follows = False
+            continue
         if part == "[key]":
             return f"the name {path}", node
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
@@ -84,8 +86,13 @@ def _follow(location: Sequence[int | str], values: object, schema: Schema) -> tu
         value = (
             value[part] if isinstance(part, int) and isinstance(value, list | tuple) else section.get(part)
         )
+        kind_follows = "discriminator" in _dereferenced(node, schema)
         node = _resolved(node, value, schema)
     return path, node
+
+
+def _dereferenced(node: Schema, schema: Schema) -> Schema:
+    return _dereferenced(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema) if "$ref" in node else node
 
 
 def _resolved(node: Schema, value: object, schema: Schema) -> Schema:

@@ -54,9 +54,10 @@ def _classes_of(
     found = labels_in(labels.array_zyx)
     unknown = sorted(set(found) - index_of.keys())
     if unknown:
+        known = (str(label) for label, index in index_of.items() if index)
         raise ValueError(
-            f"{path}: labels {_some(unknown)} are outside the class table "
-            f"({', '.join(c.name for c in classes)}); give them a class with that `label`, or list them "
+            f"{path}: labels {_some(unknown)} are outside the class table, whose labels are "
+            f"{', '.join(known)}; give them a class with that `label`, or list them "
             "under source.ignore"
         )
     if all(index_of[label] == label for label in found):
