@@ -1,7 +1,8 @@
-"""Who writes into a results folder: pipelines of one folder only, for those of two delete each other's files.
+"""Who writes into a results folder: one Snakemake at a time, for two would delete each other's files.
 
 Each running Snakemake keeps a small file in <results>/.writers. Snakemake's own locks lie in the folder it
-runs in, so they keep its runs apart, and know nothing of another copy of the pipeline with the same results.
+runs in, so they know nothing of another copy of the pipeline with the same results; and the end of one run
+of a folder removes the locks of all, so they do not keep a third one apart from the first either.
 """
 
 import json
@@ -55,7 +56,7 @@ class Writer:
 def enter(results: Path, folder: Path) -> Path:
     """Register this process, which runs in `folder`, as a writer of `results`; the file to `leave`.
 
-    Raises ValueError, in one sentence, where a pipeline of another folder writes there or may do so.
+    Raises ValueError, in one sentence, where another Snakemake writes there or may do so.
     """
     mine = _this(folder)
     path = results / FOLDER / f"{mine.host}-{mine.processes}-{mine.pid}.json"
@@ -77,7 +78,7 @@ def leave(path: Path) -> None:
 
 
 def _refuse(results: Path, path: Path, mine: Writer) -> None:
-    """Raise ValueError for a writer of another folder; clear away what one that was killed left."""
+    """Raise ValueError for another writer; clear away what one that was killed left."""
     other = _read(path)
     if other is None:
         return  # it ended meanwhile
@@ -86,7 +87,12 @@ def _refuse(results: Path, path: Path, mine: Writer) -> None:
         path.unlink(missing_ok=True)  # of this folder too: other machines could not tell that it is dead
         return
     if (other.folder, other.token) == (mine.folder, mine.token):
-        return  # Snakemake's own locks keep the two apart
+        if other.is_here and not killed and other.pid != mine.pid:
+            raise ValueError(
+                f"a Snakemake already works in {other.folder} (process {other.pid}, since {other.started}): "
+                "wait until it has ended, or end it with Ctrl-C; a dry-run (-n) is possible meanwhile"
+            )
+        return  # of another machine it may be long dead: Snakemake's own locks keep the two apart
     if killed:
         raise ValueError(
             f"jobs of a killed Snakemake in {other.folder} still write into {results}; end them with "
