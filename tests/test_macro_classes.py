@@ -169,6 +169,20 @@ def test_a_class_of_the_masks_found_in_neither_image_counts_as_0() -> None:
         assert record["faithfulness.real.ratio.macro"] == 1
 
 
+@pytest.mark.parametrize("found", [0.0, 0.5, 1.0])
+def test_a_class_that_the_ceiling_misses_is_in_neither_mean_of_the_ratio(found: float) -> None:
+    """A model that draws what no segmenter finds on real images would else be at twice the ceiling."""
+    target = masks(1, 2)
+    real = np.where(target == 2, 0, target)
+    bone = np.flatnonzero(target == 2)
+    drawn = target.copy()
+    drawn.flat[bone[round(found * len(bone)) :]] = 0
+    record = quality_record(target, drawn, real, PATIENTS, CLASSES, **DRAWS)
+    assert record["quality.model.ratio.bone"] is None
+    for statistic in ("ratio", "ratio_low", "ratio_high"):
+        assert record[f"quality.model.{statistic}.macro"] == record[f"quality.model.{statistic}.organ"] == 1
+
+
 def test_a_patients_mean_is_over_the_classes_of_its_own_masks() -> None:
     target = masks(1, 2)
     target[of("p0")] = masks(1)[of("p0")]

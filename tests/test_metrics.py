@@ -252,7 +252,9 @@ def test_paired_ratio_is_narrower_than_its_unpaired_bounds() -> None:
     model_SC4[..., 0] = ceiling_SC4[..., 0] // 10 * 9
     ceiling_SC4[..., 0] = ceiling_SC4[..., 0] // 10 * 10
     patients_S = np.array([f"p{i}" for i in range(10)])
-    low_K, high_K = ratio_interval(model_SC4, ceiling_SC4, patients_S, resamples=100, seed=0)
+    low_K, high_K = ratio_interval(
+        model_SC4, ceiling_SC4, patients_S, held_classes(ceiling_SC4), resamples=100, seed=0
+    )
     np.testing.assert_allclose([low_K, high_K], 0.9, atol=1e-12)
 
 

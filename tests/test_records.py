@@ -41,7 +41,7 @@ def test_values_are_the_metrics() -> None:
     assert record["faithfulness.mask.dice.breast"] == pooled_dice(mask_SC3)[0]
     assert record["faithfulness.real.dice.BV"] == pooled_dice(real_SC3)[1]
     assert record["faithfulness.ceiling.dice.macro"] == np.nanmean(pooled_dice(ceiling_SC3))
-    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, **DRAWS)
+    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, np.full(3, True), **DRAWS)
     assert record["faithfulness.mask.ratio_low.macro"] == low_K[-1]
     assert record["faithfulness.mask.dice.FGT"] is None  # absent from both masks
 

@@ -67,7 +67,9 @@ def test_a_second_run_of_the_same_folder_is_told_of_the_first(
     folders: dict[str, Path], other: "subprocess.Popen[str]"
 ) -> None:
     """Snakemake's locks would not do: the end of any run of a folder removes those of all."""
-    with pytest.raises(ValueError, match=rf"already works in {folders['other']} \(process {other.pid}, since "):
+    with pytest.raises(
+        ValueError, match=rf"already works in {folders['other']} \(process {other.pid}, since "
+    ):
         enter(folders["results"], folders["other"])
     assert len(registered(folders)) == 1
 

@@ -20,6 +20,8 @@ ADVICE = {  # what to do about an errno
     errno.EROFS: "the disk is read-only: name another results folder, or have it mounted for writing",
     errno.EACCES: "name a results folder that you may write to, or have this one's permissions changed",
     errno.EPERM: "name a results folder that you may write to, or have this one's permissions changed",
+    errno.ENOENT: "name a results folder that can be made",
+    errno.ENOTDIR: "a part of its path is a file: name another results folder",
     errno.EIO: "the disk fails: look at the system's log, and run the same command again on a healthy one",
 }
 

@@ -86,6 +86,8 @@ def nan_mean(dice_C: np.ndarray) -> np.ndarray:
 
 def with_macro(dice_C: np.ndarray, held_C: np.ndarray) -> np.ndarray:
     """The classes' values and, last, the mean of those held: (…, C) to (…, K). NaN where one is undefined."""
+    if not held_C.any():
+        return np.concatenate([dice_C, np.full((*dice_C.shape[:-1], 1), np.nan)], axis=-1)
     return np.concatenate([dice_C, dice_C[..., held_C].mean(axis=-1)[..., None]], axis=-1)
 
 
@@ -166,12 +168,22 @@ def bootstrap_interval(
 
 
 def ratio_interval(
-    counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, *, resamples: int, seed: int
+    counts_SC4: np.ndarray,
+    ceiling_SC4: np.ndarray,
+    patients_S: np.ndarray,
+    over_C: np.ndarray,
+    *,
+    resamples: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95 % interval of Dice over the ceiling's Dice, both from the same resamples: bounds (K,) each."""
+    """95 % interval of Dice over the ceiling's Dice, both from the same resamples: bounds (K,) each.
+
+    The macro's is of the means over the classes `over_C` of both.
+    """
     dice_RK = bootstrap_dice(counts_SC4, patients_S, resamples=resamples, seed=seed)
     ceiling_RK = bootstrap_dice(ceiling_SC4, patients_S, resamples=resamples, seed=seed)
-    return percentile_interval(ratio(dice_RK, ceiling_RK))
+    means = (with_macro(values_RK[:, :-1], over_C) for values_RK in (dice_RK, ceiling_RK))
+    return percentile_interval(ratio(*means))
 
 
 def _blocks(counts_SC4: np.ndarray) -> tuple[np.ndarray, int]:

@@ -142,10 +142,17 @@ def _dice_statistics(
 def _ratio_statistics(
     counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    held_C = held_classes(ceiling_SC4)
-    low_K, high_K = ratio_interval(counts_SC4, ceiling_SC4, patients_S, resamples=resamples, seed=seed)
-    ceiling_K = with_macro(pooled_dice(ceiling_SC4), held_C)
-    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), held_C), ceiling_K)
+    """Dice over the ceiling's, without the classes whose ceiling is near 0: the macro's is over the others.
+
+    Else it would lie outside the classes' ratios: a class that the ceiling misses adds to one mean alone.
+    """
+    ceiling_C = pooled_dice(ceiling_SC4)
+    over_C = held_classes(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)
+    low_K, high_K = ratio_interval(
+        counts_SC4, ceiling_SC4, patients_S, over_C, resamples=resamples, seed=seed
+    )
+    ceiling_K = with_macro(ceiling_C, over_C)
+    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), over_C), ceiling_K)
     statistics = {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
     return {name: np.where(ceiling_K < NEAR_ZERO, np.nan, value_K) for name, value_K in statistics.items()}
 

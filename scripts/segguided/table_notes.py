@@ -60,7 +60,7 @@ def _class_notes(ceilings: pd.DataFrame, column: str) -> list[str]:
             notes.append(
                 f"{dataset}: the ceiling of {_listed(numbers)} is near 0, for the segmenter all but misses "
                 "it on real images: its Dice says nothing about any model, and there is no ratio to it. The "
-                "mean of every row holds it."
+                "mean of every row holds it; the ratio of means is over the other classes."
             )
         bounds = by_class[f"{column}_low"]
         if pd.isna(bounds[MACRO]) and bounds.notna().any():

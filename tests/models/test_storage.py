@@ -18,6 +18,12 @@ def test_round_trip(tmp_path):
     assert not loaded.training
 
 
+def test_whoever_reads_the_folder_may_read_the_weights(tmp_path):
+    save_network(nn.Linear(3, 2), tmp_path / "model.safetensors", {})
+    modes = {path.name: path.stat().st_mode for path in tmp_path.iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 def test_same_weights_same_bytes(tmp_path):
     network = nn.Linear(3, 2)
     for name in ("a", "b"):

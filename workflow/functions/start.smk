@@ -41,7 +41,7 @@ def refuse_second_writer():
     try:
         mine = enter(Path(RESULTS), Path.cwd())
     except (ValueError, OSError) as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(getattr(error, "strerror", None) or str(error)) from None
     atexit.register(leave, mine)
     return mine
 

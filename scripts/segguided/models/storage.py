@@ -26,7 +26,10 @@ def save_network(network: nn.Module, weights: Path, description: dict[str, Any])
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     config_of(weights).unlink(missing_ok=True)  # it would tell of other weights
     with atomic_path(weights) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary)
+        temporary.chmod(mode)  # safetensors makes it for its owner alone
     write_sealed(config_of(weights), {**description, WEIGHTS: sha256_of(weights)})
 
 
