@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segguided.metrics import class_counts, pooled_dice, ratio_interval
+from segguided.metrics import class_counts, held_classes, pooled_dice, ratio_interval
 from segguided.records import faithfulness_record, quality_record, read_training_cost
 from segguided.seals import write_sealed
 from test_metrics import noisy_pair
@@ -41,7 +41,7 @@ def test_values_are_the_metrics() -> None:
     assert record["faithfulness.mask.dice.breast"] == pooled_dice(mask_SC3)[0]
     assert record["faithfulness.real.dice.BV"] == pooled_dice(real_SC3)[1]
     assert record["faithfulness.ceiling.dice.macro"] == np.nanmean(pooled_dice(ceiling_SC3))
-    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, np.full(3, True), **DRAWS)
+    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, held_classes(ceiling_SC3), **DRAWS)
     assert record["faithfulness.mask.ratio_low.macro"] == low_K[-1]
     assert record["faithfulness.mask.dice.FGT"] is None  # absent from both masks
 
