@@ -116,10 +116,10 @@ def pack(data: bytes, packing: str) -> bytes:
     half = len(data) // 2
     return {
         "plain": data,
-        "gzip": gzip.compress(data, 1),
-        "members": gzip.compress(data[:half], 1) + gzip.compress(data[half:], 1),
-        "padded": gzip.compress(data, 1) + bytes(512),
-        "garbage": gzip.compress(data, 1) + b"behind the end",
+        "gzip": gzip.compress(data, 1, mtime=0),
+        "members": gzip.compress(data[:half], 1, mtime=0) + gzip.compress(data[half:], 1, mtime=0),
+        "padded": gzip.compress(data, 1, mtime=0) + bytes(512),
+        "garbage": gzip.compress(data, 1, mtime=0) + b"behind the end",
         "bzip2": bz2.compress(data),
     }[packing]
 
