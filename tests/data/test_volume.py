@@ -88,3 +88,17 @@ def test_voxels_without_a_number_are_counted_and_located() -> None:
         ValueError, match=r"^p1: 3 voxels are NaN or infinite, the first at z=1, y=0, x=1; .*: repair"
     ):
         check_finite(bad, "p1")
+
+
+@pytest.mark.parametrize(("position", "fits"), [(2e4, True), (-9e5, True), (2e6, False), (-1e18, False)])
+def test_a_position_where_no_scanner_is_is_refused(position: float, fits: bool) -> None:
+    """So far away, the numbers of a header no longer tell one voxel from the next."""
+    affine = np.diag([0.5, 0.5, 2.0, 1.0])
+    affine[1, 3] = position
+    if fits:
+        assert oriented(np.zeros((2, 3, 4), np.int16), affine).affine[1, 3] == position
+        return
+    with pytest.raises(
+        ValueError, match=r"expected the first voxel within 1,000,000 mm .*correct the position"
+    ):
+        oriented(np.zeros((2, 3, 4), np.int16), affine)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -97,12 +98,17 @@ def test_a_training_whose_outputs_are_refused_loses_nothing(shared):
     shutil.rmtree(run.weights.parent)
     process = run.begin(run.weights)
     until(run.weights.with_name("resume.pt").exists)
+    jobs = psutil.Process(process.pid).children(True)
+    for one in jobs:
+        one.suspend()  # until the others have been refused, however slow this machine is
     refused = other.snakemake(other.weights)
     one_sentence(refused, f"is being written by the Snakemake in {run.folder} (process ")
     assert other.snakemake("-n", other.weights).returncode == 0, "whoever only looks is welcome"
     assert not other.log.exists()
     future = time.time() + 3600
     os.utime(run.slices, (future, future))
+    for one in jobs:
+        one.resume()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1, said
     assert "older modification time" in said

@@ -13,6 +13,7 @@ import numpy as np
 
 LEAST_UPRIGHT = 1e-3
 SPACINGS_MM = (1e-5, 1e3)
+FARTHEST_MM = 1e6  # a kilometre; far beyond, numbers no longer tell one voxel from the next
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -52,8 +53,8 @@ def oriented(
 ) -> Volume:
     """The Volume of an array with axes (i, j, k) and the (4, 4) affine from those indices to LPS mm.
 
-    Raises ValueError when the affine is singular or not finite, its spacing is no body's, or the array is
-    not 3-D.
+    Raises ValueError when the affine is singular or not finite, its spacing or position is no body's, or the
+    array is not 3-D.
     """
     if array_ijk.ndim != 3:
         raise ValueError(f"expected a 3-D volume, got shape {array_ijk.shape}")
@@ -80,6 +81,11 @@ def _check_affine(lps_affine: np.ndarray) -> None:
         raise ValueError(
             f"expected voxels of {SPACINGS_MM[0]:g} to {SPACINGS_MM[1]:g} mm, got "
             f"{' × '.join(f'{mm:g}' for mm in spacing)} mm; is the unit of length in the header another?"
+        )
+    if (farthest := np.abs(lps_affine[:3, 3]).max()) > FARTHEST_MM:
+        raise ValueError(
+            f"expected the first voxel within {FARTHEST_MM:,.0f} mm of the scanner's centre, got "
+            f"{farthest:g} mm; correct the position in the file's header"
         )
 
 
