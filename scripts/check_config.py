@@ -13,7 +13,7 @@ import yaml
 from snakemake.utils import update_config
 
 from segguided.cli import run
-from segguided.config.strict_yaml import check_files
+from segguided.config.checks.strict_yaml import check_files
 from segguided.config.workflow import load
 
 LOG = logging.getLogger("segguided")

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.ct_org_choice import CASES, INHERITED_HEADERS, ORIGIN, UNSEEN, choose, eligible, to_text
+from segguided.data.datasets.ct_org_choice import (
+    CASES,
+    INHERITED_HEADERS,
+    ORIGIN,
+    UNSEEN,
+    choose,
+    eligible,
+    to_text,
+)
 from segguided.data.splits import SPLITS
 from segguided.files import write_text
 

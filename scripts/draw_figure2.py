@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.figures import draw_blocks, save_figure
-from segguided.panels import FIGURE2_SLICES, FigureDataset, comparison_blocks, figure_parser
+from segguided.figures.blocks import draw_blocks, save_figure
+from segguided.figures.panels import FIGURE2_SLICES, FigureDataset, comparison_blocks, figure_parser
 
 
 def draw_figure2(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.figures import draw_blocks, save_figure
-from segguided.panels import FigureDataset, figure_parser
-from segguided.variant_panels import partial_block
+from segguided.figures.blocks import draw_blocks, save_figure
+from segguided.figures.panels import FigureDataset, figure_parser
+from segguided.figures.variant_panels import partial_block
 
 DRAWS = (3, 2)  # images shown of the first model and of each further one
 PLACES = (1,)  # of the slices chosen for figures 3 and 6, the one shown here

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.figures import draw_blocks, save_figure
-from segguided.panels import FigureDataset, figure_parser
-from segguided.variant_panels import similarity_block
+from segguided.figures.blocks import draw_blocks, save_figure
+from segguided.figures.panels import FigureDataset, figure_parser
+from segguided.figures.variant_panels import similarity_block
 
 
 def draw_figure4(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run, slices_parser
-from segguided.figures import save_figure
-from segguided.overview import Overview, draw_sheet, read_cells
+from segguided.describe.overview import Overview, draw_sheet, read_cells
+from segguided.figures.blocks import save_figure
 
 
 def draw_overview(dataset: Overview, slices: Sequence[Path], png: Path) -> None:

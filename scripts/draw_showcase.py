@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.figures import DARK, draw_blocks, save_figure
-from segguided.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
+from segguided.figures.blocks import DARK, draw_blocks, save_figure
+from segguided.figures.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
 
 
 def draw_showcase(

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.figures import save_figure
-from segguided.sheets import make_sheet
-from segguided.table_csv import read_csv
-from segguided.typeset import draw_sheet
+from segguided.evaluation.measured import read_csv
+from segguided.figures.blocks import save_figure
+from segguided.tables.sheet import make_sheet
+from segguided.tables.typeset import draw_sheet
 
 
 def draw_table(*, table: int, csv: Path, png: Path, pdf: Path) -> None:

@@ -13,11 +13,12 @@ from segguided.config.evaluation import Evaluation
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
-from segguided.distances import distance_record
-from segguided.models.segmenter import encode, load_segmenter, predict
-from segguided.models.storage import check_drawn_with, check_trained_on
-from segguided.records import Record, faithfulness_record, quality_record, read_training_cost
+from segguided.evaluation.distances import distance_record
+from segguided.evaluation.prediction import encode, predict
+from segguided.evaluation.records import Record, faithfulness_record, quality_record, read_training_cost
+from segguided.models.segmenter import load_segmenter
 from segguided.seals import write_sealed
+from segguided.training.storage import check_drawn_with, check_trained_on
 
 
 def evaluate_model(

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segguided.cli import run, slices_parser
-from segguided.data.layout import write_layout
 from segguided.data.slices import read_generated, read_slices
+from segguided.exports.layouts import write_layout
 
 
 def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, Path], receipt: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.diffusion import ddim_scheduler
+from segguided.exports.model_folders import describe, write_folder
 from segguided.files import write_text
-from segguided.models.clipping import clip_as_stated
-from segguided.models.drawing import load_denoiser
-from segguided.models.exporting import describe, write_folder
+from segguided.generation.clipping import clip_as_stated
+from segguided.generation.diffusion import load_denoiser
+from segguided.generation.sampling import ddim_scheduler
 
 
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:

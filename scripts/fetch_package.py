@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data import packages
+from segguided.data.download import packages
 
 
 def fetch_package(requirement: str, sha256: str, output: Path) -> None:

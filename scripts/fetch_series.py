@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data import idc
-from segguided.data.duke_masks import settle_masks
-from segguided.data.listing import list_folder
-from segguided.data.receipts import describe
+from segguided.data.datasets import idc
+from segguided.data.datasets.duke_masks import settle_masks
+from segguided.data.download.receipts import describe
+from segguided.listing import list_folder
 from segguided.seals import write_sealed
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.ct_org import CtOrgSource
-from segguided.data.ct_org_files import fetch_patient
+from segguided.config.sources.ct_org import CtOrgSource
+from segguided.data.datasets.ct_org_files import fetch_patient
 from segguided.seals import write_sealed
 
 

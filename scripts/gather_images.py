@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from segguided.cli import run, slices_parser
-from segguided.data.npz import write_npz
-from segguided.data.shards import gathered
+from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_slices
+from segguided.generation.shards import gathered
 
 
 def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: list[Path]) -> None:

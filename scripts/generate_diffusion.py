@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.models import Sampling
-from segguided.data.shards import WHOLE, Shard
+from segguided.config.sampling import Sampling
 from segguided.devices import pick_device
-from segguided.generation import sets_parser, with_threads, write_sets
-from segguided.models.drawing import load_denoiser, make_draw
+from segguided.generation.diffusion import load_denoiser, make_draw
+from segguided.generation.sets import sets_parser, with_threads, write_sets
+from segguided.generation.shards import WHOLE, Shard
 
 
 def generate_diffusion(

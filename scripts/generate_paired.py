@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from segguided.cli import run
-from segguided.config.models import Sampling
-from segguided.data.npz import write_npz
+from segguided.config.sampling import Sampling
+from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.generation import drawing_parser, generate, with_threads
-from segguided.models.drawing import load_denoiser, make_draw
-from segguided.models.storage import check_trained_on, facts_of
-from segguided.partial import partial_draw
+from segguided.generation.diffusion import load_denoiser, make_draw
+from segguided.generation.partial_masks import partial_draw
+from segguided.generation.sets import drawing_parser, generate, with_threads
+from segguided.training.storage import check_trained_on, facts_of
 
 
 def generate_paired(

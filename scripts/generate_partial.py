@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.models import Sampling
+from segguided.config.sampling import Sampling
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.generation import drawing_parser, with_threads
-from segguided.models.drawing import load_denoiser, make_draw
-from segguided.models.storage import check_trained_on, facts_of
-from segguided.partial import draw_partial, spread_slices
-from segguided.variants import write_variants
+from segguided.generation.diffusion import load_denoiser, make_draw
+from segguided.generation.partial_masks import draw_partial, spread_slices
+from segguided.generation.sets import drawing_parser, with_threads
+from segguided.generation.variants import write_variants
+from segguided.training.storage import check_trained_on, facts_of
 
 
 def generate_partial(

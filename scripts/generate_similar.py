@@ -6,15 +6,15 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.experiments import Similarity
-from segguided.config.models import Drawing
+from segguided.config.sampling import Drawing
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.generation import drawing_parser, with_threads
-from segguided.models.drawing import load_denoiser
-from segguided.models.storage import check_trained_on, facts_of
-from segguided.partial import spread_slices
-from segguided.similarity import draw_similar
-from segguided.variants import write_variants
+from segguided.generation.diffusion import load_denoiser
+from segguided.generation.partial_masks import spread_slices
+from segguided.generation.sets import drawing_parser, with_threads
+from segguided.generation.similarity import draw_similar
+from segguided.generation.variants import write_variants
+from segguided.training.storage import check_trained_on, facts_of
 
 
 def generate_similar(

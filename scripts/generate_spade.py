@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.models import Drawing
-from segguided.data.shards import WHOLE, Shard
+from segguided.config.sampling import Drawing
 from segguided.devices import pick_device
-from segguided.generation import sets_parser, write_sets
-from segguided.models.spade_drawing import load_generator, make_draw
+from segguided.generation.sets import sets_parser, write_sets
+from segguided.generation.shards import WHOLE, Shard
+from segguided.generation.spade import load_generator, make_draw
 
 
 def generate_spade(

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.imported import ImportedModel
+from segguided.config.models.imported import ImportedModel
 from segguided.files import write_table
 from segguided.models.denoiser import ImportedDenoiser
 from segguided.models.importing import config_of, read_unet
-from segguided.models.storage import save_network
+from segguided.training.storage import save_network
 
 
 def import_model(model: ImportedModel, n_classes: int, image_size: int, seed: int, output: Path) -> None:

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.ct_org import describe_labels
-from segguided.data.listing import walk
+from segguided.data.datasets.ct_org import describe_labels
 from segguided.files import write_text
+from segguided.listing import walk
 
 LABELS = re.compile(r"labels-(\d+)\.nii\.gz", re.IGNORECASE)
 LOG = logging.getLogger("segguided")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.idc_index import renew_table
+from segguided.data.datasets.idc_index import renew_table
 from segguided.files import write_text
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.png import FOLDERS, check_pairs, list_slices
+from segguided.data.formats.png import FOLDERS, check_pairs, list_slices
 from segguided.data.splits import check_name
 from segguided.files import write_text
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.data import DrawnSplit
+from segguided.config.datasets import DrawnSplit
 from segguided.data.splits import assign_splits, digest_of, read_manifest
 from segguided.seals import write_listed
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.distance_table import make_distance_frame
+from segguided.evaluation.measured import to_csv
 from segguided.files import write_text
-from segguided.markdown import to_markdown
 from segguided.seals import write_listed
-from segguided.table_csv import to_csv
-from segguided.table_inputs import TableNumber, TableSettings, read_paper_values, read_records
-from segguided.tables import make_frame
+from segguided.tables.dice import make_frame
+from segguided.tables.distance import make_distance_frame
+from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values, read_records
+from segguided.tables.markdown import to_markdown
 
 
 def make_table(

@@ -11,11 +11,12 @@ import torch
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.evaluation.prediction import predict
+from segguided.evaluation.variation import partial_rows
 from segguided.files import write_table
-from segguided.models.segmenter import load_segmenter, predict
-from segguided.models.storage import check_trained_on
-from segguided.variants import read_variants, with_names
-from segguided.variation import partial_rows
+from segguided.generation.variants import read_variants, with_names
+from segguided.models.segmenter import load_segmenter
+from segguided.training.storage import check_trained_on
 
 
 def measure_partial(

@@ -14,8 +14,7 @@ from segguided.config.evaluation import Resampling
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
 from segguided.devices import pick_device
-from segguided.files import write_table
-from segguided.metrics import (
+from segguided.evaluation.dice import (
     bootstrap_dice,
     class_counts,
     held_classes,
@@ -23,9 +22,11 @@ from segguided.metrics import (
     pooled_dice,
     with_macro,
 )
-from segguided.models.segmenter import load_segmenter, predict
-from segguided.models.storage import check_trained_on
-from segguided.records import MACRO
+from segguided.evaluation.prediction import predict
+from segguided.evaluation.records import MACRO
+from segguided.files import write_table
+from segguided.models.segmenter import load_segmenter
+from segguided.training.storage import check_trained_on
 
 
 def measure_rare(

@@ -10,14 +10,15 @@ import torch
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
+from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
+from segguided.evaluation.prediction import predict
+from segguided.evaluation.records import MACRO
 from segguided.files import table_text
-from segguided.likeness import mean_absolute_difference, structural_similarity
-from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
-from segguided.models.segmenter import load_segmenter, predict
-from segguided.models.storage import check_trained_on
-from segguided.records import MACRO
+from segguided.generation.variants import read_variants
+from segguided.models.segmenter import load_segmenter
 from segguided.seals import write_listed
-from segguided.variants import read_variants
+from segguided.training.storage import check_trained_on
 
 
 def measure_similarity(

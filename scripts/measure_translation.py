@@ -11,13 +11,14 @@ from torch import nn
 from segguided.cli import run, slices_parser
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
+from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
+from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
+from segguided.evaluation.prediction import predict
+from segguided.evaluation.records import MACRO
 from segguided.files import write_table
-from segguided.likeness import mean_absolute_difference, structural_similarity
-from segguided.metrics import class_counts, held_classes, pooled_dice, with_macro
-from segguided.models.segmenter import load_segmenter, predict
-from segguided.models.storage import check_trained_on
-from segguided.records import MACRO
-from segguided.translation import files_of, in_classes_of, shared
+from segguided.generation.translation import files_of, in_classes_of, shared
+from segguided.models.segmenter import load_segmenter
+from segguided.training.storage import check_trained_on
 
 
 def measure_translation(

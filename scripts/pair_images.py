@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_generated, read_slices
-from segguided.pairing import write_pairs
+from segguided.generation.pairs import write_pairs
 
 
 def pair_images(

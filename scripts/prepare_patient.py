@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.data import Preparation
+from segguided.config.datasets import Preparation
+from segguided.data.datasets.sources import read_patient
 from segguided.data.slices import write_stack
 from segguided.data.slicing import to_stack
-from segguided.data.sources import read_patient
 
 
 def prepare_patient(

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.leftovers import clear
+from segguided.status.leftovers import clear
 
 LOG = logging.getLogger("segguided")
 

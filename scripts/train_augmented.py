@@ -4,12 +4,12 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.models import Segmenter
+from segguided.config.models.segmenter import Segmenter
+from segguided.data.augmented import with_drawn
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_generated, read_slices
-from segguided.launch import on_gpus
-from segguided.rare import with_drawn
-from segguided.runs import CHECKPOINT_SECONDS, training_parser
+from segguided.training.launch import on_gpus
+from segguided.training.run import CHECKPOINT_SECONDS, training_parser
 from train_segmenter import train_segmenter
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.controlnet import AutoencoderStage
+from segguided.config.models.controlnet import AutoencoderStage
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.launch import on_gpus
-from segguided.models.autoencoder import AutoencoderLearner, config_of, start_autoencoder
-from segguided.runs import train_to_files, training_parser
-from segguided.training import Batches, Plan
+from segguided.models.controlnet.autoencoder import AutoencoderLearner, config_of, start_autoencoder
+from segguided.training.launch import on_gpus
+from segguided.training.loop import Batches, Plan
+from segguided.training.run import train_to_files, training_parser
 
 
 def train_autoencoder(

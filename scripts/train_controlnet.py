@@ -8,16 +8,16 @@ from typing import Any
 import torch
 
 from segguided.cli import run
-from segguided.config.controlnet import ControlTraining
+from segguided.config.models.controlnet import ControlTraining
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.launch import on_gpus
-from segguided.models.controlnet import LatentPipeline, add_control
-from segguided.models.latent import LatentLearner, encoded
-from segguided.models.stages import Earlier, total_cost
-from segguided.models.storage import check_trained_on
-from segguided.runs import train_to_files, training_parser
-from segguided.training import Cost, Plan
+from segguided.models.controlnet.control import LatentPipeline, add_control
+from segguided.models.controlnet.latent import LatentLearner, encoded
+from segguided.models.controlnet.stages import Earlier, total_cost
+from segguided.training.launch import on_gpus
+from segguided.training.loop import Cost, Plan
+from segguided.training.run import train_to_files, training_parser
+from segguided.training.storage import check_trained_on
 
 
 def train_controlnet(

@@ -6,16 +6,16 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.controlnet import LatentStage, Pretrained
+from segguided.config.models.controlnet import LatentStage, Pretrained
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import sha256_of
-from segguided.launch import on_gpus
-from segguided.models.autoencoder import config_of, load_autoencoder
-from segguided.models.latent import LatentLearner, check_noise, encoded, start_denoiser
-from segguided.models.storage import check_trained_on
-from segguided.runs import train_to_files, training_parser
-from segguided.training import Plan
+from segguided.models.controlnet.autoencoder import config_of, load_autoencoder
+from segguided.models.controlnet.latent import LatentLearner, check_noise, encoded, start_denoiser
+from segguided.training.launch import on_gpus
+from segguided.training.loop import Plan
+from segguided.training.run import train_to_files, training_parser
+from segguided.training.storage import check_trained_on
 
 
 def train_latent_diffusion(

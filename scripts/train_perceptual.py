@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.models import Segmenter
+from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.launch import on_gpus
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
-from segguided.runs import CHECKPOINT_SECONDS, train_to_files, training_parser
-from segguided.training import Batches, Plan
+from segguided.training.launch import on_gpus
+from segguided.training.loop import Batches, Plan
+from segguided.training.run import CHECKPOINT_SECONDS, train_to_files, training_parser
 
 
 def train_perceptual(

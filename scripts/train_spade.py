@@ -6,17 +6,17 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.config.spade import SpadeModel
+from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import sha256_of
-from segguided.launch import on_gpus, refuse_several
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
-from segguided.models.storage import check_trained_on
-from segguided.runs import train_to_files, training_parser
-from segguided.training import Batches, Plan
+from segguided.training.launch import on_gpus, refuse_several
+from segguided.training.loop import Batches, Plan
+from segguided.training.run import train_to_files, training_parser
+from segguided.training.storage import check_trained_on
 
 
 def train_spade(

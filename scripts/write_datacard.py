@@ -4,10 +4,10 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from segguided.card_facts import read_facts, read_splits
 from segguided.cli import run
 from segguided.data.splits import read_comments, read_manifest
-from segguided.datacard import Card, commands_of, to_markdown
+from segguided.describe.datacard import Card, commands_of, to_markdown
+from segguided.describe.facts import read_facts, read_splits
 from segguided.files import write_text
 
 

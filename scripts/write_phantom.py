@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.data import PhantomSource
-from segguided.data.duke_layout import write_duke_layout
-from segguided.data.phantom import make_phantom
-from segguided.data.receipts import FILES, describe
+from segguided.config.datasets import PhantomSource
+from segguided.data.datasets.duke_layout import write_duke_layout
+from segguided.data.datasets.phantom import make_phantom
+from segguided.data.download.receipts import FILES, describe
 from segguided.seals import write_sealed
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from support.miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 
 for name in ("NO_PROXY", "no_proxy"):  # the servers of the tests are on this machine
     os.environ[name] = "127.0.0.1,localhost"

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from segguided.checkpoint import Checkpoint
-from segguided.config.controlnet import AutoencoderSize
-from segguided.data.npz import write_npz
+from segguided.config.models.controlnet import AutoencoderSize
+from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, Stack
 from segguided.files import atomic_path, write_text
-from segguided.models import latent
-from segguided.models.autoencoder import start_autoencoder
-from segguided.models.storage import save_network
+from segguided.models.controlnet import latent
+from segguided.models.controlnet.autoencoder import start_autoencoder
+from segguided.training.checkpoint import Checkpoint
+from segguided.training.storage import save_network
 
 LIMIT = 20_000  # bytes
 

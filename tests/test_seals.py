@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from segguided.cli import slices_parser
-from segguided.config.data import Preparation
-from segguided.data.npz import map_npz, write_npz
+from segguided.config.datasets import Preparation
+from segguided.data.formats.npz import map_npz, write_npz
 from segguided.data.preparations import digest_of
 from segguided.data.slices import Stack, read_generated, read_slices, write_stack
 from segguided.seals import place_of, read_listed, read_sealed, sidecar, write_listed, write_sealed

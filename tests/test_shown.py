@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from segguided.config.data import AnatomyClass
-from segguided.config.texts import check_texts
+from segguided.config.checks.texts import check_texts
+from segguided.config.datasets import AnatomyClass
 from segguided.config.workflow import load
-from segguided.pipes import pipe_table
 from segguided.shown import UNSHOWN, code, code_block, markdown, printable
+from segguided.tables.pipes import pipe_table
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
 TEXTS = (

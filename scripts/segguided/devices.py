@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from segguided.config.models import Precision
+from segguided.config.models.training import Precision
 
 LOG = logging.getLogger("segguided")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from miniature import MINIATURE, copy_repository
+from support.miniature import MINIATURE, copy_repository
 
 PROGRAM = """
 import cProfile, pstats, sys

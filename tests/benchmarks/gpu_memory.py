@@ -25,16 +25,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast
-from segguided.models import (
-    autoencoder,
-    controlnet,
-    denoiser,
-    latent,
-    perceptual,
-    segmenter,
-    spade,
-    spade_learner,
-)
+from segguided.models import denoiser, perceptual, segmenter, spade, spade_learner
+from segguided.models.controlnet import autoencoder, latent
+from segguided.models.controlnet import control as controlnet
 
 ROOT, CPU = Path(__file__).parents[2], torch.device("cpu")
 GB = 1e9

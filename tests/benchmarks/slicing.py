@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-import fixtures_volumes as fv
-from miniature import copy_repository, snakemake
-from segguided.config.data import Preparation
+from segguided.config.datasets import Preparation
+from support import fixtures_volumes as fv
+from support.miniature import copy_repository, snakemake
 
 SIZE, SLICES, OUT = 512, 160, 256  # the largest of the Duke series' matrices, and a middling number of slices
 ROUNDS, REPEATS = 5, 3

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segguided.config.data import Preparation
-from segguided.data.npz import map_npz
+from segguided.config.datasets import Preparation
+from segguided.data.formats.npz import map_npz
+from segguided.data.formats.values import Values
+from segguided.data.formats.volume import Volume
 from segguided.data.slices import (
     SliceSet,
     Stack,
@@ -26,8 +28,6 @@ from segguided.data.slices import (
     write_stack,
 )
 from segguided.data.slicing import intensity_range, to_stack
-from segguided.data.values import Values
-from segguided.data.volume import Volume
 from segguided.seals import seal_archive
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segguided.config.data import DrawnSplit
+from segguided.config.datasets import DrawnSplit
 from segguided.data.splits import (
     BLOCK,
     OPEN,

@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from segguided import diffusion
-from segguided.config.models import DiffusionModel, Sampling, Training, Unet
+from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.training import Training
+from segguided.config.sampling import Sampling
+from segguided.generation.sampling import initial_noise, make_sampler, sample
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.masks import MaskEncoder
-from segguided.signals import to_images
+from segguided.models.signals import to_images
 
 CPU = torch.device("cpu")
 PAPER = Unet(channels=(128, 128, 256, 256, 512, 512), attention_levels=(4,))
@@ -122,12 +124,12 @@ def test_overfits_a_few_images_and_follows_the_mask(mask_ablation, steps, share)
     images_BHW = masks_BHW * 200 + 20
     network, chosen, losses = trained(masks_BHW, images_BHW, mask_ablation, steps)
     assert losses[-20:].mean() < share * losses[:20].mean()
-    noise_BCHW = diffusion.initial_noise(0, ["a", "b"], 16)
-    sampler = diffusion.make_sampler(
+    noise_BCHW = initial_noise(0, ["a", "b"], 16)
+    sampler = make_sampler(
         chosen, Sampling(sampler="dpm-solver++", steps=10, timestep_spacing="trailing", batch_size=2)
     )
-    images = to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()
-    swapped = to_images(diffusion.sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))).float()
+    images = to_images(sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()
+    swapped = to_images(sample(network, sampler, noise_BCHW, masks_BHW[:2].flip(0))).float()
     assert (images - images_BHW[:2]).abs().mean() < 15
     assert (swapped - images_BHW[:2].flip(0)).abs().mean() < 15
     assert (images - swapped).abs().mean() > 50

@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from foreign_unet import SIZE, foreign, imported
-from sd_layout import write_pipeline
-from segguided.config.controlnet import Pretrained
-from segguided.models.autoencoder import start_autoencoder
+from segguided.config.models.controlnet import Pretrained
+from segguided.models.controlnet.autoencoder import start_autoencoder
+from segguided.models.controlnet.latent import start_denoiser
 from segguided.models.foreign import read_json, read_tensors
 from segguided.models.importing import read_unet
-from segguided.models.latent import start_denoiser
 from segguided.models.perceptual import vgg19_loss
 from segguided.models.weight_files import find_weights
+from support.foreign_unet import SIZE, foreign, imported
+from support.sd_layout import write_pipeline
 
 USUAL = "diffusion_pytorch_model.safetensors"
 

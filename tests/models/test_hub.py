@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from segguided.data.watched import Limits
+from segguided.data.download.watched import Limits
 from segguided.models import hub
 
 FILES = {"vae/config.json": b"{}", "vae/model.safetensors": bytes(300_000), "vae/x.bin": b"no"}

@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from segguided.config.models import Segmenter, Training
-from segguided.config.perceptual import NoPerceptual, SegmenterPerceptual, Vgg19Perceptual
+from segguided.config.models.perceptual import NoPerceptual, SegmenterPerceptual, Vgg19Perceptual
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.training import Training
 from segguided.models.perceptual import (
     EncoderFeatures,
     Vgg19Features,
@@ -15,7 +16,7 @@ from segguided.models.perceptual import (
     vgg19_loss,
 )
 from segguided.models.segmenter import build_segmenter
-from segguided.models.storage import save_network
+from segguided.training.storage import save_network
 
 CPU = torch.device("cpu")
 # Index and channels of torchvision's vgg19().features convolutions up to relu5_1, and one beyond.

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from segguided.config.models import Segmenter, Training
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.training import Training
+from segguided.evaluation.prediction import encode, predict
 from segguided.models import segmenter as module
-from segguided.models.segmenter import SegmenterLearner, build_segmenter, encode, predict
+from segguided.models.segmenter import SegmenterLearner, build_segmenter
 
 CPU = torch.device("cpu")
 

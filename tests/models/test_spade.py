@@ -8,21 +8,16 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from segguided.config.spade import (
+from segguided.config.models.spade import (
     AdversarialTraining,
     SpadeDiscriminator,
     SpadeGenerator,
     SpadeLosses,
     SpadeModel,
 )
+from segguided.generation.spade import make_draw
 from segguided.models.perceptual import PerceptualLoss
-from segguided.models.spade import (
-    Discriminator,
-    Generator,
-    bake_spectral_norm,
-    normalise_spectrally,
-)
-from segguided.models.spade_drawing import make_draw
+from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
 from segguided.models.spade_learner import SpadeLearner, adversarial_losses
 
 CPU = torch.device("cpu")

@@ -11,16 +11,19 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from foreign_unet import foreign, imported
-from sd_layout import write_pipeline
-from segguided import diffusion
-from segguided.config.controlnet import LatentStage, LatentTraining, Pretrained
-from segguided.config.imported import ImportedModel
-from segguided.config.models import NoiseSchedule, Sampling, Training
-from segguided.models.clipping import clip_as_stated
+from segguided.config.models.controlnet import LatentStage, LatentTraining, Pretrained
+from segguided.config.models.diffusion import NoiseSchedule
+from segguided.config.models.imported import ImportedModel
+from segguided.config.models.training import Training
+from segguided.config.sampling import Sampling
+from segguided.generation.clipping import clip_as_stated
+from segguided.generation.sampling import ddim_scheduler, initial_noise, make_sampler, sample
+from segguided.models import diffusion
+from segguided.models.controlnet.latent import check_noise
 from segguided.models.importing import read_unet
-from segguided.models.latent import check_noise
 from segguided.models.stated_scheduler import CUTTING, SOLVERS, check_stated
+from support.foreign_unet import foreign, imported
+from support.sd_layout import write_pipeline
 
 # Of diffusers with this version of numpy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
@@ -207,15 +210,15 @@ def sampling(sampler="ddim"):
 def test_images_are_drawn_with_the_stated_cut(limit):
     """To the bit what plain diffusers draws."""
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=limit)
-    ours = clip_as_stated(diffusion.make_sampler(model, sampling()), model)
+    ours = clip_as_stated(make_sampler(model, sampling()), model)
     theirs = DDIMScheduler(clip_sample=limit is not None, clip_sample_range=limit or 1.0)
     theirs.set_timesteps(5)
 
     def denoiser(x_BCHW, t_B, mask_BHW):
         return x_BCHW.sin()
 
-    x_BCHW = diffusion.initial_noise(0, ["a", "b"], 8)
-    drawn = diffusion.sample(denoiser, ours, x_BCHW, x_BCHW, bounded=False)
+    x_BCHW = initial_noise(0, ["a", "b"], 8)
+    drawn = sample(denoiser, ours, x_BCHW, x_BCHW, bounded=False)
     for t in theirs.timesteps:
         x_BCHW = theirs.step(denoiser(x_BCHW, t, None), t, x_BCHW).prev_sample
     assert torch.equal(drawn, x_BCHW)
@@ -223,7 +226,7 @@ def test_images_are_drawn_with_the_stated_cut(limit):
 
 def test_the_cut_touches_no_other_sampler():
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=None)
-    sampler = clip_as_stated(diffusion.make_sampler(model, sampling("dpm-solver++")), model)
+    sampler = clip_as_stated(make_sampler(model, sampling("dpm-solver++")), model)
     assert "clip_sample" not in sampler.config
 
 
@@ -272,7 +275,7 @@ def test_our_own_exports_scheduler_is_equal(tmp_path):
     """What export_model writes is what import_model takes, with any cut."""
     for limit in (1, None, 2):
         model = imported(tmp_path, clip_sample_range=limit)
-        clip_as_stated(diffusion.ddim_scheduler(model, "leading"), model).save_pretrained(tmp_path / "s")
+        clip_as_stated(ddim_scheduler(model, "leading"), model).save_pretrained(tmp_path / "s")
         check_stated(tmp_path / "s/scheduler_config.json", model, "the model's settings", limit)
     DDPMScheduler().save_pretrained(tmp_path / "s")
     check_stated(tmp_path / "s/scheduler_config.json", imported(tmp_path), "the model's settings", 1)

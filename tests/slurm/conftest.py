@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from miniature import copy_repository, snakemake
-from on_cluster import ONE_MODEL, TABLES, Cluster
+from support.miniature import copy_repository, snakemake
+from support.on_cluster import ONE_MODEL, TABLES, Cluster
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 
-from miniature import snakemake
-from on_cluster import (
+from segguided.training.attempts import read_attempts
+from segguided.training.wall_time import SHORTEST_MARGIN
+from support.miniature import snakemake
+from support.on_cluster import (  # fmt: skip
     ONE_MODEL,
     RUN,
     SLURM,
@@ -18,9 +20,7 @@ from on_cluster import (
     printed,
     start,
     wait_until,
-)  # fmt: skip
-from segguided.attempts import read_attempts
-from segguided.wall_time import SHORTEST_MARGIN
+)
 
 
 def test_cancelled_job_continues_in_another(cluster, untrained, reference):

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
-from on_cluster import SLURM, finish, printed, start
+from support.miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from support.on_cluster import SLURM, finish, printed, start
 
 # Of ten jobs that begin one ends nonzero, whichever it is. A script of its own, since the shell that
 # submits a job would expand any variable in it.

@@ -2,10 +2,10 @@
 
 import shlex
 
-from miniature import environment, in_foreground
-from on_cluster import TRAIN, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
-from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
+from segguided.training.attempts import read_attempts
+from support.miniature import environment, in_foreground
+from support.on_cluster import TRAIN, WEIGHTS, finish, start, wait_for_checkpoint, wait_until
 
 NAME = "train_diffusion breast-phantom/segguided/seed0"
 

@@ -18,7 +18,7 @@ from html.parser import HTMLParser
 import pytest
 
 from segguided.status.page import page
-from status_scenes import SCENES, scene
+from support.status_scenes import SCENES, scene
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")

@@ -3,7 +3,7 @@
 import pytest
 
 from segguided.status.diagnosis import Evidence, diagnose, evidence_of, shown_lines
-from status_scenes import recorded
+from support.status_scenes import recorded
 
 SLURM = "SLURM-job '34' failed, SLURM status is: '{}'. Detailed failure reason unavailable"
 STEPD = "slurmstepd: error: *** {} ON n1 CANCELLED AT 2026-11-24T18:00:00{} ***"

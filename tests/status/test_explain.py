@@ -3,7 +3,7 @@
 import json
 
 from segguided.status.explain import MOST_JOBS, explain_failures
-from status_scenes import recorded
+from support.status_scenes import recorded
 
 
 def explained(capsys, path):

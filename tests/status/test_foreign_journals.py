@@ -11,7 +11,7 @@ from segguided.status.follow import Watcher
 from segguided.status.journal import FOLDER
 from segguided.status.page import page
 from segguided.status.terminal import rendered
-from status_scenes import RECORDED
+from support.status_scenes import RECORDED
 
 OTHERS = (None, "text", 7, -1.5, [], [[1]], {}, {"a": {}}, True)
 

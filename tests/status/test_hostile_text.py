@@ -11,7 +11,7 @@ from segguided.status.explain import explain_failures
 from segguided.status.page import page
 from segguided.status.run import Reader
 from segguided.status.terminal import rendered
-from status_scenes import World, recorded, view
+from support.status_scenes import World, recorded, view
 
 HOSTILE = {
     "colour": ("\x1b[31mred", r"\x1b[31mred"),

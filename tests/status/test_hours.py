@@ -3,7 +3,7 @@
 import pytest
 
 from segguided.status.hours import hours_by_rule
-from status_scenes import attempt, recorded, write_attempts
+from support.status_scenes import attempt, recorded, write_attempts
 
 
 def by_rule(folder, *runs):

@@ -7,7 +7,7 @@ import pytest
 
 from segguided.status.curve import HEIGHT, WIDTH, svg
 from segguided.status.page import page
-from status_scenes import SCENES, World, recorded, scene, trainer, view
+from support.status_scenes import SCENES, World, recorded, scene, trainer, view
 
 VOID = {"meta", "link", "br"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from segguided.status.journal import FOLDER
 from segguided.status.run import Reader, journals
-from status_scenes import RECORDED, recorded
+from support.status_scenes import RECORDED, recorded
 
 
 def states(run):

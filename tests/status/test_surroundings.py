@@ -8,10 +8,10 @@ import time
 import psutil
 import pytest
 
-from segguided.slurm_queue import SLURM_LOGS
 from segguided.status.journal import FOLDER
+from segguided.status.slurm_queue import SLURM_LOGS
 from segguided.status.surroundings import look
-from status_scenes import recorded
+from support.status_scenes import recorded
 
 
 @pytest.fixture

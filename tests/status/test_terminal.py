@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from segguided.status.terminal import rendered
-from status_scenes import SCENES, scene
+from support.status_scenes import SCENES, scene
 
 
 def shown(name, folder, width=100, **options):

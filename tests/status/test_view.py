@@ -6,7 +6,7 @@ import time
 import pytest
 
 from segguided.status.surroundings import Process
-from status_scenes import (
+from support.status_scenes import (
     RUN,
     SCENES,
     World,

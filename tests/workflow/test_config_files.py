@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from miniature import MINIATURE, ROOT, copy_repository, snakemake
+from support.miniature import MINIATURE, ROOT, copy_repository, snakemake
 
 
 @pytest.fixture(scope="module")

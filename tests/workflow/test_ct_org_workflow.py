@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-import fixtures_ct_org as fc
-from loopback import serving
-from miniature import copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_stack
 from segguided.files import sha256_of
+from support import fixtures_ct_org as fc
+from support.loopback import serving
+from support.miniature import copy_repository, jobs_of, snakemake
 
 SLICES = "results/slices/ct-organ/ct-org-000.npz"
 

@@ -10,10 +10,10 @@ import pydicom
 import pytest
 import yaml
 
-from miniature import ARGUMENTS, copy_repository, jobs_of, snakemake
-from s3_stand_in import StandIn, serve
-from segguided.data.duke_layout import write_duke_layout
-from segguided.data.phantom import make_phantom
+from segguided.data.datasets.duke_layout import write_duke_layout
+from segguided.data.datasets.phantom import make_phantom
+from support.miniature import ARGUMENTS, copy_repository, jobs_of, snakemake
+from support.s3_stand_in import StandIn, serve
 
 SPLITS = {
     "Breast_MRI_002": "held-out-or-test",

@@ -20,12 +20,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-import damages
-import kept_files
-from kills import killed_runs
-from miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 from segguided.data.slices import read_generated, read_slices
-from segguided.models.storage import read_description
+from segguided.training.storage import read_description
+from support import damages, kept_files
+from support.kills import killed_runs
+from support.miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
 MODELS = ("controlnet", "spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
+from support.miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 
 ROW = "patient\tsplit\tpackage\tsha256\tmember\tblood\tlicence\n{}"
 CASES = {

@@ -8,8 +8,8 @@ import torch
 import yaml
 from diffusers import DDIMScheduler, UNet2DModel
 
-from miniature import ARGUMENTS, copy_repository, jobs_of, snakemake
-from segguided.data.png import read_grey, write_grey
+from segguided.data.formats.png import read_grey, write_grey
+from support.miniature import ARGUMENTS, copy_repository, jobs_of, snakemake
 
 SIZE, FOLDERS = 16, {"train": "p1", "val": "p2", "test": "p3"}
 CONFIG = {

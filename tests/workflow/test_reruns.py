@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
+from support.miniature import ARGUMENTS, MINIATURE, copy_repository, jobs_of, snakemake
 
 LARGE = "workflow/large.yaml"
 SETTINGS = """datasets:

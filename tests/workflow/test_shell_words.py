@@ -12,7 +12,7 @@ import subprocess
 import pytest
 import yaml
 
-from miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+from support.miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
 RULES = {
     name
@@ -40,7 +40,7 @@ def in_address(word):
 
 def everything(word):
     """Settings that ask for every rule, with `word` in each path and text that may hold any."""
-    settings = yaml.safe_load((ROOT / "tests/miniature.yaml").read_text())
+    settings = yaml.safe_load((ROOT / "tests/support/miniature.yaml").read_text())
     phantom = settings["datasets"]["breast-phantom"]
     labels = {"intensity": {"kind": "window", "low": 0, "high": 1}, "image_size": 32}
     split = {"split": {"seed": 0, "held_out": 1, "test": 1, "column": None}}

@@ -12,7 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from miniature import (
+from segguided.status.follow import Watcher
+from support.miniature import (
     ARGUMENTS,
     MINIATURE,
     ROOT,
@@ -22,7 +23,6 @@ from miniature import (
     jobs_of,
     snakemake,
 )
-from segguided.status.follow import Watcher
 
 FILES = ("model.safetensors", "config.json", "history.csv")
 LONG = "models={segguided: {training: {steps: 150}}}"
@@ -189,7 +189,7 @@ def test_a_link_to_the_folder_is_the_folder(fresh, tmp_path):
 
 
 def test_a_dry_run_and_status_name_what_is_left_out_and_a_direct_request_is_refused(fresh, tmp_path):
-    settings = yaml.safe_load((ROOT / "tests/miniature.yaml").read_text())
+    settings = yaml.safe_load((ROOT / "tests/support/miniature.yaml").read_text())
     settings["grid"]["models"] = ["unconditional", "segguided"]
     settings["similarity"] = None
     settings["datasets"]["breast-phantom"]["partial_masks"] = []
@@ -219,7 +219,8 @@ def test_a_cluster_is_given_no_name_that_its_shell_would_act_on(fresh, tmp_path,
         (tmp_path / tool).write_text(f"#!/bin/sh\ntouch {tmp_path}/{tool}-ran\n")
         (tmp_path / tool).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    settings = yaml.safe_load((ROOT / "tests/miniature.yaml").read_text()) | {"pathvars": {"results": name}}
+    settings = yaml.safe_load((ROOT / "tests/support/miniature.yaml").read_text())
+    settings |= {"pathvars": {"results": name}}
     (tmp_path / "named.yaml").write_text(yaml.safe_dump(settings))
     target = f"{name}/slices/breast-phantom/tiny_4.npz"
     result = snakemake(fresh, target, "--profile", "slurm", "--configfile", tmp_path / "named.yaml")

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from miniature import ARGUMENTS, MINIATURE, copy_repository, environment, in_foreground, snakemake
-from segguided.attempts import read_attempts
 from segguided.status.follow import Watcher
 from segguided.status.journal import FOLDER
+from segguided.training.attempts import read_attempts
+from support.miniature import ARGUMENTS, MINIATURE, copy_repository, environment, in_foreground, snakemake
 
 ROOT = Path(__file__).parents[2]
 TRAINING = "results/runs/breast-phantom/segguided/seed0/model.safetensors"

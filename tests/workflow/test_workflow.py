@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+from support.miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
 CARD = (
     ["--profile", "slurm", "all"],

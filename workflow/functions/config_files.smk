@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 # Relative, so that Snakemake compares scripts by content and a moved checkout reruns nothing.
 sys.path.insert(0, "scripts")
 
-from segguided.config.strict_yaml import check_files
+from segguided.config.checks.strict_yaml import check_files
 
 try:
     # So far those of the command line; config.yaml may be absent where they replace it.

@@ -1,10 +1,10 @@
 # Inputs and parameters of the rules on patients, slices and splits. Parameters are the smallest part of the
 # configuration that decides an output, so that a changed value reruns exactly the jobs it affects.
 
-from segguided.config.ct_org import file_names
-from segguided.config.paths import usable_path
+from segguided.config.sources.ct_org import file_names
+from segguided.config.checks.paths import usable_path
 from segguided.data.splits import digest_of
-from segguided.data.watched_files import files_in_folders
+from segguided.planning.watched_files import files_in_folders
 
 
 def raw_files(wildcards):

@@ -1,7 +1,7 @@
 # Inputs and parameters of the rules that train, import, generate and export.
 
-from segguided.config.controlnet import AutoencoderStage, LatentStage
-from segguided.data.watched_files import model_files
+from segguided.config.models.controlnet import AutoencoderStage, LatentStage
+from segguided.planning.watched_files import model_files
 
 
 def generated(dataset, model, seed, split):

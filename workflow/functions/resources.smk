@@ -2,7 +2,7 @@
 
 from snakemake.settings.types import DAGSettings
 
-from segguided.leftovers import refusal
+from segguided.status.leftovers import refusal
 
 
 def growing(amount, most=3):

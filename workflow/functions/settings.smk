@@ -10,10 +10,10 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, "scripts")
 
 from segguided.config.workflow import REAL, load
-from segguided.data.enough import check_enough
-from segguided.data.pins import pinned_packages
+from segguided.planning.enough import check_enough
+from segguided.data.download.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest
-from segguided.dependencies import digest
+from segguided.planning.dependencies import digest
 
 TABLES = [1, 2, 3]
 KINDS = {"table": "Table", "overview": "Dataset", "datacard": "Dataset"}  # of captions

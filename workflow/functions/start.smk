@@ -4,9 +4,9 @@ import atexit
 import time
 
 from segguided.config.left_out import applications_left_out, figures_left_out
-from segguided.inputs import refuse_future, refuse_unquoted
-from segguided.resume_files import Discarder, discard, keeps
-from segguided.writers import enter, leave
+from segguided.planning.inputs import refuse_future, refuse_unquoted
+from segguided.training.resume_files import Discarder, discard, keeps
+from segguided.planning.writers import enter, leave
 
 LEFT_OUT = []  # by `all` and `applications`, those of them that are asked for
 

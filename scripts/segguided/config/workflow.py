@@ -6,17 +6,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from segguided.config.base import NAME, Settings
-from segguided.config.controlnet import ControlNetModel
-from segguided.config.data import Dataset
+from segguided.config.checks.messages import sentences
+from segguided.config.checks.paths import LONGEST_NAME, UsablePath
+from segguided.config.checks.sizes import misfits, segmenter_misfits
+from segguided.config.checks.texts import check_texts
+from segguided.config.datasets import Dataset
 from segguided.config.evaluation import Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
-from segguided.config.imported import ImportedModel
-from segguided.config.messages import sentences
-from segguided.config.models import DiffusionModel, Sampling, Segmenter
-from segguided.config.paths import LONGEST_NAME, UsablePath
-from segguided.config.sizes import misfits, segmenter_misfits
-from segguided.config.spade import SpadeModel
-from segguided.config.texts import check_texts
+from segguided.config.models.controlnet import ControlNetModel
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.imported import ImportedModel
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.spade import SpadeModel
+from segguided.config.sampling import Sampling
 
 REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
 

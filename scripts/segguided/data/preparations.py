@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from segguided.config.data import AnatomyClass, Preparation
+from segguided.config.datasets import AnatomyClass, Preparation
 
 DIGITS = 16
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from segguided.data.npz import map_npz, write_npz
+from segguided.data.formats.npz import map_npz, write_npz
 from segguided.seals import AGAIN, archive_facts
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segguided.config.data import Preparation
+from segguided.config.datasets import Preparation
 from segguided.config.intensity import Intensity
-from segguided.data.bounds import refuse_huge
+from segguided.data.formats.bounds import refuse_huge
+from segguided.data.formats.values import Values
+from segguided.data.formats.volume import Volume, check_finite, check_same_grid
 from segguided.data.preparations import digest_of
 from segguided.data.slices import Stack
-from segguided.data.values import Values
-from segguided.data.volume import Volume, check_finite, check_same_grid
 
 FILTERS = {
     "triangle": Image.Resampling.BILINEAR,

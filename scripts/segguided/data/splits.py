@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from segguided.config.data import DrawnSplit
-from segguided.data import text_tables
+from segguided import text_tables
+from segguided.config.datasets import DrawnSplit
 
 SPLITS = ("train", "held-out", "test")
 OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed

@@ -1,1 +1,1 @@
-"""The networks, each with the losses it is trained with."""
+"""What is learnt: networks and their losses."""

@@ -8,13 +8,13 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segguided import diffusion
-from segguided.ablation import ablate
-from segguided.config.models import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.devices import autocast
-from segguided.models.descent import Descent, OneDescent
+from segguided.models import diffusion
+from segguided.models.ablation import ablate
 from segguided.models.masks import MaskEncoder
-from segguided.signals import to_signal
+from segguided.models.signals import to_signal
+from segguided.training.optimisation import Descent, OneDescent
 
 
 class MaskedDenoiser(nn.Module):

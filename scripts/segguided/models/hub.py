@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
-from segguided.data.watched import Limits, Silent, TooMuch, run_watched
+from segguided.data.download.watched import Limits, Silent, TooMuch, run_watched
 from segguided.shown import printable, without_secrets
 
 LIMITS = Limits(silence_s=120.0, longest_s=4 * 3600.0, least_bytes=120_000, most_bytes=20_000_000_000)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import UNet2DModel
 
-from segguided.config.imported import ImportedModel
+from segguided.config.models.imported import ImportedModel
 from segguided.models.denoiser import build_unet
 from segguided.models.foreign import read_json
 from segguided.models.masks import MaskEncoder

@@ -11,7 +11,7 @@ from monai.networks.layers.simplelayers import SkipConnection
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segguided.config.perceptual import Perceptual
+from segguided.config.models.perceptual import Perceptual
 from segguided.models.foreign import read_tensors
 from segguided.models.segmenter import load_segmenter
 

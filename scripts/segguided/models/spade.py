@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from segguided.config.spade import SpadeDiscriminator, SpadeGenerator
+from segguided.config.models.spade import SpadeDiscriminator, SpadeGenerator
 from segguided.models.masks import MaskEncoder
 
 NORMS: dict[str, Any] = {"batch": ("BATCH", {"affine": False}), "instance": "INSTANCE"}

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segguided.config.spade import AdversarialTraining, SpadeModel
+from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.devices import autocast
-from segguided.models.descent import Descent, constant_linear, has_fused
 from segguided.models.perceptual import PerceptualLoss
+from segguided.models.signals import to_signal
 from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
-from segguided.signals import to_signal
+from segguided.training.optimisation import Descent, constant_linear, has_fused
 
 Judged = list[list[Tensor]]  # maps of each scale and layer, the judgement last
 

@@ -14,8 +14,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from segguided.config.models import NoiseSchedule, PredictionType
-from segguided.diffusion import Process, noise_schedule
+from segguided.config.models.diffusion import NoiseSchedule, PredictionType
+from segguided.models.diffusion import Process, noise_schedule
 from segguided.models.foreign import read_json
 
 LOG = logging.getLogger("segguided")

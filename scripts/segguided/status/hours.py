@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segguided.attempts import NAME, Attempt, read_attempts
-from segguided.data.text_tables import read_table
 from segguided.status.run import Job, Run
+from segguided.text_tables import read_table
+from segguided.training.attempts import NAME, Attempt, read_attempts
 
 UNTRAINED = {"slices", "raw", "data", "generated"}  # of which there may be many: no training lies below them
 DEVICE = re.compile(r"^device: (.+)$", re.MULTILINE)

@@ -6,7 +6,7 @@ import socket
 import sys
 from pathlib import Path
 
-from segguided.leftovers import processes
+from segguided.status.leftovers import processes
 from segguided.status.run import Reader, journals
 
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from segguided.attempts import NAME, Attempt, Losses, read_attempts
 from segguided.status.run import Job
 from segguided.status.tails import tail
+from segguided.training.attempts import NAME, Attempt, Losses, read_attempts
 
 GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
 CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one

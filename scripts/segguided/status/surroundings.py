@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from segguided.leftovers import SCRIPT, processes
-from segguided.slurm_queue import QueuedJob, queued_jobs
+from segguided.status.leftovers import SCRIPT, processes
 from segguided.status.run import Run
+from segguided.status.slurm_queue import QueuedJob, queued_jobs
 
 SQUEUE_SECONDS = 10.0  # a display waits no longer for it
 QUESTIONS = {"-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--summary", "--help", "--version"}

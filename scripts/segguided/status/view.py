@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segguided.slurm_queue import QueuedJob
 from segguided.status.diagnosis import Diagnosis, diagnose, evidence_of, shown_lines
 from segguided.status.hours import Hours
 from segguided.status.progress import Progress, progress_of
 from segguided.status.run import Failure, Job, Run
+from segguided.status.slurm_queue import QueuedJob
 from segguided.status.state import Command, Orphan, State, next_command, state_of
 from segguided.status.surroundings import Process, Surroundings
 from segguided.status.tails import shorten, tail

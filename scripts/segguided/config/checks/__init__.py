@@ -1,0 +1,1 @@
+"""What a value of the configuration may be, and how a wrong one is told."""

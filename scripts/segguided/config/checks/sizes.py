@@ -1,0 +1,70 @@
+"""Which image sizes networks can take, told from their settings: no norm may be left with one value."""
+
+from collections.abc import Iterator
+
+from segguided.config.models.base import ModelSettings
+from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel, LatentUnetSize, Scratch
+from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.imported import ImportedModel
+from segguided.config.models.perceptual import SegmenterPerceptual
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
+
+
+def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
+    """Why a model cannot be trained on images of `size` pixels a side: sentences, none where it can."""
+    where = f"models.{name}"
+    yield from _uneven(where, model.stride, size)
+    match model:
+        case DiffusionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
+            yield from _normed(f"{where}.unet", unet, size // unet.patch)
+        case ControlNetModel(init=Scratch() as init):
+            latent = size >> (len(init.autoencoder.channels) - 1)
+            yield from _normed(f"{where}.init.autoencoder", init.autoencoder, size)
+            yield from _normed(f"{where}.init.unet", init.unet, latent)
+        case SpadeModel():
+            yield from _judged(f"{where}.discriminator", model.discriminator, size)
+            if isinstance(model.perceptual, SegmenterPerceptual):
+                yield from segmenter_misfits(
+                    f"{where}.perceptual.segmenter", model.perceptual.segmenter, size
+                )
+
+
+def segmenter_misfits(where: str, segmenter: Segmenter, size: int) -> Iterator[str]:
+    """Why a segmenter cannot be trained; its instance norm needs two pixels at the lowest level."""
+    yield from _uneven(where, segmenter.stride, size)
+    if size == segmenter.stride:
+        yield (
+            f"image_size is {size}, which leaves one pixel at the lowest of the {len(segmenter.channels)} "
+            f"levels of {where}, too few to normalise; choose {2 * size}, or fewer levels there"
+        )
+
+
+def _uneven(where: str, stride: int, size: int) -> Iterator[str]:
+    if size % stride:
+        yield (
+            f"image_size is {size}, which the levels of {where} cannot halve evenly; choose a multiple of "
+            f"{stride}, or fewer levels there"
+        )
+
+
+def _normed(where: str, network: Unet | AutoencoderSize | LatentUnetSize, size: int) -> Iterator[str]:
+    """A group norm of one value is 0, whatever the value."""
+    for level, channels in enumerate(network.channels):
+        side = max(1, size >> level)
+        if channels // network.norm_groups * side * side < 2:
+            yield (
+                f"image_size leaves one pixel at level {level} of {where}, whose {channels} channels in "
+                f"{network.norm_groups} norm_groups are one value a group, too few to normalise; lower "
+                "norm_groups, or give it fewer levels"
+            )
+
+
+def _judged(where: str, discriminator: SpadeDiscriminator, size: int) -> Iterator[str]:
+    """Each scale sees half the side of the one before; from its second layer on it needs two pixels."""
+    smallest = -(-size >> (discriminator.scales - 1))
+    if smallest < 2 and discriminator.layers > 2:
+        yield (
+            f"image_size is {size}, which leaves one pixel to the smallest of the {discriminator.scales} "
+            f"scales of {where}, too few to normalise; choose fewer scales"
+        )

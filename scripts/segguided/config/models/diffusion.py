@@ -1,0 +1,109 @@
+"""Settings of the networks, of their training and of sampling."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from segguided.config.base import Settings
+from segguided.config.models.base import Channels, ModelSettings
+from segguided.config.models.training import Training
+
+
+class Unet(Settings):
+    """diffusers' UNet2DModel. Levels count from the finest, 0."""
+
+    channels: tuple[Channels, ...] = Field(min_length=1)
+    attention_levels: tuple[int, ...] = ()
+    layers_per_block: int = Field(default=2, ge=1)
+    norm_groups: int = Field(default=32, ge=1)
+    patch: int = Field(default=1, ge=1)  # space-to-depth before the first layer: patch² fewer positions
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Unet":
+        bad = [c for c in self.channels if c % self.norm_groups]
+        if bad:
+            raise ValueError(
+                f"channels {bad} are not multiples of norm_groups={self.norm_groups}; change either"
+            )
+        outside = [level for level in self.attention_levels if not 0 <= level < len(self.channels)]
+        if outside:
+            raise ValueError(
+                f"attention_levels {outside} do not exist; {len(self.channels)} levels count from 0"
+            )
+        return self
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.patch << (len(self.channels) - 1)
+
+
+class NoiseSchedule(Settings):
+    """The noise of DDPM: β grows linearly, or, as in Stable Diffusion, √β does (`scaled_linear`)."""
+
+    growth: Literal["linear", "scaled_linear"] = "linear"
+    timesteps: int = Field(default=1000, ge=2)
+    beta_start: float = Field(default=1e-4, gt=0, lt=1)
+    beta_end: float = Field(default=0.02, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> "NoiseSchedule":
+        if self.beta_start > self.beta_end:
+            raise ValueError(
+                f"noise must grow, got beta_start={self.beta_start:g} above beta_end={self.beta_end:g}; "
+                "swap them"
+            )
+        return self
+
+
+PredictionType = Literal["epsilon", "v_prediction", "sample"]  # sample: x0 itself
+
+
+class DenoiserSettings(ModelSettings):
+    """What sampling asks of a model whose images are drawn from noise, step by step."""
+
+    prediction_type: PredictionType = "epsilon"
+    schedule: NoiseSchedule = NoiseSchedule()
+
+    @property
+    def timesteps(self) -> int:
+        """Length of its noise schedule."""
+        return self.schedule.timesteps
+
+
+class DiffusionModel(DenoiserSettings):
+    """An image-space diffusion model, with or without a mask beside the noisy image."""
+
+    kind: Literal["diffusion"]
+    conditioning: Literal["none", "index255", "onehot"]
+    mask_ablation: Literal["none", "sample", "batch"] = "none"  # whom each draw of classes serves
+    # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
+    min_snr_gamma: float | None = Field(default=None, gt=0)
+    unet: Unet
+    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
+    training: Training
+    decide_weights: ClassVar = frozenset(
+        {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
+        | {"part_size", "training"}
+    )
+
+    @model_validator(mode="after")
+    def _ablates_a_mask(self) -> "DiffusionModel":
+        if self.conditioning == "none" and self.mask_ablation != "none":
+            raise ValueError("mask_ablation needs a mask, but conditioning is none; change either")
+        return self
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.unet.stride
+
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it sees the mask at every step."""
+        return self.sees_a_mask
+
+    @property
+    def sees_a_mask(self) -> bool:
+        """Whether its images follow a mask."""
+        return self.conditioning != "none"

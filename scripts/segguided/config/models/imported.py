@@ -1,0 +1,46 @@
+"""Settings of a diffusion model that was trained elsewhere."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from segguided.config.checks.paths import UsablePath
+from segguided.config.models.diffusion import DenoiserSettings, Unet
+
+
+class ImportedModel(DenoiserSettings):
+    """A plain diffusers UNet2DModel on disk, such as the checkpoints that the paper's authors publish."""
+
+    kind: Literal["imported"]
+    folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
+    conditioning: Literal["none", "index255"]
+    # DDIM cuts x0 to ± this in every step, as the training images lie in [-1, 1]; None: never
+    clip_sample_range: float | None = Field(default=1, gt=0)
+    unet: Unet | None = None  # the architecture of weights that come without a config.json
+    decide_weights: ClassVar = frozenset(
+        {"kind", "folder", "conditioning", "unet", "prediction_type", "schedule", "clip_sample_range"}
+    )
+
+    @field_validator("unet")
+    @classmethod
+    def _plain(cls, unet: Unet | None) -> Unet | None:
+        if unet and unet.patch != 1:
+            raise ValueError(
+                f"patch is {unet.patch}, but a UNet from elsewhere sees whole pixels; set patch: 1"
+            )
+        return unet
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this; without `unet` only the import itself can tell."""
+        return self.unet.stride if self.unet else 1
+
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it sees the mask at every step."""
+        return self.sees_a_mask
+
+    @property
+    def sees_a_mask(self) -> bool:
+        """Whether its images follow a mask."""
+        return self.conditioning != "none"

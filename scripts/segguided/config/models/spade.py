@@ -1,0 +1,75 @@
+"""Settings of the SPADE baseline (Park et al., CVPR 2019); the defaults are those of the authors' code."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from segguided.config.base import Settings
+from segguided.config.models.base import Channels, ModelSettings
+from segguided.config.models.perceptual import Perceptual
+from segguided.config.models.training import Length, Precision
+
+
+class SpadeGenerator(Settings):
+    """Residual blocks whose normalisation is modulated by the mask. Levels count from the finest, 0."""
+
+    channels: tuple[Channels, ...] = Field(min_length=2)
+    middle_blocks: int = Field(default=2, ge=1)  # residual blocks of the second-coarsest level; elsewhere one
+    modulation_channels: int = Field(
+        default=128, ge=1
+    )  # between the mask and the scale and shift of each norm
+    norm: Literal["batch", "instance"] = "batch"  # what is modulated
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this: the coarsest map needs two pixels a side for its norm."""
+        return 2 << (len(self.channels) - 1)
+
+
+class SpadeDiscriminator(Settings):
+    """PatchGAN discriminators, each reading image and mask at half the size of the one before."""
+
+    channels: int = Field(default=64, ge=1)  # of the first layer; doubled in each further one
+    layers: int = Field(default=4, ge=2)  # before the layer that judges
+    scales: int = Field(default=2, ge=1)
+
+
+class SpadeLosses(Settings):
+    """Weights of the terms of the generator's loss."""
+
+    adversarial: float = Field(default=1.0, ge=0)
+    feature_matching: float = Field(default=10.0, ge=0)
+    perceptual: float = Field(default=10.0, ge=0)
+
+
+class AdversarialTraining(Length):
+    """One run of two networks: Adam with a learning rate each."""
+
+    generator_learning_rate: float = Field(default=1e-4, gt=0)
+    discriminator_learning_rate: float = Field(default=4e-4, gt=0)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
+    # Both rates fall to 0 over this last part of the run, in a straight line.
+    decay_share: float = Field(default=0.0, ge=0, le=1)
+    # Samples computed at a time, where memory is short; the statistics of batch norm are theirs.
+    micro_batch: int | None = Field(default=None, ge=1)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
+    precision: Precision = "auto"
+
+
+class SpadeModel(ModelSettings):
+    """A GAN that draws an image from a mask in one pass."""
+
+    kind: Literal["spade"]
+    generator: SpadeGenerator
+    discriminator: SpadeDiscriminator = SpadeDiscriminator()
+    losses: SpadeLosses = SpadeLosses()
+    perceptual: Perceptual
+    training: AdversarialTraining
+    decide_weights: ClassVar = frozenset(
+        {"kind", "generator", "discriminator", "losses", "perceptual", "training"}
+    )
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.generator.stride

@@ -1,0 +1,35 @@
+"""Settings of one training run of one network."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from segguided.config.base import Settings
+
+Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device computes it natively
+
+
+class Length(Settings):
+    """How long a training run is."""
+
+    epochs: int | None = Field(default=None, ge=1)  # exactly one of epochs and steps
+    steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            given = "both" if self.epochs else "neither"
+            raise ValueError(f"expected either epochs or steps, got {given}; set one, and the other to null")
+        return self
+
+
+class Training(Length):
+    """One training run of one network: length, optimiser and averaging."""
+
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    gradient_clip: float = Field(default=1.0, gt=0)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)  # None: no weight averaging
+    precision: Precision = "auto"

@@ -1,0 +1,1 @@
+"""Settings of the datasets that are fetched, and what every source has in common."""

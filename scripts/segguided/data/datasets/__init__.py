@@ -1,0 +1,1 @@
+"""The datasets: fetch them, find their files, describe them."""

@@ -1,0 +1,192 @@
+"""A patient's image and masks on disk as in the Duke breast MRI data, with the traps of the real files."""
+
+import hashlib
+import io
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nrrd
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ImplicitVRLittleEndian, MRImageStorage
+
+from segguided.data.datasets.phantom import Phantom
+from segguided.files import atomic_path
+
+NAMESPACE = uuid.UUID("7d9f1c1e-7c6f-5b0e-9a51-2f3d6c0f5b11")
+COLORS = {"Breast": "0.85 0.55 0.45", "Vessels": "0.85 0.10 0.10", "Dense": "0.30 0.75 0.35"}
+
+
+@dataclass(frozen=True)
+class Traits:
+    """How one patient's files differ from another's, as in the real data."""
+
+    siemens: bool  # unsigned 12 bit, else GE: signed 16 bit
+    turned: bool  # rows and columns run to the right and to anterior
+    from_head: bool  # instance 1 is the uppermost slice
+    swapped: bool  # Dense has label value 1 and Vessels 2, else the reverse
+    layered: bool  # one 4-D layer a segment, so that both can hold a voxel
+
+
+def traits_of(patient: str) -> Traits:
+    """The patient's traits, a function of the name alone."""
+    digest = hashlib.sha256(patient.encode()).digest()
+    return Traits(*(digest[k] % n == 0 for k, n in enumerate((2, 3, 2, 3, 4))))
+
+
+def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path]:
+    """Write images/<patient>/<uuid>.dcm and Segmentation_Masks_NRRD/<patient>/*.seg.nrrd below `folder`.
+
+    Returns the files, sorted. Equal arguments give equal bytes.
+    """
+    traits = traits_of(patient)
+    turn = -1 if traits.turned else 1
+    stored = {
+        name: getattr(phantom, f"{name}_zyx")[:, ::turn, ::turn]
+        for name in ("image", "breast", "vessels", "dense")
+    }
+    affine = _turned(phantom.affine, phantom.image_zyx.shape) if traits.turned else phantom.affine
+    masks = folder / "Segmentation_Masks_NRRD" / patient
+    both = masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
+    only = masks / f"Segmentation_{patient}_Breast.seg.nrrd"
+    _write_nrrd(only, stored["breast"].astype(np.uint8), affine, {"Breast": (1, 0)})
+    _write_nrrd(both, *_tissues(stored["vessels"], stored["dense"], affine, traits))
+    slices = _write_series(folder / "images" / patient, patient, stored["image"], affine, traits)
+    return sorted([only, both, *slices])
+
+
+def _turned(affine: np.ndarray, shape_zyx: tuple[int, ...]) -> np.ndarray:
+    turn = np.diag([-1.0, -1.0, 1.0, 1.0])
+    turn[:2, 3] = shape_zyx[2] - 1, shape_zyx[1] - 1
+    return affine @ turn
+
+
+def _tissues(
+    vessels: np.ndarray, dense: np.ndarray, affine: np.ndarray, traits: Traits
+) -> tuple[np.ndarray, np.ndarray, dict[str, tuple[int, int]]]:
+    """Array, affine and segments (name: label value, layer) of the file with vessels and dense tissue."""
+    names = ("Dense", "Vessels") if traits.swapped else ("Vessels", "Dense")
+    masks = {"Vessels": vessels, "Dense": dense}
+    if traits.layered:
+        layers = np.stack([masks[name] for name in names]).astype(np.uint8)
+        return layers, affine, {name: (1, layer) for layer, name in enumerate(names)}
+    values = {name: value for value, name in enumerate(names, start=1)}
+    merged = np.where(dense, values["Dense"], np.where(vessels, values["Vessels"], 0))
+    return merged.astype(np.uint8), affine, {name: (value, 0) for name, value in values.items()}
+
+
+def _write_nrrd(
+    path: Path, array: np.ndarray, affine: np.ndarray, segments: Mapping[str, tuple[int, int]]
+) -> None:
+    """Write a label map (z, y, x), or (layer, z, y, x), as 3D Slicer stores a segmentation."""
+    directions = affine[:3, :3].T
+    kinds = ["domain"] * 3
+    if array.ndim == 4:
+        directions = np.vstack([np.full(3, np.nan), directions])
+        kinds = ["list", *kinds]
+    header: dict[str, Any] = {
+        "space": "left-posterior-superior",
+        "kinds": kinds,
+        "space directions": directions,
+        "space origin": affine[:3, 3],
+        "encoding": "gzip",
+        **_segment_fields(segments),
+    }
+    axes = (2, 1, 0) if array.ndim == 3 else (0, 3, 2, 1)
+    buffer = io.BytesIO()
+    nrrd.write(buffer, array.transpose(axes), header)
+    text, _, voxels = buffer.getvalue().partition(b"\n\n")
+    # Comments tell the time of writing; without them equal masks are equal files.
+    lines = [line for line in text.split(b"\n") if not line.startswith(b"#")]
+    with atomic_path(path) as partial:
+        partial.write_bytes(b"\n".join(lines) + b"\n\n" + voxels)
+
+
+def _segment_fields(segments: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    fields = {"Segmentation_ContainedRepresentationNames": "Binary labelmap|"}
+    for n, (name, (value, layer)) in enumerate(segments.items()):
+        fields |= {
+            f"Segment{n}_ID": f"Segment_{n + 1}",
+            f"Segment{n}_Name": name,
+            f"Segment{n}_Color": COLORS[name],
+            f"Segment{n}_LabelValue": str(value),
+            f"Segment{n}_Layer": str(layer),
+        }
+    return fields
+
+
+def _write_series(
+    folder: Path, patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits
+) -> list[Path]:
+    """One file a slice; neither names nor, for some patients, instance numbers follow z."""
+    series = _series(patient, image_zyx, affine, traits)
+    paths = []
+    for z, pixels in enumerate(image_zyx):
+        number = len(image_zyx) - z if traits.from_head else z + 1
+        path = folder / f"{_uuid(patient, f'file {z}')}.dcm"
+        with atomic_path(path) as partial:
+            _slice(series, patient, number, affine @ (0, 0, z, 1), pixels).save_as(
+                partial, enforce_file_format=True
+            )
+        paths.append(path)
+    return paths
+
+
+def _series(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits) -> Dataset:
+    """What all slices share."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0).round(6)
+    across, down = (affine[:3, k] / np.linalg.norm(affine[:3, k]) for k in (0, 1))
+    series = Dataset()
+    series.SOPClassUID = MRImageStorage
+    series.Modality = "MR"
+    series.Manufacturer = "SIEMENS" if traits.siemens else "GE MEDICAL SYSTEMS"
+    series.ManufacturerModelName = "Digital phantom"
+    series.StudyDescription = "Digital breast phantom, no patient"
+    series.SeriesDescription = "t1_fl3d_tra_dynVIEWS_spair_ pre" if traits.siemens else "ax dyn pre"
+    series.PatientName = series.PatientID = patient
+    series.PatientIdentityRemoved = "YES"
+    series.PatientPosition = "FFP" if traits.turned else "HFS"
+    series.StudyInstanceUID = _uid(patient, "study")
+    series.SeriesInstanceUID = _uid(patient, "series")
+    series.FrameOfReferenceUID = _uid(patient, "frame")
+    series.SeriesNumber = 3
+    series.ImageOrientationPatient = [float(v) + 0.0 for v in (*across, *down)]
+    series.PixelSpacing = [float(spacing[1]), float(spacing[0])]
+    series.SliceThickness = series.SpacingBetweenSlices = float(spacing[2])
+    series.SamplesPerPixel = 1
+    series.PhotometricInterpretation = "MONOCHROME2"
+    series.Rows, series.Columns = image_zyx.shape[1:]
+    series.BitsAllocated = 16
+    series.BitsStored = 12 if traits.siemens else 16
+    series.HighBit = series.BitsStored - 1
+    series.PixelRepresentation = 0 if traits.siemens else 1
+    return series
+
+
+def _slice(
+    series: Dataset, patient: str, number: int, position_lps: np.ndarray, pixels_yx: np.ndarray
+) -> Dataset:
+    one = Dataset()
+    one.update(series)
+    one.InstanceNumber = number
+    one.SOPInstanceUID = _uid(patient, f"instance {number}")
+    one.ImagePositionPatient = [round(float(v), 6) for v in position_lps[:3]]
+    one.SliceLocation = one.ImagePositionPatient[2]
+    one.PixelData = pixels_yx.astype("<u2").tobytes()
+    one.file_meta = FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID
+    one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
+    return one
+
+
+def _uuid(patient: str, what: str) -> uuid.UUID:
+    return uuid.uuid5(NAMESPACE, f"{patient}/{what}")
+
+
+def _uid(patient: str, what: str) -> str:
+    """A DICOM UID derived from a UUID (standard PS3.5, annex B.2)."""
+    return f"2.25.{_uuid(patient, what).int}"

@@ -1,0 +1,120 @@
+"""Where patients come from, behind one interface: a source and a patient's row give an image and a mask."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from segguided.config.datasets import AnatomyClass, DicomSource, NiftiSource, PhantomSource, PngSource, Source
+from segguided.config.sources.ct_org import CtOrgSource
+from segguided.config.sources.idc import IdcSource
+from segguided.data.datasets import ct_org, demo_ct
+from segguided.data.datasets.duke_masks import OBTAIN, mask_folder
+from segguided.data.download import receipts
+from segguided.data.formats import nifti, nrrd, png
+from segguided.data.formats.dicom import series as dicom
+from segguided.data.formats.volume import Volume, labels_in
+from segguided.listing import find
+
+Row = Mapping[str, str]
+SHOWN = 12  # unknown labels that a message lists
+
+
+def read_patient(
+    source: Source, classes: Sequence[AnatomyClass], row: Row, raw: Sequence[Path]
+) -> tuple[Volume, Volume]:
+    """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
+
+    `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
+    (dicom), folders of images and masks (png), receipt (phantom, ct-org, idc) or source package (demo-ct).
+    Raises ValueError where they are damaged or disagree.
+    """
+    match source:
+        case NiftiSource():
+            image, labels = nifti.read_image(raw[0]), nifti.read_labels(raw[1])
+            return image, _classes_of(labels, classes, source.ignore, raw[1])
+        case PngSource():
+            image, labels = png.read_patient(row["patient"], raw[0], raw[1])
+            return image, _classes_of(labels, classes, source.ignore, raw[1])
+        case CtOrgSource():
+            image, labels = ct_org.read_patient(raw[0])
+            return image, _classes_of(labels, classes, source.ignore, raw[0])
+        case DicomSource() | PhantomSource() | IdcSource():
+            images, masks = _dicom_folders(source, row["patient"], raw)
+            return _read_dicom(classes, row["patient"], images, masks)
+        case _:
+            return demo_ct.read_patient(raw[0], row)
+
+
+def _classes_of(
+    labels: Volume, classes: Sequence[AnatomyClass], ignored: Sequence[int], path: Path
+) -> Volume:
+    """A label map with each class's label replaced by its place in the table, from 1."""
+    index_of = {c.label if c.label is not None else k: k for k, c in enumerate(classes, 1)}
+    index_of |= dict.fromkeys((0, *ignored), 0)
+    found = labels_in(labels.array_zyx)
+    unknown = sorted(set(found) - index_of.keys())
+    if unknown:
+        known = (str(label) for label, index in index_of.items() if index)
+        raise ValueError(
+            f"{path}: labels {_some(unknown)} are outside the class table, whose labels are "
+            f"{', '.join(known)}; give them a class with that `label`, or list them "
+            "under source.ignore"
+        )
+    if all(index_of[label] == label for label in found):
+        return labels
+    # In place where the type allows: a large label map is not held twice.
+    in_place = labels.array_zyx.dtype == np.uint8 and labels.array_zyx.flags.writeable
+    mask_zyx = labels.array_zyx if in_place else np.empty(labels.array_zyx.shape, np.uint8)
+    index_of_found = np.array([index_of[label] for label in found], np.uint8)
+    for mask_yx, labels_yx in zip(mask_zyx, labels.array_zyx, strict=True):
+        mask_yx[...] = index_of_found[np.searchsorted(np.array(found, labels_yx.dtype), labels_yx)]
+    return replace(labels, array_zyx=mask_zyx)
+
+
+def _some(labels: Sequence[int]) -> str:
+    """The labels; of many the first, for an image in place of a label map has thousands."""
+    shown = ", ".join(map(str, labels[:SHOWN]))
+    return f"[{shown}]" if len(labels) <= SHOWN else f"[{shown} and {len(labels) - SHOWN} more]"
+
+
+def _dicom_folders(
+    source: DicomSource | PhantomSource | IdcSource, patient: str, raw: Sequence[Path]
+) -> tuple[Path, Path]:
+    """Where the patient's series and masks lie; what a receipt tells of them is compared first."""
+    if isinstance(source, DicomSource):
+        return raw[0], mask_folder(raw[1], patient)
+    folder = raw[0].parent.parent  # of the receipt's dataset
+    images = folder / "images" / patient
+    if isinstance(source, PhantomSource):
+        receipts.check_drawn(raw[0], folder, images)
+        return images, mask_folder(folder, patient)
+    masks = mask_folder(Path(source.masks), patient, OBTAIN)
+    receipts.check_files(raw[0], "images", images)
+    receipts.check_files(raw[0], "masks", masks)
+    return images, masks
+
+
+def _read_dicom(
+    classes: Sequence[AnatomyClass], patient: str, images: Path, masks: Path
+) -> tuple[Volume, Volume]:
+    image = dicom.read_series(images)
+    mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
+    # In class order: where two claim a voxel, the later wins. Neighbours of one file share its reading.
+    for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
+        _draw(dict(numbered), find(masks / file.format(patient=patient)), image, mask_zyx)
+    return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
+
+
+def _file_of(numbered: tuple[int, AnatomyClass]) -> str:
+    return str(numbered[1].file)
+
+
+def _draw(classes: Mapping[int, AnatomyClass], path: Path, image: Volume, mask_zyx: np.ndarray) -> None:
+    """Set each class's number where its segment of the file is."""
+    segments = nrrd.read_segments(path, [one.segment for one in classes.values()], image)
+    for number, segment in zip(classes, segments, strict=True):
+        for z, mask_yx in enumerate(mask_zyx):
+            mask_yx[segment.plane(z)] = number

@@ -1,0 +1,1 @@
+"""Getting files from servers, checked and complete or not at all."""

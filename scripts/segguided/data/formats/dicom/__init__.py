@@ -1,0 +1,1 @@
+"""DICOM: a folder of files read as one volume."""

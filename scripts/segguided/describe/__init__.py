@@ -1,0 +1,1 @@
+"""Describing datasets: the overview picture and the data card."""

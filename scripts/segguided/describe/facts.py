@@ -1,0 +1,108 @@
+"""What a dataset's card needs of each slice file, read one patient at a time.
+
+Shape suffixes: S slices, H and W pixels.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segguided.data.slices import read_stack
+from segguided.files import sha256_of
+from segguided.text_tables import read_table
+
+SETTINGS = ("intensity", "image_size", "resampling", "slices")  # of the provenance
+PIXELS = "pixels_"  # of splits.csv: before a class's name
+SCANNER = ("modality", "manufacturer", "model")  # of the provenance of DICOM files
+
+
+@dataclass(frozen=True)
+class PatientFacts:
+    """One patient, by the slice file and the row of splits.csv."""
+
+    patient: str
+    split: str
+    slices: int
+    pixels: Mapping[str, int]  # of each class
+    seen: Mapping[str, int]  # slices with each class
+    spacing_zyx_mm: tuple[float, float, float]  # of the volume
+    shape_zyx: tuple[int, int, int]  # of the volume
+    pixel_mm: float  # of the slices
+    raw_range: tuple[float, float]  # the values that became 0 and 255
+    settings: Mapping[str, str]  # JSON
+    scanner: tuple[str, ...]
+    unsure: bool  # whether the header states no position
+    measured: bool  # whether the files state a spacing at all, as PNG files do not
+    sha256: str
+
+
+def read_splits(path: Path) -> list[dict[str, str]]:
+    """The rows of splits.csv. Raises ValueError where it is none."""
+    rows = read_table(path, ",", needs={"patient", "split"}).rows
+    if not rows:
+        raise ValueError(f"{path}: expected at least one patient; make it again")
+    return list(rows)
+
+
+def read_facts(rows: list[dict[str, str]], folder: Path) -> Iterator[PatientFacts]:
+    """The facts of each row's patient, whose slice file lies in `folder`; one file is open at a time."""
+    for row in rows:
+        yield _facts(row, folder / f"{row['patient']}.npz")
+
+
+def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
+    stack = read_stack(path)
+    told = stack.provenance
+    try:
+        classes, image = _class_names(row), dict(told["image"])
+        z_mm, y_mm, x_mm = map(float, told["spacing_zyx_mm"])
+        n_slices, height, width = map(int, told["shape_zyx"])
+        settings = {name: _text(told[name]) for name in SETTINGS}
+        raw_range = float(told["raw_value_of_0"]), float(told["raw_value_of_255"])
+        pixels = {name: int(row[PIXELS + name]) for name in classes}
+        seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} or its row of splits.csv lacks what a card needs ({error}); prepare the patient again"
+        ) from error
+    return PatientFacts(
+        patient=row["patient"],
+        split=row["split"],
+        slices=len(stack.masks_SHW),
+        pixels=pixels,
+        seen=seen,
+        spacing_zyx_mm=(z_mm, y_mm, x_mm),
+        shape_zyx=(n_slices, height, width),
+        pixel_mm=max(height * y_mm, width * x_mm) / stack.masks_SHW.shape[1],
+        raw_range=raw_range,
+        settings=settings,
+        scanner=tuple(" ".join(str(image.get(name) or "").replace("|", "/").split()) for name in SCANNER),
+        unsure=bool(image.get("suspicious_header")),
+        measured=image.get("format") != "png",
+        sha256=sha256_of(path),
+    )
+
+
+def _class_names(row: Mapping[str, str]) -> list[str]:
+    """Those of the dataset, in order, by the columns of splits.csv."""
+    return [column.removeprefix(PIXELS) for column in row if column.startswith(PIXELS)]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _slices_with(masks_SHW: np.ndarray, n_classes: int) -> list[int]:
+    """In how many slices each class is seen; classes count from 1. ValueError where masks hold another."""
+    counts = np.zeros(256, int)
+    for mask_HW in masks_SHW:
+        counts += np.bincount(mask_HW.ravel(), minlength=256) > 0
+    if counts[n_classes + 1 :].any():
+        raise ValueError(
+            f"masks hold class {np.flatnonzero(counts)[-1]}, columns {PIXELS}… end at {n_classes}"
+        )
+    return [int(count) for count in counts[1 : n_classes + 1]]

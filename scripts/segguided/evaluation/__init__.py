@@ -1,0 +1,1 @@
+"""Measuring images and segmenters; a change here generates nothing."""

@@ -1,0 +1,88 @@
+"""Distances between two sets of image features: Fréchet (Heusel et al. 2017), kernel (Bińkowski et al. 2018).
+
+Shape suffixes: N and M images of the two sets, D features.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from segguided.evaluation.records import Record
+
+
+def distance_record(
+    features_ND: np.ndarray, reference_MD: np.ndarray, *, subsets: int, subset_size: int, seed: int
+) -> Record:
+    """Flat keys `distance.…`: both distances of the features to the real `reference`, and what they rest on.
+
+    A subset of the kernel distance holds at most half of the smaller set, or its subsets would be alike.
+    """
+    size = max(2, min(subset_size, len(features_ND) // 2, len(reference_MD) // 2))
+    kernel, kernel_std = kernel_distance(
+        features_ND, reference_MD, subsets=subsets, subset_size=size, seed=seed
+    )
+    return {
+        "distance.frechet": frechet_distance(features_ND, reference_MD),
+        "distance.kernel": kernel,
+        "distance.kernel_std": kernel_std,
+        "distance.kernel_subsets": subsets,
+        "distance.kernel_subset_size": size,
+        "distance.kernel_seed": seed,
+        "distance.n_generated": len(features_ND),
+        "distance.n_real": len(reference_MD),
+        "distance.n_features": features_ND.shape[1],
+    }
+
+
+def frechet_distance(features_ND: np.ndarray, reference_MD: np.ndarray) -> float:
+    """‖μ − μ'‖² + tr(Σ + Σ' − 2(ΣΣ')^½) of the Gaussians fitted to either set.
+
+    With Σ = R'R, the trace of the root is the sum of the singular values of R₁R₂'. MONAI's FIDMetric gives
+    the same where covariances have full rank; its matrix root warns or raises where images are few.
+    """
+    _check(features_ND, reference_MD)
+    x_ND, y_MD = (np.asarray(features, np.float64) for features in (features_ND, reference_MD))
+    root, reference_root = _covariance_root(x_ND), _covariance_root(y_MD)
+    variances = np.sum(root**2) + np.sum(reference_root**2)
+    shared = np.linalg.norm(root @ reference_root.T, "nuc")
+    return max(0.0, float(np.sum((x_ND.mean(axis=0) - y_MD.mean(axis=0)) ** 2) + variances - 2 * shared))
+
+
+def _covariance_root(features_ND: np.ndarray) -> np.ndarray:
+    """R (min(N, D), D) with R'R the unbiased covariance."""
+    centred_ND = features_ND - features_ND.mean(axis=0)
+    return np.linalg.qr(centred_ND / np.sqrt(len(features_ND) - 1)).R
+
+
+def kernel_distance(
+    features_ND: np.ndarray, reference_MD: np.ndarray, *, subsets: int, subset_size: int, seed: int
+) -> tuple[float, float]:
+    """Unbiased squared MMD under the kernel (x·y/D + 1)³: mean and standard deviation over random subsets.
+
+    About 0, also below, for two sets of one distribution, however few the images.
+    """
+    _check(features_ND, reference_MD)
+    # Features are given: the "network" passes them on. Subsets are drawn from torch's global CPU generator.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")
+        torch.default_generator.manual_seed(seed)
+        metric = KernelInceptionDistance(torch.nn.Identity(), subsets=subsets, subset_size=subset_size)
+        metric.update(torch.from_numpy(np.asarray(reference_MD, np.float64)), real=True)
+        metric.update(torch.from_numpy(np.asarray(features_ND, np.float64)), real=False)
+        mean, std = metric.compute()
+    return float(mean), float(std)
+
+
+def _check(features_ND: np.ndarray, reference_MD: np.ndarray) -> None:
+    if features_ND.ndim != 2 or features_ND.shape[1:] != reference_MD.shape[1:]:
+        raise ValueError(
+            "expected two sets of feature vectors of one length, (N, D) and (M, D), "
+            f"got {features_ND.shape} and {reference_MD.shape}"
+        )
+    if min(len(features_ND), len(reference_MD)) < 2:
+        raise ValueError(
+            f"a distance between sets needs at least two images in each, got {len(features_ND)} and "
+            f"{len(reference_MD)}; add patients"
+        )

@@ -1,0 +1,32 @@
+"""A table's numbers as CSV: equal numbers give equal bytes, and what was written is read back alike."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from segguided.tables.inputs import Cell
+from segguided.text_tables import read_table
+
+
+def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
+    """CSV with a fixed number of decimals and nothing for an undefined number."""
+
+    def fixed(value: Cell) -> Cell:
+        if not isinstance(value, float):
+            return value
+        rounded = round(value, decimals) + 0.0  # + 0.0: never -0.0000
+        return "" if math.isnan(value) else f"{rounded:.{decimals}f}"
+
+    text: str = frame.map(fixed).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """What `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name.
+
+    Raises ValueError for a file that is no such table, or has no rows.
+    """
+    if not read_table(path, ",").rows:
+        raise ValueError(f"{path}: expected a table with rows, but it has none; make it again")
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])

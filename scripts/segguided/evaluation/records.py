@@ -1,0 +1,161 @@
+"""The flat record of one dataset, model and seed, from which alone the tables are made.
+
+Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes and their macro mean (last);
+a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels, M being the test mask.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segguided.evaluation.dice import (
+    bootstrap_interval,
+    class_counts,
+    held_classes,
+    interval_unit,
+    nan_mean,
+    per_patient_dice,
+    pooled_dice,
+    ratio,
+    ratio_interval,
+    slice_mean_dice,
+    with_macro,
+)
+from segguided.seals import read_sealed
+
+MACRO = "macro"
+NEAR_ZERO = 0.1  # a ceiling below it: the segmenter all but misses the class on real images
+Record = dict[str, float | int | str | None]  # None: undefined, as all of a class that no test mask holds
+
+
+def faithfulness_record(
+    target_SHW: np.ndarray,
+    generated_SHW: np.ndarray | None,
+    real_SHW: np.ndarray,
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Table 1: m (`target`), m_gen (`generated`, None for the real data alone) and m_real (`real`).
+
+    Keys `faithfulness.{mask|real|ceiling}.{statistic}.{class|macro|patient}`: see `record_of_counts`.
+    """
+    n_classes = len(class_names)
+    counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes)}
+    if generated_SHW is not None:
+        counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes)
+        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes, target_SHW)
+    return record_of_counts("faithfulness", counts, patients_S, class_names, resamples=resamples, seed=seed)
+
+
+def quality_record(
+    target_SHW: np.ndarray,
+    model_SHW: np.ndarray | None,
+    ceiling_SHW: np.ndarray,
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Table 2: predictions on real images, by segmenters trained on a model's and on real (`ceiling`) images.
+
+    `model_SHW` is None for the real data alone. Keys `quality.{model|ceiling}.…`: see `record_of_counts`.
+    """
+    counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, len(class_names))}
+    if model_SHW is not None:
+        counts["model"] = class_counts(model_SHW, target_SHW, len(class_names))
+    return record_of_counts("quality", counts, patients_S, class_names, resamples=resamples, seed=seed)
+
+
+def read_training_cost(description: Path) -> Record:
+    """Keys `training.{steps|images|flops}`, from the config.json beside a run's weights.
+
+    None for a model that was trained elsewhere, whose description tells nothing of training.
+    """
+    cost = read_sealed(description).get("training")
+    if cost is None:
+        return {}
+    names = {"steps", "images", "flops"}
+    missing = names - cost.keys() if isinstance(cost, dict) else names
+    if missing:
+        raise ValueError(
+            f"{description} does not tell the training's {', '.join(sorted(missing))}; it comes from another "
+            "version: train again"
+        )
+    return {f"training.{name}": cost[name] for name in ("steps", "images", "flops")}
+
+
+def record_of_counts(
+    evaluation: str,
+    counts: Mapping[str, np.ndarray],
+    patients_S: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> Record:
+    """Flat JSON record of counts (S, C, 4) by comparison, one of which is `ceiling`; None: undefined.
+
+    Keys are `{evaluation}.{comparison}.{statistic}.{name}`. The name is a class or `macro` for the statistics
+    dice, dice_low, dice_high, slice_mean and, except for the ceiling itself, ratio, ratio_low, ratio_high (to
+    the ceiling's Dice, None where that is below NEAR_ZERO); it is a patient for patient_dice (the mean of the
+    classes that its masks hold). Beside them `{evaluation}.slices`, `{evaluation}.patients` and
+    `{evaluation}.interval_unit`. Raises ValueError where no test mask holds any class.
+    """
+    if MACRO in class_names:
+        raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
+    record: Record = {
+        f"{evaluation}.slices": len(patients_S),
+        f"{evaluation}.patients": len(np.unique(patients_S)),
+        f"{evaluation}.interval_unit": interval_unit(patients_S),
+    }
+    for comparison, counts_SC4 in counts.items():
+        statistics = _dice_statistics(counts_SC4, patients_S, resamples, seed)
+        if comparison != "ceiling":
+            statistics |= _ratio_statistics(counts_SC4, counts["ceiling"], patients_S, resamples, seed)
+        prefix = f"{evaluation}.{comparison}"
+        for statistic, values_K in statistics.items():
+            for name, value in zip((*class_names, MACRO), values_K, strict=True):
+                record[f"{prefix}.{statistic}.{name}"] = _json_number(value)
+        for patient, dice_C in per_patient_dice(counts_SC4, patients_S).items():
+            record[f"{prefix}.patient_dice.{patient}"] = _json_number(nan_mean(dice_C))
+    return record
+
+
+def _dice_statistics(
+    counts_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    held_C = held_classes(counts_SC4)
+    low_K, high_K = bootstrap_interval(counts_SC4, patients_S, resamples=resamples, seed=seed)
+    return {
+        "dice": with_macro(pooled_dice(counts_SC4), held_C),
+        "dice_low": low_K,
+        "dice_high": high_K,
+        "slice_mean": with_macro(slice_mean_dice(counts_SC4), held_C),
+    }
+
+
+def _ratio_statistics(
+    counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Dice over the ceiling's, without the classes whose ceiling is near 0: the macro's is over the others.
+
+    Else it would lie outside the classes' ratios: a class that the ceiling misses adds to one mean alone.
+    """
+    ceiling_C = pooled_dice(ceiling_SC4)
+    over_C = held_classes(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)
+    low_K, high_K = ratio_interval(
+        counts_SC4, ceiling_SC4, patients_S, over_C, resamples=resamples, seed=seed
+    )
+    ceiling_K = with_macro(ceiling_C, over_C)
+    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), over_C), ceiling_K)
+    statistics = {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
+    return {name: np.where(ceiling_K < NEAR_ZERO, np.nan, value_K) for name, value_K in statistics.items()}
+
+
+def _json_number(value: float | np.ndarray) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What leaves the pipeline in layouts of others."""

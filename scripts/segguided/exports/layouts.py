@@ -1,0 +1,57 @@
+"""The layout of the paper authors' code, written: images/{train,val,test}/*.png, and masks/all/ alike."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from segguided.data.file_names import check_names
+from segguided.data.formats.png import FOLDERS, write_grey
+from segguided.data.slices import SliceSet
+from segguided.files import sha256_of, write_text
+
+IMAGES, MASKS = PurePath("images"), PurePath("masks", "all")
+MARK = ".export"  # tells folders that an export made from folders that are the user's own
+COLUMNS = ("name", "split", "image_sha256", "mask_sha256")
+
+
+def write_layout(sets: Mapping[str, SliceSet], receipt: Path) -> None:
+    """Write each split's images and masks beside `receipt`, which lists them and comes last.
+
+    What an earlier export left there is removed. Raises ValueError for a split the layout lacks, a mask
+    id that is no name of a file, and where the folder holds images or masks of another origin.
+    """
+    unknown = sorted(set(sets) - set(FOLDERS.values()))
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} is no split of the layout; expected {', '.join(FOLDERS.values())}"
+        )
+    root = receipt.parent
+    for slices in sets.values():
+        check_names(slices.names, str(root))
+    _make_room(root)
+    rows = [
+        row for folder, split in FOLDERS.items() if split in sets for row in _write(sets[split], root, folder)
+    ]
+    write_text(receipt, "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))
+
+
+def _make_room(root: Path) -> None:
+    old = [root / folder for folder in (IMAGES.parts[0], MASKS.parts[0]) if (root / folder).exists()]
+    if old and not (root / MARK).is_file():
+        raise ValueError(
+            f"{old[0]} was not written by an export, which would replace it; move it, or name another folder"
+        )
+    for folder in old:
+        shutil.rmtree(folder)
+    write_text(root / MARK, "The images and masks beside this file are replaced by the next export.\n")
+
+
+def _write(slices: SliceSet, root: Path, folder: str) -> Iterator[tuple[str, ...]]:
+    """Write one split's files, a slice at a time; yield their rows of the receipt."""
+    for k, name in enumerate(slices.names):
+        paths = [root / kind / folder / f"{name}.png" for kind in (IMAGES, MASKS)]
+        for path, pixels_BHW in zip(paths, slices.batch(np.array([k])), strict=True):
+            write_grey(path, pixels_BHW[0])
+        yield name, FOLDERS[folder], *map(sha256_of, paths)

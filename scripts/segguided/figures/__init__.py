@@ -1,0 +1,1 @@
+"""The figures' blocks, panels, fonts and colours."""

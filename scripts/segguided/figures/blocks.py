@@ -1,0 +1,217 @@
+"""Figures of masks and images side by side: tiles in blocks, one block a dataset, its classes' colours below.
+
+Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All lengths are inches.
+"""
+
+import logging
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context, rcdefaults
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from rich.cells import cell_len
+
+from segguided.figures.fonts import style_of
+from segguided.figures.legend import (
+    LEGEND_PAD,
+    LETTER,
+    LINE_HEIGHT,
+    TEXT_POINTS,
+    cut,
+    draw_legend,
+    legend_height,
+)
+from segguided.files import atomic_path
+
+DPI = 200
+TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
+GAP, MARGIN, BLOCK_GAP = 0.04, 0.12, 0.32
+TITLE_HEIGHT, TITLE_POINTS = 0.26, 11
+PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
+rcdefaults()  # a matplotlibrc of this machine changes no figure
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
+
+
+@dataclass(frozen=True)
+class Column:
+    """Tiles below one title: uint8, grey (H, W), drawn 0…255 as they are, or coloured (H, W, 3)."""
+
+    title: str
+    tiles: Sequence[np.ndarray]
+
+    @property
+    def lines(self) -> list[str]:
+        """The title, wrapped to a tile's width."""
+        if not self.title:
+            return []
+        wide = cell_len(self.title) / len(self.title)  # letters of double width
+        lines = textwrap.wrap(self.title, int(TILE / LETTER / wide))
+        return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of equal length below a title, with the name and colour of each class.
+
+    `plot` draws measurements on axes to the right of the tiles.
+    """
+
+    title: str
+    columns: Sequence[Column]
+    colours: dict[str, str]
+    plot: Callable[[Axes], None] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Tiles in each column."""
+        return len(self.columns[0].tiles)
+
+    @property
+    def tiles_width(self) -> float:
+        """Width of its tiles."""
+        return len(self.columns) * (TILE + GAP) - GAP
+
+    @property
+    def width(self) -> float:
+        """Width of its tiles and plot."""
+        return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
+
+    @property
+    def title_lines(self) -> list[str]:
+        """The title, wrapped to the block's width."""
+        return cut(self.title, self.width, TITLE_POINTS, "bold")
+
+    @property
+    def titles_height(self) -> float:
+        """Height of its title and its columns' titles."""
+        columns_height = LINE_HEIGHT * max(len(column.lines) for column in self.columns)
+        return TITLE_HEIGHT * len(self.title_lines) + columns_height
+
+    @property
+    def height(self) -> float:
+        """Height from the title's top to the legend's bottom."""
+        legend = legend_height(list(self.colours), self.tiles_width)
+        return self.titles_height + self.n_rows * (TILE + GAP) - GAP + legend
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of paper and ink."""
+
+    paper: str
+    ink: str
+
+
+LIGHT = Theme(paper="white", ink="black")
+DARK = Theme(paper="#15181d", ink="#e8eaed")
+
+
+def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
+    """The mask in colours (H, W, 3) uint8: class k in the k-th colour (from 1), background black."""
+    if mask_HW.max(initial=0) > len(colours):
+        raise ValueError(f"mask holds class {mask_HW.max()}, but {len(colours)} classes have a colour")
+    palette = np.array([(0.0, 0.0, 0.0), *map(to_rgb, colours)])
+    coloured: np.ndarray = np.rint(255 * palette).astype(np.uint8)[mask_HW]
+    return coloured
+
+
+def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[int] = ()) -> list[int]:
+    """Indices of n slices that show the set, chosen by their masks alone; all if fewer hold any class.
+
+    Indices in `without` are left out.
+
+    The slices with any class are cut into n runs; each run gives the slice with the most classes that earlier
+    runs have not shown, then the most classes, then the nearest to its middle.
+    """
+    present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
+    candidates = [i for i, classes in present.items() if classes and i not in without]
+    if not candidates:
+        others = f" but for {len(without)} that another figure shows" if without else ""
+        raise ValueError(f"no mask holds any class{others}, so there is no slice to draw")
+    chosen: list[int] = []
+    shown: set[int] = set()
+    for run in np.array_split(candidates, min(n, len(candidates))):
+        middle = (run[0] + run[-1]) / 2
+        ranks = {int(i): (len(present[i] - shown), len(present[i]), -abs(i - middle)) for i in run}
+        chosen.append(max(ranks, key=ranks.__getitem__))
+        shown |= present[chosen[-1]]
+    return chosen
+
+
+def draw_blocks(blocks: Sequence[Block], *, stacked: bool = False, theme: Theme = LIGHT) -> Figure:
+    """A figure of the blocks side by side, or one below the other."""
+    if not blocks or any(len(c.tiles) != b.n_rows or not b.n_rows for b in blocks for c in b.columns):
+        raise ValueError("expected at least one block, and columns of equal length with at least one tile")
+    widths, heights = [b.width for b in blocks], [b.height for b in blocks]
+    gaps = BLOCK_GAP * (len(blocks) - 1)
+    width = 2 * MARGIN + (max(widths) if stacked else sum(widths) + gaps)
+    height = 2 * MARGIN + (sum(heights) + gaps if stacked else max(heights))
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper)
+    FigureCanvasAgg(figure)
+    left, top = MARGIN, height - MARGIN
+    for block in blocks:
+        _draw_block(figure, block, left, top, theme)
+        if stacked:
+            top -= block.height + BLOCK_GAP
+        else:
+            left += block.width + BLOCK_GAP
+    return figure
+
+
+def save_figure(figure: Figure, *paths: Path) -> None:
+    """Write the figure to each path, PNG or PDF by its ending; equal figures give equal bytes."""
+    metadata = {".png": {"Software": None}, ".pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+    for path in paths:
+        if path.suffix not in metadata:
+            raise ValueError(f"{path}: figures are written as .png or .pdf")
+        with atomic_path(path) as temporary, rc_context({"pdf.fonttype": 42, "image.composite_image": False}):
+            figure.savefig(temporary, dpi=DPI, metadata=metadata[path.suffix])
+
+
+def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Theme) -> None:
+    """Draw with the upper left corner at (left, top), measured from the figure's lower left corner."""
+    for row, line in enumerate(block.title_lines):
+        baseline = top - TITLE_POINTS / 72 - row * TITLE_HEIGHT
+        add_text(figure, left, baseline, line, theme, size=TITLE_POINTS, weight="bold", ha="left")
+    tiles_top = top - block.titles_height
+    for i, column in enumerate(block.columns):
+        x = left + i * (TILE + GAP)
+        title = "\n".join(column.lines)
+        add_text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
+        for row, tile in enumerate(column.tiles):
+            _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
+    if block.plot:
+        left_of_plot = left + block.tiles_width + PLOT_LABELS
+        block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
+    legend_top = tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD
+    draw_legend(figure, block.colours, block.tiles_width, left, legend_top, theme.ink)
+
+
+def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
+    axes = _add_axes(figure, left, bottom, TILE, TILE)
+    axes.imshow(tile, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color="grey", linewidth=0.5)  # where white anatomy meets white paper
+
+
+def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    whole_width, whole_height = figure.get_size_inches()
+    box = (left / whole_width, bottom / whole_height, width / whole_width, height / whole_height)
+    return figure.add_axes(box)
+
+
+def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:
+    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner.
+
+    A dollar is a dollar: names are not read as mathematics.
+    """
+    width, height = figure.get_size_inches()
+    usual = {"va": "baseline", "linespacing": 1.05, "color": theme.ink, "parse_math": False}
+    figure.text(x / width, y / height, text, **{**usual, **style_of(text), **style})

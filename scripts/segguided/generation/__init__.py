@@ -1,0 +1,1 @@
+"""Generating images with trained models; a change here retrains nothing."""

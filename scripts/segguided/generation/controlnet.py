@@ -1,0 +1,56 @@
+"""Drawing images from a trained ControlNet pipeline; a change here retrains nothing.
+
+Shape letters: B batch, C latent channels, H height, W width of image and mask.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from torch import Tensor
+
+from segguided.config.models.controlnet import LatentTraining
+from segguided.config.sampling import Sampling
+from segguided.devices import autocast
+from segguided.generation.sampling import initial_noise, make_sampler, sample
+from segguided.generation.sets import Draw
+from segguided.models.controlnet.autoencoder import decode, downsampling
+from segguided.models.controlnet.control import ControlledDenoiser, LatentPipeline
+from segguided.models.controlnet.latent import LatentDenoiser
+from segguided.models.masks import MaskEncoder
+from segguided.models.signals import to_images
+from segguided.training.storage import described, load_weights
+
+
+def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, LatentTraining]:
+    """A trained pipeline on `device`, in evaluation mode, and the diffusion it was trained on."""
+    with described(weights) as description:
+        parts = description["networks"]
+        process = LatentTraining.model_validate(description["latent"])
+        unet = UNet2DConditionModel.from_config(parts["unet"])
+        denoiser = ControlledDenoiser(
+            LatentDenoiser(unet, torch.empty(parts["prompt_shape"])),
+            ControlNetModel.from_config(parts["control"]),
+            MaskEncoder(parts["conditioning"], description["n_classes"]),
+        )
+        autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
+        pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
+    load_weights(pipeline, weights, device)
+    return pipeline, process
+
+
+def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Draw:
+    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
+    sampler = make_sampler(process, sampling, bounded=False)
+    device, side = next(pipeline.parameters()).device, downsampling(pipeline.autoencoder)
+    channels = pipeline.autoencoder.config["latent_channels"]
+
+    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1] // side, channels).to(device)
+        with autocast(device, sampling.precision):
+            z_BCHW = sample(pipeline.denoiser, sampler, noise_BCHW, masks_BHW.to(device), bounded=False)
+        with torch.inference_mode():
+            return to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
+
+    return draw

@@ -1,0 +1,58 @@
+"""Drawing images from a trained image-space diffusion model.
+
+Shape letters: B batch, C image channels (1), H height, W width.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor
+
+from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
+from segguided.config.models.imported import ImportedModel
+from segguided.config.sampling import Sampling
+from segguided.devices import autocast
+from segguided.generation.clipping import clip_as_stated
+from segguided.generation.sampling import initial_noise, make_sampler, sample
+from segguided.generation.sets import Draw
+from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
+from segguided.models.signals import to_images
+from segguided.training.storage import described, load_weights
+
+
+def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, DenoiserSettings]:
+    """A trained or imported denoiser on `device`, and its settings.
+
+    Raises ValueError for a model of another kind.
+    """
+    model: DiffusionModel | ImportedModel
+    with described(weights) as description:
+        n_classes, settings = description["n_classes"], description.get("model")
+        match description["kind"]:
+            case "diffusion":
+                model = DiffusionModel.model_validate(settings)
+                network = MaskedDenoiser(model, n_classes, description["image_size"])
+            case "imported":
+                model = ImportedModel.model_validate(settings)
+                unet = UNet2DModel.from_config(description["unet"])
+                network = ImportedDenoiser(unet, model.conditioning, n_classes)
+            case kind:
+                raise ValueError(f"{weights} is a {kind} model; expected an image-space diffusion model")
+    load_weights(network, weights, device)
+    return network, model
+
+
+def make_draw(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Draw:
+    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
+    sampler = clip_as_stated(make_sampler(model, sampling), model)
+    device = next(network.parameters()).device
+
+    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
+        with autocast(device, sampling.precision):
+            x0_BCHW = sample(network, sampler, noise_BCHW, masks_BHW.to(device))
+        return to_images(x0_BCHW)
+
+    return draw

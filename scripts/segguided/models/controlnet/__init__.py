@@ -1,0 +1,1 @@
+"""The ControlNet family: autoencoder, latent diffusion, control."""

@@ -1,0 +1,109 @@
+"""Stage 1 of the latent diffusion baseline: diffusers' AutoencoderKL on grey images (Rombach et al. 2022).
+
+Shape letters: B batch, C latent channels, H height, W width, h and w those of the latent.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from segguided.config.models.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
+from segguided.devices import autocast
+from segguided.models.controlnet.stable_diffusion import load_part
+from segguided.models.signals import to_signal
+from segguided.training.optimisation import Descent, OneDescent
+from segguided.training.storage import described, load_weights
+
+LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
+
+
+def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
+    """The autoencoder stage 1 starts from: Stable Diffusion's, or a random one of the given size."""
+    if isinstance(start, Pretrained):
+        return load_part(start.source, "vae", AutoencoderKL)
+    levels = len(start.channels)
+    return AutoencoderKL(
+        in_channels=3,  # as Stable Diffusion's, so that both take and give the same
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=start.channels,
+        layers_per_block=start.layers_per_block,
+        latent_channels=start.latent_channels,
+        norm_num_groups=start.norm_groups,
+        mid_block_add_attention=start.attention,
+    )
+
+
+def config_of(network: nn.Module) -> dict[str, Any]:
+    """What rebuilds a diffusers network, as JSON holds it; where it was loaded from is left out."""
+    config = json.loads(network.to_json_string())
+    return {name: value for name, value in config.items() if name != "_name_or_path"}
+
+
+def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
+    """The autoencoder that stage 1 wrote, in evaluation mode."""
+    with described(weights) as description:
+        network = AutoencoderKL.from_config(description["autoencoder"])
+    return load_weights(network, weights, device)
+
+
+def downsampling(autoencoder: AutoencoderKL) -> int:
+    """Image pixels along the side of one latent position."""
+    return 1 << (len(autoencoder.config["block_out_channels"]) - 1)
+
+
+def encode(autoencoder: AutoencoderKL, x_B1HW: Tensor) -> Tensor:
+    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance. The grey image stands in every channel."""
+    channels = autoencoder.config["in_channels"]
+    return autoencoder.encode(x_B1HW.expand(-1, channels, -1, -1)).latent_dist.parameters
+
+
+def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor) -> Tensor:
+    """Grey images (B, 1, H, W) of latents: the mean of the decoder's channels."""
+    return autoencoder.decode(z_BCHW).sample.mean(1, keepdim=True)
+
+
+def sample_posterior(moments_B2CHW: Tensor, noise_BCHW: Tensor) -> Tensor:
+    """z ~ q(z | x), shape (B, C, h, w), float32, by standard normal noise of that shape."""
+    mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
+    return mean_BCHW + (0.5 * logvar_BCHW.clamp(*LOGVAR)).exp() * noise_BCHW
+
+
+def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
+    """KL(q(z | x) ‖ N(0, 1)), the mean over all latent elements."""
+    mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
+    logvar_BCHW = logvar_BCHW.clamp(*LOGVAR)
+    return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).mean()
+
+
+class AutoencoderLearner(OneDescent):
+    """Trains an AutoencoderKL: absolute error of the reconstruction, and a little KL divergence."""
+
+    def __init__(
+        self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
+    ) -> None:
+        self.network, self.device = network, device
+        self.kl_weight, self.part_size = settings.kl_weight, settings.part_size
+        self.precision = settings.training.precision
+        self.descent = Descent.of(network, settings.training, steps)
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step on a batch of uint8 images; the masks play no part."""
+
+        side, channels = downsampling(self.network), self.network.config["latent_channels"]
+        shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:]))
+        noise_BCHW = torch.randn(shape, generator=generator, device=images_BHW.device)
+        return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.part_size)
+
+    def _losses(self, images_BHW: Tensor, noise_BCHW: Tensor) -> dict[str, Tensor]:
+        x_B1HW = to_signal(images_BHW)
+        with autocast(self.device, self.precision):
+            moments_B2CHW = encode(self.network, x_B1HW)
+            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW))
+        error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
+        return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}

@@ -1,0 +1,84 @@
+"""Stage 3 of the latent diffusion baseline: ControlNet (Zhang et al. 2023) on diffusers' ControlNetModel.
+
+Shape letters: B batch, C latent channels, H height, W width of image and mask, h and w those of the latent.
+"""
+
+from typing import Any
+
+from diffusers import AutoencoderKL, ControlNetModel
+from torch import Tensor, nn
+
+from segguided.config.models.controlnet import ControlTraining
+from segguided.models.controlnet.autoencoder import config_of, downsampling
+from segguided.models.controlnet.latent import LatentDenoiser
+from segguided.models.masks import MaskEncoder
+
+
+class ControlledDenoiser(nn.Module):
+    """model(x_BChw, t_B, mask_BHW) -> prediction_BChw: the UNet, steered by a ControlNet with the mask."""
+
+    def __init__(self, denoiser: LatentDenoiser, control: ControlNetModel, encoder: MaskEncoder) -> None:
+        super().__init__()
+        self.denoiser, self.control, self.encoder = denoiser, control, encoder
+
+    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
+        """The UNet's prediction with the ControlNet's features added to its skip connections."""
+        prompt_BLD = self.denoiser.prompt_1LD.expand(len(x_BCHW), -1, -1)
+        hint_BKHW = self.encoder(mask_BHW)
+        down, middle = self.control(x_BCHW, t_B, prompt_BLD, hint_BKHW, return_dict=False)
+        return self.denoiser.unet(
+            x_BCHW,
+            t_B,
+            prompt_BLD,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+
+    def trained(self, sd_locked: bool) -> nn.Module:
+        """What stage 3 trains: the ControlNet and, unless `sd_locked`, the UNet's decoder."""
+        unet = self.denoiser.unet
+        decoder = [] if sd_locked else [unet.up_blocks, unet.conv_norm_out, unet.conv_out]
+        return nn.ModuleList([self.control, *decoder])
+
+
+class LatentPipeline(nn.Module):
+    """All that generation needs, in one set of weights: autoencoder, UNet, empty prompt and ControlNet."""
+
+    def __init__(
+        self, autoencoder: AutoencoderKL, denoiser: ControlledDenoiser, scaling_factor: float
+    ) -> None:
+        super().__init__()
+        self.autoencoder, self.denoiser, self.scaling_factor = autoencoder, denoiser, scaling_factor
+
+    def description(self) -> dict[str, Any]:
+        """What `load_pipeline` rebuilds the networks from."""
+        return {
+            "autoencoder": config_of(self.autoencoder),
+            "unet": config_of(self.denoiser.denoiser.unet),
+            "control": config_of(self.denoiser.control),
+            "conditioning": self.denoiser.encoder.conditioning,
+            "prompt_shape": list(self.denoiser.denoiser.prompt_1LD.shape),
+            "scaling_factor": self.scaling_factor,
+        }
+
+
+def add_control(
+    denoiser: LatentDenoiser, autoencoder: AutoencoderKL, settings: ControlTraining, n_classes: int
+) -> ControlledDenoiser:
+    """The denoiser with a fresh ControlNet: a copy of its encoder that changes nothing yet.
+
+    Raises ValueError where the hint would not shrink to the size of the latent.
+    """
+    side, levels = downsampling(autoencoder), len(settings.hint_channels)
+    if side != 1 << (levels - 1):
+        raise ValueError(
+            f"the autoencoder shrinks images {side}-fold, but control.hint_channels with {levels} levels "
+            f"shrinks masks {1 << (levels - 1)}-fold; give it {side.bit_length()} levels"
+        )
+    encoder = MaskEncoder(settings.conditioning, n_classes)
+    control = ControlNetModel.from_unet(
+        denoiser.unet,
+        conditioning_embedding_out_channels=settings.hint_channels,
+        conditioning_channels=encoder.channels,
+    )
+    return ControlledDenoiser(denoiser, control, encoder)

@@ -1,0 +1,213 @@
+"""Stage 2 of the latent diffusion baseline: a UNet2DConditionModel under the empty prompt, on stored latents.
+
+Shape letters: S slices, B batch, C latent channels, h height and w width of a latent, H and W of an image.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import Tensor, nn
+
+from segguided.config.models.controlnet import (
+    ControlTraining,
+    LatentStage,
+    LatentTraining,
+    LatentUnetSize,
+    Pretrained,
+)
+from segguided.data.slices import SliceSet
+from segguided.devices import autocast
+from segguided.files import room_for
+from segguided.models import diffusion
+from segguided.models.controlnet.autoencoder import downsampling, encode, sample_posterior
+from segguided.models.controlnet.empty_prompt import empty_prompt
+from segguided.models.controlnet.stable_diffusion import load_part, scheduler_file
+from segguided.models.signals import to_signal
+from segguided.models.stated_scheduler import check_stated
+from segguided.training import ranks
+from segguided.training.loop import Batches
+from segguided.training.optimisation import Descent, OneDescent
+from segguided.training.storage import described, load_weights
+
+NO_PROMPT = 8  # width of the prompt of a UNet that has none, if nothing else decides it
+
+
+class LatentDenoiser(nn.Module):
+    """model(x_BChw, t_B, mask_BHW) -> prediction_BChw; the mask plays no part, the prompt is always empty."""
+
+    def __init__(self, unet: UNet2DConditionModel, prompt_1LD: Tensor) -> None:
+        super().__init__()
+        self.unet = unet
+        self.register_buffer("prompt_1LD", prompt_1LD)
+
+    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
+        """The UNet's prediction."""
+        return self.unet(x_BCHW, t_B, self.prompt_1LD.expand(len(x_BCHW), -1, -1)).sample
+
+
+def check_noise(stage: LatentStage) -> None:
+    """Raise ValueError where a pretrained UNet was trained with other noise than stage 2 would give it.
+
+    Latents have no bounds, so that nothing is cut here, whatever its scheduler says of that.
+    """
+    if isinstance(stage.start, Pretrained):
+        path = scheduler_file(stage.start.source)
+        check_stated(path, stage.settings, "the model's settings under `latent`", cut=False)
+
+
+def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> LatentDenoiser:
+    """The denoiser stage 2 starts from: Stable Diffusion's, or a random one of the given size.
+
+    Raises ValueError where a pretrained UNet takes other latents than the autoencoder gives.
+    """
+    if isinstance(start, LatentUnetSize):
+        unet = build_unet(start, latent_channels)
+        return LatentDenoiser(unet, torch.zeros(1, 1, unet.config["cross_attention_dim"]))
+    unet = load_part(start.source, "unet", UNet2DConditionModel)
+    if unet.config["in_channels"] != latent_channels:
+        raise ValueError(
+            f"the UNet of {start.source} takes {unet.config['in_channels']} channels, but the autoencoder's "
+            f"latents have {latent_channels}; use a pipeline in the layout of Stable Diffusion 1.5"
+        )
+    return LatentDenoiser(unet, empty_prompt(start.source))
+
+
+def build_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionModel:
+    """A random UNet; without attention levels it has no attention at all, in its middle neither."""
+    attends = [level in size.attention_levels for level in range(len(size.channels))]
+    return UNet2DConditionModel(
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+        mid_block_type="UNetMidBlock2DCrossAttn" if any(attends) else "UNetMidBlock2D",
+        up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+        block_out_channels=size.channels,
+        layers_per_block=size.layers_per_block,
+        norm_num_groups=size.norm_groups,
+        cross_attention_dim=NO_PROMPT,
+        attention_head_dim=size.attention_heads,  # diffusers' name for the number of heads
+    )
+
+
+def load_denoiser(weights: Path, device: torch.device) -> LatentDenoiser:
+    """The denoiser that stage 2 wrote."""
+    with described(weights) as description:
+        unet = UNet2DConditionModel.from_config(description["unet"])
+        denoiser = LatentDenoiser(unet, torch.empty(description["prompt_shape"]))
+    load_weights(denoiser, weights, device)
+    return denoiser
+
+
+class LatentBatches(Batches):
+    """Batches of stored posterior moments in place of images; their masks come from the slices."""
+
+    def __init__(self, slices: SliceSet, moments_S2CHW: np.ndarray, device: torch.device) -> None:
+        self.slices, self.device, self.moments_S2CHW = slices, device, moments_S2CHW
+
+    def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Moments (B, 2C, h, w), float32, and masks (B, H, W), uint8, on the device."""
+        moments_B2CHW = torch.from_numpy(self.moments_S2CHW[indices])
+        masks_BHW = torch.from_numpy(self.slices.batch(indices)[1])
+        return moments_B2CHW.to(self.device), masks_BHW.to(self.device)
+
+    def scaling_factor(self) -> float:
+        """1 / standard deviation of all latents z ~ q(z | x): Var z = E var + E mean² − (E mean)²."""
+        sums, count = np.zeros(2), 0
+        for moments_2CHW in self.moments_S2CHW:  # one slice in memory at a time
+            mean, logvar = np.split(moments_2CHW.astype(np.float64), 2)
+            sums += [(np.exp(logvar) + mean**2).sum(), mean.sum()]
+            count += mean.size
+        square, mean = sums / count
+        return float(1 / np.sqrt(square - mean**2))
+
+
+@contextmanager
+def encoded(
+    autoencoder: AutoencoderKL, slices: SliceSet, path: Path, device: torch.device
+) -> Iterator[LatentBatches]:
+    """Encode every slice once into the scratch file `path`, memory-mapped; removed in the end.
+
+    A training step then never runs the autoencoder, and memory does not grow with the dataset. Processes that
+    train together share the work and the file.
+    """
+    try:
+        if ranks.is_first():
+            _make_room(autoencoder, slices, path)
+        ranks.wait()
+        _encode_share(autoencoder, Batches(slices, device), path)
+        ranks.wait()
+        yield LatentBatches(slices, np.load(path, mmap_mode="r"), device)
+    finally:
+        if ranks.is_first():
+            path.unlink(missing_ok=True)
+
+
+def _make_room(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None:
+    height, width = slices.stacks[0].images_SHW.shape[1:]
+    side = downsampling(autoencoder)
+    shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with room_for(path):
+        np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        with path.open("r+b") as file:  # on a full disk, writing to the map would end the process, unsaid
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+@torch.inference_mode()
+def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None:
+    """Every n-th batch, for one of n processes: the same batches, and bytes, for any n."""
+    moments_S2CHW = np.lib.format.open_memmap(path, "r+")
+    start = 0
+    for position, (images_BHW, _) in enumerate(images.in_order(batch_size=16)):
+        if position % ranks.count() == ranks.number():
+            moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
+            moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
+        start += len(images_BHW)
+    moments_S2CHW.flush()
+
+
+class LatentLearner(OneDescent):
+    """Trains the part `trained` of a denoiser with the diffusion loss on latents; also stage 3's learner."""
+
+    def __init__(
+        self,
+        denoiser: nn.Module,
+        trained: nn.Module,
+        process: LatentTraining,
+        settings: LatentTraining | ControlTraining,
+        scaling_factor: float,
+        steps: int,
+        device: torch.device,
+    ) -> None:
+        denoiser.requires_grad_(False)
+        trained.requires_grad_(True)
+        self.denoiser, self.scaling_factor, self.part_size = denoiser, scaling_factor, settings.part_size
+        self.device, self.precision = device, settings.training.precision
+        self.schedule = diffusion.noise_schedule(process)
+        self.descent = Descent.of(trained, settings.training, steps)
+
+    def update(
+        self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """One step on a batch of posterior moments, sampled anew, and masks."""
+
+        shape, device = moments_B2CHW.chunk(2, 1)[0].shape, moments_B2CHW.device
+        noise_BCHW = torch.randn(shape, generator=generator, device=device)
+        z_BCHW = sample_posterior(moments_B2CHW, noise_BCHW) * self.scaling_factor
+        eps_BCHW, t_B = diffusion.draw_noise(self.schedule, z_BCHW, generator)
+        return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.part_size)
+
+    def _losses(self, z_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
+        drawn = (z_BCHW, masks_BHW, eps_BCHW, t_B)
+        with autocast(self.device, self.precision):
+            return {"loss": diffusion.loss(self.denoiser, self.schedule, *drawn)}
+
+    def finished(self) -> nn.Module:
+        """The denoiser with the averaged weights of its trained part."""
+        self.descent.averaged()
+        return self.denoiser

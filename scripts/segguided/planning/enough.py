@@ -1,0 +1,62 @@
+"""Whether the patients of each split give the slices that tables and figures need, as far as one can know.
+
+Known before any file is read: how many PNG slices lie in a folder, and how many a phantom has. How many a
+volume has is not.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segguided.config.datasets import Dataset, PhantomSource, PngSource
+from segguided.data.splits import BLOCK
+
+COMPARED = 2  # images of each set, for the distances of table 3
+SHOWN = 5  # test slices: four in figure 2, and others in figure 5
+FEW = 10  # patients; more than that have enough slices, whatever they are
+
+
+def check_enough(name: str, dataset: Dataset, splits: Mapping[str, Sequence[str]], *, figure5: bool) -> None:
+    """Raise ValueError, which tells the dataset, where a split is known to have too few slices."""
+    for split in ("held-out", "test"):
+        numbers = _numbers(dataset, splits[split])
+        total = sum(map(len, numbers))
+        if numbers and total < COMPARED:
+            raise ValueError(
+                f"datasets.{name}: its {split} patients have {total} slices, but table 3 compares at least "
+                f"{COMPARED} images; add patients to {split}, or keep more of their slices"
+            )
+        if numbers and split == "test":
+            _check_test(name, numbers, total, figure5=figure5)
+
+
+def _check_test(name: str, numbers: Sequence[Sequence[int]], total: int, *, figure5: bool) -> None:
+    if len(numbers) == 1 and len({number // BLOCK % 2 for number in numbers[0]}) == 1:
+        raise ValueError(
+            f"datasets.{name}: its only test patient has {total} slices, too few for two halves of blocks of "
+            f"{BLOCK}; keep at least {BLOCK + 1} of its slices, or add a test patient"
+        )
+    if figure5 and total < SHOWN:
+        raise ValueError(
+            f"datasets.{name}: its test patients have {total} slices, but figures 2 and 5 show {SHOWN} "
+            "different ones at the least; add test patients, or keep more of their slices"
+        )
+
+
+def _numbers(dataset: Dataset, patients: Sequence[str]) -> list[Sequence[int]]:
+    """The numbers of each patient's slices; empty where they cannot be known, or the patients are many."""
+    every = dataset.slices.every
+    match dataset.source:
+        case _ if len(patients) > FEW:
+            return []
+        case PhantomSource(slices=slices):
+            return [range(len(range(0, slices, every))) for _ in patients]
+        case PngSource(images=images) if Path(images).is_dir():
+            return [numbers[::every] for numbers in _stored(Path(images), patients)]
+    return []
+
+
+def _stored(images: Path, patients: Sequence[str]) -> list[list[int]]:
+    from segguided.data.formats.png import list_slices  # noqa: PLC0415 - it takes half a second, for PNG folders alone
+
+    found = list_slices(images)
+    return [[one.number for one in found if one.patient == patient] for patient in patients]

@@ -1,0 +1,86 @@
+"""Jobs that outlive a killed Snakemake: they would overwrite, or delete when they end, what a new one makes.
+
+A SIGKILL, a lost login node or a power cut leaves them running. They are told by the folder they run in:
+SLURM jobs that Snakemake named, and processes of this machine that run one of its scripts.
+"""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from segguided.status.slurm_queue import QueuedJob, queued_jobs
+
+SCRIPT = re.compile(r"scripts/(?!status|resume)\w+\.py")  # those of rules; who watches may go on
+PATIENCE = 120.0  # seconds for cancelled jobs to end: SLURM kills them after KillWait, 30 s by default
+
+
+def processes(folder: Path) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """Snakemakes in `folder` on this machine, and processes of their jobs; not this one and its parents."""
+    family = {os.getpid(), *(one.pid for one in psutil.Process().parents())}
+    masters: list[psutil.Process] = []
+    jobs: list[psutil.Process] = []
+    for one in psutil.process_iter():
+        try:
+            words, place = one.cmdline(), one.cwd()
+        except psutil.Error:  # ended meanwhile, or another user's
+            continue
+        if one.pid in family or Path(place) != folder.resolve():
+            continue
+        if any(Path(word).name == "snakemake" for word in words[:3]):
+            (jobs if "--mode" in words else masters).append(one)
+        elif any(SCRIPT.fullmatch(word) for word in words[:3]):
+            jobs.append(one)
+    return masters, jobs
+
+
+def refusal(folder: Path) -> str | None:
+    """Why no Snakemake should start in `folder`, in a sentence; None when it may: once ending ones ended."""
+    jobs = _remaining(folder, lambda found: not all(job.ending for job in found))
+    if not jobs:
+        return None
+    shown = ", ".join(f"{job.number} ({job.what})" for job in jobs[:5]) + (", …" if len(jobs) > 5 else "")
+    return (
+        f"{len(jobs)} SLURM jobs of an earlier Snakemake still run or wait in {folder}: {shown}; they would "
+        "overwrite or delete what this one makes; end them and continue with `python scripts/resume.py` "
+        "and the same arguments"
+    )
+
+
+def clear(folder: Path) -> list[str]:
+    """End what a killed Snakemake left in `folder`, and wait until it has ended; what was ended.
+
+    Raises ValueError where Snakemake itself still runs here, or jobs do not end.
+    """
+    masters, local = processes(folder)
+    if masters:
+        raise ValueError(
+            f"Snakemake still runs in {folder} (process {masters[0].pid}); let it finish or press Ctrl-C"
+        )
+    jobs = queued_jobs(folder) or []
+    if jobs:
+        subprocess.run(["scancel", *(job.number for job in jobs)], check=True)
+    for one in local:
+        one.terminate()
+    _, stubborn = psutil.wait_procs(local, timeout=60)
+    for one in stubborn:
+        one.kill()
+    remaining = _remaining(folder, lambda found: False)
+    if remaining:
+        raise ValueError(
+            f"SLURM job {remaining[0].number} was cancelled {PATIENCE:.0f} s ago and has not ended; wait "
+            "until squeue shows it no more, then give this command again"
+        )
+    return [f"SLURM job {job.number} ({job.what})" for job in jobs] + [f"process {one.pid}" for one in local]
+
+
+def _remaining(folder: Path, decided: Callable[[list[QueuedJob]], bool]) -> list[QueuedJob]:
+    """The queue's jobs, asked again until there are none, or `decided` of them, or patience is at its end."""
+    end = time.monotonic() + PATIENCE
+    while (jobs := queued_jobs(folder) or []) and not decided(jobs) and time.monotonic() < end:
+        time.sleep(1)
+    return jobs

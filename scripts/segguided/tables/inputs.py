@@ -1,0 +1,128 @@
+"""What the tables are made from: settings, evaluation records and published values, checked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from segguided.config.base import Settings
+from segguided.evaluation.records import Record
+from segguided.seals import read_sealed
+from segguided.text_tables import read_table
+
+REAL = "real"  # the model name of the records that hold the real data alone
+PAPER_KEYS = ["table", "paper_column", "model", "measure"]
+Cell = float | int | str
+TableNumber = Literal[1, 2, 3]
+PaperValues = dict[tuple[int, str, str, str], float]
+
+
+class TableDataset(Settings):
+    """One dataset's rows: its classes in order, and whose published values stand beside."""
+
+    name: str
+    classes: tuple[str, ...]
+    paper_column: str | None = None
+
+
+class TableModel(Settings):
+    """One row of each dataset: the model's name in the records, and what the reader sees."""
+
+    name: str
+    title: str
+
+
+class TableSettings(Settings):
+    """Datasets and models of the grid, in the order of the rows."""
+
+    datasets: tuple[TableDataset, ...]  # a list, because JSON with sorted keys would reorder a mapping
+    models: tuple[TableModel, ...]
+
+
+def read_records(paths: Sequence[Path]) -> list[Record]:
+    """The records in JSON files. ValueError, naming the file, for no record or one that comes twice."""
+    records: dict[tuple[Any, ...], Record] = {}
+    for path in paths:
+        record = read_sealed(path)
+        if not {"dataset", "model", "seed"} <= record.keys():
+            raise ValueError(
+                f"{path} is no record: expected the keys dataset, model and seed; evaluate again"
+            )
+        key = (record["dataset"], record["model"], record["seed"])
+        if key in records:
+            raise ValueError(f"{path}: a second record of {' × '.join(map(str, key))}; name each record once")
+        records[key] = record
+    return list(records.values())
+
+
+def read_paper_values(path: Path) -> PaperValues:
+    """Published values by table, paper column, model and measure."""
+    table = read_table(path)
+    if list(table.columns) != [*PAPER_KEYS, "value"]:
+        raise ValueError(
+            f"{path}: expected the columns {', '.join(PAPER_KEYS)} and value; correct the header"
+        )
+    values: PaperValues = {}
+    for row in table.rows:
+        try:
+            key = (int(row["table"]), row["paper_column"], row["model"], row["measure"])
+            value = float(row["value"])
+        except ValueError as error:
+            raise ValueError(
+                f"{row.place}: expected a whole number in table and a number in value ({error}); correct it"
+            ) from error
+        if key in values:
+            raise ValueError(f"{row.place}: {' × '.join(map(str, key))} stands twice; keep one of the rows")
+        values[key] = value
+    return values
+
+
+def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tuple[str, str], list[Record]]:
+    """Records of each dataset and model, REAL last, by seed. A dataset's models must share their seeds."""
+    models = [*(model.name for model in settings.models), REAL]
+    grouped: dict[tuple[Any, Any], list[Record]] = {
+        (d.name, m): [] for d in settings.datasets for m in models
+    }
+    for record in sorted(records, key=lambda record: str(record["seed"])):
+        key = (record["dataset"], record["model"])
+        if key not in grouped:
+            raise ValueError(f"record of {key[0]} × {key[1]} is not of this table's datasets × models")
+        grouped[key].append(record)
+    for (dataset, model), found in grouped.items():
+        if not found:
+            raise ValueError(f"no record of {dataset} × {model}; evaluate it, or take it out of the grid")
+        seeds, expected = ([r["seed"] for r in grouped[dataset, m]] for m in (model, models[0]))
+        if model != REAL and seeds != expected:
+            raise ValueError(
+                f"{dataset} × {model} has seeds {seeds}, but {models[0]} {expected}; evaluate the same"
+            )
+    return grouped
+
+
+def value_of(record: Record, key: str) -> Cell | None:
+    """What a record holds under a key. ValueError, naming the record, where it has none."""
+    if key not in record:
+        raise ValueError(
+            f"record of {record['dataset']} × {record['model']}, seed {record['seed']}, has no {key}; "
+            "it comes from another version or another set of classes: evaluate again"
+        )
+    return record[key]
+
+
+def over_seeds(records: Sequence[Record], key: str) -> tuple[float, float]:
+    """Mean and sample standard deviation of a value, NaN where undefined: a deviation for one seed.
+
+    A value that one seed lacks has no mean: it would be over other seeds than its neighbours.
+    """
+    values = pd.Series([value_of(record, key) for record in records], dtype=float)
+    return float(values.mean(skipna=False)), float(values.std(ddof=1, skipna=False))
+
+
+def training_cells(records: Sequence[Record]) -> dict[str, float]:
+    """Columns `training_tflop` and `training_images`: one model's training, the mean over its seeds."""
+    if any("training.flops" not in record for record in records):
+        return {}
+    tflop, _ = over_seeds(records, "training.flops")
+    images, _ = over_seeds(records, "training.images")
+    return {"training_tflop": tflop / 1e12, "training_images": images}

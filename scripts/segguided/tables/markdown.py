@@ -1,0 +1,73 @@
+"""A table as Markdown that also reads well in a terminal: aligned pipes, notes below."""
+
+import textwrap
+from collections.abc import Sequence
+
+import pandas as pd
+
+from segguided.evaluation.records import MACRO
+from segguided.shown import markdown as escaped
+from segguided.tables.dice import LAYOUTS, Measure
+from segguided.tables.pipes import pipe_table
+from segguided.tables.sheet import Entry, Sheet, SheetColumn, dice_entry, groups, make_sheet
+
+LINE_WIDTH = 110
+MARKS = {1: "**", 2: "_"}
+
+
+def to_markdown(number: int, frame: pd.DataFrame) -> str:
+    """The whole page: the sheet, one table a measure, then values per class, then notes.
+
+    Markdown cannot underline: the second best stands in italics.
+    """
+    sheet = make_sheet(number, frame)
+    parts = [f"## Table {number}: {sheet.title}", *_sheet_tables(sheet)]
+    for measure in LAYOUTS[number].measures if number in LAYOUTS else ():
+        for dataset in frame["dataset"].unique():
+            parts += [f"{measure.label} per class, {dataset}:", _class_table(frame, dataset, measure)]
+    notes = [
+        textwrap.fill(
+            f"- {note.replace('underlined', 'in italics')}",
+            LINE_WIDTH,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
+        for note in sheet.notes
+    ]
+    return "\n\n".join([*parts, "\n".join(notes)]) + "\n"
+
+
+def _sheet_tables(sheet: Sheet) -> list[str]:
+    """A pipe table for each heading over columns; columns without one stand in the first of them."""
+    grouped = groups(sheet.columns)
+    shared = [column for over, members in grouped if not over for column in members]
+    tables = [members for over, members in grouped if over] or [[]]
+    return [_pipe(sheet, members + (shared if i == 0 else [])) for i, members in enumerate(tables)]
+
+
+def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
+    """The first column below a heading bears that heading, the others their own."""
+    headings = [c.over if c.over and i == 0 else c.heading for i, c in enumerate(columns)]
+    rows = [
+        [escaped(row.dataset), escaped(row.model), *(_entry(column.entries[i]) for column in columns)]
+        for i, row in enumerate(sheet.rows)
+    ]
+    return pipe_table(["dataset", "model", *headings], [row for row in rows if any(row[2:])])
+
+
+def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure) -> str:
+    """Rows: models; columns: classes."""
+    here = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
+    classes = list(here["class"].unique())
+    rows = []
+    for _, of_model in here.groupby("model", sort=False):
+        by_class = of_model.set_index("class")
+        cells = [_entry(dice_entry(by_class.loc[name], measure.column)) for name in classes]
+        if any(cells):
+            rows.append([escaped(str(of_model["title"].iloc[0])), *cells])
+    return pipe_table(["model", *map(escaped, classes)], rows)
+
+
+def _entry(entry: Entry) -> str:
+    mark = MARKS.get(entry.place or 0, "")
+    return " ".join(part for part in (f"{mark}{entry.text}{mark}", entry.small) if part)

@@ -1,0 +1,157 @@
+"""Resume files: what an interrupted training run needs to continue bit for bit, and only where it fits."""
+
+import copy
+import hashlib
+import json
+import logging
+import mmap
+import signal
+import sys
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from segguided.cli import Interrupted
+from segguided.data.slices import SliceSet
+from segguided.files import atomic_path
+from segguided.seals import check_archive, seal_archive
+from segguided.training import ranks
+from segguided.training.resume_files import ASIDE
+from segguided.training.wall_time import stop_time
+
+LOG = logging.getLogger("segguided")
+INTERVAL, TIME_OVER = 1, 1000  # what asks for a save, beside signals, whose numbers lie in between
+
+
+class Stateful(Protocol):
+    """Anything that can be saved and restored."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs: tensors, numbers, strings, lists and dicts of them."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+
+
+class Checkpoint:
+    """The resume file of one run, written every `seconds` and when a signal, or the job's time, asks to stop.
+
+    It carries a fingerprint of settings, code and data; a file with another one is not continued from. Of
+    processes that train together the first writes it and all read it, so their number may change in between.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
+        self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
+        self._saved_at = time.monotonic()
+        self._signal: int | None = None
+        self._stop_time: float | None = None
+        self._asked = 0  # for a save, by any process: one of the numbers above, or a signal's
+
+    def listen(self) -> None:
+        """From now on Ctrl-C, SIGTERM, SIGUSR1 and the end of a SLURM job's time save and stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._on_signal)
+        self._stop_time = stop_time() if ranks.is_first() else None
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signal = number
+
+    def load(self, learner: Stateful) -> dict[str, Any]:
+        """Restore `learner` and return the progress saved with it; empty for a fresh start."""
+        with ranks.in_turn():
+            return self._load(learner)
+
+    def _load(self, learner: Stateful) -> dict[str, Any]:
+        if not self.path.exists():
+            return {}
+        before = copy.deepcopy(learner.state_dict())  # optimisers hold nothing yet
+        try:
+            saved = self._read()
+            if saved["fingerprint"] != self.fingerprint:
+                return self._start_afresh("was made by other settings, code or data")
+            learner.load_state_dict(saved["learner"])
+            progress: dict[str, Any] = saved["progress"]
+            LOG.info("resuming after step %d from %s", progress["step"], self.path)
+        except (OSError, MemoryError, torch.OutOfMemoryError):
+            raise  # of the machine, not of the file, which may be fit to continue from another time
+        except Exception as error:  # torch raises half a dozen types for damage
+            learner.load_state_dict(before)
+            return self._start_afresh(f"cannot be continued ({_first_line(error)})")
+        return progress
+
+    def _read(self) -> dict[str, Any]:
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            check_archive(self.path, whole)
+        saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        return saved
+
+    def _start_afresh(self, why: str) -> dict[str, Any]:
+        """Set the file aside until the run is complete: whoever restores the old settings can continue it."""
+        self.path.replace(self._aside)
+        LOG.warning("%s %s: starting afresh; it is kept as %s meanwhile", self.path, why, self._aside.name)
+        return {}
+
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_name(ASIDE)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save: the interval is over, or the run is to stop.
+
+        Processes that train together ask after the same steps and get the same answer.
+        """
+        self._asked = ranks.highest(self._asking())
+        return self._asked > 0
+
+    def _asking(self) -> int:
+        """What this process knows of; the first one keeps the time."""
+        if self._signal is not None:
+            return self._signal
+        if self._stop_time is not None and time.monotonic() >= self._stop_time:
+            return TIME_OVER
+        return INTERVAL if ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds else 0
+
+    @property
+    def _stop_reason(self) -> str | None:
+        if self._asked == TIME_OVER:
+            return "the job's time is nearly over"
+        return signal.Signals(self._asked).name if self._asked > INTERVAL else None
+
+    def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
+        """Write the file; where `due` found that the run is to stop, raise Interrupted."""
+        reason = self._stop_reason
+        state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
+        if ranks.is_first():
+            with atomic_path(self.path) as temporary:
+                with temporary.open("wb") as file:  # whose errors name the disk's; torch's own do not
+                    torch.save(state, file)
+                seal_archive(temporary, self.path, {})
+        self._saved_at = time.monotonic()
+        if reason is not None:
+            ranks.wait()  # none ends before the file is whole
+            step = progress["step"]
+            raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
+        if self._stop_time is not None:
+            self._stop_time = stop_time()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
+    """A digest of the settings, of this package's loaded source code, and of the slices: names and pixels."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(n for n in sys.modules if n.startswith("segguided")):
+        source = sys.modules[name].__file__
+        if source:
+            digest.update(Path(source).read_bytes())
+    for name, slices in sorted(data.items()):
+        pixels = [zlib.crc32(a.data) for stack in slices.stacks for a in (stack.images_SHW, stack.masks_SHW)]
+        digest.update(json.dumps([name, slices.names, pixels]).encode())
+    return digest.hexdigest()

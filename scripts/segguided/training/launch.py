@@ -1,0 +1,166 @@
+"""Starting the processes that train together on one node, passing signals on, and telling what ended them."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
+
+import torch
+import torch.distributed as dist
+from torch.multiprocessing import ProcessExitedException, start_processes
+from tqdm import tqdm
+
+from segguided.cli import Interrupted, run
+from segguided.training import ranks
+
+LOG = logging.getLogger("segguided")
+Body = Callable[[argparse.Namespace], None]
+HOST = "127.0.0.1"  # one node
+GRACE_SECONDS = 5.0  # for the others once one has failed, before each of SIGTERM and SIGKILL
+PATIENCE = timedelta(minutes=30)  # of one process with another, which may be writing a file
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def on_gpus(body: Body, arguments: argparse.Namespace) -> None:
+    """Call `body(arguments)`: here for one GPU, else in `arguments.gpus` processes that share each batch.
+
+    They share `arguments.threads` too. `body` must be importable. SIGINT, SIGTERM and SIGUSR1 are passed on.
+    Once a process fails the others end within seconds, and this one exits as it did. Raises ValueError where
+    fewer GPUs can be seen, ChildProcessError for a killed process, Interrupted for signals before training.
+    """
+    if arguments.gpus == 1:
+        torch.set_num_threads(arguments.threads)
+        body(arguments)
+        return
+    _check(arguments.gpus)
+    LOG.info("%d processes share each batch", arguments.gpus)
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # port 0: a free one
+    with _forwarding() as (received, processes):
+        context = start_processes(_rank, (body, arguments, store.port), arguments.gpus, join=False)
+        processes.extend(context.processes)
+        for number in received:
+            _send(number, processes)
+        codes = _wait(processes)
+        if any(number < 0 for number in codes.values()):
+            _is_first_to_fail(store)  # the others fail of this
+        with suppress(ProcessExitedException):
+            while not context.join(grace_period=GRACE_SECONDS):
+                pass
+    _conclude(codes, received, arguments.gpus)
+
+
+def refuse_several(gpus: int, why: str) -> None:
+    """Raise ValueError for more than one GPU."""
+    if gpus > 1:
+        raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
+
+
+def _check(gpus: int) -> None:
+    """A machine without an accelerator trains on its CPU, in as many processes as asked for."""
+    if gpus < 1:
+        raise ValueError(f"expected one GPU or more, got --gpus {gpus}")
+    visible = torch.accelerator.device_count()
+    if torch.accelerator.is_available() and visible < gpus:
+        chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        raise ValueError(
+            f"{gpus} GPUs were asked for, but {visible} can be seen"
+            + (f" (CUDA_VISIBLE_DEVICES={chosen})" if chosen else "")
+            + "; ask for fewer, --set-resources RULE:gpu=N, or for a node that has them"
+        )
+
+
+@contextmanager
+def _forwarding() -> Iterator[tuple[list[int], list[BaseProcess]]]:
+    """Signals received so far, and the processes that each is passed on to: to be filled in."""
+    received: list[int] = []
+    processes: list[BaseProcess] = []
+
+    def forward(number: int, _frame: object) -> None:
+        received.append(number)
+        _send(number, processes)
+
+    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    try:
+        yield received, processes
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _send(number: int, processes: Sequence[BaseProcess]) -> None:
+    for process in processes:
+        if process.is_alive() and process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+
+
+def _wait(processes: Sequence[BaseProcess]) -> dict[int, int]:
+    """Exit codes by rank, where not 0, when one has failed or all have ended."""
+    while True:
+        codes = {rank: process.exitcode for rank, process in enumerate(processes)}
+        failed = {rank: code for rank, code in codes.items() if code}
+        running = [processes[rank].sentinel for rank, code in codes.items() if code is None]
+        if failed or not running:
+            return failed
+        connection.wait(running)
+
+
+def _conclude(codes: dict[int, int], received: Sequence[int], count: int) -> None:
+    """End as the first processes to fail did; what they had to say they have said."""
+    for rank, code in codes.items():
+        if -code in received:
+            name = signal.Signals(-code).name
+            raise Interrupted(
+                f"{name} before training began: nothing was lost, the same command starts again"
+            )
+        if code < 0:
+            raise ChildProcessError(
+                f"process {rank + 1} of {count} was killed by {signal.Signals(-code).name} (SIGKILL may mean "
+                "that memory ran out); the same command continues from the last save"
+            )
+    if codes:
+        sys.exit(max(codes.values()))
+
+
+def _rank(rank: int, body: Body, arguments: argparse.Namespace, port: int) -> None:
+    """One of the processes. Of several that fail, the first says why."""
+    store = dist.TCPStore(HOST, port, is_master=False)
+    try:
+        run(partial(_take_part, rank, body, arguments, store))
+    except SystemExit as stop:
+        if isinstance(stop.code, int) or _is_first_to_fail(store):
+            raise
+        sys.exit(1)
+    except Exception:
+        time.sleep(GRACE_SECONDS / 10)  # if another was killed, this is no news
+        if _is_first_to_fail(store):
+            traceback.print_exc()
+        sys.exit(1)
+
+
+def _take_part(rank: int, body: Body, arguments: argparse.Namespace, store: dist.Store) -> None:
+    if rank > 0:
+        LOG.setLevel(logging.ERROR)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which outlives a killed process
+    torch.set_num_threads(max(1, arguments.threads // arguments.gpus))
+    ranks.join(rank, arguments.gpus, store, PATIENCE)
+    try:
+        body(arguments)
+    except Interrupted:
+        ranks.leave()
+        raise
+    ranks.leave()
+
+
+def _is_first_to_fail(store: dist.Store) -> bool:
+    return store.add("failed", 1) == 1

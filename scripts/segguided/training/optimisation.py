@@ -1,0 +1,156 @@
+"""One network's optimiser: learning rate over the run, gradient clipping, weight averaging."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from segguided.config.models.training import Training
+from segguided.training import ranks
+from segguided.training.gradients import SharedGradients
+
+Factor = Callable[[int], float]  # of the learning rate, at a step
+
+
+class Descent:
+    """The optimiser state of `network`; without `clip` gradients keep their length."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        factor: Factor,
+        clip: float | None = None,
+        ema_decay: float | None = None,
+    ) -> None:
+        self.network, self.optimizer, self.clip = network, optimizer, clip
+        self.parameters = list(network.parameters())
+        self.gradients = SharedGradients(self.parameters)
+        self.schedule = LambdaLR(optimizer, factor)
+        self.ema = _averages(self.parameters, ema_decay) if ema_decay else None
+
+    @classmethod
+    def of(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
+        """AdamW over `steps` steps, with a warm-up and a cosine decay."""
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=has_fused(network),
+        )
+        factor = warmup_cosine(training.warmup_steps, steps)
+        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay)
+
+    def descend(
+        self,
+        losses_of: Callable[..., dict[str, Tensor]],
+        batch: Sequence[Tensor],
+        part_size: int | None = None,
+    ) -> dict[str, Tensor]:
+        """One step down the gradient of the batch's mean `loss`, summed over processes and over parts.
+
+        Each process takes its share of `batch`, in parts of at most `part_size` that fit its device (None:
+        one part). `losses_of(*part)` gives means over a part; returned are those of the batch, detached.
+        """
+        size, own = len(batch[0]), [ranks.share(tensor) for tensor in batch]
+        parts = list(zip(*(tensor.split(part_size or size) for tensor in own), strict=True))
+        means: dict[str, Tensor] = {}
+        for position, part in enumerate(parts, start=1):
+            share = len(part[0]) / size
+            losses = {name: value * share for name, value in losses_of(*part).items()}
+            with self.gradients.adding() if position == len(parts) else nullcontext():
+                losses["loss"].backward()
+            means = {name: value.detach() + means.get(name, 0) for name, value in losses.items()}
+        self.step()
+        return ranks.added_up(means)
+
+    def step(self) -> None:
+        """One step down the gradients that the parameters hold."""
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        if self.ema:
+            self.ema.step(self.parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+            self.ema.to(self.parameters[0].device)  # where the file was read, on the CPU, it would stay
+
+    def averaged(self) -> nn.Module:
+        """The network with its averaged weights in place of the last ones; call it once, after training."""
+        if self.ema:
+            self.ema.copy_to(self.parameters)
+        return self.network
+
+
+class OneDescent:
+    """What a learner with one optimiser and nothing else to remember has: a base class beside `update`."""
+
+    descent: Descent
+
+    def after_epoch(self) -> dict[str, float]:
+        """Nothing is measured between epochs."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averages, optimiser and schedule of what is trained."""
+        return self.descent.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.descent.load_state_dict(state)
+
+    def finished(self) -> nn.Module:
+        """The network with its averaged weights."""
+        return self.descent.averaged()
+
+
+def has_fused(network: nn.Module) -> bool:
+    """Whether torch has fused Adam kernels for the network's device."""
+    return next(network.parameters()).device.type in ("cuda", "cpu")
+
+
+def warmup_cosine(warmup: int, steps: int) -> Factor:
+    """A linear rise over `warmup` steps, then half a cosine down to 0 at `steps`."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+    return factor
+
+
+def constant_linear(share: float, steps: int) -> Factor:
+    """1, and over the last `share` of `steps` a straight line down to 0."""
+
+    def factor(step: int) -> float:
+        return min(1.0, (steps - step) / (share * steps)) if share else 1.0
+
+    return factor
+
+
+def _averages(parameters: list[nn.Parameter], decay: float) -> Any:
+    from diffusers.training_utils import EMAModel  # noqa: PLC0415 - over a second, and segmenters need none
+
+    return EMAModel(parameters, decay=decay, use_ema_warmup=True, power=0.75, foreach=True)

@@ -1,0 +1,128 @@
+"""What a configuration leaves out is named with the setting that is lacking, and nothing else is."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segguided.config.left_out import applications_left_out, figures_left_out
+from segguided.config.workflow import load
+
+MINIATURE = Path(__file__).parents[1] / "support" / "miniature.yaml"
+SHIPPED = Path(__file__).parents[2] / "config.yaml"
+
+
+def merged(under, over):
+    """As Snakemake merges configuration files."""
+    if not isinstance(under, dict) or not isinstance(over, dict):
+        return over
+    return under | {key: merged(under.get(key), value) for key, value in over.items()}
+
+
+def config(**changes):
+    settings = merged(yaml.safe_load(SHIPPED.read_text()), yaml.safe_load(MINIATURE.read_text()))
+    return load(merged(settings, changes))
+
+
+def models(*names):
+    return {"grid": {"models": list(names)}}
+
+
+def of_dataset(**settings):
+    return {"datasets": {"breast-phantom": settings}}
+
+
+def test_the_miniature_leaves_out_nothing():
+    assert figures_left_out(config()) == []
+    assert applications_left_out(config()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({"partial_masks": None}, ["figures 3 and 6 left out: partial_masks is not set"]),
+        ({"similarity": None}, ["figure 4 left out: similarity is not set"]),
+        (
+            of_dataset(partial_masks=[]),
+            [
+                "figures 3 and 6 left out: no dataset of the grid has partial_masks",
+                "figure 4 left out: no dataset of the grid has partial_masks",
+            ],
+        ),
+        (
+            {
+                "grid": {"datasets": ["breast-phantom", "breast-mri"]},
+                "datasets": {"breast-mri": {"partial_masks": []}},
+            },
+            ["breast-mri left out of figures 3, 4 and 6: datasets.breast-mri.partial_masks is empty"],
+        ),
+        (
+            models("segguided", "segguided-mat"),
+            ["figure 1 left out: grid.models lacks unconditional"],
+        ),
+        (
+            models("unconditional"),
+            [
+                "figure 1 left out: grid.models lacks segguided",
+                "figures 2 and 5 and the showcase left out: grid.models names no model that sees a mask",
+                "figures 3 and 6 left out: grid.models names none of partial_masks.models "
+                "(segguided-mat, segguided)",
+                "figure 4 left out: grid.models lacks segguided-mat, which similarity.model names",
+            ],
+        ),
+        (
+            models("spade"),
+            [
+                "figure 1 left out: grid.models lacks segguided and unconditional",
+                "figures 3 and 6 left out: grid.models names none of partial_masks.models "
+                "(segguided-mat, segguided)",
+                "figure 4 left out: grid.models lacks segguided-mat, which similarity.model names",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_figures(changes, sentences):
+    assert figures_left_out(config(**changes)) == sentences
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        (
+            {"applications": None},
+            ["rare cases, paired images and translations left out: applications is not set"],
+        ),
+        (
+            of_dataset(rare_class=None),
+            ["rare cases of breast-phantom left out: datasets.breast-phantom.rare_class is not set"],
+        ),
+        (
+            of_dataset(partial_masks=[]),
+            ["paired images of breast-phantom left out: datasets.breast-phantom.partial_masks is empty"],
+        ),
+        (
+            {"applications": {"translations": []}},
+            ["translations left out: applications.translations is empty"],
+        ),
+        (
+            {"applications": {"translations": [{"masks": "breast-phantom", "dataset": "breast-phantom-t2"}]}},
+            ["translations left out: applications.translations names no dataset of the grid as its dataset"],
+        ),
+        (
+            models("segguided-mat", "spade"),
+            [
+                "rare cases and translations left out: "
+                "grid.models lacks segguided, which applications.model names"
+            ],
+        ),
+        (
+            models("segguided"),
+            [
+                "paired images left out: "
+                "grid.models lacks segguided-mat, which applications.partial_model names"
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_applications(changes, sentences):
+    assert applications_left_out(config(**changes)) == sentences

@@ -1,0 +1,53 @@
+"""The lists of slice files that scripts read in place of thousands of arguments."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from segguided.cli import slices_parser
+from segguided.config.datasets import DrawnSplit
+from segguided.data.splits import assign_splits, digest_of
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "list_split.py"
+TABLE = "patient\tsplit\nb\ttest\na\ttest\nc\ttrain\nd\theld-out\n"
+
+
+def call(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "patients.tsv").write_text(TABLE)
+    command = [sys.executable, str(SCRIPT), "--manifest", str(folder / "patients.tsv"), *arguments]
+    command += ["--folder", "results/slices/d", "--output", str(folder / "list.txt")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_is_listed_becomes_arguments(tmp_path: Path) -> None:
+    done = call(tmp_path, "--split", "test", "--digest", digest_of(["a", "b"]))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "list.txt").read_text() == "results/slices/d/a.npz\nresults/slices/d/b.npz\n"
+    parser = slices_parser(None)
+    parser.add_argument("--slices", type=Path, nargs="+")
+    paths = parser.parse_args(["--slices", f"@{tmp_path}/list.txt", "c.npz"]).slices
+    assert paths == [Path("results/slices/d/a.npz"), Path("results/slices/d/b.npz"), Path("c.npz")]
+
+
+def test_splits_drawn_by_a_seed(tmp_path: Path) -> None:
+    drawn = DrawnSplit(seed=0, held_out=1, test=1)
+    splits = assign_splits([{"patient": patient} for patient in "abcd"], drawn)
+    for split, patients in splits.items():
+        told = ("--split", split, "--drawn", drawn.to_json(), "--digest", digest_of(patients))
+        assert call(tmp_path, *told).returncode == 0
+        listed = (tmp_path / "list.txt").read_text().splitlines()
+        assert listed == [f"results/slices/d/{patient}.npz" for patient in patients]
+
+
+def test_a_patient_table_that_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
+    done = call(tmp_path, "--split", "test", "--digest", digest_of(["a"]))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {tmp_path}/list.txt: the patient table changed while the workflow ran; "
+        "run the same command again\n",
+    )
+    assert not (tmp_path / "list.txt").exists()
+
+
+def test_other_patients_or_another_order_have_another_digest() -> None:
+    assert len({digest_of(patients) for patients in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4

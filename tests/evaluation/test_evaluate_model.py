@@ -1,0 +1,154 @@
+"""Both tables from known predictions: which images are measured, by which segmenter, on which half."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from monai.networks.layers import SkipConnection
+from torch import nn
+
+import evaluate_model as script
+from evaluate_model import evaluate_model
+from segguided.config.evaluation import Evaluation
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.training import Training
+from segguided.data.formats.npz import write_npz
+from segguided.data.slices import SliceSet, Stack, write_stack
+from segguided.models.segmenter import build_segmenter, load_segmenter
+from segguided.seals import write_sealed
+from segguided.training.storage import save_network
+
+NAMES = ("a", "b")
+
+
+class Reader(nn.Module):
+    """Reads the class off the grey value (0, 100, 200), or misses class `blind`."""
+
+    def __init__(self, blind=None):
+        super().__init__()
+        self.blind = blind
+        self.deepest = SkipConnection(nn.AvgPool2d(2))
+
+    def forward(self, x_BCHW):
+        self.deepest.submodule(x_BCHW)
+        k_BHW = ((x_BCHW[:, 0] + 1) * 127.5 / 100).round().long()
+        logits_BCHW = nn.functional.one_hot(k_BHW, 3).movedim(-1, 1).float()
+        if self.blind:
+            logits_BCHW[:, self.blind] = -1
+        return logits_BCHW
+
+
+def example_set(n=6):
+    rng = np.random.default_rng(0)
+    stacks = []
+    for patient in ("p", "q", "r", "s"):
+        masks_SHW = rng.integers(0, 3, (n, 8, 8)).astype(np.uint8)
+        stacks.append(Stack(patient, masks_SHW * 100, masks_SHW, np.arange(float(n)), {}))
+    return SliceSet(stacks)
+
+
+def measure(generated, evaluator, trained_on, held_out=None):
+    settings = Evaluation(bootstrap_resamples=100, kernel_subsets=3)
+    return evaluate_model(example_set(), generated, held_out, evaluator, trained_on, NAMES, settings)
+
+
+def test_perfect_images_and_segmenters_score_one():
+    record = measure(example_set(), Reader(), Reader())
+    for key in (
+        "faithfulness.mask",
+        "faithfulness.real",
+        "faithfulness.ceiling",
+        "quality.model",
+        "quality.ceiling",
+    ):
+        assert record[f"{key}.dice.macro"] == 1
+    assert (record["faithfulness.patients"], record["quality.patients"]) == (4, 2)
+    assert (record["faithfulness.slices"], record["quality.slices"]) == (24, 12)
+
+
+def test_black_images_score_zero_and_leave_the_ceiling_alone():
+    test = example_set()
+    black = test.with_images(np.zeros_like(test.images), test.names)
+    record = measure(black, Reader(), Reader(blind=1))
+    assert record["faithfulness.mask.dice.macro"] == 0
+    assert record["faithfulness.ceiling.dice.macro"] == 1
+    assert record["quality.model.dice.a"] == 0
+    assert record["quality.model.dice.b"] == 1
+    assert record["quality.ceiling.dice.macro"] == 1
+
+
+def test_evaluator_measures_faithfulness_and_the_other_segmenter_quality():
+    record = measure(example_set(), Reader(blind=2), Reader())
+    assert record["faithfulness.mask.dice.b"] == 0
+    assert record["faithfulness.mask.ratio.macro"] == 1
+    assert record["quality.model.dice.macro"] == 1
+
+
+def test_real_images_have_only_a_ceiling():
+    record = measure(None, Reader(), Reader(), example_set(3))
+    assert record["faithfulness.ceiling.dice.macro"] == 1
+    assert not any(key.startswith(("faithfulness.mask", "quality.model")) for key in record)
+
+
+def test_distance_is_of_the_generated_images_and_for_real_ones_of_the_held_out():
+    """Features are mean grey values here; from black images, that is mean and spread of the real ones."""
+    test = example_set()
+    same = measure(test, Reader(), Reader())
+    assert same["distance.frechet"] == pytest.approx(0, abs=1e-12)
+    black = measure(test.with_images(np.zeros_like(test.images), test.names), Reader(), Reader())
+    mean_S = (test.images / 127.5 - 1).mean((1, 2))
+    expected = (mean_S.mean() + 1) ** 2 + mean_S.var(ddof=1)
+    assert black["distance.frechet"] == pytest.approx(expected, rel=1e-5)
+    assert black["distance.kernel"] > same["distance.kernel"]
+    real = measure(None, Reader(), Reader(), example_set(3))
+    assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 24)
+    with pytest.raises(ValueError, match="needs --held-out slices"):
+        measure(None, Reader(), Reader())
+
+
+def test_the_script_writes_one_flat_record(tmp_path, monkeypatch):
+    settings = Segmenter(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
+    network = build_segmenter(settings, 2)
+    save_network(
+        network, tmp_path / "model.safetensors", {"segmenter": settings.model_dump(), "n_classes": 2}
+    )
+    test, slices = example_set(), []
+    for stack in test.stacks:
+        slices.append(tmp_path / f"{stack.patient}.npz")
+        write_stack(slices[-1], stack)
+    write_npz(tmp_path / "generated.npz", images=test.images, names=np.array(test.names))
+    cost = {"steps": 3, "images": 12, "flops": 10**13}
+    write_sealed(tmp_path / "run.json", {"kind": "diffusion", "training": cost})
+    weights, output = tmp_path / "model.safetensors", tmp_path / "record.json"
+    command = ["evaluate_model.py", "--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
+    command += ["--test", *slices, "--evaluator", weights, "--trained-on", weights, "--output", output]
+    command += ["--evaluation", '{"bootstrap_resamples": 100}']
+    model = ["--generated", tmp_path / "generated.npz", "--run", tmp_path / "run.json"]
+    monkeypatch.setattr(sys, "argv", [*map(str, command), *map(str, model)])
+    script.main()
+    record = json.loads(output.read_text())
+    assert (record["dataset"], record["model"], record["seed"]) == ("d", "m", 3)
+    assert (record["training.flops"], record["training.images"]) == (10**13, 12)
+    assert record["distance.n_features"] == 8
+    monkeypatch.setattr(sys, "argv", [*map(str, command), "--held-out", *map(str, slices[:2])])
+    script.main()
+    record = json.loads(output.read_text())
+    assert record["distance.n_generated"] == 12
+    assert "training.flops" not in record
+
+
+def test_segmenter_comes_back_from_its_files(tmp_path):
+    settings = Segmenter(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
+    network = build_segmenter(settings, 2).eval()
+    description = {"segmenter": settings.model_dump(), "n_classes": 2}
+    save_network(network, tmp_path / "model.safetensors", description)
+    x_BCHW = torch.rand(1, 1, 16, 16)
+    assert torch.equal(load_segmenter(tmp_path / "model.safetensors")(x_BCHW), network(x_BCHW))
+
+
+def test_generated_images_of_other_masks_are_refused():
+    test = example_set()
+    with pytest.raises(ValueError, match="generate it again"):
+        test.with_images(test.images, [*test.names[1:], "other_slice_0"])

@@ -1,0 +1,51 @@
+"""Image and mask move together; strength zero is the identity; the generator alone decides each sample."""
+
+import pytest
+import torch
+
+from segguided.config.models.segmenter import Augmentation
+from segguided.models.augmentation import augment
+
+NONE = {"rotation_deg": 0, "scale": 0, "shift": 0, "contrast": 0, "brightness": 0, "noise": 0}
+
+
+def squares(n=6):
+    masks_BHW = torch.zeros(n, 32, 32, dtype=torch.uint8)
+    masks_BHW[:, 8:20, 12:22] = 1
+    masks_BHW[:, 10:14, 14:18] = 2
+    return masks_BHW * 100, masks_BHW
+
+
+def run(seed=0, **strengths):
+    augmentation = Augmentation(**{**NONE, **strengths})
+    return augment(*squares(), augmentation, torch.Generator().manual_seed(seed))
+
+
+def test_strength_zero_changes_nothing():
+    assert all(torch.equal(a, b) for a, b in zip(run(), squares(), strict=True))
+
+
+@pytest.mark.parametrize("strengths", [{"rotation_deg": 30}, {"scale": 0.3}, {"shift": 0.2}])
+def test_image_and_mask_move_alike(strengths):
+    images_BHW, masks_BHW = run(**strengths)
+    assert not torch.equal(masks_BHW, squares()[1])
+    assert set(masks_BHW.unique().tolist()) <= {0, 1, 2}
+    inside = (images_BHW.float() / 100 - masks_BHW).abs() < 0.6  # all but interpolated edges
+    assert inside.float().mean() > 0.97
+
+
+@pytest.mark.parametrize("strengths", [{"contrast": 0.5}, {"brightness": 0.3}, {"noise": 0.2}])
+def test_grey_values_change_and_the_mask_stays(strengths):
+    images_BHW, masks_BHW = run(**strengths)
+    assert torch.equal(masks_BHW, squares()[1])
+    assert not torch.equal(images_BHW, squares()[0])
+    assert images_BHW.dtype == torch.uint8
+
+
+def test_samples_differ_and_the_seed_decides():
+    images_BHW, masks_BHW = run(rotation_deg=30)
+    assert not torch.equal(masks_BHW[0], masks_BHW[1])
+    again = run(rotation_deg=30)
+    assert torch.equal(images_BHW, again[0])
+    assert torch.equal(masks_BHW, again[1])
+    assert not torch.equal(masks_BHW, run(1, rotation_deg=30)[1])

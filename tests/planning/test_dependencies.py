@@ -1,0 +1,144 @@
+"""The files Snakemake watches for a script are those that running it imports."""
+
+import json
+import os
+import subprocess
+import sys
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import pytest
+
+from segguided.planning.dependencies import dependencies, digest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(path.stem for path in ROOT.glob("scripts/*.py"))
+PROBE = """if True:
+    import atexit, json, runpy, sys
+    def report():
+        files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+        json.dump(sorted(f for f in files if f), open(sys.argv[-1], "w"))
+    atexit.register(report)
+    script, report_file = sys.argv[1:]
+    sys.argv = [script, "--help", report_file]
+    sys.path[0] = script.rsplit("/", 1)[0]
+    runpy.run_path(script, run_name="__main__")
+"""
+
+
+def watched(script: str) -> set[str]:
+    return {
+        path.relative_to(ROOT / "scripts").as_posix()
+        for path in dependencies(ROOT / "scripts" / f"{script}.py")
+    }
+
+
+def imports_torch(script: str) -> bool:
+    return any("import torch" in path.read_text() for path in dependencies(ROOT / "scripts" / f"{script}.py"))
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if not imports_torch(name)])
+def test_what_a_run_imports_is_watched(script: str, tmp_path: Path) -> None:
+    path, report = ROOT / "scripts" / f"{script}.py", tmp_path / "files.json"
+    command = [sys.executable, "-c", PROBE, str(path), str(report)]
+    environment = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    imported = {Path(file) for file in json.loads(report.read_text())}
+    ours = {
+        f.relative_to(ROOT / "scripts").as_posix() for f in imported if f.is_relative_to(ROOT / "scripts")
+    }
+    assert len(ours) > 3
+    assert ours <= watched(script)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_standard_librarys_finder_agrees(script: str) -> None:
+    """ModuleFinder reads byte code instead of source; it counts `from a import b` as the module a.b too."""
+    finder = ModuleFinder([str(ROOT / "scripts")], excludes=["torch", "numpy"])
+    finder.run_script(str(ROOT / "scripts" / f"{script}.py"))
+    found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    assert {file.relative_to(ROOT / "scripts").as_posix() for file in found} == watched(script)
+
+
+def test_results_are_not_retrained_for_a_figure() -> None:
+    training = watched("train_diffusion")
+    assert "segguided/training.py" in training
+    assert "segguided/config/models.py" in training
+    late = {
+        "metrics",
+        "tables",
+        "distances",
+        "sheets",
+        "typeset",
+        "figures",
+        "records",
+        "config/workflow",
+        "config/messages",
+        "config/evaluation",
+    }
+    assert not training & {f"segguided/{name}.py" for name in late}
+    assert "segguided/training.py" not in watched("prepare_patient")
+
+
+def test_relative_stays_relative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    relative = dependencies(Path("scripts/split_dataset.py"))
+    assert Path("scripts/segguided/__init__.py") in relative
+    assert all(not path.is_absolute() for path in relative)
+    assert list(relative) == sorted(relative)
+    assert {path.resolve() for path in relative} == set(dependencies(ROOT / "scripts/split_dataset.py"))
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def names(script: Path) -> list[str]:
+    return [path.relative_to(script.parent).as_posix() for path in dependencies(script)]
+
+
+def test_imports_in_functions_cycles_siblings_and_modules_named_by_from(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        run="def f():\n    from pack import a\nimport sibling, json",
+        pack__a="import pack.deep.b as b\nimport run",
+        pack__deep__b="from pack.deep.c import value",
+        pack__deep__c="value = 1",
+        pack__unused="",
+        sibling="",
+    )
+    (tmp_path / "pack/deep/__init__.py").touch()
+    expected = [
+        "pack/a.py",
+        "pack/deep/__init__.py",
+        "pack/deep/b.py",
+        "pack/deep/c.py",
+        "run.py",
+        "sibling.py",
+    ]
+    assert names(tmp_path / "run.py") == expected
+
+
+@pytest.mark.parametrize("line", ["from . import a", "from .a import b"])
+def test_a_relative_import_is_refused(tmp_path: Path, line: str) -> None:
+    write(tmp_path, run="import pack.b", pack__b=f"\n{line}", pack__a="")
+    with pytest.raises(ValueError, match=r"b\.py, line 2: relative import; write the module's full name"):
+        dependencies(tmp_path / "run.py")
+
+
+def test_the_digest_tells_of_names_and_contents_of_the_library_alone(tmp_path: Path) -> None:
+    digests = set()
+    for name, text in (("a", "x = 1"), ("a", "x = 2"), ("b", "x = 1")):
+        root = tmp_path / str(len(digests))
+        (root / "library").mkdir(parents=True)
+        (root / "library" / f"{name}.py").write_text(text)
+        (root / "script.py").write_text(f"import library.{name}\n")
+        digests.add(digest(root / "script.py"))
+        twin = root / "twin.py"
+        twin.write_text(f"import library.{name}  # another script\n")
+        assert digest(twin) in digests
+    assert len(digests) == 3

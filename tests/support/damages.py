@@ -1,0 +1,149 @@
+"""What may become of a kept file at rest: damage, and other valid files in its place, undone afterwards."""
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from segguided.data.formats.npz import map_npz, write_npz
+from segguided.data.slices import Stack, read_stack, write_stack
+from segguided.seals import archive_facts, read_sealed, sidecar, write_listed, write_sealed
+
+RESULTS = Path("results")
+Change = Callable[[Path], None]  # puts something else in a file's place
+
+
+def companions(path: Path) -> list[Path]:
+    """The files that belong to `path` and would come with it."""
+    together = {path, sidecar(path)}
+    if path.name in ("model.safetensors", "config.json"):
+        together |= {path.with_name("model.safetensors"), path.with_name("config.json")}
+    return sorted(together)
+
+
+def copied(name: str, *, alone: bool = False) -> Change:
+    """Another file of the run (a pattern) in its place, with what belongs to it unless `alone`."""
+
+    def change(path: Path) -> None:
+        source = RESULTS / first_of(name)
+        pairs = [(source, path)] if alone else zip(companions(source), companions(path), strict=True)
+        for one, target in pairs:
+            if one.is_file():
+                shutil.copy(one, target)
+
+    return change
+
+
+def of_seed_1(write: Callable[[Path, Path], None]) -> Change:
+    """The same file as another seed's run would have written it; `write` gets the source and the target."""
+
+    def change(path: Path) -> None:
+        other = Path(str(path).replace("seed0", "seed1"))
+        write(path, other)
+        for one, target in zip(companions(other), companions(path), strict=True):
+            if one.is_file():
+                one.replace(target)
+
+    return change
+
+
+def set_again(path: Path, other: Path, **facts: str) -> None:
+    """Write a set again, with other facts or to another place."""
+    told = {name: value for name, value in archive_facts(path).items() if name != "place"}
+    arrays = {name: np.array(array) for name, array in map_npz(path).items()}
+    write_npz(other, {**told, **facts}, **arrays)
+
+
+def network_again(path: Path, other: Path, **told: str) -> None:
+    """Write a config.json again, with other entries or to another place, its weights beside it."""
+    other.parent.mkdir(parents=True, exist_ok=True)
+    if other.parent != path.parent:
+        shutil.copy(path.with_name("model.safetensors"), other.with_name("model.safetensors"))
+    write_sealed(other.with_name("config.json"), {**read_sealed(path.with_name("config.json")), **told})
+
+
+def set_of_other_classes(path: Path) -> None:
+    set_again(path, path, preparation="another")
+
+
+def set_of_other_weights(path: Path) -> None:
+    set_again(path, path, weights="0" * 64)
+
+
+def network_of_other_classes(path: Path) -> None:
+    network_again(path, path, preparation="another")
+
+
+def slices_of_other_classes(path: Path) -> None:
+    """The patient prepared with classes 1 and 2 exchanged."""
+    stack = read_stack(path)
+    masks = np.array([0, 2, 1, 3], np.uint8)[stack.masks_SHW]
+    provenance = {**stack.provenance, "preparation": "another"}
+    write_stack(path, Stack(stack.patient, stack.images_SHW, masks, stack.positions_S, provenance))
+
+
+def record_again(path: Path, other: Path) -> None:
+    write_sealed(other, read_sealed(path))
+
+
+def listed_elsewhere(name: str) -> Change:
+    """The same text, as it was written for another place."""
+
+    def change(path: Path) -> None:
+        other = RESULTS / name
+        write_listed(other, path.read_text())
+        for one, target in zip(companions(other), companions(path), strict=True):
+            one.replace(target)
+
+    return change
+
+
+def first_of(pattern: str) -> str:
+    return sorted(path.relative_to(RESULTS).as_posix() for path in RESULTS.glob(pattern))[0]
+
+
+def damages(path: Path, seed: int = 0, bytes_changed: int = 12) -> Iterator[tuple[str, Change]]:
+    """Truncated, some other byte, empty: what may become of a file at rest, each with a name."""
+    size, draw = path.stat().st_size, random.Random(f"{path.name}/{seed}")
+    for kept in (size // 2, size - 1):
+        yield f"truncated to {kept}", lambda one, kept=kept: _write(one, one.read_bytes()[:kept])
+    for place in (0, size - 1, *(draw.randrange(size) for _ in range(bytes_changed))):
+        bit = 1 << draw.randrange(8)
+        yield f"byte {place} ^ {bit}", lambda one, place=place, bit=bit: _flip(one, place, bit)
+    yield "empty", lambda one: _write(one, b"")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _flip(path: Path, place: int, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= bit
+    path.write_bytes(content)
+
+
+@contextmanager
+def changed(path: Path, change: Change) -> Iterator[None]:
+    """With `change` made to `path`; afterwards it and what belongs to it are as before."""
+    before = {one: one.read_bytes() for one in companions(path) if one.is_file()}
+    try:
+        change(path)
+        yield
+    finally:
+        for one in companions(path):
+            one.unlink(missing_ok=True)
+        for one, content in before.items():
+            one.write_bytes(content)
+
+
+def outcome(path: Path, read: Callable[[Path], object]) -> str:
+    """The sentence that reading ends with; empty where it ends with none. Other errors are defects."""
+    try:
+        read(path)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""

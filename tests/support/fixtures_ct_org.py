@@ -1,0 +1,63 @@
+"""A CT-ORG case drawn from boxes where a body has its organs, and written as CT-ORG has it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from support import fixtures_volumes as fv
+
+# x to the left, y to the back, z to the head; each organ of another size, no flip leaves any of it in place.
+BOXES = {
+    1: np.s_[3:9, 5:12, 12:18],  # liver, on the right
+    2: np.s_[10:14, 5:9, 2:6],  # bladder, low and in front
+    3: np.s_[3:20, 6:13, 20:28],  # lungs
+    4: np.s_[6:9, 12:16, 8:13],  # right kidney
+    5: np.s_[11:14, 14:18, 1:29],  # spine
+    6: np.s_[10:13, 4:9, 28:30],  # brain
+}
+HU = np.array([-1000, 60, 5, -800, 120, 700, 35], np.int16)  # by label: the image alone tells the label
+
+
+def labels(*absent: int) -> fv.Stored:
+    """The label map in LPS order, without the absent labels."""
+    array = np.zeros((32, 28, 30), np.int16)
+    for label, box in BOXES.items():
+        if label not in absent:
+            array[box] = label
+    array[16, 12:15, 10] = 0 if 4 in absent else 4  # and a crumb of the left one
+    affine = np.diag([0.8, 0.8, 2.5, 1.0])
+    affine[:3, 3] = [-12.5, 31.25, -140.0]
+    return fv.Stored(array, affine)
+
+
+def image(label_map: fv.Stored) -> fv.Stored:
+    return fv.Stored(HU[label_map.array_ijk], label_map.affine)
+
+
+def write_case(
+    folder: Path, case: int = 0, code: str = "LPS", whole: fv.Stored | None = None, **header: Any
+) -> fv.Stored:
+    """volume-N.nii.gz and labels-N.nii.gz with axes towards `code`; the labels as scaled floats."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = whole or labels()
+    stored = fv.stored_along(whole, code)
+    if header.get("identity"):  # in NIfTI's own frame, RAS
+        stored = fv.Stored(stored.array_ijk, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    fv.write_nifti(folder / f"volume-{case}.nii.gz", image(stored))
+    fv.write_nifti(folder / f"labels-{case}.nii.gz", stored, slope=header.get("slope", 1 / 255))
+    return whole
+
+
+def row(case: int = 0, volume: str = "", label: str = "") -> dict[str, str]:
+    return {
+        "patient": f"ct-org-{case:03}",
+        "case": str(case),
+        "sha256_volume": volume,
+        "sha256_labels": label,
+    }
+
+
+def receipt_of(root: Path) -> dict[str, Any]:
+    return dict(json.loads((root / "receipts" / "ct-org-000.json").read_text()))

@@ -1,0 +1,113 @@
+"""What tests of processes that share a batch run in each of them; as a program, a tiny training.
+
+Program: sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [--pause S] [--break-rank R]
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from segguided.cli import run
+from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.training import Training
+from segguided.data.slices import SliceSet, read_slices
+from segguided.models.signals import to_signal
+from segguided.training import gradients, ranks
+from segguided.training.launch import on_gpus
+from segguided.training.loop import Batches, Plan
+from segguided.training.optimisation import Descent, OneDescent
+from segguided.training.run import train_to_files, training_parser
+
+CPU = torch.device("cpu")
+TRAINING = {"steps": 8, "batch_size": 5, "learning_rate": 1e-3, "ema_decay": 0.9, "precision": "fp32"}
+IMAGES = {
+    "segguided": {"training": {**TRAINING, "gradient_clip": 0.05}},
+    "mat": {"mask_ablation": "sample", "prediction_type": "v_prediction", "min_snr_gamma": 5.0},
+    "mat-of-a-batch": {"mask_ablation": "batch", "prediction_type": "sample"},
+}
+
+
+def train_all(a: argparse.Namespace) -> None:
+    """Every script that can share, from the slices of `a.folder`, each into a folder of its own there.
+
+    The latent stages go from last to first: each builds on what is there of the stages before.
+    """
+    from support.latent_stages import Stages  # heavy, and the program needs none of it
+    from train_diffusion import train_diffusion
+    from train_segmenter import train_segmenter
+
+    slices = a.folder / "p.npz"
+    unet = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1)
+    for name, changes in IMAGES.items():
+        settings = {
+            "kind": "diffusion",
+            "conditioning": "onehot",
+            "unet": unet,
+            "training": TRAINING,
+            **changes,
+        }
+        model = DiffusionModel.model_validate(settings)
+        train_diffusion([slices], model, 2, 3, a.folder / name / "model.safetensors", 1e9)
+    data = read_slices([slices])
+    training = Training(**{**TRAINING, "ema_decay": None})
+    segmenter = Segmenter(channels=(4, 8), augmentation={}, training=training)
+    validation = SliceSet(data.stacks)
+    train_segmenter(data, validation, segmenter, 2, 3, a.folder / "segmenter/model.safetensors")
+    stages = Stages(a.folder / "stages", part_size=2, **TRAINING)
+    built = stages.weights("control").exists()
+    for stage in ("control", "latent", "autoencoder") if built else ("autoencoder", "latent", "control"):
+        stages.train(stage)
+
+
+class TinyLearner(OneDescent):
+    """Finds masks in noisy images, and fails on request; one of its weights plays no part."""
+
+    def __init__(self, steps: int, pause: float, breaks: bool) -> None:
+        self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 1, 3, padding=1))
+        self.network.register_parameter("unused", nn.Parameter(torch.zeros(3)))
+        self.descent = Descent.of(
+            self.network, Training(steps=steps, batch_size=4, learning_rate=1e-3), steps
+        )
+        self.pause, self.breaks, self.updates = pause, breaks, 0
+
+    def update(self, images_BHW, masks_BHW, generator):
+        self.updates += 1
+        time.sleep(self.pause)
+        if self.breaks and self.updates == 3:
+            raise RuntimeError("broken on request")
+        x_B1HW = to_signal(images_BHW)
+        noise_B1HW = torch.randn(x_B1HW.shape, generator=generator)
+
+        def losses_of(x, masks, noise):
+            return {"loss": (self.network(x + noise)[:, 0] - masks.float()).square().mean()}
+
+        return self.descent.descend(losses_of, [x_B1HW, masks_BHW, noise_B1HW], 1)
+
+
+def train(a: argparse.Namespace) -> None:
+    """The tiny network's run."""
+    data = read_slices(a.slices)
+    torch.manual_seed(a.seed)
+    learner = TinyLearner(a.steps, a.pause, breaks=ranks.number() == a.break_rank)
+    run_of = (Plan(len(data), 4, a.steps), {"seed": a.seed}, {"train": data}, a.output, a.checkpoint_seconds)
+    train_to_files(learner, Batches(data, CPU), *run_of)
+
+
+def main() -> None:
+    parser = training_parser(__doc__)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--pause", type=float, default=0, help="in each step")
+    parser.add_argument("--break-rank", type=int)
+    on_gpus(train, parser.parse_args())
+
+
+if Path(sys.argv[0]).name == "sharing.py":  # in the processes that a program starts, too
+    gradients.BUCKET_BYTES = 100  # one bucket a weight
+
+if __name__ == "__main__":
+    run(main)

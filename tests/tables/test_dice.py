@@ -1,0 +1,356 @@
+"""Tables hold what the records say, beside the paper's values, in stable bytes, or refuse the records."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import make_table as script
+from segguided.evaluation.measured import read_csv, to_csv
+from segguided.seals import write_sealed
+from segguided.tables.dice import CEILING_ROW, LAYOUTS, make_frame
+from segguided.tables.distance import REFERENCE_ROW, make_distance_frame
+from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values, read_records
+from segguided.tables.markdown import to_markdown
+from segguided.tables.pipes import pipe_table
+from segguided.tables.sheet import make_sheet, number_text, places
+
+PAPER = Path(__file__).parents[2] / "workflow" / "paper_values.tsv"
+CLASSES = {"phantom": ("breast", "BV"), "ct": ("liver", "bone")}
+SETTINGS = TableSettings.model_validate(
+    {
+        "datasets": [
+            {"name": "phantom", "paper_column": "breast-mri", "classes": CLASSES["phantom"]},
+            {"name": "ct", "classes": CLASSES["ct"]},
+        ],
+        "models": [{"name": "segguided", "title": "Ours (STD)"}, {"name": "spade", "title": "SPADE"}],
+    }
+)
+DICE = {"segguided": 0.8, "spade": 0.7, "real": 0.9}
+
+
+TRAINING = {
+    "segguided": {"training.flops": 4_165_000_000_000, "training.images": 2800, "training.steps": 700},
+    "spade": {"training.flops": 900_000_000_000, "training.images": 1200, "training.steps": 300},
+}
+
+
+def distances(model: str, seed: int) -> dict[str, Any]:
+    """Distances that rise with the Dice, and a tenth a seed."""
+    value = {"distance.frechet": DICE[model] + 0.1 * seed, "distance.kernel": DICE[model] / 100}
+    counts = {"n_generated": 12 if model == "real" else 24, "n_real": 24, "n_features": 16}
+    of_kernel = {"kernel_std": 0.002, "kernel_subsets": 100, "kernel_subset_size": 12, "kernel_seed": 0}
+    return value | {f"distance.{key}": number for key, number in (counts | of_kernel).items()}
+
+
+def record(dataset: str, model: str, seed: int = 0) -> dict[str, Any]:
+    """A record whose macro Dice is DICE plus a hundredth a seed, and every bound 0.05 away."""
+    comparisons = {"faithfulness": ["ceiling"], "quality": ["ceiling"]}
+    if model != "real":
+        comparisons = {"faithfulness": ["ceiling", "mask", "real"], "quality": ["ceiling", "model"]}
+    made: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed}
+    for evaluation, of_evaluation in comparisons.items():
+        unit = "slices" if dataset == "ct" else "patients"
+        made |= {f"{evaluation}.patients": 6 if unit == "patients" else 1, f"{evaluation}.slices": 24}
+        made[f"{evaluation}.interval_unit"] = unit
+        for comparison in of_evaluation:
+            dice = (0.9 if comparison == "ceiling" else DICE[model]) + 0.01 * seed
+            values = {"dice": dice, "dice_low": dice - 0.05, "dice_high": dice + 0.05, "slice_mean": dice}
+            ratio = {"ratio": dice / 0.9, "ratio_low": dice / 0.9 - 0.05, "ratio_high": dice / 0.9 + 0.05}
+            for statistic, value in (values | ({} if comparison == "ceiling" else ratio)).items():
+                for name in (*CLASSES[dataset], "macro"):
+                    made[f"{evaluation}.{comparison}.{statistic}.{name}"] = value
+    return made | distances(model, seed) | ({} if model == "real" else TRAINING[model])
+
+
+def records(*seeds: int) -> list[dict[str, Any]]:
+    return [record(d, m, seed) for d in CLASSES for m in DICE for seed in seeds or (0,)]
+
+
+def frame(number: TableNumber = 1, *seeds: int) -> pd.DataFrame:
+    return make_frame(number, records(*seeds), SETTINGS, read_paper_values(PAPER))
+
+
+def distance_frame(*seeds: int) -> pd.DataFrame:
+    return make_distance_frame(records(*seeds), SETTINGS)
+
+
+def cell(table: pd.DataFrame, dataset: str, model: str, name: str, column: str) -> Any:
+    chosen = (table["dataset"] == dataset) & (table["model"] == model) & (table["class"] == name)
+    (value,) = table.loc[chosen, column]
+    return value
+
+
+def test_rows_follow_the_settings_and_end_with_the_ceiling() -> None:
+    table = frame()
+    macro = table[table["class"] == "macro"]
+    models = ["segguided", "spade", CEILING_ROW]
+    assert list(zip(macro["dataset"], macro["model"], strict=True)) == [
+        (d, m) for d in ("phantom", "ct") for m in models
+    ]
+    first = table[(table["dataset"] == "phantom") & (table["model"] == "segguided")]
+    assert list(first["class"]) == ["macro", "breast", "BV"]
+
+
+@pytest.mark.parametrize(("number", "column"), [(1, "dice_mask"), (1, "dice_real"), (2, "dice")])
+def test_values_come_from_the_records(number: TableNumber, column: str) -> None:
+    table = frame(number)
+    assert cell(table, "ct", "spade", "bone", column) == 0.7
+    assert cell(table, "ct", "spade", "macro", column + "_low") == pytest.approx(0.65)
+    assert cell(table, "ct", "spade", "macro", column + "_ratio_to_ceiling") == pytest.approx(0.7 / 0.9)
+    assert pd.isna(cell(table, "ct", "spade", "macro", column + "_std"))
+
+
+def test_the_ceiling_stands_in_the_first_measure_only() -> None:
+    table = frame(1)
+    assert cell(table, "phantom", CEILING_ROW, "macro", "dice_mask") == 0.9
+    assert pd.isna(cell(table, "phantom", CEILING_ROW, "macro", "dice_real"))
+    assert pd.isna(cell(table, "phantom", CEILING_ROW, "macro", "dice_mask_ratio_to_ceiling"))
+
+
+def test_the_papers_value_and_the_difference_stand_beside_macro_rows_of_a_named_column() -> None:
+    table = frame(1)
+    assert cell(table, "phantom", "segguided", "macro", "dice_mask_paper") == 0.9027
+    difference = cell(table, "phantom", "segguided", "macro", "dice_mask_minus_paper")
+    assert difference == pytest.approx(0.8 - 0.9027)
+    assert pd.isna(cell(table, "phantom", "segguided", "breast", "dice_mask_paper"))
+    assert table.loc[table["dataset"] == "ct", "dice_mask_paper"].isna().all()
+    assert cell(frame(2), "phantom", CEILING_ROW, "macro", "dice_paper") == 0.8376
+
+
+def test_several_seeds_give_mean_deviation_and_mean_bounds() -> None:
+    table = frame(2, 0, 1, 2)
+    assert cell(table, "phantom", "spade", "macro", "dice") == pytest.approx(0.71)
+    assert cell(table, "phantom", "spade", "macro", "dice_std") == pytest.approx(0.01)
+    assert cell(table, "phantom", "spade", "macro", "dice_high") == pytest.approx(0.76)
+    assert cell(table, "phantom", "spade", "macro", "seeds") == 3
+    assert "| SPADE          | 0.7100 ± 0.0100 [0.660, 0.760]" in to_markdown(2, table)
+    assert "over 3 seeds; interval bounds are means too" in to_markdown(2, table)
+
+
+def test_an_undefined_value_is_an_empty_cell() -> None:
+    made = records()
+    made[0]["faithfulness.mask.dice.BV"] = None
+    text = to_csv(make_frame(1, made, SETTINGS, read_paper_values(PAPER)))
+    assert text.splitlines()[3].startswith("phantom,segguided,Ours (STD),BV,,0.7500,0.8500,,")
+
+
+def test_csv_is_stable_and_has_four_decimals() -> None:
+    shuffled = make_frame(1, records(0, 1)[::-1], SETTINGS, read_paper_values(PAPER))
+    assert to_csv(frame(1, 0, 1)) == to_csv(shuffled)
+    assert ",0.8000,0.7500,0.8500,," in to_csv(frame(1))
+    assert "-0.0000" not in to_csv(pd.DataFrame({"a": [-1e-9]}))
+
+
+def test_markdown_is_aligned_and_explains_itself() -> None:
+    text = to_markdown(1, frame(1))
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2 + 2 * 2  # macro, one a measure; then one a measure and dataset
+    assert all(len({len(line) for line in lines}) == 1 for lines in blocks)
+    words = " ".join(text.split())
+    for note in (
+        "phantom: 6 patients drawn with replacement (few: the interval is too narrow);",
+        "ct: blocks of neighbouring slices of the one patient (24 slices)",
+        "easier than reality, not better",
+        "for the paper's own dataset",
+    ):
+        assert note in words
+    assert max(len(line) for line in text.splitlines()) < 130
+
+
+def test_markdown_names_no_paper_where_there_is_none() -> None:
+    settings = TableSettings.model_validate(
+        {
+            "datasets": [{"name": "ct", "classes": CLASSES["ct"]}],
+            "models": [{"name": "spade", "title": "SPADE"}],
+        }
+    )
+    made = [record("ct", "spade"), record("ct", "real")]
+    assert "published" not in to_markdown(2, make_frame(2, made, settings, read_paper_values(PAPER)))
+
+
+def test_the_real_data_alone_make_a_table() -> None:
+    settings = TableSettings.model_validate(
+        {"datasets": [{"name": "ct", "classes": CLASSES["ct"]}], "models": []}
+    )
+    table = make_frame(1, [record("ct", "real")], settings, {})
+    assert list(table["model"].unique()) == [CEILING_ROW]
+    assert "0.9000 [0.850, 0.950]" in to_markdown(1, table)
+
+
+def test_pipe_table() -> None:
+    assert pipe_table(["a", "bb"], [["ccc", ""]]).splitlines() == [
+        "| a   | bb |",
+        "|-----|----|",
+        "| ccc |    |",
+    ]
+
+
+def test_paper_values_cover_every_cell_of_the_paper() -> None:
+    values = read_paper_values(PAPER)
+    models = ("controlnet", "spade", "segguided", "segguided-mat")
+    expected = {
+        (number, column, model, measure.column)
+        for number, layout in LAYOUTS.items()
+        for column in ("breast-mri", "ct-organ")
+        for measure in layout.measures
+        for model in (*models, *(["real"] if number == 2 else []))
+    }
+    assert set(values) == expected
+    assert values[2, "ct-organ", "controlnet", "dice"] == 0
+
+
+def without(key: str) -> Callable[[list[dict[str, Any]]], Any]:
+    return lambda made: made[0].pop(key)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda made: made.pop(), "no record of ct × real; evaluate it"),
+        (lambda made: made.pop(0), "no record of phantom × segguided"),
+        (lambda made: made[0].update(model="spadee"), "phantom × spadee is not of this table"),
+        (lambda made: made[1].update(seed=4), r"phantom × spade has seeds \[4\], but segguided \[0\]"),
+        (without("faithfulness.mask.dice.BV"), r"segguided, seed 0, has no faithfulness\.mask\.dice\.BV"),
+        (without("faithfulness.slices"), "has no faithfulness.slices"),
+    ],
+)
+def test_refuses_incomplete_records(spoil: Callable[[list[dict[str, Any]]], Any], message: str) -> None:
+    made = records()
+    spoil(made)
+    with pytest.raises(ValueError, match=message):
+        make_frame(1, made, SETTINGS, {})
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "is damaged"), ("{}", "holds no"), ("[]", "holds no")])
+def test_refuses_files_that_are_no_records(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"a\.json {message}"):
+        read_records([tmp_path / "a.json"])
+
+
+def test_refuses_a_record_twice(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_sealed(tmp_path / f"{name}.json", record("ct", "spade"))
+    with pytest.raises(ValueError, match=r"b\.json: a second record of ct × spade × 0"):
+        read_records([tmp_path / "a.json", tmp_path / "b.json"])
+
+
+def test_refuses_paper_values_twice(tmp_path: Path) -> None:
+    lines = PAPER.read_text().splitlines()
+    (tmp_path / "paper.tsv").write_text("\n".join([*lines, lines[-1]]))
+    with pytest.raises(ValueError, match=r"line 28: 2 × .* stands twice; keep one of the rows"):
+        read_paper_values(tmp_path / "paper.tsv")
+
+
+def test_markdown_shows_difference_budget_and_ranks() -> None:
+    first, second = to_markdown(1, frame(1)).split("\n\n")[1:3]
+    header, _, ours, spade, ceiling, *_ = first.splitlines()
+    assert [cell.strip() for cell in header.split("|")[1:-1]] == [
+        *("dataset", "model", "Dice(m_gen, m)", "ratio", "paper", "difference", "training, TFLOP"),
+    ]
+    assert [cell.strip() for cell in ours.split("|")[1:-1]] == [
+        *("phantom", "Ours (STD)", "**0.8000** [0.750, 0.850]", "0.89", "0.9027", "−0.1027"),
+        "4.2 (2.8 k images)",
+    ]
+    assert spade.split("|")[3].strip() == "0.7000 [0.650, 0.750]", "of two models none is second best"
+    assert "real (ceiling)" in ceiling
+    assert "**" not in ceiling
+    assert "training" not in second
+
+
+def test_places_are_by_printed_number_within_a_dataset_and_real_data_take_none() -> None:
+    table = pd.DataFrame(
+        {
+            "dataset": ["a"] * 5 + ["b"] * 3,
+            "model": ["p", "q", "r", "s", CEILING_ROW, "p", "q", REFERENCE_ROW],
+            "value": [0.5, 0.90001, 0.7, 0.90002, 0.99, 0.2, float("nan"), 0.1],
+        }
+    )
+    assert places(table, "value", 4, lower_is_better=False) == [None, 1, 2, 1, None, 1, None, None]
+    assert places(table, "value", 5, lower_is_better=False) == [None, 2, None, 1, None, 1, None, None]
+    assert places(table, "value", 4, lower_is_better=True) == [1, None, 2, None, None, 1, None, None]
+
+
+def test_numbers_have_a_real_minus_sign_and_no_negative_zero() -> None:
+    assert number_text(-0.12345, 3, signed=True) == "−0.123"
+    assert number_text(-1e-9, 2) == "0.00"
+    assert number_text(0.5, 1, signed=True) == "+0.5"
+    assert number_text(float("nan"), 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("tflop", "heading", "text"),
+    [
+        ([4.2, 900.0], "training, TFLOP", "4.2"),
+        ([2e6, 3e9], "training, EFLOP", "2.0"),
+        ([0.0003, 1.0], "training, GFLOP", "0.3"),
+        ([1500.0, 1200.0], "training, PFLOP", "1.5"),
+    ],
+)
+def test_the_budgets_unit_fits_the_smallest(tflop: list[float], heading: str, text: str) -> None:
+    table = distance_frame()
+    table["training_tflop"] = [*tflop, float("nan")] * 2
+    column = make_sheet(3, table).columns[-1]
+    assert (column.heading, column.entries[0].text, column.entries[2].text) == (heading, text, "")
+
+
+def test_table_3_has_the_reference_last_and_counts_beside() -> None:
+    table = distance_frame()
+    assert list(table["model"]) == ["segguided", "spade", REFERENCE_ROW] * 2
+    assert list(table["n_generated"]) == [24, 24, 12] * 2
+    frechet, kernel, images, test_images, training = make_sheet(3, table).columns
+    assert [entry.text for entry in frechet.entries[:3]] == ["0.800", "0.700", "0.900"]
+    assert [entry.place for entry in frechet.entries[:3]] == [None, 1, None], "lower is better"
+    assert (kernel.entries[0].text, kernel.entries[0].small) == ("8.000", "± 2.000")
+    assert (images.entries[2].text, test_images.entries[2].text) == ("12", "24")
+    assert training.entries[1].text == "0.9"
+
+
+def test_table_3_over_seeds() -> None:
+    table = distance_frame(0, 1, 2)
+    assert table["frechet"][0] == pytest.approx(0.9)
+    assert table["frechet_std"][0] == pytest.approx(0.1)
+    assert table["kernel_subset_std"][0] == pytest.approx(0.002)
+    assert make_sheet(3, table).columns[0].entries[0].small == "± 0.100"
+    assert "standard deviation over 3 seeds" in to_markdown(3, table)
+
+
+def test_table_3_cautions() -> None:
+    words = " ".join(to_markdown(3, distance_frame()).split())
+    assert "miss anatomical realism" in words
+    assert "In phantom, ct a set has no more images than features" in words
+    assert "Few images bias the Fréchet distance upward" in words
+    table = distance_frame()
+    table["n_features"] = 8
+    assert "no more images than features" not in to_markdown(3, table)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_csv_alone_gives_the_same_sheet(number: TableNumber, tmp_path: Path) -> None:
+    table = distance_frame(0, 1) if number == 3 else frame(number, 0, 1)
+    table["dataset"] = table["dataset"].replace("ct", "NA")  # a name that pandas likes to read as missing
+    (tmp_path / "table.csv").write_text(to_csv(table, decimals=6))
+    assert make_sheet(number, read_csv(tmp_path / "table.csv")) == make_sheet(number, table)
+
+
+def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = []
+    for i, made in enumerate(records()):
+        paths.append(tmp_path / f"{i}.json")
+        write_sealed(paths[-1], made)
+    csv, markdown = tmp_path / "table2.csv", tmp_path / "table2.md"
+    command = ["make_table.py", "--table", "2", "--records", *map(str, paths), "--paper", str(PAPER)]
+    command += ["--settings", SETTINGS.to_json(), "--csv", str(csv), "--markdown", str(markdown)]
+    monkeypatch.setattr(sys, "argv", command)
+    script.main()
+    assert csv.read_text() == to_csv(frame(2))
+    assert markdown.read_text() == to_markdown(2, frame(2))
+    command[command.index("2")] = "3"
+    monkeypatch.setattr(sys, "argv", command)
+    script.main()
+    assert csv.read_text() == to_csv(distance_frame(), decimals=6)
+    assert markdown.read_text() == to_markdown(3, distance_frame())

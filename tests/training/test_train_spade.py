@@ -1,0 +1,141 @@
+"""The scripts train_perceptual, train_spade and generate_spade, one after the other, on small masks."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from generate_spade import generate_spade
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
+from segguided.config.models.training import Training
+from segguided.config.sampling import Sampling
+from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.evaluation.prediction import predict
+from segguided.models.segmenter import load_segmenter
+from segguided.models.spade_learner import SpadeLearner
+from train_perceptual import train_perceptual
+from train_spade import main, train_spade
+
+CPU = torch.device("cpu")
+SEGMENTER = Segmenter(
+    channels=(8, 16), training=Training(steps=60, batch_size=4, learning_rate=1e-2, precision="fp32")
+)
+
+
+def model(steps=60):
+    training = {
+        "steps": steps,
+        "batch_size": 4,
+        "generator_learning_rate": 3e-3,
+        "discriminator_learning_rate": 3e-3,
+    }
+    return SpadeModel(
+        kind="spade",
+        generator=SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance"),
+        discriminator=SpadeDiscriminator(channels=8, layers=2),
+        perceptual={"kind": "segmenter", "segmenter": SEGMENTER},
+        training=AdversarialTraining(**training, ema_decay=0.9, precision="fp32"),
+    )
+
+
+def sampling(batch_size=4):
+    return Sampling(sampler="ddim", steps=1, batch_size=batch_size, precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory):
+    """A patient of twelve squares, brighter than their ground."""
+    rng = np.random.default_rng(0)
+    masks_SHW = np.zeros((12, 16, 16), np.uint8)
+    for mask_HW in masks_SHW:
+        y, x = rng.integers(0, 8, 2)
+        mask_HW[y : y + 8, x : x + 8] = 1
+    path = tmp_path_factory.mktemp("slices") / "p.npz"
+    images_SHW = (masks_SHW * 150 + 20 + rng.integers(0, 20, masks_SHW.shape)).astype(np.uint8)
+    write_stack(path, Stack("p", images_SHW, masks_SHW, np.arange(12.0), {"classes": ["square"]}))
+    return path, images_SHW, masks_SHW
+
+
+@pytest.fixture(scope="module")
+def perceptual(slices, tmp_path_factory):
+    weights = tmp_path_factory.mktemp("perceptual") / "model.safetensors"
+    train_perceptual([slices[0]], SEGMENTER, 1, 0, weights)
+    return weights
+
+
+@pytest.fixture(scope="module")
+def trained(slices, perceptual, tmp_path_factory):
+    weights = tmp_path_factory.mktemp("spade") / "model.safetensors"
+    train_spade([slices[0]], model(), perceptual, 1, 0, weights, 1e9)
+    return weights
+
+
+def test_the_perceptual_network_segments_what_it_was_trained_on(slices, perceptual):
+    _, images_SHW, masks_SHW = slices
+    assert (predict(load_segmenter(perceptual), images_SHW, CPU) == masks_SHW).mean() > 0.97
+    assert "validation_loss" not in perceptual.with_name("history.csv").read_text()
+
+
+def test_lost_outputs_come_back_from_the_resume_file_without_a_step(
+    slices, perceptual, tmp_path, monkeypatch
+):
+    output = tmp_path / "model.safetensors"
+    train_spade([slices[0]], model(steps=4), perceptual, 1, 0, output, 1e9)
+    files = [tmp_path / name for name in ("model.safetensors", "config.json", "history.csv")]
+    whole = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    monkeypatch.setattr(SpadeLearner, "update", None)
+    train_spade([slices[0]], model(steps=4), perceptual, 1, 0, output, 1e9)
+    assert [path.read_bytes() for path in files] == whole
+
+
+def test_training_leaves_the_generator_alone_and_what_it_cost(trained):
+    names = ["attempts.json", "config.json", "history.csv", "model.safetensors", "resume.pt"]
+    assert sorted(path.name for path in trained.parent.iterdir()) == names
+    description = json.loads(trained.with_name("config.json").read_text())
+    assert (description["kind"], description["n_classes"], description["image_size"]) == ("spade", 1, 16)
+    assert (description["training"]["steps"], description["training"]["images"]) == (60, 240)
+    assert description["training"]["flops"] > 1e9
+    header = trained.with_name("history.csv").read_text().splitlines()[0]
+    assert header == "epoch,step,adversarial,discriminator,feature_matching,perceptual"
+
+
+def draw(trained, slices, output, batch_size=4):
+    generate_spade(trained, sampling(batch_size), [[slices[0]]], [output])
+    return read_generated(output)
+
+
+def test_images_follow_their_masks(trained, slices, tmp_path):
+    images_SHW, names = draw(trained, slices, tmp_path / "set.npz")
+    _, _, masks_SHW = slices
+    assert len(names) == len(masks_SHW)
+    assert ((images_SHW > 95) == masks_SHW).mean() > 0.9
+
+
+def test_more_than_one_gpu_is_refused_with_the_reason(slices, monkeypatch):
+    arguments = ["--slices", str(slices[0]), "--model", model().to_json(), "--classes", "2", "--seed", "0"]
+    monkeypatch.setattr("sys.argv", ["train_spade.py", *arguments, "--output", "none", "--gpus", "2"])
+    with pytest.raises(ValueError, match=r"batch statistics .* it trains on one GPU, but 2 were asked for"):
+        main()
+
+
+def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):
+    images_SHW, _ = draw(trained, slices, tmp_path / "one.npz")
+    again_SHW, _ = draw(trained, slices, tmp_path / "two.npz", batch_size=5)
+    assert np.abs(images_SHW.astype(int) - again_SHW).max() <= 1
+
+
+def test_a_run_does_not_continue_under_another_perceptual_network(slices, perceptual, tmp_path, caplog):
+    """No setting tells the two networks apart, only their weights."""
+    other = tmp_path / "other" / "model.safetensors"
+    other.parent.mkdir()
+    train_perceptual([slices[0]], SEGMENTER, 1, 1, other)
+    output = tmp_path / "model.safetensors"
+    for weights in (perceptual, perceptual):
+        train_spade([slices[0]], model(steps=2), weights, 1, 0, output, 0)
+    assert "starting afresh" not in caplog.text
+    train_spade([slices[0]], model(steps=2), other, 1, 0, output, 0)
+    assert "starting afresh" in caplog.text

@@ -1,0 +1,190 @@
+"""What each field of the configuration decides: a new one is asked for here, before it retrains anything.
+
+A field is one of: `pixels` of slices, `files` (which of them, but no pixel), `weights`, `images` that are
+drawn, `numbers` that are measured, `patients` of a split, `words` and colours that are shown, `grid` (what is
+run) or `machine` (how it is run).
+"""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from segguided.config.datasets import DECIDE_PIXELS, DECIDE_PIXELS_OF_A_CLASS, AnatomyClass, Dataset
+from segguided.config.evaluation import Resampling
+from segguided.config.models.base import ModelSettings
+from segguided.config.models.controlnet import ControlNetModel
+from segguided.config.sampling import Sampling
+from segguided.config.sources.patient_source import PatientSource
+from segguided.config.workflow import Config, load
+
+ROOT = Path(__file__).parents[2]
+SCHEDULE = "growth timesteps beta_start beta_end"
+LENGTH = "epochs steps batch_size"
+DECISIONS = {
+    "Config": {
+        "grid": "grid datasets models applications",
+        "weights": "segmenter",
+        "images": "sampling partial_masks similarity",
+        "numbers": "evaluation",
+        "machine": "checkpoint_seconds pathvars",
+    },
+    "Grid": {"grid": "datasets models seeds"},
+    "Dataset": {
+        "pixels": "source classes intensity image_size slices interpolation",
+        "files": "manifest",
+        "patients": "split",
+        "words": "about paper_column",
+        "images": "partial_masks rare_class",
+    },
+    "DicomSource": {"pixels": "kind", "files": "images masks"},
+    "NiftiSource": {"pixels": "kind ignore", "files": "folder image mask"},
+    "PngSource": {"pixels": "kind ignore", "files": "images masks"},
+    "PhantomSource": {"pixels": "kind", "files": "size slices contrast seed"},
+    "DemoCtSource": {"pixels": "kind"},
+    "CtOrgSource": {"pixels": "kind ignore", "files": "folder", "machine": "mirror"},
+    "IdcSource": {"pixels": "kind masks", "machine": "endpoint"},
+    "AnatomyClass": {"pixels": "label file segment", "words": "name color"},
+    "Window": {"pixels": "kind low high"},
+    "Percentile": {"pixels": "kind low high"},
+    "AsIs": {"pixels": "kind"},
+    "SliceSelection": {"pixels": "every min_foreground"},
+    "DrawnSplit": {"patients": "seed held_out test column"},
+    "About": {"words": "licence citation url"},
+    "ControlNetModel": {"words": "title", "weights": "kind init autoencoder latent control"},
+    "Pretrained": {"weights": "kind source"},
+    "Scratch": {"weights": "kind source autoencoder unet"},
+    "AutoencoderSize": {"weights": "channels latent_channels layers_per_block norm_groups attention"},
+    "LatentUnetSize": {"weights": "channels attention_levels attention_heads layers_per_block norm_groups"},
+    "AutoencoderTraining": {"weights": "kl_weight part_size training"},
+    "Training": {
+        "weights": f"{LENGTH} learning_rate warmup_steps weight_decay gradient_clip ema_decay precision"
+    },
+    "LatentTraining": {"weights": "prediction_type schedule part_size training"},
+    "NoiseSchedule": {"weights": SCHEDULE},
+    "ControlTraining": {"weights": "conditioning hint_channels sd_locked part_size training"},
+    "DiffusionModel": {
+        "words": "title",
+        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet part_size "
+        "training",
+    },
+    "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
+    "ImportedModel": {
+        "words": "title",
+        "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
+    },
+    "SpadeModel": {"words": "title", "weights": "kind generator discriminator losses perceptual training"},
+    "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},
+    "SpadeDiscriminator": {"weights": "channels layers scales"},
+    "SpadeLosses": {"weights": "adversarial feature_matching perceptual"},
+    "NoPerceptual": {"weights": "kind"},
+    "Vgg19Perceptual": {"weights": "kind weights"},
+    "SegmenterPerceptual": {"weights": "kind segmenter"},
+    "Segmenter": {"weights": "channels residual_units augmentation training"},
+    "Augmentation": {"weights": "rotation_deg scale shift contrast brightness noise"},
+    "AdversarialTraining": {
+        "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "
+        "micro_batch ema_decay precision"
+    },
+    "Sampling": {"images": "batch_size precision", "images by steps": "sampler steps timestep_spacing"},
+    "Evaluation": {
+        "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
+        "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
+    },
+    "PartialMasks": {"grid": "models", "images": "masks draws"},
+    "Similarity": {"grid": "model", "images": "timestep lambdas steps masks"},
+    "Applications": {"grid": "model partial_model translations", "images": "rare_images"},
+    "Translation": {"grid": "masks dataset"},
+}
+
+
+def reach(kind: Any, found: list[type[BaseModel]]) -> list[type[BaseModel]]:
+    """All settings classes that a field of this type may hold."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+        found.append(kind)
+        for field in kind.model_fields.values():
+            reach(field.annotation, found)
+    for argument in get_args(kind):
+        reach(argument, found)
+    return found
+
+
+CLASSES = {one.__name__: one for one in reach(Config, [])}
+
+
+def decided(name: str, what: str) -> set[str]:
+    return set(DECISIONS[name].get(what, "").split())
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_each_field_has_one_decision(name):
+    listed = [field for fields in DECISIONS[name].values() for field in fields.split()]
+    assert sorted(listed) == sorted(CLASSES[name].model_fields), "say above what the new field decides"
+
+
+def test_what_decides_pixels_is_what_slicing_is_given():
+    assert decided("Dataset", "pixels") == DECIDE_PIXELS | {"source", "classes"}
+    assert decided("AnatomyClass", "pixels") == DECIDE_PIXELS_OF_A_CLASS
+    sources = {name: one for name, one in CLASSES.items() if issubclass(one, PatientSource)}
+    assert len(sources) == 7
+    assert {name: one.read_by_slicing for name, one in sources.items()} == {
+        name: decided(name, "pixels") for name in sources
+    }
+
+
+def test_what_decides_weights_is_what_training_is_given():
+    """ControlNet's three stages have models of their own: AutoencoderStage, LatentStage, ControlTraining."""
+    models = {name: one for name, one in CLASSES.items() if issubclass(one, ModelSettings)}
+    assert models.pop("ControlNetModel") is ControlNetModel
+    assert {name: one.decide_weights for name, one in models.items()} == {
+        name: decided(name, "weights") for name in models
+    }
+
+
+def test_what_one_pass_and_dice_ask_for_is_what_they_are_given():
+    sampling = Sampling(sampler="ddim", steps=3, batch_size=4)
+    assert json.loads(sampling.drawing_json()).keys() == decided("Sampling", "images")
+    assert set(Resampling.model_fields) == decided("Evaluation", "numbers")
+
+
+class NewDataset(Dataset):
+    """As it would be with fields that no list names."""
+
+    remark: str = "new"
+
+
+class NewClass(AnatomyClass):
+    """As above."""
+
+    remark: str = "new"
+
+
+def test_a_field_that_no_list_names_slices_and_trains_nothing_again():
+    shipped = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    for name, dataset in shipped.datasets.items():
+        values = {field: getattr(dataset, field) for field in Dataset.model_fields}
+        classes = tuple(NewClass(**dict(one)) for one in dataset.classes)
+        grown = NewDataset.model_construct(**values | {"classes": classes})
+        assert grown.preparation_json() == dataset.preparation_json(), name
+
+    class New(type(shipped.models["segguided"])):
+        remark: str = "new"
+
+    model = shipped.models["segguided"]
+    assert New(**dict(model)).training_json() == model.training_json()
+
+
+@pytest.mark.parametrize("dataset", ["breast-mri", "ct-organ"])
+def test_names_of_the_configuration_stand_in_no_pixel(dataset):
+    """Whatever a class is called, slicing is given its number; what it looks for in the files stays."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    before = load(values).datasets[dataset].preparation_json()
+    for number, one in enumerate(values["datasets"][dataset]["classes"]):
+        one |= {"name": f"other{number}", "color": "teal"}
+    values["datasets"][dataset] |= {"partial_masks": [], "rare_class": None, "about": {}}
+    assert load(values).datasets[dataset].preparation_json() == before
+    values["datasets"][dataset]["classes"].reverse()
+    assert load(values).datasets[dataset].preparation_json() != before, "the order decides mask values"
