@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from monai.networks.layers import SkipConnection
-from torch import nn
 
 import evaluate_model as script
 from evaluate_model import evaluate_model
@@ -15,38 +13,13 @@ from segguided.config.evaluation import Evaluation
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
 from segguided.data.formats.npz import write_npz
-from segguided.data.slices import SliceSet, Stack, write_stack
+from segguided.data.slices import write_stack
 from segguided.models.segmenter import build_segmenter, load_segmenter
 from segguided.seals import write_sealed
 from segguided.training.storage import save_network
+from support.readers import Reader, example_set
 
 NAMES = ("a", "b")
-
-
-class Reader(nn.Module):
-    """Reads the class off the grey value (0, 100, 200), or misses class `blind`."""
-
-    def __init__(self, blind=None):
-        super().__init__()
-        self.blind = blind
-        self.deepest = SkipConnection(nn.AvgPool2d(2))
-
-    def forward(self, x_BCHW):
-        self.deepest.submodule(x_BCHW)
-        k_BHW = ((x_BCHW[:, 0] + 1) * 127.5 / 100).round().long()
-        logits_BCHW = nn.functional.one_hot(k_BHW, 3).movedim(-1, 1).float()
-        if self.blind:
-            logits_BCHW[:, self.blind] = -1
-        return logits_BCHW
-
-
-def example_set(n=6):
-    rng = np.random.default_rng(0)
-    stacks = []
-    for patient in ("p", "q", "r", "s"):
-        masks_SHW = rng.integers(0, 3, (n, 8, 8)).astype(np.uint8)
-        stacks.append(Stack(patient, masks_SHW * 100, masks_SHW, np.arange(float(n)), {}))
-    return SliceSet(stacks)
 
 
 def measure(generated, evaluator, trained_on, held_out=None):

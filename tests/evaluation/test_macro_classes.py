@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_evaluate_model import Reader
 
 import measure_similarity as similarity_script
 from measure_rare import measure_rare
@@ -30,6 +29,7 @@ from segguided.tables.dice import CEILING_ROW, make_frame
 from segguided.tables.inputs import TableSettings, over_seeds
 from segguided.tables.markdown import to_markdown
 from segguided.tables.sheet import make_sheet
+from support.readers import Reader
 
 CLASSES = ("organ", "bone", "lesion", "cyst")
 PATIENTS = np.repeat([f"p{k}" for k in range(6)], 3)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_metrics import noisy_pair
 
 from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, ratio_interval
 from segguided.evaluation.records import faithfulness_record, quality_record, read_training_cost
 from segguided.seals import write_sealed
+from support.noisy_masks import noisy_pair
 
 CLASSES = ("breast", "BV", "FGT")
 PATIENTS = np.array(["p1", "p1", "p2", "p2", "p.3", "p.3"])

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from test_figures import block, body
 
 from segguided.describe.overview import PIXELS, Cell, Overview, draw_sheet
 from segguided.figures.blocks import draw_blocks
 from segguided.figures.colours import mask_colours, outline_colours
 from segguided.figures.legend import cut, legend_columns, text_width
+from support.pictures import block, body
 
 SHORT = [f"c{i}" for i in range(12)]
 ORGANS = [

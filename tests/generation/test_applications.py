@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_evaluate_model import Reader, example_set
-from test_partial import CLASSES, folder, stack  # noqa: F401
 
 from draw_translation import draw_translation
 from generate_paired import generate_paired
@@ -27,6 +25,8 @@ from segguided.figures.panels import FigureDataset
 from segguided.generation.rare import draw_rare
 from segguided.generation.translation import files_of, in_classes_of, recoded, shared
 from segguided.models.segmenter import load_segmenter
+from support.partial_sets import CLASSES, folder, stack  # noqa: F401
+from support.readers import Reader, example_set
 from train_augmented import train_augmented
 from translate_masks import translate_masks
 

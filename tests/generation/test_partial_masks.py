@@ -3,30 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from test_generation import MODEL
 
 from generate_partial import generate_partial
 from measure_partial import measure_partial
-from segguided.config.models.segmenter import Segmenter
-from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.data.slices import SliceSet, Stack, write_stack
+from segguided.data.slices import SliceSet
 from segguided.evaluation.variation import partial_rows
 from segguided.generation.partial_masks import draw_partial, keep_classes, spread_slices
 from segguided.generation.variants import read_variants, with_names, write_variants
-from segguided.models.denoiser import MaskedDenoiser
-from segguided.models.segmenter import build_segmenter
-from segguided.training.storage import save_network
-
-CLASSES = ("a", "b", "c")
-
-
-def stack(patient="p", n=6):
-    masks_SHW = np.zeros((n, 8, 8), np.uint8)
-    masks_SHW[1:, :4] = 1
-    masks_SHW[2:, 4:, :4] = 2
-    masks_SHW[4:, 4:, 4:] = 3
-    return Stack(patient, masks_SHW * 80, masks_SHW, np.arange(float(n)), {"classes": list(CLASSES)})
+from support.partial_sets import CLASSES, stack
 
 
 def test_removed_classes_become_background_and_kept_ones_stay():
@@ -106,23 +91,6 @@ def test_a_free_class_that_moves_between_draws_varies_and_a_lost_one_has_no_area
     assert rows["a", "macro"]["dice"] == rows["a", "a"]["dice"] == 1
     assert rows["b", "macro"]["dice"] == 1
     assert rows["a", "c"]["ratio_to_full"] == 0
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Slices of a patient, a diffusion model and a segmenter, all random."""
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    masks_SHW = rng.integers(0, 3, (4, 16, 16)).astype(np.uint8)
-    write_stack(
-        tmp_path / "p.npz", Stack("p", masks_SHW * 100, masks_SHW, np.arange(4.0), {"classes": ["a", "b"]})
-    )
-    description = {"kind": "diffusion", "model": MODEL.model_dump(), "n_classes": 2, "image_size": 16}
-    save_network(MaskedDenoiser(MODEL, 2, 16), tmp_path / "model/model.safetensors", description)
-    settings = Segmenter(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
-    description = {"segmenter": settings.model_dump(), "n_classes": 2}
-    save_network(build_segmenter(settings, 2), tmp_path / "segmenter/model.safetensors", description)
-    return tmp_path
 
 
 def test_scripts_draw_and_measure_every_condition(folder):

@@ -8,8 +8,6 @@ import torch
 
 from gather_images import gather_images
 from generate_diffusion import generate_diffusion
-from segguided.config.models.diffusion import DiffusionModel, Unet
-from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet, Stack, read_generated, write_stack
 from segguided.generation.diffusion import make_draw
@@ -17,14 +15,7 @@ from segguided.generation.sets import generate
 from segguided.generation.shards import Shard
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.training.storage import save_network
-
-MODEL = DiffusionModel(
-    kind="diffusion",
-    conditioning="onehot",
-    prediction_type="sample",
-    unet=Unet(channels=(8, 16), norm_groups=4, layers_per_block=1),
-    training=Training(steps=1, batch_size=1, learning_rate=1),
-)
+from support.tiny_models import MODEL
 
 
 def sampling(batch_size=4):

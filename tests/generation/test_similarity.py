@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
-from test_generation import MODEL
-from test_partial import folder  # noqa: F401
 
 from generate_similar import generate_similar
 from measure_similarity import measure_similarity
@@ -16,6 +14,8 @@ from segguided.generation.diffusion import load_denoiser
 from segguided.generation.sampling import make_sampler
 from segguided.generation.similarity import interpolate
 from segguided.generation.variants import read_variants
+from support.partial_sets import folder  # noqa: F401
+from support.tiny_models import MODEL
 
 LAMBDAS = (0.25, 0.5, 0.75, 1.0)
 

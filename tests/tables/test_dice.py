@@ -12,70 +12,20 @@ import make_table as script
 from segguided.evaluation.measured import read_csv, to_csv
 from segguided.seals import write_sealed
 from segguided.tables.dice import CEILING_ROW, LAYOUTS, make_frame
-from segguided.tables.distance import REFERENCE_ROW, make_distance_frame
+from segguided.tables.distance import REFERENCE_ROW
 from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values, read_records
 from segguided.tables.markdown import to_markdown
 from segguided.tables.pipes import pipe_table
 from segguided.tables.sheet import make_sheet, number_text, places
-
-PAPER = Path(__file__).parents[2] / "workflow" / "paper_values.tsv"
-CLASSES = {"phantom": ("breast", "BV"), "ct": ("liver", "bone")}
-SETTINGS = TableSettings.model_validate(
-    {
-        "datasets": [
-            {"name": "phantom", "paper_column": "breast-mri", "classes": CLASSES["phantom"]},
-            {"name": "ct", "classes": CLASSES["ct"]},
-        ],
-        "models": [{"name": "segguided", "title": "Ours (STD)"}, {"name": "spade", "title": "SPADE"}],
-    }
+from support.table_records import (
+    CLASSES,
+    PAPER,
+    SETTINGS,
+    distance_frame,
+    frame,
+    record,
+    records,
 )
-DICE = {"segguided": 0.8, "spade": 0.7, "real": 0.9}
-
-
-TRAINING = {
-    "segguided": {"training.flops": 4_165_000_000_000, "training.images": 2800, "training.steps": 700},
-    "spade": {"training.flops": 900_000_000_000, "training.images": 1200, "training.steps": 300},
-}
-
-
-def distances(model: str, seed: int) -> dict[str, Any]:
-    """Distances that rise with the Dice, and a tenth a seed."""
-    value = {"distance.frechet": DICE[model] + 0.1 * seed, "distance.kernel": DICE[model] / 100}
-    counts = {"n_generated": 12 if model == "real" else 24, "n_real": 24, "n_features": 16}
-    of_kernel = {"kernel_std": 0.002, "kernel_subsets": 100, "kernel_subset_size": 12, "kernel_seed": 0}
-    return value | {f"distance.{key}": number for key, number in (counts | of_kernel).items()}
-
-
-def record(dataset: str, model: str, seed: int = 0) -> dict[str, Any]:
-    """A record whose macro Dice is DICE plus a hundredth a seed, and every bound 0.05 away."""
-    comparisons = {"faithfulness": ["ceiling"], "quality": ["ceiling"]}
-    if model != "real":
-        comparisons = {"faithfulness": ["ceiling", "mask", "real"], "quality": ["ceiling", "model"]}
-    made: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed}
-    for evaluation, of_evaluation in comparisons.items():
-        unit = "slices" if dataset == "ct" else "patients"
-        made |= {f"{evaluation}.patients": 6 if unit == "patients" else 1, f"{evaluation}.slices": 24}
-        made[f"{evaluation}.interval_unit"] = unit
-        for comparison in of_evaluation:
-            dice = (0.9 if comparison == "ceiling" else DICE[model]) + 0.01 * seed
-            values = {"dice": dice, "dice_low": dice - 0.05, "dice_high": dice + 0.05, "slice_mean": dice}
-            ratio = {"ratio": dice / 0.9, "ratio_low": dice / 0.9 - 0.05, "ratio_high": dice / 0.9 + 0.05}
-            for statistic, value in (values | ({} if comparison == "ceiling" else ratio)).items():
-                for name in (*CLASSES[dataset], "macro"):
-                    made[f"{evaluation}.{comparison}.{statistic}.{name}"] = value
-    return made | distances(model, seed) | ({} if model == "real" else TRAINING[model])
-
-
-def records(*seeds: int) -> list[dict[str, Any]]:
-    return [record(d, m, seed) for d in CLASSES for m in DICE for seed in seeds or (0,)]
-
-
-def frame(number: TableNumber = 1, *seeds: int) -> pd.DataFrame:
-    return make_frame(number, records(*seeds), SETTINGS, read_paper_values(PAPER))
-
-
-def distance_frame(*seeds: int) -> pd.DataFrame:
-    return make_distance_frame(records(*seeds), SETTINGS)
 
 
 def cell(table: pd.DataFrame, dataset: str, model: str, name: str, column: str) -> Any:

@@ -9,12 +9,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from test_tables import distance_frame, frame
 
 import draw_table as script
 from segguided.evaluation.measured import to_csv
 from segguided.tables.sheet import Entry, Sheet, SheetColumn, SheetRow, make_sheet
 from segguided.tables.typeset import NOTE, PLAIN, as_printed, draw_sheet, width_of, wrap
+from support.table_records import distance_frame, frame
 
 MODELS = {"std": "Ours (STD)", "mat": "Ours (MAT)", "spade": "SPADE", "cn": "ControlNet", "u": "u"}
 LONG = "A title that costs $5 and goes on for ever, beyond what any printed table has room for"

@@ -91,7 +91,8 @@ class Runs:
     def start(self, name, *options, gpus=3):
         command = [
             sys.executable, str(ROOT / "tests/support/sharing.py"),
-            "--slices", str(self.folder / "p.npz"), "--seed", "0", "--gpus", str(gpus), "--output", str(self.folder / name / "model.safetensors"), *options,
+            "--slices", str(self.folder / "p.npz"), "--seed", "0", "--gpus", str(gpus),
+            "--output", str(self.folder / name / "model.safetensors"), *options,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT / 'tests'}"}
         return in_foreground(command, stderr=subprocess.PIPE, text=True, env=environment)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from segguided.tables.inputs import Cell
 from segguided.text_tables import read_table
+
+Cell = float | int | str
 
 
 def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
