@@ -32,19 +32,14 @@ def check_config(files: Sequence[Path]) -> None:
     LOG.info("%s: no mistake", ", ".join(map(str, files)))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "files", type=Path, nargs="+", help="config.yaml first, then those of --configfile, in their order"
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    check_config(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(check_config, command_line())

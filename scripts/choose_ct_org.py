@@ -46,8 +46,8 @@ def choose_ct_org(
     write_text(output, to_text(rows, f"{ORIGIN} {how}"))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="patient table to write, for `manifest:`")
     parser.add_argument("--table", type=Path, help="cases and their organs, by list_ct_org.py")
@@ -56,13 +56,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--organs", nargs="+", default=ORGANS, help="what each case has to hold")
     parser.add_argument("--least-voxels", type=int, default=1000, help="of each organ")
     parser.add_argument("--always", type=int, nargs="*", default=(), help="cases that are not left to chance")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    choose_ct_org(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(choose_ct_org, command_line())

@@ -23,15 +23,10 @@ def draw_figure1(datasets: Sequence[FigureDataset], n_slices: int, png: Path, pd
     save_figure(draw_blocks(blocks, stacked=True), png, pdf)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    return figure_parser(__doc__, n_slices=3).parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the figure."""
-    draw_figure1(**vars(parse_arguments()))
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    return figure_parser(__doc__, n_slices=3)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_figure1, command_line())

@@ -20,15 +20,10 @@ def draw_figure2(
     save_figure(draw_blocks(comparison_blocks(datasets, models, n_slices)), png, pdf)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    return figure_parser(__doc__, n_slices=FIGURE2_SLICES, models=True).parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the figure."""
-    draw_figure2(**vars(parse_arguments()))
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    return figure_parser(__doc__, n_slices=FIGURE2_SLICES, models=True)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_figure2, command_line())

@@ -27,18 +27,13 @@ def draw_figure4(
     save_figure(draw_blocks(blocks, stacked=True), png, pdf)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = figure_parser(__doc__, n_slices=3)
     parser.add_argument("--kept", type=json.loads, required=True, help="kept classes by dataset, JSON")
     parser.add_argument("--curves", type=Path, nargs="+", required=True, help="CSV a dataset, in order")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the figure."""
-    draw_figure4(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_figure4, command_line())

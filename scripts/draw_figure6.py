@@ -22,15 +22,10 @@ def draw_figure6(
     save_figure(draw_blocks(blocks), png, pdf)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    return figure_parser(__doc__, models=True).parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the figure."""
-    draw_figure6(**vars(parse_arguments()))
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    return figure_parser(__doc__, models=True)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_figure6, command_line())

@@ -14,21 +14,16 @@ def draw_overview(dataset: Overview, slices: Sequence[Path], png: Path) -> None:
     save_figure(draw_sheet(dataset, read_cells(dataset, slices)), png)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument(
         "--dataset", type=Overview.from_json, required=True, help="name, classes, patients by split; JSON"
     )
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="those patients' slice files")
     parser.add_argument("--png", type=Path, required=True)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the sheet."""
-    draw_overview(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_overview, command_line())

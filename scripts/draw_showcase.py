@@ -30,17 +30,12 @@ def draw_showcase(
     save_figure(draw_blocks(blocks, stacked=True, theme=DARK), png)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = figure_parser(__doc__, n_slices=3, models=True, pdf=False)
     parser.add_argument("--real", nargs="*", default=[], help="datasets whose real images may be shown")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the figure."""
-    draw_showcase(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_showcase, command_line())

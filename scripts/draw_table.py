@@ -15,20 +15,15 @@ def draw_table(*, table: int, csv: Path, png: Path, pdf: Path) -> None:
     save_figure(draw_sheet(make_sheet(table, read_csv(csv))), png, pdf)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
     parser.add_argument("--csv", type=Path, required=True, help="what make_table wrote")
     parser.add_argument("--png", type=Path, required=True)
     parser.add_argument("--pdf", type=Path, required=True)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the table."""
-    draw_table(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_table, command_line())

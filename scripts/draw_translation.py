@@ -26,8 +26,8 @@ def draw_translation(
     save_figure(draw_blocks([block]), png)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument("--source", type=FigureDataset.from_json, required=True, help="masks' dataset, JSON")
     parser.add_argument("--target", required=True, help="name of the target modality's dataset")
@@ -36,13 +36,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--n-slices", type=int, default=4)
     parser.add_argument("--png", type=Path, required=True)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and draw the picture."""
-    draw_translation(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(draw_translation, command_line())

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.data.slices import read_generated, read_slices
 from segguided.exports.layouts import write_layout
 
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

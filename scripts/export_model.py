@@ -20,7 +20,7 @@ def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     write_text(readme, describe(network, model))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -28,14 +28,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--timestep-spacing", choices=("leading", "trailing", "linspace"), required=True)
     parser.add_argument("--readme", type=Path, required=True, help="README.md to write in the model's folder")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    export_model(a.weights, a.timestep_spacing, a.readme)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(export_model, command_line())

@@ -12,20 +12,14 @@ def fetch_package(requirement: str, sha256: str, output: Path) -> None:
     packages.fetch_package(requirement, sha256, output)
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requirement", required=True, help="pinned package, such as name==1.0")
     parser.add_argument("--sha256", required=True, help="checksum of the source archive")
     parser.add_argument("--output", required=True, type=Path, help="the archive")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    arguments = parse_arguments()
-    fetch_package(arguments.requirement, arguments.sha256, arguments.output)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(fetch_package, command_line())

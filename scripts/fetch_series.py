@@ -37,21 +37,16 @@ def fetch_series(
     write_sealed(receipt, {"images": describe(list_folder(images).files.values()), "masks": describe(found)})
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
     parser.add_argument("--mask-folder", type=Path, required=True, help="folder the masks lie in or below")
     parser.add_argument("--masks", nargs="+", required=True, help="names of the patient's mask files")
     parser.add_argument("--receipt", type=Path, required=True, help="…/receipts/<patient>.json to write")
     parser.add_argument("--endpoint", nargs="?", help="an S3 server with the same buckets; without one AWS")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    fetch_series(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(fetch_series, command_line())

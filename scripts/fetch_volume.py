@@ -16,7 +16,7 @@ def fetch_volume(row: Mapping[str, str], settings: CtOrgSource, receipt: Path) -
     write_sealed(receipt, fetch_patient(row, settings, receipt.parent.parent))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
@@ -26,14 +26,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--receipt", required=True, type=Path, help="<results>/raw/<dataset>/receipts/<patient>.json"
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    a = parse_arguments()
-    fetch_volume(a.row, a.settings, a.receipt)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(fetch_volume, command_line())

@@ -22,19 +22,14 @@ def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: lis
         write_npz(output, facts, images=images, names=np.array(names))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script: slices, shards in order and output, once a set."""
     parser = slices_parser(__doc__)
     for name, dest in (("--slices", "sets"), ("--shards", "shards")):
         parser.add_argument(name, dest=dest, type=Path, nargs="+", action="append", required=True)
     parser.add_argument("--output", dest="outputs", type=Path, action="append", required=True)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    gather_images(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(gather_images, command_line())

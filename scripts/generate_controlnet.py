@@ -7,7 +7,7 @@ from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.devices import pick_device
 from segguided.generation.controlnet import load_pipeline, make_draw
-from segguided.generation.sets import sets_parser, with_threads, write_sets
+from segguided.generation.sets import sets_parser, write_sets
 from segguided.generation.shards import WHOLE, Shard
 
 
@@ -25,15 +25,10 @@ def generate_controlnet(
     write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__).parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    generate_controlnet(**with_threads(parse_arguments()))
+    return sets_parser(__doc__)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_controlnet, command_line())

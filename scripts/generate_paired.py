@@ -13,7 +13,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.partial_masks import partial_draw
-from segguided.generation.sets import drawing_parser, generate, with_threads
+from segguided.generation.sets import drawing_parser, generate
 from segguided.training.storage import check_trained_on, facts_of
 
 
@@ -33,19 +33,14 @@ def generate_paired(
     write_npz(output, facts_of(weights, data), images=images_SHW, names=np.array(data.names))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
     parser.add_argument(
         "--kept", type=int, nargs="+", required=True, help="mask values that real and generated images share"
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    generate_paired(**with_threads(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_paired, command_line())

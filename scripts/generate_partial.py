@@ -11,7 +11,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.partial_masks import draw_partial, spread_slices
-from segguided.generation.sets import drawing_parser, with_threads
+from segguided.generation.sets import drawing_parser
 from segguided.generation.variants import write_variants
 from segguided.training.storage import check_trained_on, facts_of
 
@@ -20,7 +20,7 @@ def generate_partial(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
-    classes: int,
+    n_classes: int,
     partial_masks: Sequence[Sequence[int]],
     masks: int,
     draws: int,
@@ -31,24 +31,19 @@ def generate_partial(
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     chosen = spread_slices(read_slices(slices), masks)
     check_trained_on(weights, chosen)
-    variants = draw_partial(draw, chosen, classes, partial_masks, draws, sampling.batch_size)
+    variants = draw_partial(draw, chosen, n_classes, partial_masks, draws, sampling.batch_size)
     write_variants(output, variants, chosen.names, facts_of(weights, chosen))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
-    parser.add_argument("--classes", type=int, required=True, help="number of the model's classes")
+    parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept values, JSON")
     parser.add_argument("--masks", type=int, required=True, help="test masks to draw from")
     parser.add_argument("--draws", type=int, required=True, help="images a mask")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    generate_partial(**with_threads(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_partial, command_line())

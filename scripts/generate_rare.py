@@ -13,7 +13,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.rare import draw_rare
-from segguided.generation.sets import drawing_parser, with_threads
+from segguided.generation.sets import drawing_parser
 from segguided.training.storage import check_trained_on, facts_of
 
 
@@ -21,7 +21,7 @@ def generate_rare(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
-    classes: int,
+    n_classes: int,
     rare_class: int,
     images: int,
     seed: int,
@@ -31,25 +31,20 @@ def generate_rare(
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     data = read_slices(slices)
     check_trained_on(weights, data)
-    drawn = draw_rare(draw, data, rare_class, classes, images, sampling.batch_size)
+    drawn = draw_rare(draw, data, rare_class, n_classes, images, sampling.batch_size)
     write_npz(output, facts_of(weights, data), images=drawn[0], names=np.array(drawn[1]))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
-    parser.add_argument("--classes", type=int, required=True, help="number of the model's classes")
+    parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument(
         "--rare-class", type=int, required=True, help="mask value, whose masks are drawn from"
     )
     parser.add_argument("--images", type=int, required=True, help="how many to draw")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    generate_rare(**with_threads(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_rare, command_line())

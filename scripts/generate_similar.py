@@ -11,7 +11,7 @@ from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.partial_masks import spread_slices
-from segguided.generation.sets import drawing_parser, with_threads
+from segguided.generation.sets import drawing_parser
 from segguided.generation.similarity import draw_similar
 from segguided.generation.variants import write_variants
 from segguided.training.storage import check_trained_on, facts_of
@@ -34,18 +34,13 @@ def generate_similar(
     write_variants(output, variants, chosen.names, facts_of(weights, chosen))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = drawing_parser(__doc__, Drawing)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    generate_similar(**with_threads(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_similar, command_line())

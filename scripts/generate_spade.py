@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.sampling import Drawing
 from segguided.devices import pick_device
@@ -29,17 +27,10 @@ def generate_spade(
     write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__, Drawing).parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    generate_spade(a.weights, a.sampling, a.sets, a.outputs, a.shard)
+    return sets_parser(__doc__, Drawing)
 
 
 if __name__ == "__main__":
-    run(main)
+    run(generate_spade, command_line())

@@ -26,24 +26,18 @@ def import_model(model: ImportedModel, n_classes: int, image_size: int, seed: in
     write_table(output.with_name("history.csv"), [])
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=ImportedModel.from_json, required=True, help="model settings, JSON")
-    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
+    parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
     parser.add_argument(
         "--image-size", type=int, required=True, help="side of the dataset's images in pixels"
     )
     parser.add_argument("--seed", type=int, required=True, help="of the images that will be drawn")
     parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    import_model(a.model, a.classes, a.image_size, a.seed, a.output)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(import_model, command_line())

@@ -43,18 +43,13 @@ def find_labels(folder: Path) -> dict[int, Path]:
     return files
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="folder of labels-N.nii.gz, at any depth")
     parser.add_argument("--output", type=Path, required=True, help="table to write, for choose_ct_org.py")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    list_ct_org(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(list_ct_org, command_line())

@@ -13,21 +13,16 @@ def list_duke_series(table: Path, index: Path, output: Path) -> None:
     write_text(output, renew_table(table, index))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="patient table: patients, comments, notes")
     parser.add_argument(
         "--index", type=Path, required=True, help="idc_index.parquet of the package idc-index-data"
     )
     parser.add_argument("--output", type=Path, required=True, help="patient table to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    list_duke_series(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(list_duke_series, command_line())

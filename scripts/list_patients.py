@@ -30,19 +30,14 @@ def list_patients(images: Path, masks: Path, output: Path) -> None:
         LOG.info("%s: %d patients", split, count)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="folder that holds train, val and test")
     parser.add_argument("--masks", type=Path, required=True, help="the same of the masks, such as MASKS/all")
     parser.add_argument("--output", type=Path, required=True, help="patient table to write, for `manifest:`")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    list_patients(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(list_patients, command_line())

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run
+from segguided.cli import framed
 from segguided.config.datasets import DrawnSplit
 from segguided.data.splits import assign_splits, digest_of, read_manifest
 from segguided.seals import write_listed
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

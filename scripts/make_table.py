@@ -33,8 +33,8 @@ def make_table(
     write_text(markdown, to_markdown(table, frame))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
     parser.add_argument("--records", type=Path, nargs="+", required=True, help="evaluation records, JSON")
@@ -44,13 +44,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--markdown", type=Path, required=True)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Read the command line and make the table."""
-    make_table(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(make_table, command_line())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.prediction import predict
@@ -66,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

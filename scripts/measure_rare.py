@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.config.evaluation import Resampling
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
@@ -95,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

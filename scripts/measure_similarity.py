@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
@@ -69,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

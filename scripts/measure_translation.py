@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
@@ -78,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

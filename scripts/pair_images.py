@@ -18,7 +18,7 @@ def pair_images(
     write_pairs(output, real, drawn.images, classes, kept)
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="the real images and masks")
@@ -28,13 +28,8 @@ def parse_arguments() -> argparse.Namespace:
         "--kept", nargs="+", required=True, help="classes that real and generated images share"
     )
     parser.add_argument("--output", type=Path, required=True, help="zip to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    pair_images(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(pair_images, command_line())

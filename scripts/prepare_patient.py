@@ -20,21 +20,15 @@ def prepare_patient(
     write_stack(output, to_stack(row["patient"], image, mask, preparation))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
     parser.add_argument("--preparation", type=Preparation.from_json, required=True, help="settings, JSON")
     parser.add_argument("--raw", type=Path, nargs="+", required=True, help="the patient's files or folders")
     parser.add_argument("--output", type=Path, required=True, help=".npz to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    prepare_patient(a.row, a.preparation, a.raw, a.output)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(prepare_patient, command_line())

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segguided.cli import run
+from segguided.cli import framed
 from segguided.status.leftovers import clear
 
 LOG = logging.getLogger("segguided")
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segguided.cli import run, slices_parser
+from segguided.cli import framed, slices_parser
 from segguided.data.measurable import check_measurable
 from segguided.data.slices import Stack, read_stack
 from segguided.data.splits import SPLITS, halve_test
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

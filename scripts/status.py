@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from segguided.cli import run
+from segguided.cli import framed
 from segguided.files import write_text
 from segguided.status.follow import Watcher
 from segguided.status.page import page
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    framed(main)

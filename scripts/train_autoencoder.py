@@ -30,22 +30,12 @@ def train_autoencoder(
     )
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument("--stage", type=AutoencoderStage.from_json, required=True, help="settings, JSON")
-    return parser.parse_args()
-
-
-def train(a: argparse.Namespace) -> None:
-    """The run, or one GPU's part in it."""
-    train_autoencoder(a.slices, a.stage, a.seed, a.output, a.checkpoint_seconds)
-
-
-def main() -> None:
-    """Script body."""
-    on_gpus(train, parse_arguments())
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(train_autoencoder, command_line(), on_gpus)

@@ -42,23 +42,13 @@ def train_diffusion(
     )
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument("--model", type=DiffusionModel.from_json, required=True, help="model settings, JSON")
-    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    return parser.parse_args()
-
-
-def train(a: argparse.Namespace) -> None:
-    """The run, or one GPU's part in it."""
-    train_diffusion(a.slices, a.model, a.classes, a.seed, a.output, a.checkpoint_seconds)
-
-
-def main() -> None:
-    """Script body."""
-    on_gpus(train, parse_arguments())
+    parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(train_diffusion, command_line(), on_gpus)

@@ -49,23 +49,13 @@ def train_latent_diffusion(
         train_to_files(learner, batches, plan, description, {"train": data}, output, checkpoint_seconds)
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument("--autoencoder", type=Path, required=True, help="its model.safetensors")
     parser.add_argument("--stage", type=LatentStage.from_json, required=True, help="settings, JSON")
-    return parser.parse_args()
-
-
-def train(a: argparse.Namespace) -> None:
-    """The run, or one GPU's part in it."""
-    train_latent_diffusion(a.slices, a.autoencoder, a.stage, a.seed, a.output, a.checkpoint_seconds)
-
-
-def main() -> None:
-    """Script body."""
-    on_gpus(train, parse_arguments())
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(train_latent_diffusion, command_line(), on_gpus)

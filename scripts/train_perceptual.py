@@ -38,25 +38,15 @@ def train_perceptual(
     )
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument(
         "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
     )
-    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    return parser.parse_args()
-
-
-def train(a: argparse.Namespace) -> None:
-    """The run, or one GPU's part in it."""
-    train_perceptual(a.slices, a.segmenter, a.classes, a.seed, a.output, a.checkpoint_seconds)
-
-
-def main() -> None:
-    """Script body."""
-    on_gpus(train, parse_arguments())
+    parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(train_perceptual, command_line(), on_gpus)

@@ -13,10 +13,12 @@ from segguided.files import sha256_of
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
-from segguided.training.launch import on_gpus, refuse_several
+from segguided.training.launch import on_one_gpu
 from segguided.training.loop import Batches, Plan
 from segguided.training.run import train_to_files, training_parser
 from segguided.training.storage import check_trained_on
+
+WHY = "SPADE's batch statistics and spectral norms follow one part of a batch after another"
 
 
 def train_spade(
@@ -51,28 +53,14 @@ def train_spade(
     )
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument("--model", type=SpadeModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--perceptual", type=Path, help="weights of the network of the perceptual loss")
-    parser.add_argument("--classes", type=int, required=True, help="number of foreground classes")
-    return parser.parse_args()
-
-
-def train(a: argparse.Namespace) -> None:
-    """The run, or one GPU's part in it."""
-    train_spade(a.slices, a.model, a.perceptual, a.classes, a.seed, a.output, a.checkpoint_seconds)
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    refuse_several(
-        a.gpus, "SPADE's batch statistics and spectral norms follow one part of a batch after another"
-    )
-    on_gpus(train, a)
+    parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(train_spade, command_line(), on_one_gpu(WHY))

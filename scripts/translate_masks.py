@@ -12,7 +12,7 @@ from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
-from segguided.generation.sets import drawing_parser, generate, with_threads
+from segguided.generation.sets import drawing_parser, generate
 from segguided.generation.translation import recoded
 from segguided.training.storage import facts_of
 
@@ -35,19 +35,14 @@ def translate_masks(
     write_npz(output, facts_of(weights, data), images=images, names=np.array(data.names))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = drawing_parser(__doc__)
     parser.add_argument(
         "--values", type=int, nargs="+", required=True, help="the model's value of each class; 0: it has none"
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    translate_masks(**with_threads(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(translate_masks, command_line())

@@ -24,8 +24,8 @@ def write_datacard(
     write_text(output, to_markdown(card, facts, manifest, rows, comments, commands, digest))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--card", type=Card.from_json, required=True, help="what the config says, JSON")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv")
@@ -33,13 +33,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--manifest", type=Path, required=True, help="patient table")
     parser.add_argument("--output", type=Path, required=True, help="Markdown to write")
     parser.add_argument("--checksums", type=Path, required=True, help="checksums to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    write_datacard(**vars(parse_arguments()))
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(write_datacard, command_line())

@@ -19,7 +19,7 @@ def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
     write_sealed(receipt, {FILES: describe(files, folder)})
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patient", required=True, help="name in the patient table")
@@ -29,14 +29,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--receipt", required=True, type=Path, help="<results>/raw/<dataset>/receipts/<patient>.json"
     )
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    arguments = parse_arguments()
-    write_phantom(arguments.patient, arguments.settings, arguments.receipt)
+    return parser
 
 
 if __name__ == "__main__":
-    run(main)
+    run(write_phantom, command_line())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segguided.cli import TRY_AGAIN, Interrupted, run
+from segguided.cli import TRY_AGAIN, Interrupted, framed
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -22,7 +22,7 @@ def said(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
         raise error
 
     with pytest.raises(SystemExit) as caught:
-        run(main)
+        framed(main)
     assert capsys.readouterr().out == ""
     return str(caught.value.code)
 
@@ -57,7 +57,7 @@ def test_defects_keep_their_traceback(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        run(main)
+        framed(main)
     assert caught.value is error
     assert caught.traceback[-1].name == "main"
 
@@ -67,7 +67,7 @@ def test_an_interrupted_run_asks_to_be_repeated() -> None:
         raise Interrupted("saved after step 3")
 
     with pytest.raises(SystemExit) as caught:
-        run(main)
+        framed(main)
     assert caught.value.code == TRY_AGAIN == 75
 
 
@@ -78,7 +78,7 @@ def test_ctrl_c_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_success_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    run(lambda: None)
+    framed(lambda: None)
     assert capsys.readouterr() == ("", "")
 
 
@@ -101,13 +101,13 @@ def test_no_terminal_codes_and_no_logins_in_a_log(name: str) -> None:
     script = (
         "import sys, warnings, logging\n"
         f"text = {text!r}\n"
-        "from segguided.cli import LOG, run\n"
+        "from segguided.cli import LOG, framed\n"
         "def main():\n"
         "    LOG.info('%s', text)\n"
         "    print(text, file=sys.stderr)\n"
         "    warnings.warn(text)\n"
         "    raise (ValueError if 'x' in sys.argv else TypeError)(text)\n"
-        "run(main)\n"
+        "framed(main)\n"
     )
     for argument in ("x", "y"):
         command = [sys.executable, "-c", script, argument]

@@ -71,12 +71,12 @@ FILLING = """if True:
     import resource, signal, sys
     from pathlib import Path
     import numpy as np
-    from segguided.cli import run
-    from segguided.data.npz import write_npz
+    from segguided.cli import framed
+    from segguided.data.formats.npz import write_npz
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     if sys.argv[2] != "0":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-    run(lambda: write_npz(Path(sys.argv[1]), images=np.ones((64, 64, 64), np.uint8)))
+    framed(lambda: write_npz(Path(sys.argv[1]), images=np.ones((64, 64, 64), np.uint8)))
 """
 
 

@@ -5,7 +5,8 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,19 +73,45 @@ def slices_parser(description: str | None) -> argparse.ArgumentParser:
     return _SlicesParser(description=description, fromfile_prefix_chars="@")
 
 
-def run(main: Callable[[], None]) -> None:
-    """Call `main` as a script's body.
+Arguments = dict[str, Any]
+Launcher = Callable[[Callable[..., None], Arguments], None]
 
-    ValueError and OSError are the user's to mend: their message goes to stderr as one line, exit code 1.
-    Interrupted likewise, with exit code 75. Anything else is a defect of this project and keeps its
-    traceback; so is a ValueError from inside an installed library, which only wrong arguments of ours raise.
+
+def here(function: Callable[..., None], arguments: Arguments) -> None:
+    """Call `function` in this process, with the CPU threads that the argument `threads` asks for."""
+    if "threads" in arguments:  # of a script that computes; the others never wait for this import
+        import_module("torch").set_num_threads(arguments.pop("threads"))
+    function(**arguments)
+
+
+def call(
+    function: Callable[..., None],
+    parser: argparse.ArgumentParser,
+    launch: Launcher = here,
+    words: Sequence[str] | None = None,
+) -> None:
+    """Call a script's function with the arguments that `parser` finds in `words` (None: the command line)."""
+    launch(function, vars(parser.parse_args(words)))
+
+
+def run(function: Callable[..., None], parser: argparse.ArgumentParser, launch: Launcher = here) -> None:
+    """Run a script: `call` it, and end the process as `framed` says."""
+    framed(lambda: call(function, parser, launch))
+
+
+def framed(body: Callable[[], None]) -> None:
+    """Call `body`; what stops it becomes one line on stderr and an exit code.
+
+    ValueError and OSError are the user's to fix: their message is that line, exit code 1. Interrupted
+    likewise, with exit code 75. Anything else is a defect of this project and keeps its traceback; so is a
+    ValueError from inside an installed library, which only wrong arguments of ours raise.
     """
     if not isinstance(sys.stderr, Plain):
         sys.stderr = Plain(sys.stderr)  # argparse, warnings and tracebacks too
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)
     try:
-        main()
+        body()
     except KeyboardInterrupt:
         sys.exit("interrupted: nothing half-written was left, the same command runs again")
     except Interrupted as stop:

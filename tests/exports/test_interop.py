@@ -287,7 +287,7 @@ def call(script, *arguments):
 
 def test_the_scripts_end_in_one_sentence(tmp_path):
     settings = imported(tmp_path / "absent").to_json()
-    numbers = ["--classes", 3, "--image-size", SIZE, "--seed", 0]
+    numbers = ["--n-classes", 3, "--image-size", SIZE, "--seed", 0]
     done = call("import_model", "--model", settings, *numbers, "--output", tmp_path / "run/model.safetensors")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith(f"error: {tmp_path}/absent: expected a folder with unet/config.json")

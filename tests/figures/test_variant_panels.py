@@ -1,7 +1,5 @@
 """Figures 3, 4 and 6: the right tiles in the right places, nothing clipped, from small sets on disk."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +9,7 @@ from PIL import Image
 import draw_figure3
 import draw_figure4
 import draw_figure6
+from segguided.cli import call
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.figures.blocks import draw_blocks
 from segguided.figures.panels import FigureDataset
@@ -97,8 +96,8 @@ def test_partial_figures_are_drawn_by_their_scripts(dataset, tmp_path, monkeypat
     for png, pdf in (outputs[:2], outputs[2:]):
         models = ["--model", "mat", "MAT", *(["--model", "std", "STD"] if module is draw_figure3 else [])]
         arguments = ["--dataset", dataset.model_dump_json(), *models, "--png", png, "--pdf", pdf]
-        monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
-        module.main()
+        function = getattr(module, module.__name__)
+        call(function, module.command_line(), words=[*map(str, arguments)])
     assert outputs[0].read_bytes() == outputs[2].read_bytes()
     assert outputs[1].read_bytes() == outputs[3].read_bytes()
     pixels = np.asarray(Image.open(outputs[0]).convert("RGB"))
@@ -109,7 +108,6 @@ def test_figure_4_is_drawn_by_its_script(dataset, tmp_path, monkeypatch):
     made, curve = similar(dataset)
     arguments = ["--dataset", made.model_dump_json(), "--kept", '{"set": ["b"]}', "--curves", curve]
     arguments += ["--png", tmp_path / "figure.png", "--pdf", tmp_path / "figure.pdf"]
-    monkeypatch.setattr(sys, "argv", ["draw_figure4.py", *map(str, arguments)])
-    draw_figure4.main()
+    call(draw_figure4.draw_figure4, draw_figure4.command_line(), words=[*map(str, arguments)])
     assert Image.open(tmp_path / "figure.png").width > 1000
     assert (tmp_path / "figure.pdf").stat().st_size > 1000

@@ -20,7 +20,7 @@ from segguided.config.sampling import Sampling
 from segguided.data.augmented import with_drawn
 from segguided.data.datasets.phantom import CONTRASTS, make_phantom
 from segguided.data.formats.npz import write_npz
-from segguided.data.slices import SliceSet, read_generated, read_slices
+from segguided.data.slices import SliceSet, read_generated, read_slices, write_stack
 from segguided.figures.panels import FigureDataset
 from segguided.generation.rare import draw_rare
 from segguided.generation.translation import files_of, in_classes_of, recoded, shared
@@ -62,9 +62,11 @@ def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa
     weights, slices = folder / "model/model.safetensors", [folder / "p.npz"]
     generate_rare(weights, slices, SAMPLING, 2, 2, 6, 0, folder / "drawn.npz")
     assert len(read_generated(folder / "drawn.npz")[1]) == 6
-    data = read_slices(slices)
     settings = Segmenter(channels=(4, 8), training=Training(epochs=2, batch_size=5, learning_rate=1e-2))
-    train_augmented(data, folder / "drawn.npz", data, settings, 2, 0, folder / "with/model.safetensors")
+    output = folder / "with/model.safetensors"
+    write_stack(folder / "q.npz", stack("q"))
+    test = [*slices, folder / "q.npz"]
+    train_augmented(slices, folder / "drawn.npz", test, 0, settings, 2, 0, output, 1e9)
     history = (folder / "with/history.csv").read_text().splitlines()
     assert [row.split(",")[1] for row in history[1:]] == ["2", "4"], "two batches of five: ten images"
     load_segmenter(folder / "with/model.safetensors")

@@ -11,7 +11,7 @@ from segguided.data.slices import SliceSet
 from segguided.evaluation.variation import partial_rows
 from segguided.generation.partial_masks import draw_partial, keep_classes, spread_slices
 from segguided.generation.variants import read_variants, with_names, write_variants
-from support.partial_sets import CLASSES, stack
+from support.partial_sets import CLASSES, folder, stack  # noqa: F401
 
 
 def test_removed_classes_become_background_and_kept_ones_stay():
@@ -93,7 +93,7 @@ def test_a_free_class_that_moves_between_draws_varies_and_a_lost_one_has_no_area
     assert rows["a", "c"]["ratio_to_full"] == 0
 
 
-def test_scripts_draw_and_measure_every_condition(folder):
+def test_scripts_draw_and_measure_every_condition(folder):  # noqa: F811
     sampling = Sampling(sampler="ddim", steps=2, batch_size=3, precision="fp32")
     for name in ("first.npz", "second.npz"):
         generate_partial(

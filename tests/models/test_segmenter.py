@@ -6,8 +6,8 @@ import torch
 
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
+from segguided.evaluation import prediction
 from segguided.evaluation.prediction import encode, predict
-from segguided.models import segmenter as module
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def test_prediction_does_not_depend_on_batches(monkeypatch):
     images_SHW, _ = squares(7)
     network = build_segmenter(settings(), 2)
     whole = predict(network, images_SHW, CPU)
-    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(prediction, "BATCH", 3)
     assert np.array_equal(predict(network, images_SHW, CPU), whole)
 
 

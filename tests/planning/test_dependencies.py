@@ -63,22 +63,12 @@ def test_the_standard_librarys_finder_agrees(script: str) -> None:
 
 def test_results_are_not_retrained_for_a_figure() -> None:
     training = watched("train_diffusion")
-    assert "segguided/training.py" in training
-    assert "segguided/config/models.py" in training
-    late = {
-        "metrics",
-        "tables",
-        "distances",
-        "sheets",
-        "typeset",
-        "figures",
-        "records",
-        "config/workflow",
-        "config/messages",
-        "config/evaluation",
-    }
-    assert not training & {f"segguided/{name}.py" for name in late}
-    assert "segguided/training.py" not in watched("prepare_patient")
+    assert "segguided/training/loop.py" in training
+    assert "segguided/config/models/training.py" in training
+    late = ("generation", "evaluation", "tables", "figures", "describe", "config/workflow", "config/sampling")
+    assert not [path for path in training for name in late if path.startswith(f"segguided/{name}")]
+    assert not training & {"segguided/config/checks/messages.py", "segguided/config/evaluation.py"}
+    assert "segguided/training/loop.py" not in watched("prepare_patient")
 
 
 def test_relative_stays_relative(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 ENTERING = """if True:
     import sys
     from pathlib import Path
-    from segguided.writers import enter
+    from segguided.planning.writers import enter
     print(enter(Path(sys.argv[1]), Path(sys.argv[2])), flush=True)
     sys.stdin.readline()
 """

@@ -7,7 +7,6 @@ import pytest
 
 from segguided.config.models.controlnet import AutoencoderStage, ControlTraining, LatentStage
 from segguided.data.slices import Stack, write_stack
-from segguided.models.controlnet.stages import Earlier
 from segguided.training.resume_files import discard
 from train_autoencoder import train_autoencoder
 from train_controlnet import train_controlnet
@@ -57,7 +56,7 @@ class Stages:
         elif stage == "latent":
             train_latent_diffusion([self.slices], autoencoder, self.latent_stage, *common)
         else:
-            train_controlnet([self.slices], Earlier(autoencoder, latent), self.control, 2, *common)
+            train_controlnet([self.slices], autoencoder, latent, self.control, 2, *common)
         return output
 
 

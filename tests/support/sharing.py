@@ -32,16 +32,16 @@ IMAGES = {
 }
 
 
-def train_all(a: argparse.Namespace) -> None:
-    """Every script that can share, from the slices of `a.folder`, each into a folder of its own there.
+def train_all(folder: Path) -> None:
+    """Every script that can share, from the slices in `folder`, each into a folder of its own there.
 
     The latent stages go from last to first: each builds on what is there of the stages before.
     """
+    from segguided.models.segmenter_run import run_segmenter
     from support.latent_stages import Stages  # heavy, and the program needs none of it
     from train_diffusion import train_diffusion
-    from train_segmenter import train_segmenter
 
-    slices = a.folder / "p.npz"
+    slices = folder / "p.npz"
     unet = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1)
     for name, changes in IMAGES.items():
         settings = {
@@ -52,13 +52,13 @@ def train_all(a: argparse.Namespace) -> None:
             **changes,
         }
         model = DiffusionModel.model_validate(settings)
-        train_diffusion([slices], model, 2, 3, a.folder / name / "model.safetensors", 1e9)
+        train_diffusion([slices], model, 2, 3, folder / name / "model.safetensors", 1e9)
     data = read_slices([slices])
     training = Training(**{**TRAINING, "ema_decay": None})
     segmenter = Segmenter(channels=(4, 8), augmentation={}, training=training)
     validation = SliceSet(data.stacks)
-    train_segmenter(data, validation, segmenter, 2, 3, a.folder / "segmenter/model.safetensors")
-    stages = Stages(a.folder / "stages", part_size=2, **TRAINING)
+    run_segmenter(data, validation, segmenter, 2, 3, folder / "segmenter/model.safetensors")
+    stages = Stages(folder / "stages", part_size=2, **TRAINING)
     built = stages.weights("control").exists()
     for stage in ("control", "latent", "autoencoder") if built else ("autoencoder", "latent", "control"):
         stages.train(stage)
@@ -89,25 +89,35 @@ class TinyLearner(OneDescent):
         return self.descent.descend(losses_of, [x_B1HW, masks_BHW, noise_B1HW], 1)
 
 
-def train(a: argparse.Namespace) -> None:
+def train(
+    slices: list[Path],
+    steps: int,
+    pause: float,
+    break_rank: int | None,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float,
+) -> None:
     """The tiny network's run."""
-    data = read_slices(a.slices)
-    torch.manual_seed(a.seed)
-    learner = TinyLearner(a.steps, a.pause, breaks=ranks.number() == a.break_rank)
-    run_of = (Plan(len(data), 4, a.steps), {"seed": a.seed}, {"train": data}, a.output, a.checkpoint_seconds)
-    train_to_files(learner, Batches(data, CPU), *run_of)
+    data = read_slices(slices)
+    torch.manual_seed(seed)
+    learner = TinyLearner(steps, pause, breaks=ranks.number() == break_rank)
+    plan = Plan(len(data), 4, steps)
+    train_to_files(
+        learner, Batches(data, CPU), plan, {"seed": seed}, {"train": data}, output, checkpoint_seconds
+    )
 
 
-def main() -> None:
+def command_line() -> argparse.ArgumentParser:
     parser = training_parser(__doc__)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--pause", type=float, default=0, help="in each step")
     parser.add_argument("--break-rank", type=int)
-    on_gpus(train, parser.parse_args())
+    return parser
 
 
 if Path(sys.argv[0]).name == "sharing.py":  # in the processes that a program starts, too
     gradients.BUCKET_BYTES = 100  # one bucket a weight
 
 if __name__ == "__main__":
-    run(main)
+    run(train, command_line(), on_gpus)

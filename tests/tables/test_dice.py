@@ -1,6 +1,5 @@
 """Tables hold what the records say, beside the paper's values, in stable bytes, or refuse the records."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 
 import make_table as script
+from segguided.cli import call
 from segguided.evaluation.measured import read_csv, to_csv
 from segguided.seals import write_sealed
 from segguided.tables.dice import CEILING_ROW, LAYOUTS, make_frame
@@ -295,12 +295,10 @@ def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.Monkey
     csv, markdown = tmp_path / "table2.csv", tmp_path / "table2.md"
     command = ["make_table.py", "--table", "2", "--records", *map(str, paths), "--paper", str(PAPER)]
     command += ["--settings", SETTINGS.to_json(), "--csv", str(csv), "--markdown", str(markdown)]
-    monkeypatch.setattr(sys, "argv", command)
-    script.main()
+    call(script.make_table, script.command_line(), words=command[1:])
     assert csv.read_text() == to_csv(frame(2))
     assert markdown.read_text() == to_markdown(2, frame(2))
     command[command.index("2")] = "3"
-    monkeypatch.setattr(sys, "argv", command)
-    script.main()
+    call(script.make_table, script.command_line(), words=command[1:])
     assert csv.read_text() == to_csv(distance_frame(), decimals=6)
     assert markdown.read_text() == to_markdown(3, distance_frame())

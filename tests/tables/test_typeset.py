@@ -1,7 +1,6 @@
 """Table pictures: nothing clipped or overlapping at any width, aligned decimals, bytes that repeat."""
 
 import itertools
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 import draw_table as script
+from segguided.cli import call
 from segguided.evaluation.measured import to_csv
 from segguided.tables.sheet import Entry, Sheet, SheetColumn, SheetRow, make_sheet
 from segguided.tables.typeset import NOTE, PLAIN, as_printed, draw_sheet, width_of, wrap
@@ -105,7 +105,6 @@ def test_the_rule_draws_from_the_csv_alone_and_repeats(
     for name in ("first", "second"):
         command = ["draw_table.py", "--table", "1", "--csv", str(tmp_path / "table1.csv")]
         command += ["--png", str(tmp_path / f"{name}.png"), "--pdf", str(tmp_path / f"{name}.pdf")]
-        monkeypatch.setattr(sys, "argv", command)
-        script.main()
+        call(script.draw_table, script.command_line(), words=command[1:])
     for suffix in (".png", ".pdf"):
         assert (tmp_path / f"first{suffix}").read_bytes() == (tmp_path / f"second{suffix}").read_bytes()

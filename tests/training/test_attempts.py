@@ -187,7 +187,7 @@ def test_the_curve_stays_short_and_keeps_its_last_point(tmp_path):
 
 
 def test_reading_imports_no_torch():
-    code = "import sys, segguided.attempts; print('torch' in sys.modules)"
+    code = "import sys, segguided.training.attempts; print('torch' in sys.modules)"
     scripts = Path(__file__).parents[2] / "scripts"
     done = subprocess.run([sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

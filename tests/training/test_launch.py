@@ -4,7 +4,6 @@ Two processes on the CPU (gloo) train every model that can be shared; three trai
 may happen to them.
 """
 
-import argparse
 import csv
 import os
 import shutil
@@ -57,9 +56,9 @@ def alone_and_shared(tmp_path_factory):
     """Every shareable training by one process and by two: batches of 5, by the latent stages in parts."""
     alone, shared = (tmp_path_factory.mktemp("runs") / name for name in ("alone", "shared"))
     write_slices(alone / "p.npz")
-    train_all(argparse.Namespace(folder=alone))
+    train_all(alone)
     shutil.copytree(alone, shared, ignore=shutil.ignore_patterns("resume.pt"))
-    on_gpus(train_all, argparse.Namespace(folder=shared, gpus=2, threads=2))
+    on_gpus(train_all, {"folder": shared, "gpus": 2, "threads": 2})
     return alone, shared
 
 
@@ -209,7 +208,7 @@ def test_gpus_that_are_not_there_are_refused(monkeypatch, gpus, reason):
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
     with pytest.raises(ValueError, match=reason):
-        on_gpus(train_all, argparse.Namespace(gpus=gpus, threads=1))
+        on_gpus(train_all, {"gpus": gpus, "threads": 1})
 
 
 def test_a_batch_smaller_than_the_processes_is_refused(monkeypatch, tmp_path):

@@ -293,7 +293,7 @@ def test_a_resumed_run_counts_its_operations_once(tmp_path):
 def command(folder: Path, output: Path, steps=60) -> list[str]:
     return [
         sys.executable, str(ROOT / "scripts/train_diffusion.py"), "--slices", str(folder / "p.npz"),
-        "--model", diffusion_model(steps).to_json(), "--classes", "2", "--seed", "0",
+        "--model", diffusion_model(steps).to_json(), "--n-classes", "2", "--seed", "0",
         "--checkpoint-seconds", "0", "--output", str(output / "model.safetensors"),
     ]  # fmt: skip
 

@@ -11,8 +11,8 @@ from segguided.config.models.training import Training
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.models.segmenter_run import run_segmenter
 from segguided.training.storage import load_weights, read_description
-from train_segmenter import train_segmenter
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ def patient(name, n=10, seed=0):
 
 
 def trained(folder, data, validation, segmenter):
-    train_segmenter(data, validation, segmenter, 1, 0, folder / "model.safetensors")
+    run_segmenter(data, validation, segmenter, 1, 0, folder / "model.safetensors")
     return load_weights(build_segmenter(segmenter, 1), folder / "model.safetensors", CPU)
 
 

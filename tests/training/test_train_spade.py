@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from generate_spade import generate_spade
+from segguided.cli import call
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.config.models.training import Training
@@ -15,8 +16,9 @@ from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import load_segmenter
 from segguided.models.spade_learner import SpadeLearner
+from segguided.training.launch import on_one_gpu
 from train_perceptual import train_perceptual
-from train_spade import main, train_spade
+from train_spade import WHY, command_line, train_spade
 
 CPU = torch.device("cpu")
 SEGMENTER = Segmenter(
@@ -115,11 +117,11 @@ def test_images_follow_their_masks(trained, slices, tmp_path):
     assert ((images_SHW > 95) == masks_SHW).mean() > 0.9
 
 
-def test_more_than_one_gpu_is_refused_with_the_reason(slices, monkeypatch):
-    arguments = ["--slices", str(slices[0]), "--model", model().to_json(), "--classes", "2", "--seed", "0"]
-    monkeypatch.setattr("sys.argv", ["train_spade.py", *arguments, "--output", "none", "--gpus", "2"])
+def test_more_than_one_gpu_is_refused_with_the_reason(slices):
+    arguments = ["--slices", str(slices[0]), "--model", model().to_json(), "--n-classes", "2", "--seed", "0"]
+    words = [*arguments, "--output", "none", "--gpus", "2"]
     with pytest.raises(ValueError, match=r"batch statistics .* it trains on one GPU, but 2 were asked for"):
-        main()
+        call(train_spade, command_line(), on_one_gpu(WHY), words)
 
 
 def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):

@@ -349,7 +349,7 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
 
 
 def test_edited_training_loop_retrains(finished):
-    path = finished / "scripts/segguided/training.py"
+    path = finished / "scripts/segguided/training/loop.py"
     text = path.read_text()
     path.write_text(text + "\n# edited\n")
     try:

@@ -282,11 +282,11 @@ ROWS = {
         {"evaluate_model": 6, **TABLES},
     ),
     "a library file of the evaluation alone": (
-        edit("scripts/segguided/distances.py"),
+        edit("scripts/segguided/evaluation/distances.py"),
         {"evaluate_model": 6, **TABLES},
     ),
     "a library file of SPADE's drawing alone": (
-        edit("scripts/segguided/models/spade_drawing.py"),
+        edit("scripts/segguided/generation/spade.py"),
         {"generate_spade": 1, **worth(1)},
     ),
     # What is run.

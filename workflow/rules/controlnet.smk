@@ -102,12 +102,12 @@ rule train_controlnet:
     params:
         library=library("train_controlnet"),
         control=control_json,
-        classes=count_classes,
+        n_classes=count_classes,
     message:
         "Training the ControlNet of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --slices @{input.slices_list:q} --autoencoder {input.autoencoder:q}"
-        " --latent {input.latent:q} --control {params.control:q} --classes {params.classes:q}"
+        " --latent {input.latent:q} --control {params.control:q} --n-classes {params.n_classes:q}"
         " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 

@@ -29,12 +29,12 @@ rule import_model:
     params:
         library=library("import_model"),
         model=model_json,
-        classes=count_classes,
+        n_classes=count_classes,
         image_size=image_size,
     message:
         "Importing {wildcards.model} for {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --model {params.model:q} --classes {params.classes:q}"
+        "python {input.script:q} --model {params.model:q} --n-classes {params.n_classes:q}"
         " --image-size {params.image_size:q} --seed {wildcards.seed:q} --output {output.weights:q}"
         " > {log:q} 2>&1"
 

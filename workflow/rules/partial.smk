@@ -26,14 +26,14 @@ rule generate_partial:
     params:
         library=library("generate_partial"),
         sampling=CONFIG.sampling.to_json(),
-        classes=count_classes,
+        n_classes=count_classes,
         partial_masks=partial_masks_json,
         counts=partial_counts(),
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
         "python {input.script:q} --weights {input.weights:q} --slices @{input.test_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes:q}"
+        " --sampling {params.sampling:q} --n-classes {params.n_classes:q}"
         " --partial-masks {params.partial_masks:q} {params.counts:q} --seed {wildcards.seed:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 

@@ -26,14 +26,14 @@ rule generate_rare:
     params:
         library=library("generate_rare"),
         sampling=CONFIG.sampling.to_json(),
-        classes=count_classes,
+        n_classes=count_classes,
         rare_class=rare_value,
         images=rare_images(),
     message:
         "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --weights {input.weights:q} --slices @{input.held_out_list:q}"
-        " --sampling {params.sampling:q} --classes {params.classes:q} --rare-class {params.rare_class:q}"
+        " --sampling {params.sampling:q} --n-classes {params.n_classes:q} --rare-class {params.rare_class:q}"
         " --images {params.images:q} --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
@@ -64,13 +64,13 @@ rule train_augmented:
     params:
         library=library("train_augmented"),
         segmenter=CONFIG.segmenter.to_json(),
-        classes=count_classes,
+        n_classes=count_classes,
         halves_seed=halves_seed(),
     message:
         "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
     shell:
-        "python {input.script:q} --slices @{input.slices_list:q} --drawn {input.drawn:q} --test @{input.test_list:q}"
-        " --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q} --classes {params.classes:q}"
+        "python {input.script:q} --slices @{input.slices_list:q} --generated {input.drawn:q} --test @{input.test_list:q}"
+        " --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q} --n-classes {params.n_classes:q}"
         " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 

@@ -28,12 +28,12 @@ rule train_diffusion:
     params:
         library=library("train_diffusion"),
         model=model_json,
-        classes=count_classes,
+        n_classes=count_classes,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q}"
-        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -63,12 +63,12 @@ rule train_perceptual:
     params:
         library=library("train_perceptual"),
         segmenter=perceptual_segmenter_json,
-        classes=count_classes,
+        n_classes=count_classes,
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -100,12 +100,12 @@ rule train_spade:
         library=library("train_spade"),
         model=model_json,
         perceptual=perceptual_argument,
-        classes=count_classes,
+        n_classes=count_classes,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual:q}"
-        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -137,12 +137,12 @@ rule train_segmenter:
         library=library("train_segmenter"),
         generated=generated_argument,
         segmenter=CONFIG.segmenter.to_json(),
-        classes=count_classes,
+        n_classes=count_classes,
         halves_seed=halves_seed(),
     message:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
         "python {input.script:q} --slices @{input.slices_list:q} {params.generated:q}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
-        " --classes {params.classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

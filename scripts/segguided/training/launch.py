@@ -1,6 +1,5 @@
 """Starting the processes that train together on one node, passing signals on, and telling what ended them."""
 
-import argparse
 import logging
 import os
 import signal
@@ -20,33 +19,32 @@ import torch.distributed as dist
 from torch.multiprocessing import ProcessExitedException, start_processes
 from tqdm import tqdm
 
-from segguided.cli import Interrupted, run
+from segguided.cli import Arguments, Interrupted, Launcher, framed, here
 from segguided.training import ranks
 
 LOG = logging.getLogger("segguided")
-Body = Callable[[argparse.Namespace], None]
 HOST = "127.0.0.1"  # one node
 GRACE_SECONDS = 5.0  # for the others once one has failed, before each of SIGTERM and SIGKILL
 PATIENCE = timedelta(minutes=30)  # of one process with another, which may be writing a file
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
-def on_gpus(body: Body, arguments: argparse.Namespace) -> None:
-    """Call `body(arguments)`: here for one GPU, else in `arguments.gpus` processes that share each batch.
+def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
+    """Call `function`: here for one GPU, else in as many processes as `gpus` says, which share each batch.
 
-    They share `arguments.threads` too. `body` must be importable. SIGINT, SIGTERM and SIGUSR1 are passed on.
+    They share the `threads` too. `function` must be importable. SIGINT, SIGTERM and SIGUSR1 are passed on.
     Once a process fails the others end within seconds, and this one exits as it did. Raises ValueError where
     fewer GPUs can be seen, ChildProcessError for a killed process, Interrupted for signals before training.
     """
-    if arguments.gpus == 1:
-        torch.set_num_threads(arguments.threads)
-        body(arguments)
+    gpus: int = arguments.pop("gpus")
+    if gpus == 1:
+        here(function, arguments)
         return
-    _check(arguments.gpus)
-    LOG.info("%d processes share each batch", arguments.gpus)
+    _check(gpus)
+    LOG.info("%d processes share each batch", gpus)
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # port 0: a free one
     with _forwarding() as (received, processes):
-        context = start_processes(_rank, (body, arguments, store.port), arguments.gpus, join=False)
+        context = start_processes(_rank, (function, arguments, gpus, store.port), gpus, join=False)
         processes.extend(context.processes)
         for number in received:
             _send(number, processes)
@@ -56,13 +54,19 @@ def on_gpus(body: Body, arguments: argparse.Namespace) -> None:
         with suppress(ProcessExitedException):
             while not context.join(grace_period=GRACE_SECONDS):
                 pass
-    _conclude(codes, received, arguments.gpus)
+    _conclude(codes, received, gpus)
 
 
-def refuse_several(gpus: int, why: str) -> None:
-    """Raise ValueError for more than one GPU."""
-    if gpus > 1:
-        raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
+def on_one_gpu(why: str) -> Launcher:
+    """A launcher that raises ValueError, which says `why`, for more than one GPU."""
+
+    def launch(function: Callable[..., None], arguments: Arguments) -> None:
+        gpus = arguments.pop("gpus")
+        if gpus != 1:
+            raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
+        here(function, arguments)
+
+    return launch
 
 
 def _check(gpus: int) -> None:
@@ -132,11 +136,11 @@ def _conclude(codes: dict[int, int], received: Sequence[int], count: int) -> Non
         sys.exit(max(codes.values()))
 
 
-def _rank(rank: int, body: Body, arguments: argparse.Namespace, port: int) -> None:
+def _rank(rank: int, function: Callable[..., None], arguments: Arguments, gpus: int, port: int) -> None:
     """One of the processes. Of several that fail, the first says why."""
     store = dist.TCPStore(HOST, port, is_master=False)
     try:
-        run(partial(_take_part, rank, body, arguments, store))
+        framed(partial(_take_part, rank, function, arguments, gpus, store))
     except SystemExit as stop:
         if isinstance(stop.code, int) or _is_first_to_fail(store):
             raise
@@ -148,14 +152,16 @@ def _rank(rank: int, body: Body, arguments: argparse.Namespace, port: int) -> No
         sys.exit(1)
 
 
-def _take_part(rank: int, body: Body, arguments: argparse.Namespace, store: dist.Store) -> None:
+def _take_part(
+    rank: int, function: Callable[..., None], arguments: Arguments, gpus: int, store: dist.Store
+) -> None:
     if rank > 0:
         LOG.setLevel(logging.ERROR)
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which outlives a killed process
-    torch.set_num_threads(max(1, arguments.threads // arguments.gpus))
-    ranks.join(rank, arguments.gpus, store, PATIENCE)
+    threads = max(1, arguments["threads"] // gpus)
+    ranks.join(rank, gpus, store, PATIENCE)
     try:
-        body(arguments)
+        here(function, {**arguments, "threads": threads})
     except Interrupted:
         ranks.leave()
         raise
