@@ -1,6 +1,7 @@
 """The applications: rare cases drawn and used, the paired dataset's layout, translation by class names."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa
     assert len(read_generated(folder / "drawn.npz")[1]) == 6
     settings = Segmenter(channels=(4, 8), training=Training(epochs=2, batch_size=5, learning_rate=1e-2))
     output = folder / "with/model.safetensors"
-    write_stack(folder / "q.npz", stack("q"))
+    write_stack(folder / "q.npz", replace(read_slices(slices).stacks[0], patient="q"))
     test = [*slices, folder / "q.npz"]
     train_augmented(slices, folder / "drawn.npz", test, 0, settings, 2, 0, output, 1e9)
     history = (folder / "with/history.csv").read_text().splitlines()
