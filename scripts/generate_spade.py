@@ -16,11 +16,13 @@ def generate_spade(
     sampling: Drawing,
     sets: list[list[Path]],
     outputs: list[Path],
+    seed: int,
     shard: Shard = WHOLE,
 ) -> None:
     """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`.
 
-    Nothing is drawn at random: an image is a function of its mask.
+    An image is a function of its mask alone. `seed` changes nothing; it is there so that all scripts that
+    generate sets are called alike.
     """
     generator = load_generator(weights, pick_device())
     draw = make_draw(generator, sampling.precision)
