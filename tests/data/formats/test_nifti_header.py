@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from segguided.data.formats.nifti import check_complete, read_image, read_labels
 from segguided.data.formats.volume import Volume
@@ -151,6 +152,46 @@ def test_two_positions_that_agree_are_not_marked(
 )
 def test_a_header_in_doubt_is_marked(tmp_path: Path, fields: dict[str, Any]) -> None:
     assert read_image(write(tmp_path / "v.nii", **fields)).provenance["suspicious_header"] is True
+
+
+# --- the sign of the third axis ---
+
+ONE_BIT = 2.0**-52  # the least change of a double near 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("qfac", "axes"),
+    [
+        (1, "LPS"),
+        (0, "LPS"),
+        (-0.0, "LPS"),
+        (1 + ONE_BIT, "LPS"),
+        (7, "LPS"),
+        (np.nan, "LPS"),
+        (-1, "LPI"),
+        (-1 - ONE_BIT, "LPI"),  # damage of one bit, which nibabel takes for +1
+        (-1e-40, "LPI"),
+        (-7, "LPI"),
+        (-np.inf, "LPI"),
+    ],
+)
+def test_only_the_sign_of_qfac_counts(
+    tmp_path: Path, qfac: float, axes: str, version: int, order: str
+) -> None:
+    """As in the standard's own library: qfac = (pixdim[0] < 0.0) ? -1.0 : 1.0."""
+    kind = (nib.Nifti1Image, nib.Nifti2Image)[version - 1]
+    path = write(tmp_path / "v.nii", kind=kind, sform_code=0, pixdim=[qfac, 1.5, 1, 3, 1, 1, 1, 1])
+    header = kind.header_class.from_fileobj(io.BytesIO(path.read_bytes()), check=False)
+    voxels = ARRAY.astype(f"{order}i2").tobytes(order="F")
+    start = header.as_byteswapped(order).binaryblock.ljust(int(header["vox_offset"]), b"\0")
+    path.write_bytes(start + voxels)
+    volume = read_image(path)
+    assert volume.provenance["stored_axes"] == axes
+    if version == 1:  # of what ITK reads, too
+        third = sitk.ReadImage(str(path)).GetDirection()[8]
+        assert third == (1 if axes == "LPS" else -1)
 
 
 # --- positions that are none ---
