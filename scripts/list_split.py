@@ -1,20 +1,22 @@
 """List the slice files of one split's patients, a path a line, for other scripts to read as @FILE."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import framed
+from segguided.cli import run
 from segguided.config.datasets import DrawnSplit
 from segguided.data.splits import assign_splits, digest_of, read_manifest
 from segguided.seals import write_listed
 
 
-def list_split(patients: Sequence[str], digest: str, folder: str, output: Path) -> None:
-    """Write the patients' slice files in `folder`, in their order.
+def list_split(
+    manifest: Path, split: str, random_split: DrawnSplit | None, digest: str, folder: str, output: Path
+) -> None:
+    """Write the slice files in `folder` of the split's patients, in the order of the patients.
 
-    Raises ValueError unless the patients are those that `digest` tells of.
+    Raises ValueError unless `digest` is that of these patients.
     """
+    patients = assign_splits(read_manifest(manifest), random_split)[split]
     if digest_of(patients) != digest:
         raise ValueError(
             f"{output}: the patient table changed while the workflow ran; run the same command again"
@@ -22,26 +24,24 @@ def list_split(patients: Sequence[str], digest: str, folder: str, output: Path) 
     write_listed(output, "".join(f"{folder}/{patient}.npz\n" for patient in patients))
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="patient table")
     parser.add_argument("--split", required=True, help="train, held-out or test")
     parser.add_argument(
-        "--drawn", type=DrawnSplit.from_json, nargs="?", help="how splits are drawn, JSON; none: a column"
+        "--random-split",
+        type=DrawnSplit.from_json,
+        nargs="?",
+        help="settings of the random split, JSON; without them the table's column `split` decides",
     )
-    parser.add_argument("--digest", required=True, help="of the split's patients, as the workflow saw them")
-    parser.add_argument("--folder", required=True, help="where the slice files lie")
+    parser.add_argument(
+        "--digest", required=True, help="digest of the split's patients when the workflow started"
+    )
+    parser.add_argument("--folder", required=True, help="folder of the slice files")
     parser.add_argument("--output", type=Path, required=True, help="list to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    a = parse_arguments()
-    patients = assign_splits(read_manifest(a.manifest), a.drawn)[a.split]
-    list_split(patients, a.digest, a.folder, a.output)
+    return parser
 
 
 if __name__ == "__main__":
-    framed(main)
+    run(list_split, command_line())

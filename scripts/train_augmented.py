@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.segmenter import Segmenter
-from segguided.data.augmented import with_drawn
+from segguided.data.augmented import with_generated
 from segguided.data.halves import of_half
 from segguided.data.slices import read_generated, read_slices
 from segguided.models.segmenter_run import run_segmenter
@@ -26,7 +26,7 @@ def train_augmented(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     real = read_slices(slices)
-    data = with_drawn(real, *read_generated(generated, real))
+    data = with_generated(real, *read_generated(generated, real))
     measured = read_slices(test)
     validation = measured.where(of_half(measured, halves_seed, "validation"))
     run_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)

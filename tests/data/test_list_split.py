@@ -29,12 +29,13 @@ def test_what_is_listed_becomes_arguments(tmp_path: Path) -> None:
     assert paths == [Path("results/slices/d/a.npz"), Path("results/slices/d/b.npz"), Path("c.npz")]
 
 
-def test_splits_drawn_by_a_seed(tmp_path: Path) -> None:
-    drawn = DrawnSplit(seed=0, held_out=1, test=1)
-    splits = assign_splits([{"patient": patient} for patient in "abcd"], drawn)
+def test_a_random_split(tmp_path: Path) -> None:
+    settings = DrawnSplit(seed=0, held_out=1, test=1)
+    splits = assign_splits([{"patient": patient} for patient in "abcd"], settings)
     for split, patients in splits.items():
-        told = ("--split", split, "--drawn", drawn.to_json(), "--digest", digest_of(patients))
-        assert call(tmp_path, *told).returncode == 0
+        digest = digest_of(patients)
+        done = call(tmp_path, "--split", split, "--random-split", settings.to_json(), "--digest", digest)
+        assert done.returncode == 0
         listed = (tmp_path / "list.txt").read_text().splitlines()
         assert listed == [f"results/slices/d/{patient}.npz" for patient in patients]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from segguided.data.slices import Stack, write_stack
+from segguided.data.split_rows import split_rows
 from segguided.describe.datacard import Card
 from segguided.describe.facts import read_facts, read_splits
 from segguided.files import write_table
-from split_dataset import split_dataset
 from write_datacard import write_datacard
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "write_datacard.py"
@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
         write_stack(files[one.patient], one)
     splits = {split: [files[patient] for patient in patients] for split, patients in SPLITS.items()}
     write_table(
-        tmp_path / "splits.csv", split_dataset(splits, halves_seed=0, classes=["body", "bone"])
+        tmp_path / "splits.csv", split_rows(splits, halves_seed=0, classes=["body", "bone"])
     )  # p4 alone: by slice
     (tmp_path / "table.tsv").write_text(TABLE)
     return tmp_path
@@ -171,7 +171,7 @@ def written(folder: Path, patients: dict[str, list[str]], **changes: Any) -> Pat
     }
     for path in (path for of_split in paths.values() for path in of_split):
         write_stack(path, stack(path.stem, 20, (1, 1, 1), **changes))
-    write_table(folder / "splits.csv", split_dataset(paths, halves_seed=0, classes=["body", "bone"]))
+    write_table(folder / "splits.csv", split_rows(paths, halves_seed=0, classes=["body", "bone"]))
     (folder / "table.tsv").write_text("patient\n" + "\n".join(path.stem for path in paths["train"]) + "\n")
     return folder
 

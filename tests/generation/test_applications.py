@@ -18,7 +18,7 @@ from segguided.config.evaluation import Evaluation
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.data.augmented import with_drawn
+from segguided.data.augmented import with_generated
 from segguided.data.datasets.phantom import CONTRASTS, make_phantom
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated, read_slices, write_stack
@@ -48,15 +48,15 @@ def test_rare_masks_are_drawn_equally_often_each_time_anew():
         draw_rare(echo, SliceSet([stack(n=3)]), 3, len(CLASSES), 6, batch_size=4)
 
 
-def test_drawn_images_join_the_real_ones_under_their_masks():
+def test_generated_images_join_the_real_ones_under_their_masks():
     slices = SliceSet([stack("p"), stack("q")])
-    joined = with_drawn(slices, *draw_rare(echo, slices, 3, len(CLASSES), 6, batch_size=4))
+    joined = with_generated(slices, *draw_rare(echo, slices, 3, len(CLASSES), 6, batch_size=4))
     assert len(joined) == len(slices) + 6
-    drawn = joined.stacks[0]
-    assert drawn.patient == "drawn"
-    assert np.array_equal(drawn.images_SHW, drawn.masks_SHW * 50)
+    generated = joined.stacks[0]
+    assert generated.patient == "generated"
+    assert np.array_equal(generated.images_SHW, generated.masks_SHW * 50)
     with pytest.raises(ValueError, match="nobody_slice_0, which is no mask of these slices"):
-        with_drawn(slices, np.zeros((1, 8, 8), np.uint8), ["nobody_slice_0/0"])
+        with_generated(slices, np.zeros((1, 8, 8), np.uint8), ["nobody_slice_0/0"])
 
 
 def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa: F811

@@ -30,7 +30,7 @@ rule list_split:
     message:
         "Listing the slices of {wildcards.dataset}, {wildcards.split}"
     shell:
-        "python {input.script:q} --manifest {resources.manifest:q} --split {wildcards.split:q} --drawn {resources.drawn:q}"
+        "python {input.script:q} --manifest {resources.manifest:q} --split {wildcards.split:q} --random-split {resources.drawn:q}"
         " --digest {params.digest:q} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
 
 

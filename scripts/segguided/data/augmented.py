@@ -6,19 +6,26 @@ import numpy as np
 
 from segguided.data.slices import SliceSet, Stack
 
+PATIENT = "generated"  # to whom the generated images belong
 
-def with_drawn(slices: SliceSet, images_NHW: np.ndarray, ids: Sequence[str]) -> SliceSet:
-    """`slices` and, as patients of their own, the images drawn from their masks (`ids`: `mask id/number`)."""
+
+def with_generated(slices: SliceSet, images_NHW: np.ndarray, ids: Sequence[str]) -> SliceSet:
+    """`slices` and, as one more patient, the images generated from their masks.
+
+    Each id is "mask id/number". Raises ValueError for an image whose mask is not in `slices`.
+    """
     masks = {
         name: mask_HW
         for stack in slices.stacks
         for name, mask_HW in zip(stack.names, stack.masks_SHW, strict=True)
     }
-    unknown = sorted({one.rsplit("/", 1)[0] for one in ids} - masks.keys())
+    mask_ids = [image_id.rsplit("/", 1)[0] for image_id in ids]
+    unknown = sorted(set(mask_ids) - masks.keys())
     if unknown:
         raise ValueError(
-            f"the drawn set holds {unknown[0]}, which is no mask of these slices; generate it again"
+            f"the generated set holds {unknown[0]}, which is no mask of these slices; generate it again"
         )
-    masks_NHW = np.stack([masks[one.rsplit("/", 1)[0]] for one in ids])
-    drawn = Stack("drawn", images_NHW, masks_NHW, np.zeros(len(ids)), slices.stacks[0].provenance)
-    return SliceSet([*slices.stacks, drawn])
+    masks_NHW = np.stack([masks[mask_id] for mask_id in mask_ids])
+    positions_N = np.zeros(len(ids))
+    generated = Stack(PATIENT, images_NHW, masks_NHW, positions_N, slices.stacks[0].provenance)
+    return SliceSet([*slices.stacks, generated])

@@ -1,4 +1,4 @@
-"""The table of a dataset's splits."""
+"""The rows of splits.csv, and the script that writes them."""
 
 import csv
 import subprocess
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from segguided.data.slices import Stack, write_stack
+from segguided.data.split_rows import split_rows
 from segguided.files import write_text
-from split_dataset import split_dataset
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "split_dataset.py"
 SPLITS = {"train": ["p10", "p1"], "held-out": ["p2"], "test": ["p4", "p3"]}
@@ -28,7 +28,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def test_rows_in_the_order_of_splits_and_patients(files: Files) -> None:
-    rows = split_dataset(files, halves_seed=1, classes=["body", "bone"])
+    rows = split_rows(files, halves_seed=1, classes=["body", "bone"])
     assert [(row["patient"], row["split"], row["half"], row["slices"]) for row in rows] == [
         ("p1", "train", "", 5),
         ("p10", "train", "", 1),
@@ -53,7 +53,7 @@ def test_test_patients_without_any_class_are_named(files: Files, empty: list[str
         stack = Stack(patient, masks, masks, np.arange(2.0), {})
         write_stack(files["test"][0].with_name(f"{patient}.npz"), stack)
     with pytest.raises(ValueError, match=rf"\(body, bone\), but those of {named} are all background"):
-        split_dataset(files, halves_seed=1, classes=["body", "bone"])
+        split_rows(files, halves_seed=1, classes=["body", "bone"])
 
 
 def test_patients_without_any_class_may_train_or_select(files: Files) -> None:
@@ -61,7 +61,7 @@ def test_patients_without_any_class_may_train_or_select(files: Files) -> None:
     for patient in ("p1", "p2", "p4"):
         stack = Stack(patient, masks, masks, np.arange(2.0), {})
         write_stack(files["test"][0].with_name(f"{patient}.npz"), stack)
-    assert len(split_dataset(files, halves_seed=1, classes=["body", "bone"])) == 5
+    assert len(split_rows(files, halves_seed=1, classes=["body", "bone"])) == 5
 
 
 def call(files: Files, output: Path) -> "subprocess.CompletedProcess[str]":
@@ -89,7 +89,8 @@ def test_a_patient_in_two_splits_and_a_damaged_file(files: Files, tmp_path: Path
     done = call({**files, "test": [*files["test"], files["train"][0]]}, output)
     assert (done.returncode, done.stderr) == (
         1,
-        "error: expected each patient in one split, once; p10 stands there twice\n",
+        "error: expected each patient in one split, once; p10 appears there twice: name each slice file "
+        "once\n",
     )
     damaged = files["train"][0]
     damaged.write_bytes(damaged.read_bytes()[:-9])
@@ -103,4 +104,4 @@ def test_masks_with_more_classes_than_names(files: Files) -> None:
     masks = np.full((1, 4, 4), 3, np.uint8)
     write_stack(files["train"][0], Stack("p10", masks, masks, np.zeros(1), {}))
     with pytest.raises(ValueError, match="patient p10: masks hold class 3 of 2; prepare it again"):
-        split_dataset(files, halves_seed=1, classes=["body", "bone"])
+        split_rows(files, halves_seed=1, classes=["body", "bone"])
