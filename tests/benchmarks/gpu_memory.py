@@ -108,7 +108,7 @@ def latents(count: int) -> tuple[Tensor, Tensor]:
 
 
 def parts_of(settings: Any) -> tuple[int, int]:
-    return settings.training.batch_size, settings.part_size or settings.training.batch_size
+    return settings.training.batch_size, settings.micro_batch_size or settings.training.batch_size
 
 
 def draw(network: nn.Module, count: int, channels: int, side: int) -> None:
@@ -182,7 +182,7 @@ def jobs(config: Config) -> Iterator[Callable[[], Job]]:
         loss = perceptual.segmenter_loss(features)
         learner = spade_learner.SpadeLearner(network, model, loss, 1000, CPU)
         both = nn.ModuleList([network, learner.discriminator])
-        sizes = model.training.batch_size, model.training.micro_batch
+        sizes = model.training.batch_size, model.training.micro_batch_size
         return Job(both, both, *sizes, lambda n: learner.update(*pixels(n), generator))
 
     def train_segmenter() -> Job:

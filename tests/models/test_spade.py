@@ -205,7 +205,7 @@ def test_each_network_gets_the_gradient_of_its_own_loss_alone():
 
 def test_micro_batches_add_up_to_the_batch():
     images, masks = squares()
-    whole, parts = learner(settings()), learner(settings(micro_batch=1))
+    whole, parts = learner(settings()), learner(settings(micro_batch_size=1))
     for one in (whole, parts):
         one.descent.step = one.opposed.step = lambda: None  # keep the gradients
     sums = [one.update(images, masks, torch.Generator()) for one in (whole, parts)]

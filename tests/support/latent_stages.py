@@ -23,9 +23,13 @@ class Stages:
     """Stage by stage below `folder`, from scratch or from a pretrained pipeline."""
 
     def __init__(
-        self, folder: Path, source: Path | None = None, part_size: int | None = None, **training: object
+        self,
+        folder: Path,
+        source: Path | None = None,
+        micro_batch_size: int | None = None,
+        **training: object,
     ) -> None:
-        settings = {"part_size": part_size, "training": {**TRAINING, **training}}
+        settings = {"micro_batch_size": micro_batch_size, "training": {**TRAINING, **training}}
         pretrained = {"kind": "pretrained", "source": str(source)}
         self.folder, self.slices = folder, folder / "p.npz"
         self.autoencoder_stage = AutoencoderStage.model_validate(

@@ -58,7 +58,7 @@ def train_all(folder: Path) -> None:
     segmenter = Segmenter(channels=(4, 8), augmentation={}, training=training)
     validation = SliceSet(data.stacks)
     run_segmenter(data, validation, segmenter, 2, 3, folder / "segmenter/model.safetensors")
-    stages = Stages(folder / "stages", part_size=2, **TRAINING)
+    stages = Stages(folder / "stages", micro_batch_size=2, **TRAINING)
     built = stages.weights("control").exists()
     for stage in ("control", "latent", "autoencoder") if built else ("autoencoder", "latent", "control"):
         stages.train(stage)

@@ -58,10 +58,10 @@ def diffusion_learner(steps, **changes):
     return DiffusionLearner(MaskedDenoiser(model, 2, 16), model, steps, CPU)
 
 
-@pytest.mark.parametrize(("part_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
-def test_no_more_images_than_a_part_are_on_the_device_at_once(part_size, seen):
+@pytest.mark.parametrize(("micro_batch_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
+def test_no_more_images_than_a_part_are_on_the_device_at_once(micro_batch_size, seen):
     """One part is the batch itself, bit for bit; smaller ones draw other noise, in the same single step."""
-    learner, whole = diffusion_learner(5, part_size=part_size), diffusion_learner(5)
+    learner, whole = diffusion_learner(5, micro_batch_size=micro_batch_size), diffusion_learner(5)
     sizes = []
     learner.network.register_forward_hook(lambda _network, inputs, _output: sizes.append(len(inputs[0])))
     images, masks = Batches(slices(4), CPU)(np.arange(4))

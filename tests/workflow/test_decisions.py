@@ -59,17 +59,17 @@ DECISIONS = {
     "Scratch": {"weights": "kind source autoencoder unet"},
     "AutoencoderSize": {"weights": "channels latent_channels layers_per_block norm_groups attention"},
     "LatentUnetSize": {"weights": "channels attention_levels attention_heads layers_per_block norm_groups"},
-    "AutoencoderTraining": {"weights": "kl_weight part_size training"},
+    "AutoencoderTraining": {"weights": "kl_weight micro_batch_size training"},
     "Training": {
         "weights": f"{LENGTH} learning_rate warmup_steps weight_decay gradient_clip ema_decay precision"
     },
-    "LatentTraining": {"weights": "prediction_type schedule part_size training"},
+    "LatentTraining": {"weights": "prediction_type schedule micro_batch_size training"},
     "NoiseSchedule": {"weights": SCHEDULE},
-    "ControlTraining": {"weights": "conditioning hint_channels sd_locked part_size training"},
+    "ControlTraining": {"weights": "conditioning hint_channels sd_locked micro_batch_size training"},
     "DiffusionModel": {
         "words": "title",
-        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet part_size "
-        "training",
+        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet "
+        "micro_batch_size training",
     },
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "ImportedModel": {
@@ -87,7 +87,7 @@ DECISIONS = {
     "Augmentation": {"weights": "rotation_deg scale shift contrast brightness noise"},
     "AdversarialTraining": {
         "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "
-        "micro_batch ema_decay precision"
+        "micro_batch_size ema_decay precision"
     },
     "Sampling": {"images": "batch_size precision", "images by steps": "sampler steps timestep_spacing"},
     "Evaluation": {

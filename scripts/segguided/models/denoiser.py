@@ -68,7 +68,8 @@ class DiffusionLearner(OneDescent):
         self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
     ) -> None:
         self.network, self.device, self.precision = network, device, model.training.precision
-        self.mask_ablation, self.part_size = model.mask_ablation, model.part_size
+        self.mask_ablation = model.mask_ablation
+        self.micro_batch_size = model.micro_batch_size
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
         self.descent = Descent.of(network, model.training, steps)
 
@@ -78,7 +79,7 @@ class DiffusionLearner(OneDescent):
         if self.mask_ablation != "none":
             masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
         eps_BCHW, t_B = diffusion.draw_noise(self.schedule, x0_BCHW, generator)
-        return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.part_size)
+        return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
         drawn = (x0_BCHW, masks_BHW, eps_BCHW, t_B)

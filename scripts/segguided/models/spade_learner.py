@@ -38,7 +38,7 @@ class SpadeLearner:
             "feature_matching": model.losses.feature_matching,
             "perceptual": model.losses.perceptual,
         }
-        self.micro_batch = training.micro_batch
+        self.micro_batch_size = training.micro_batch_size
         for network in (generator, self.discriminator):
             normalise_spectrally(network)
         self.descent = _adam(generator, training.generator_learning_rate, training, steps, training.ema_decay)
@@ -46,7 +46,7 @@ class SpadeLearner:
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of both networks on a batch of uint8 images and masks."""
-        size = self.micro_batch or len(images_BHW)
+        size = self.micro_batch_size or len(images_BHW)
         sums: dict[str, Tensor] = {}
         for images, masks in zip(images_BHW.split(size), masks_BHW.split(size), strict=True):
             share = len(images) / len(images_BHW)

@@ -111,7 +111,7 @@ def _saved(e: Evidence) -> Diagnosis | None:
 def _gpu_memory(e: Evidence) -> Diagnosis | None:
     if not re.search(r"OutOfMemoryError|(CUDA|HIP|XPU|MPS)[^\n]*out of memory", e.log):
         return None
-    advice = "use a GPU with more memory, or where the model has one a smaller part_size or micro_batch"
+    advice = "use a GPU with more memory, or a smaller micro_batch_size where the model has one"
     return Diagnosis("memory", "out of GPU memory", advice)
 
 

@@ -49,15 +49,16 @@ class Descent:
         self,
         losses_of: Callable[..., dict[str, Tensor]],
         batch: Sequence[Tensor],
-        part_size: int | None = None,
+        micro_batch_size: int | None = None,
     ) -> dict[str, Tensor]:
         """One step down the gradient of the batch's mean `loss`, summed over processes and over parts.
 
-        Each process takes its share of `batch`, in parts of at most `part_size` that fit its device (None:
-        one part). `losses_of(*part)` gives means over a part; returned are those of the batch, detached.
+        Each process takes its share of `batch`, in parts of at most `micro_batch_size` that fit its device
+        (None: one part). `losses_of(*part)` gives means over a part; returned are those of the batch,
+        detached.
         """
         size, own = len(batch[0]), [ranks.share(tensor) for tensor in batch]
-        parts = list(zip(*(tensor.split(part_size or size) for tensor in own), strict=True))
+        parts = list(zip(*(tensor.split(micro_batch_size or size) for tensor in own), strict=True))
         means: dict[str, Tensor] = {}
         for position, part in enumerate(parts, start=1):
             share = len(part[0]) / size

@@ -60,7 +60,7 @@ def control_settings(steps=9, *, sd_locked=False, hint_channels=(4, 8), **other)
         conditioning="onehot",
         hint_channels=hint_channels,
         sd_locked=sd_locked,
-        part_size=PARTS,
+        micro_batch_size=PARTS,
         training=training(steps, **other),
     )
 
@@ -70,7 +70,7 @@ FAST = {"learning_rate": 1e-2, "warmup_steps": 5}
 
 
 def latent_settings(steps=9, **other):
-    return LatentTraining(prediction_type="sample", part_size=PARTS, training=training(steps, **other))
+    return LatentTraining(prediction_type="sample", micro_batch_size=PARTS, training=training(steps, **other))
 
 
 PROCESS = latent_settings()
@@ -153,8 +153,8 @@ def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("part_size", [1, 3, 4, None])
-def test_the_gradient_of_parts_is_that_of_the_batch(part_size):
+@pytest.mark.parametrize("micro_batch_size", [1, 3, 4, None])
+def test_the_gradient_of_parts_is_that_of_the_batch(micro_batch_size):
     def fitted(size):
         torch.manual_seed(0)
         network, x_BD = torch.nn.Linear(3, 1), torch.randn(4, 3)
@@ -162,7 +162,7 @@ def test_the_gradient_of_parts_is_that_of_the_batch(part_size):
         losses = descent.descend(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
         return network.weight, losses["loss"]
 
-    for one, other in zip(fitted(part_size), fitted(None), strict=True):
+    for one, other in zip(fitted(micro_batch_size), fitted(None), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
 
 
@@ -170,9 +170,9 @@ def test_the_size_of_parts_changes_no_draw():
     """A batch's noise is drawn for the whole of it: memory alone decides the size of its parts."""
     moments_B2CHW, masks_BHW = torch.randn(4, 4, 8, 8), torch.zeros(4, 16, 16, dtype=torch.uint8)
 
-    def loss_of(part_size):
+    def loss_of(micro_batch_size):
         _, denoiser, _ = networks()
-        chosen = latent_settings().model_copy(update={"part_size": part_size})
+        chosen = latent_settings().model_copy(update={"micro_batch_size": micro_batch_size})
         learner = LatentLearner(denoiser, denoiser.unet, PROCESS, chosen, 0.7, 9, CPU)
         return learner.update(moments_B2CHW, masks_BHW, torch.Generator().manual_seed(0))["loss"]
 

@@ -38,6 +38,8 @@ EXPECTED = {
     "too_short": "at least {min_length} in the list",
     "too_long": "at most {max_length} in the list",
 }
+# Keys of earlier versions, and their names now.
+RENAMED = {"part_size": "micro_batch_size", "micro_batch": "micro_batch_size"}
 
 
 def sentences(error: ValidationError, values: object, schema: Schema) -> list[str]:
@@ -106,6 +108,8 @@ def _resolved(node: Schema, value: object, schema: Schema) -> Schema:
 
 def _suggestion(key: str, section: Schema) -> str:
     known = sorted(section.get("properties", {}))
+    if RENAMED.get(key) in known:
+        return f"it is now called {RENAMED[key]}"
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
 

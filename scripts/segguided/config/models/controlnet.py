@@ -12,7 +12,7 @@ from segguided.config.base import Settings
 from segguided.config.checks.addresses import check_address
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.diffusion import NoiseSchedule, PredictionType
-from segguided.config.models.training import Training
+from segguided.config.models.training import MicroBatchSize, Training
 
 
 def _check_groups(channels: Sequence[int], norm_groups: int) -> None:
@@ -87,7 +87,7 @@ class AutoencoderTraining(Settings):
     """Stage 1: E |x − decode(z)| + kl_weight · KL(q(z|x) ‖ N(0, 1)), each a mean over its elements."""
 
     kl_weight: float = Field(ge=0)
-    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
+    micro_batch_size: MicroBatchSize = None
     training: Training
 
 
@@ -96,7 +96,7 @@ class LatentTraining(Settings):
 
     prediction_type: PredictionType = "epsilon"
     schedule: NoiseSchedule = NoiseSchedule(growth="scaled_linear", beta_start=0.00085, beta_end=0.012)
-    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
+    micro_batch_size: MicroBatchSize = None
     training: Training
 
 
@@ -106,7 +106,7 @@ class ControlTraining(Settings):
     conditioning: Literal["index255", "onehot"]
     hint_channels: tuple[Channels, ...] = Field(min_length=1)  # each after the first halves the mask
     sd_locked: bool  # false: the UNet's decoder is trained along
-    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
+    micro_batch_size: MicroBatchSize = None
     training: Training
 
 

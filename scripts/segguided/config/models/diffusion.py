@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
-from segguided.config.models.training import Training
+from segguided.config.models.training import MicroBatchSize, Training
 
 
 class Unet(Settings):
@@ -80,11 +80,11 @@ class DiffusionModel(DenoiserSettings):
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     unet: Unet
-    part_size: int | None = Field(default=None, ge=1)  # images on the device at once; None: the whole batch
+    micro_batch_size: MicroBatchSize = None
     training: Training
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
-        | {"part_size", "training"}
+        | {"micro_batch_size", "training"}
     )
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from pydantic import Field
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.perceptual import Perceptual
-from segguided.config.models.training import Length, Precision
+from segguided.config.models.training import Length, MicroBatchSize, Precision
 
 
 class SpadeGenerator(Settings):
@@ -50,8 +50,7 @@ class AdversarialTraining(Length):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
     # Both rates fall to 0 over this last part of the run, in a straight line.
     decay_share: float = Field(default=0.0, ge=0, le=1)
-    # Samples computed at a time, where memory is short; the statistics of batch norm are theirs.
-    micro_batch: int | None = Field(default=None, ge=1)
+    micro_batch_size: MicroBatchSize = None  # batch norm takes its statistics of these images
     ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
     precision: Precision = "auto"
 

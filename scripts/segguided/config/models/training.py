@@ -1,12 +1,14 @@
 """Settings of one training run of one network."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
 
 Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device computes it natively
+# Images on the device at once: the gradient of a batch is summed over its parts. None: the whole batch.
+MicroBatchSize = Annotated[int, Field(ge=1)] | None
 
 
 class Length(Settings):

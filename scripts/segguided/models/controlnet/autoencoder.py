@@ -88,7 +88,8 @@ class AutoencoderLearner(OneDescent):
         self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
     ) -> None:
         self.network, self.device = network, device
-        self.kl_weight, self.part_size = settings.kl_weight, settings.part_size
+        self.kl_weight = settings.kl_weight
+        self.micro_batch_size = settings.micro_batch_size
         self.precision = settings.training.precision
         self.descent = Descent.of(network, settings.training, steps)
 
@@ -98,7 +99,7 @@ class AutoencoderLearner(OneDescent):
         side, channels = downsampling(self.network), self.network.config["latent_channels"]
         shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:]))
         noise_BCHW = torch.randn(shape, generator=generator, device=images_BHW.device)
-        return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.part_size)
+        return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.micro_batch_size)
 
     def _losses(self, images_BHW: Tensor, noise_BCHW: Tensor) -> dict[str, Tensor]:
         x_B1HW = to_signal(images_BHW)

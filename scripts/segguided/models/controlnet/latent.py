@@ -186,7 +186,9 @@ class LatentLearner(OneDescent):
     ) -> None:
         denoiser.requires_grad_(False)
         trained.requires_grad_(True)
-        self.denoiser, self.scaling_factor, self.part_size = denoiser, scaling_factor, settings.part_size
+        self.denoiser = denoiser
+        self.scaling_factor = scaling_factor
+        self.micro_batch_size = settings.micro_batch_size
         self.device, self.precision = device, settings.training.precision
         self.schedule = diffusion.noise_schedule(process)
         self.descent = Descent.of(trained, settings.training, steps)
@@ -200,7 +202,7 @@ class LatentLearner(OneDescent):
         noise_BCHW = torch.randn(shape, generator=generator, device=device)
         z_BCHW = sample_posterior(moments_B2CHW, noise_BCHW) * self.scaling_factor
         eps_BCHW, t_B = diffusion.draw_noise(self.schedule, z_BCHW, generator)
-        return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.part_size)
+        return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, z_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
         drawn = (z_BCHW, masks_BHW, eps_BCHW, t_B)
