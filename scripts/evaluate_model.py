@@ -18,7 +18,7 @@ from segguided.evaluation.prediction import encode, predict
 from segguided.evaluation.records import Record, faithfulness_record, quality_record, read_training_cost
 from segguided.models.segmenter import load_segmenter
 from segguided.seals import write_sealed
-from segguided.training.storage import check_drawn_with, check_trained_on
+from segguided.training.storage import check_generated_with, check_trained_on
 
 
 def evaluate_model(
@@ -96,7 +96,7 @@ def main() -> None:
     for segmenter in (a.evaluator, a.trained_on):
         check_trained_on(segmenter, test)
     if a.generated and a.run:
-        check_drawn_with(a.generated, a.run)
+        check_generated_with(a.generated, a.run)
     evaluator, trained_on = (load_segmenter(path) for path in (a.evaluator, a.trained_on))
     record = evaluate_model(test, generated, held_out, evaluator, trained_on, a.classes, a.evaluation)
     record |= read_training_cost(a.run) if a.run else {}

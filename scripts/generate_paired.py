@@ -14,7 +14,7 @@ from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.partial_masks import partial_draw
 from segguided.generation.sets import drawing_parser, generate
-from segguided.training.storage import check_trained_on, facts_of
+from segguided.training.storage import check_trained_on, seal_facts
 
 
 def generate_paired(
@@ -30,7 +30,7 @@ def generate_paired(
     data = read_slices(slices)
     check_trained_on(weights, data)
     images_SHW = generate(partial_draw(draw, kept), data, sampling.batch_size)
-    write_npz(output, facts_of(weights, data), images=images_SHW, names=np.array(data.names))
+    write_npz(output, seal_facts(weights, data), images=images_SHW, names=np.array(data.names))
 
 
 def command_line() -> argparse.ArgumentParser:

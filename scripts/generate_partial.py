@@ -13,7 +13,7 @@ from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.partial_masks import draw_partial, spread_slices
 from segguided.generation.sets import drawing_parser
 from segguided.generation.variants import write_variants
-from segguided.training.storage import check_trained_on, facts_of
+from segguided.training.storage import check_trained_on, seal_facts
 
 
 def generate_partial(
@@ -32,7 +32,7 @@ def generate_partial(
     chosen = spread_slices(read_slices(slices), masks)
     check_trained_on(weights, chosen)
     variants = draw_partial(draw, chosen, n_classes, partial_masks, draws, sampling.batch_size)
-    write_variants(output, variants, chosen.names, facts_of(weights, chosen))
+    write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
 def command_line() -> argparse.ArgumentParser:

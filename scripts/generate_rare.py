@@ -14,7 +14,7 @@ from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.rare import draw_rare
 from segguided.generation.sets import drawing_parser
-from segguided.training.storage import check_trained_on, facts_of
+from segguided.training.storage import check_trained_on, seal_facts
 
 
 def generate_rare(
@@ -32,7 +32,7 @@ def generate_rare(
     data = read_slices(slices)
     check_trained_on(weights, data)
     drawn = draw_rare(draw, data, rare_class, n_classes, images, sampling.batch_size)
-    write_npz(output, facts_of(weights, data), images=drawn[0], names=np.array(drawn[1]))
+    write_npz(output, seal_facts(weights, data), images=drawn[0], names=np.array(drawn[1]))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from segguided.generation.partial_masks import spread_slices
 from segguided.generation.sets import drawing_parser
 from segguided.generation.similarity import draw_similar
 from segguided.generation.variants import write_variants
-from segguided.training.storage import check_trained_on, facts_of
+from segguided.training.storage import check_trained_on, seal_facts
 
 
 def generate_similar(
@@ -31,7 +31,7 @@ def generate_similar(
     chosen = spread_slices(read_slices(slices), similarity.masks)
     check_trained_on(weights, chosen)
     variants = draw_similar(network, model, sampling, chosen, kept, similarity, seed)
-    write_variants(output, variants, chosen.names, facts_of(weights, chosen))
+    write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from segguided.cli import run
 from segguided.config.models.imported import ImportedModel
 from segguided.files import write_table
 from segguided.models.denoiser import ImportedDenoiser
-from segguided.models.importing import config_of, read_unet
+from segguided.models.importing import read_unet, unet_config
 from segguided.training.storage import save_network
 
 
@@ -17,7 +17,7 @@ def import_model(model: ImportedModel, n_classes: int, image_size: int, seed: in
     description = {
         "kind": model.kind,
         "model": model.model_dump(),
-        "unet": config_of(unet),
+        "unet": unet_config(unet),
         "n_classes": n_classes,
         "image_size": image_size,
         "seed": seed,

@@ -9,7 +9,7 @@ from segguided.cli import run
 from segguided.config.models.controlnet import AutoencoderStage
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
-from segguided.models.controlnet.autoencoder import AutoencoderLearner, config_of, start_autoencoder
+from segguided.models.controlnet.autoencoder import AutoencoderLearner, network_config, start_autoencoder
 from segguided.training.launch import on_gpus
 from segguided.training.loop import Batches, Plan
 from segguided.training.run import train_to_files, training_parser
@@ -20,11 +20,11 @@ def train_autoencoder(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
-    plan = Plan.of(stage.settings.training, len(data))
+    plan = Plan.from_settings(stage.settings.training, len(data))
     torch.manual_seed(seed)
     network = start_autoencoder(stage.start).to(device)
     learner = AutoencoderLearner(network, stage.settings, plan.steps, device)
-    description = {"stage": stage.model_dump(), "autoencoder": config_of(network), "seed": seed}
+    description = {"stage": stage.model_dump(), "autoencoder": network_config(network), "seed": seed}
     train_to_files(
         learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
     )

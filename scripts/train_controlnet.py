@@ -12,8 +12,8 @@ from segguided.config.models.controlnet import ControlTraining
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.models.controlnet.control import LatentPipeline, add_control
-from segguided.models.controlnet.latent import LatentLearner, encoded
-from segguided.models.controlnet.stages import Earlier, total_cost
+from segguided.models.controlnet.latent import LatentLearner, latent_batches
+from segguided.models.controlnet.stages import EarlierStages, total_cost
 from segguided.training.launch import on_gpus
 from segguided.training.loop import Cost, Plan
 from segguided.training.run import train_to_files, training_parser
@@ -31,11 +31,11 @@ def train_controlnet(
     checkpoint_seconds: float,
 ) -> None:
     """Write all three stages' networks to `output`, with config.json and history.csv beside it."""
-    earlier = Earlier(autoencoder, latent)
+    earlier = EarlierStages(autoencoder, latent)
     data = read_slices(slices)
     device = pick_device()
     check_trained_on(latent, data)
-    plan = Plan.of(control.training, len(data))
+    plan = Plan.from_settings(control.training, len(data))
     vae, denoiser = earlier.load(device)
     torch.manual_seed(seed)
     network = add_control(denoiser, vae, control, n_classes).to(device)
@@ -56,7 +56,7 @@ def train_controlnet(
     def told(cost: Cost) -> dict[str, Any]:
         return total_cost({**earlier.costs, "control": asdict(cost)})
 
-    with encoded(vae, data, output.with_name("latents.npy"), device) as batches:
+    with latent_batches(vae, data, output.with_name("latents.npy"), device) as batches:
         train_to_files(
             learner,
             batches,

@@ -25,7 +25,7 @@ def train_diffusion(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
-    plan = Plan.of(model.training, len(data))
+    plan = Plan.from_settings(model.training, len(data))
     image_size = int(data.stacks[0].images_SHW.shape[-1])
     description = {
         "kind": model.kind,

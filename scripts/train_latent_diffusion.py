@@ -10,8 +10,8 @@ from segguided.config.models.controlnet import LatentStage, Pretrained
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.files import sha256_of
-from segguided.models.controlnet.autoencoder import config_of, load_autoencoder
-from segguided.models.controlnet.latent import LatentLearner, check_noise, encoded, start_denoiser
+from segguided.models.controlnet.autoencoder import load_autoencoder, network_config
+from segguided.models.controlnet.latent import LatentLearner, check_noise, latent_batches, start_denoiser
 from segguided.training.launch import on_gpus
 from segguided.training.loop import Plan
 from segguided.training.run import train_to_files, training_parser
@@ -30,17 +30,17 @@ def train_latent_diffusion(
     check_noise(stage)
     data, device, settings = read_slices(slices), pick_device(), stage.settings
     check_trained_on(autoencoder, data)
-    plan, vae = Plan.of(settings.training, len(data)), load_autoencoder(autoencoder, device)
+    plan, vae = Plan.from_settings(settings.training, len(data)), load_autoencoder(autoencoder, device)
     torch.manual_seed(seed)
     network = start_denoiser(stage.start, vae.config["latent_channels"]).to(device)
-    with encoded(vae, data, output.with_name("latents.npy"), device) as batches:
+    with latent_batches(vae, data, output.with_name("latents.npy"), device) as batches:
         # A pretrained UNet expects latents of the scale it was trained on.
         kept = isinstance(stage.start, Pretrained)
         scale = vae.config["scaling_factor"] if kept else batches.scaling_factor()
         learner = LatentLearner(network, network.unet, settings, settings, scale, plan.steps, device)
         description = {
             "stage": stage.model_dump(),
-            "unet": config_of(network.unet),
+            "unet": network_config(network.unet),
             "prompt_shape": list(network.prompt_1LD.shape),
             "scaling_factor": scale,
             "autoencoder_sha256": sha256_of(autoencoder),

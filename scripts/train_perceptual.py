@@ -28,7 +28,7 @@ def train_perceptual(
     No other patient chooses the epoch: a generative model may learn from the training patients only.
     """
     data, device = read_slices(slices), pick_device()
-    plan = Plan.of(segmenter.training, len(data))
+    plan = Plan.from_settings(segmenter.training, len(data))
     description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes, "seed": seed}
     torch.manual_seed(seed)
     network = build_segmenter(segmenter, n_classes).to(device)

@@ -32,7 +32,7 @@ def train_spade(
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     data, device = read_slices(slices), pick_device()
-    plan = Plan.of(model.training, len(data))
+    plan = Plan.from_settings(model.training, len(data))
     if perceptual and model.perceptual.kind == "segmenter":
         check_trained_on(perceptual, data)
     image_size = int(data.stacks[0].images_SHW.shape[-1])

@@ -14,7 +14,7 @@ from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser, make_draw
 from segguided.generation.sets import drawing_parser, generate
 from segguided.generation.translation import recoded
-from segguided.training.storage import facts_of
+from segguided.training.storage import seal_facts
 
 
 def translate_masks(
@@ -32,7 +32,7 @@ def translate_masks(
     draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
     data = recoded(read_slices(slices), values)
     images = generate(draw, data, sampling.batch_size)
-    write_npz(output, facts_of(weights, data), images=images, names=np.array(data.names))
+    write_npz(output, seal_facts(weights, data), images=images, names=np.array(data.names))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -52,7 +52,7 @@ def encode(path: Path) -> None:
     size = AutoencoderSize(channels=(4, 8), latent_channels=2, layers_per_block=1, norm_groups=4)
     pixels = np.zeros((40, 32, 32), np.uint8)
     slices = SliceSet([Stack("p", pixels, pixels, np.arange(40.0), {})])
-    with latent.encoded(start_autoencoder(size), slices, path, torch.device("cpu")):
+    with latent.latent_batches(start_autoencoder(size), slices, path, torch.device("cpu")):
         pass
 
 

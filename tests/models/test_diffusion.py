@@ -61,7 +61,7 @@ def test_loss_is_zero_for_the_perfect_prediction_and_follows_the_formula(predict
         return a_B111.sqrt() * eps - (1 - a_B111).sqrt() * x0_BCHW
 
     schedule = diffusion.noise_schedule(model(prediction_type))
-    drawn = (x0_BCHW, mask_BHW, *diffusion.draw_noise(schedule, x0_BCHW, torch.Generator().manual_seed(0)))
+    drawn = (x0_BCHW, mask_BHW, *diffusion.sample_noise(schedule, x0_BCHW, torch.Generator().manual_seed(0)))
     assert diffusion.loss(oracle, schedule, *drawn) < 1e-6
     wrong = diffusion.loss(lambda x, t, m: torch.zeros_like(x), schedule, *drawn)
     assert wrong > 0.05

@@ -22,10 +22,10 @@ from segguided.generation import diffusion as drawing
 from segguided.generation.controlnet import load_pipeline
 from segguided.generation.spade import load_generator
 from segguided.generation.variants import read_variants
-from segguided.models.controlnet.stages import Earlier
+from segguided.models.controlnet.stages import EarlierStages
 from segguided.models.segmenter import load_segmenter
 from segguided.tables.inputs import read_records
-from segguided.training.storage import check_drawn_with, check_trained_on
+from segguided.training.storage import check_generated_with, check_trained_on
 from support.damages import (
     RESULTS,
     Change,
@@ -74,7 +74,7 @@ def test_set(*splits: str) -> object:
 
 
 def read_set(path: Path) -> object:
-    check_drawn_with(path, RESULTS / f"runs/{RUN}/config.json")
+    check_generated_with(path, RESULTS / f"runs/{RUN}/config.json")
     return read_generated(path, test_set())
 
 
@@ -97,7 +97,7 @@ def read_segmenter(path: Path) -> object:
 
 def read_stages(_path: Path) -> object:
     run = RESULTS / f"runs/{D}/controlnet/seed0"
-    earlier = Earlier(run / "autoencoder/model.safetensors", run / "latent/model.safetensors")
+    earlier = EarlierStages(run / "autoencoder/model.safetensors", run / "latent/model.safetensors")
     for weights in (earlier.autoencoder, earlier.latent):
         check_trained_on(weights, test_set())
     return earlier.load(CPU), earlier.costs

@@ -7,7 +7,7 @@ import pytest
 
 from segguided.config.models.controlnet import AutoencoderStage, ControlTraining, LatentStage
 from segguided.data.slices import Stack, write_stack
-from segguided.training.resume_files import discard
+from segguided.training.resume_files import discard_resume_files
 from train_autoencoder import train_autoencoder
 from train_controlnet import train_controlnet
 from train_latent_diffusion import train_latent_diffusion
@@ -78,7 +78,7 @@ def interrupted_then_resumed(
     files = {name: output.with_name(name) for name in ("model.safetensors", "config.json", "history.csv")}
     whole = {name: path.read_bytes() for name, path in files.items()}
     _lose(files)
-    discard(output)
+    discard_resume_files(output)
     update, steps = learner.update, []  # type: ignore[attr-defined]
 
     def breaking(self, *batch):

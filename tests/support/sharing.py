@@ -20,7 +20,7 @@ from segguided.models.signals import to_signal
 from segguided.training import gradients, ranks
 from segguided.training.launch import on_gpus
 from segguided.training.loop import Batches, Plan
-from segguided.training.optimisation import Descent, OneDescent
+from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.run import train_to_files, training_parser
 
 CPU = torch.device("cpu")
@@ -64,13 +64,13 @@ def train_all(folder: Path) -> None:
         stages.train(stage)
 
 
-class TinyLearner(OneDescent):
+class TinyLearner(DescentLearner):
     """Finds masks in noisy images, and fails on request; one of its weights plays no part."""
 
     def __init__(self, steps: int, pause: float, breaks: bool) -> None:
         self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 1, 3, padding=1))
         self.network.register_parameter("unused", nn.Parameter(torch.zeros(3)))
-        self.descent = Descent.of(
+        self.descent = Descent.with_adamw(
             self.network, Training(steps=steps, batch_size=4, learning_rate=1e-3), steps
         )
         self.pause, self.breaks, self.updates = pause, breaks, 0

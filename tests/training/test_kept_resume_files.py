@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segguided.training.resume_files import Discarder, discard, keeps
+from segguided.training.resume_files import ResumeFileDiscarder, discard_resume_files, has_resume_files
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def names(output: Path) -> list[str]:
 
 
 def test_discarding_leaves_all_else(outputs: dict[str, Path]) -> None:
-    assert keeps(outputs["1"])
-    discard(outputs["1"])
-    discard(outputs["1"])
-    assert not keeps(outputs["1"])
+    assert has_resume_files(outputs["1"])
+    discard_resume_files(outputs["1"])
+    discard_resume_files(outputs["1"])
+    assert not has_resume_files(outputs["1"])
     assert names(outputs["1"]) == ["attempts.json", "model.safetensors"]
     assert len(names(outputs["2"])) == 4
 
@@ -36,9 +36,9 @@ def test_discarding_leaves_all_else(outputs: dict[str, Path]) -> None:
 @pytest.mark.parametrize("name", ["resume.pt", "resume-aside.pt"])
 def test_either_alone_counts(outputs: dict[str, Path], name: str) -> None:
     outputs["1"].with_name(name).unlink()
-    assert keeps(outputs["1"])
-    discard(outputs["1"])
-    assert not keeps(outputs["1"])
+    assert has_resume_files(outputs["1"])
+    discard_resume_files(outputs["1"])
+    assert not has_resume_files(outputs["1"])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_only_a_finished_training_loses_its_files(
     outputs: dict[str, Path], event: dict[str, object], left: int
 ) -> None:
     logger = logging.Logger("snakemake")
-    logger.addHandler(Discarder(outputs))
+    logger.addHandler(ResumeFileDiscarder(outputs))
     logger.info("Finished jobid: 1", extra=event)
     assert len(names(outputs["1"])) == left
     assert len(names(outputs["2"])) == 4
@@ -69,6 +69,6 @@ def test_what_cannot_be_deleted_stops_nothing(
     outputs["1"].with_name("resume.pt").unlink()
     outputs["1"].with_name("resume.pt").mkdir()
     logger = logging.Logger("snakemake")
-    logger.addHandler(Discarder(outputs))
+    logger.addHandler(ResumeFileDiscarder(outputs))
     logger.info("Finished", extra={"event": "job_finished", "job_id": 1})
     assert "its resume file stays" in caplog.text

@@ -27,7 +27,7 @@ from segguided.models.spade_learner import SpadeLearner
 from segguided.training.attempts import read_attempts
 from segguided.training.checkpoint import Checkpoint, fingerprint
 from segguided.training.loop import Batches, Plan, fit, train
-from segguided.training.resume_files import discard
+from segguided.training.resume_files import discard_resume_files
 from support.miniature import in_foreground
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ def run(make, checkpoint, steps=9, stop_after=None):
     """Train; return the finished weights and the history, or None when stopped."""
     learner = make(steps)
     data = slices()
-    plan = Plan.of(Training(steps=steps, batch_size=4, learning_rate=1), len(data))
+    plan = Plan.from_settings(Training(steps=steps, batch_size=4, learning_rate=1), len(data))
     for progress in train(learner, Batches(data, CPU), plan, 5, checkpoint):
         if progress.step == stop_after:
             return None
@@ -122,7 +122,7 @@ def identical(a, b):
 
 
 def test_plan_drops_the_last_partial_batch_and_permutes_each_epoch():
-    plan = Plan.of(Training(epochs=3, batch_size=4, learning_rate=1), 11)
+    plan = Plan.from_settings(Training(epochs=3, batch_size=4, learning_rate=1), 11)
     assert (plan.steps, plan.steps_per_epoch) == (6, 2)
     first, second = (np.concatenate([plan.indices(0, 2 * e), plan.indices(0, 2 * e + 1)]) for e in (0, 1))
     assert len(set(first)) == len(set(second)) == 8
@@ -133,7 +133,7 @@ def test_plan_drops_the_last_partial_batch_and_permutes_each_epoch():
 
 
 def test_a_dataset_smaller_than_a_batch_is_one_batch():
-    plan = Plan.of(Training(epochs=2, batch_size=64, learning_rate=1), 5)
+    plan = Plan.from_settings(Training(epochs=2, batch_size=64, learning_rate=1), 5)
     assert (plan.batch_size, plan.steps) == (5, 2)
     assert sorted(plan.indices(0, 1)) == [0, 1, 2, 3, 4]
 
@@ -176,7 +176,7 @@ def test_a_checkpoint_of_other_settings_is_kept_until_the_run_is_complete(tmp_pa
     assert "resuming after step 4" in caplog.text
     run(diffusion_learner, Checkpoint(path, "third", 0), stop_after=1)
     assert aside.exists()
-    discard(tmp_path / "model.safetensors")
+    discard_resume_files(tmp_path / "model.safetensors")
     assert not aside.exists()
     assert not path.exists()
 
@@ -211,7 +211,7 @@ def test_fingerprint_follows_settings_and_data():
 
 def test_ema_is_what_is_kept(tmp_path):
     learner = diffusion_learner(9)
-    plan = Plan.of(Training(steps=9, batch_size=4, learning_rate=1), 12)
+    plan = Plan.from_settings(Training(steps=9, batch_size=4, learning_rate=1), 12)
     for _ in train(learner, Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
         pass
     last = {name: value.clone() for name, value in learner.network.state_dict().items()}
@@ -256,7 +256,7 @@ def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
     before = {n: signal.getsignal(n) for n in numbers}
     checkpoint = Checkpoint(tmp_path / "a.pt", "x", 1e9)
     checkpoint.listen()
-    plan = Plan.of(Training(steps=9, batch_size=4, learning_rate=1), 12)
+    plan = Plan.from_settings(Training(steps=9, batch_size=4, learning_rate=1), 12)
     with pytest.raises(Interrupted, match="saved after step 4"):
         for progress in train(diffusion_learner(9), Batches(slices(), CPU), plan, 5, checkpoint):
             if progress.step == 3:
@@ -268,7 +268,7 @@ def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
 
 
 def test_history_is_a_table_with_a_row_an_epoch(tmp_path):
-    plan = Plan.of(Training(steps=7, batch_size=4, learning_rate=1), 12)
+    plan = Plan.from_settings(Training(steps=7, batch_size=4, learning_rate=1), 12)
     path = tmp_path / "history.csv"
     cost = fit(
         segmenter_learner(7), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x"), path

@@ -10,7 +10,7 @@ TRAINING = Training(steps=9, batch_size=4, learning_rate=0.1, ema_decay=0.9)
 
 
 def descent():
-    return Descent.of(nn.Linear(3, 1), TRAINING, 9)
+    return Descent.with_adamw(nn.Linear(3, 1), TRAINING, 9)
 
 
 def test_restored_averages_live_where_the_weights_do():

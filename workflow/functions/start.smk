@@ -5,7 +5,11 @@ import time
 
 from segguided.config.left_out import applications_left_out, figures_left_out
 from segguided.planning.inputs import refuse_future, refuse_unquoted
-from segguided.training.resume_files import Discarder, discard, keeps
+from segguided.training.resume_files import (
+    ResumeFileDiscarder,
+    discard_resume_files,
+    has_resume_files,
+)
 from segguided.planning.writers import enter, leave
 
 LEFT_OUT = []  # by `all` and `applications`, those of them that are asked for
@@ -70,9 +74,11 @@ def discard_accepted():
     """Delete what trainings kept to resume from, where their outputs are complete and accepted."""
     for job in trainings():
         output = Path(job.output[0])
-        complete = keeps(output) and all(Path(path).exists() for path in job.output)
+        complete = has_resume_files(output) and all(
+            Path(path).exists() for path in job.output
+        )
         if complete and not workflow.async_run(workflow.persistence.incomplete(job)):
-            discard(output)
+            discard_resume_files(output)
 
 
 def discard_when_accepted():
@@ -81,7 +87,7 @@ def discard_when_accepted():
         True  # tell of each job; what --quiet hides stays hidden
     )
     logger.addHandler(
-        Discarder(
+        ResumeFileDiscarder(
             {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}
         )
     )

@@ -20,12 +20,12 @@ from segguided.models.controlnet.control import ControlledDenoiser, LatentPipeli
 from segguided.models.controlnet.latent import LatentDenoiser
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_images
-from segguided.training.storage import described, load_weights
+from segguided.training.storage import load_weights, network_description
 
 
 def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, LatentTraining]:
     """A trained pipeline on `device`, in evaluation mode, and the diffusion it was trained on."""
-    with described(weights) as description:
+    with network_description(weights) as description:
         parts = description["networks"]
         process = LatentTraining.model_validate(description["latent"])
         unet = UNet2DConditionModel.from_config(parts["unet"])

@@ -19,7 +19,7 @@ from segguided.generation.sampling import initial_noise, make_sampler, sample
 from segguided.generation.sets import Draw
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.signals import to_images
-from segguided.training.storage import described, load_weights
+from segguided.training.storage import load_weights, network_description
 
 
 def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, DenoiserSettings]:
@@ -28,7 +28,7 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
     Raises ValueError for a model of another kind.
     """
     model: DiffusionModel | ImportedModel
-    with described(weights) as description:
+    with network_description(weights) as description:
         n_classes, settings = description["n_classes"], description.get("model")
         match description["kind"]:
             case "diffusion":

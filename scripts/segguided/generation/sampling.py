@@ -12,7 +12,7 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from segguided.config.sampling import Sampling
-from segguided.models.diffusion import Denoiser, Process, schedule_arguments
+from segguided.models.diffusion import Denoiser, DiffusionSettings, schedule_arguments
 
 
 def initial_noise(seed: int, names: Sequence[str], size: int, channels: int = 1) -> Tensor:
@@ -29,13 +29,13 @@ def _noise(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.Generator(philox).standard_normal(shape, np.float32)
 
 
-def ddim_scheduler(model: Process, timestep_spacing: str, *, bounded: bool = True) -> DDIMScheduler:
+def ddim_scheduler(model: DiffusionSettings, timestep_spacing: str, *, bounded: bool = True) -> DDIMScheduler:
     """diffusers' DDIM scheduler (η = 0) of the model's noise schedule; `bounded`: x0 lies in [-1, 1]."""
     return DDIMScheduler(**schedule_arguments(model), timestep_spacing=timestep_spacing, clip_sample=bounded)
 
 
 def make_sampler(
-    model: Process, sampling: Sampling, *, bounded: bool = True
+    model: DiffusionSettings, sampling: Sampling, *, bounded: bool = True
 ) -> DDIMScheduler | DPMSolverMultistepScheduler:
     """diffusers' scheduler for the configured sampler, its timesteps set; `bounded`: x0 lies in [-1, 1]."""
     if sampling.sampler == "ddim":

@@ -16,7 +16,7 @@ from segguided.config.sampling import Drawing, Sampling
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_slices
 from segguided.generation.shards import WHOLE, Shard
-from segguided.training.storage import check_trained_on, facts_of
+from segguided.training.storage import check_trained_on, seal_facts
 
 LOG = logging.getLogger("segguided")
 Draw = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and their mask ids -> images_BHW, uint8 all
@@ -53,7 +53,7 @@ def write_sets(
         chosen = shard.rows(len(slices), batch_size)
         names = np.array(slices.names[chosen.start : chosen.stop], str)
         write_npz(
-            output, facts_of(weights, slices), images=generate(draw, slices, batch_size, shard), names=names
+            output, seal_facts(weights, slices), images=generate(draw, slices, batch_size, shard), names=names
         )
 
 

@@ -15,12 +15,12 @@ from segguided.devices import autocast
 from segguided.generation.sets import Draw
 from segguided.models.signals import to_images
 from segguided.models.spade import Generator
-from segguided.training.storage import described, load_weights
+from segguided.training.storage import load_weights, network_description
 
 
 def load_generator(weights: Path, device: torch.device) -> Generator:
     """A trained generator on `device`; its spectral normalisation is in its weights."""
-    with described(weights) as description:
+    with network_description(weights) as description:
         settings = SpadeModel.model_validate(description["model"]).generator
         network = Generator(settings, description["n_classes"], description["image_size"])
     load_weights(network, weights, device)

@@ -11,10 +11,10 @@ from torch.nn import functional
 from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.ablation import ablate
+from segguided.models.mask_ablation import ablate_classes
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
-from segguided.training.optimisation import Descent, OneDescent
+from segguided.training.optimisation import Descent, DescentLearner
 
 
 class MaskedDenoiser(nn.Module):
@@ -61,7 +61,7 @@ def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
     )
 
 
-class DiffusionLearner(OneDescent):
+class DiffusionLearner(DescentLearner):
     """Trains a MaskedDenoiser with the loss of the paper's equation (1)."""
 
     def __init__(
@@ -71,14 +71,16 @@ class DiffusionLearner(OneDescent):
         self.mask_ablation = model.mask_ablation
         self.micro_batch_size = model.micro_batch_size
         self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
-        self.descent = Descent.of(network, model.training, steps)
+        self.descent = Descent.with_adamw(network, model.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         if self.mask_ablation != "none":
-            masks_BHW = ablate(masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator)
-        eps_BCHW, t_B = diffusion.draw_noise(self.schedule, x0_BCHW, generator)
+            masks_BHW = ablate_classes(
+                masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator
+            )
+        eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
         return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from segguided.config.models.diffusion import NoiseSchedule, PredictionType
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW
 
 
-class Process(Protocol):
+class DiffusionSettings(Protocol):
     """The settings of a diffusion, of images or of latents."""
 
     @property
@@ -27,7 +27,7 @@ class Process(Protocol):
         """What the network predicts."""
 
 
-def schedule_arguments(model: Process) -> dict[str, Any]:
+def schedule_arguments(model: DiffusionSettings) -> dict[str, Any]:
     """The noise schedule as every scheduler of diffusers takes it."""
     return {
         "num_train_timesteps": model.schedule.timesteps,
@@ -38,12 +38,14 @@ def schedule_arguments(model: Process) -> dict[str, Any]:
     }
 
 
-def noise_schedule(model: Process) -> DDPMScheduler:
+def noise_schedule(model: DiffusionSettings) -> DDPMScheduler:
     """The forward process q(x_t | x0) the model is trained on."""
     return DDPMScheduler(**schedule_arguments(model))
 
 
-def draw_noise(schedule: DDPMScheduler, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def sample_noise(
+    schedule: DDPMScheduler, x0_BCHW: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """eps of the shape of `x0_BCHW`, and t uniform over the schedule, shape (B,)."""
     device = x0_BCHW.device
     eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)

@@ -53,7 +53,7 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
     return unet
 
 
-def config_of(unet: UNet2DModel) -> dict[str, Any]:
+def unet_config(unet: UNet2DModel) -> dict[str, Any]:
     """What UNet2DModel.from_config needs to build `unet` again, as JSON values."""
     config: dict[str, Any] = json.loads(unet.to_json_string())
     return config

@@ -17,7 +17,7 @@ from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent
-from segguided.training.storage import described, load_weights
+from segguided.training.storage import load_weights, network_description
 
 
 def build_segmenter(segmenter: Segmenter, n_classes: int) -> nn.Module:
@@ -34,7 +34,7 @@ def build_segmenter(segmenter: Segmenter, n_classes: int) -> nn.Module:
 
 def load_segmenter(weights: Path) -> nn.Module:
     """A trained segmenter from its files, on this machine's device."""
-    with described(weights) as description:
+    with network_description(weights) as description:
         segmenter = Segmenter.model_validate(description["segmenter"])
         network = build_segmenter(segmenter, description["n_classes"])
     return load_weights(network, weights, pick_device())
@@ -56,7 +56,7 @@ class SegmenterLearner:
     ) -> None:
         self.network, self.validation, self.device = network, validation, device
         self.precision, self.augmentation = segmenter.training.precision, segmenter.augmentation
-        self.descent = Descent.of(network, segmenter.training, steps)
+        self.descent = Descent.with_adamw(network, segmenter.training, steps)
         self.criterion = DiceCELoss(to_onehot_y=True, softmax=True)
         self.best_loss, self.best = float("inf"), _copy(network)
 

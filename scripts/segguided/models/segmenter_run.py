@@ -23,7 +23,7 @@ def run_segmenter(
 ) -> None:
     """Train on `data`, keep the epoch that is best on `validation`; write the files of a training run."""
     device = pick_device()
-    plan = Plan.of(segmenter.training, len(data))
+    plan = Plan.from_settings(segmenter.training, len(data))
     description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes, "seed": seed}
     torch.manual_seed(seed)
     network = build_segmenter(segmenter, n_classes).to(device)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from segguided.config.models.diffusion import NoiseSchedule, PredictionType
-from segguided.models.diffusion import Process, noise_schedule
+from segguided.models.diffusion import DiffusionSettings, noise_schedule
 from segguided.models.foreign import read_json
 
 LOG = logging.getLogger("segguided")
@@ -58,7 +58,7 @@ class Difference:
 
 
 def check_stated(
-    path: Path, process: Process, settings: str, limit: float | None = None, *, cut: bool = True
+    path: Path, process: DiffusionSettings, settings: str, limit: float | None = None, *, cut: bool = True
 ) -> None:
     """Raise ValueError where the scheduler in the file `path` is not `process`, with the settings to write.
 
@@ -88,7 +88,7 @@ def check_stated(
     )
 
 
-def _differences(stated: Stated, process: Process) -> list[Difference]:
+def _differences(stated: Stated, process: DiffusionSettings) -> list[Difference]:
     found = []
     theirs, ours = stated.prediction_type, process.prediction_type
     if theirs != ours:

@@ -29,7 +29,7 @@ NAME = "attempts.json"
 SECONDS = 10.0  # between two writes
 MOST_POINTS = 120  # of an attempt's loss curve
 
-State = Literal["running", "finished", "interrupted", "failed", "killed"]
+AttemptState = Literal["running", "finished", "interrupted", "failed", "killed"]
 Losses = dict[str, float | None]  # None: not a number
 
 
@@ -51,7 +51,7 @@ class Attempt(BaseModel):
     pid: int
     slurm_job: str | None = None
     script: str  # the rule has the same name
-    state: State = "running"
+    state: AttemptState = "running"
     stopped_by: str | None = None  # the signal that interrupted it, or that its time was over
 
     @property
@@ -65,7 +65,7 @@ class Attempt(BaseModel):
         return self.hours * self.gpus
 
 
-class Progress(Protocol):
+class ProgressReport(Protocol):
     """What the training loop counts; see training.Progress."""
 
     step: int
@@ -114,7 +114,7 @@ class Attempts:
     ) -> None:
         self.path, self.seconds = path, seconds
         self._warned = False
-        self._progress: Progress | None = None
+        self._progress: ProgressReport | None = None
         self._earlier = self._read()
         now = datetime.now(UTC)
         process = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
@@ -136,7 +136,7 @@ class Attempts:
         self._write()
         return self
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: ProgressReport) -> None:
         """Note that another step is done; `progress` is looked at again when the record is closed."""
         now = time.monotonic()
         if self._progress is None:
@@ -160,7 +160,7 @@ class Attempts:
                 self._read_progress(self._progress)
         self._write()
 
-    def _read_progress(self, progress: Progress) -> None:
+    def _read_progress(self, progress: ProgressReport) -> None:
         """Step, speed and mean losses: the one place that waits for the device."""
         now, first = self.now, (self.now.first_step or 0) + 1  # set-up belongs to the first step
         now.step = progress.step
@@ -200,7 +200,7 @@ class Attempts:
         self._warned = True
 
 
-def _means(progress: Progress) -> Losses:
+def _means(progress: ProgressReport) -> Losses:
     """Mean losses of the running epoch, or of the one that just ended."""
     if progress.summed:
         values = {name: float(total) / progress.summed for name, total in progress.sums.items()}
@@ -217,7 +217,7 @@ def _thinned(curve: list[Losses]) -> list[Losses]:
     return curve if len(curve) <= MOST_POINTS else curve[::-1][::2][::-1]
 
 
-def _ending(error: BaseException | None) -> State:
+def _ending(error: BaseException | None) -> AttemptState:
     if error is None:
         return "finished"
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"

@@ -27,7 +27,7 @@ from segguided.training.attempts import Attempts
 from segguided.training.checkpoint import Checkpoint, Stateful
 
 LOG = logging.getLogger("segguided")
-Record = dict[str, float]  # one row of history.csv
+HistoryRow = dict[str, float]  # one row of history.csv
 
 
 class Learner(Stateful, Protocol):
@@ -40,7 +40,7 @@ class Learner(Stateful, Protocol):
         their number changes no draw; `Descent.descend` then gives each its share.
         """
 
-    def after_epoch(self) -> Record:
+    def after_epoch(self) -> HistoryRow:
         """Called at the end of each epoch (and of training); what it measured joins the history."""
 
 
@@ -53,7 +53,7 @@ class Plan:
     steps: int
 
     @classmethod
-    def of(cls, training: Length, slices: int) -> "Plan":
+    def from_settings(cls, training: Length, slices: int) -> "Plan":
         """The plan for a dataset of `slices` slices; a smaller dataset than a batch is one batch."""
         batch_size = min(training.batch_size, slices)
         steps = training.steps or (training.epochs or 0) * (slices // batch_size)
@@ -115,13 +115,13 @@ class Batches:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """What the loop itself must remember between two runs."""
 
     step: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
     summed: int = 0
-    history: list[Record] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
     flops: int | None = None  # of one step, counted on the first
 
 
@@ -141,13 +141,13 @@ def step_seed(seed: int, step: int) -> int:
 
 def train(
     learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint
-) -> Iterator[Progress]:
+) -> Iterator[TrainingProgress]:
     """Run `learner` to the end of `plan`, yielding after every step; the history grows a row an epoch.
 
     Continues from `checkpoint` where it fits. Raises ValueError when a loss is NaN or infinite,
     and Interrupted, its checkpoint saved, after Ctrl-C, SIGTERM or SIGUSR1.
     """
-    progress = Progress(**checkpoint.load(learner))
+    progress = TrainingProgress(**checkpoint.load(learner))
     assert progress.step == ranks.highest(progress.step)
     if progress.step == plan.steps:  # stopped after its last step
         yield progress
@@ -209,7 +209,7 @@ def fit(
 
 
 def _update(
-    learner: Learner, batch: tuple[Tensor, Tensor], generator: torch.Generator, progress: Progress
+    learner: Learner, batch: tuple[Tensor, Tensor], generator: torch.Generator, progress: TrainingProgress
 ) -> dict[str, Tensor]:
     """One step; all processes' operations of a run's first step, and of it in every run, are counted."""
     if progress.flops is not None:
@@ -220,7 +220,7 @@ def _update(
     return losses
 
 
-def _close_epoch(progress: Progress, learner: Learner, plan: Plan) -> None:
+def _close_epoch(progress: TrainingProgress, learner: Learner, plan: Plan) -> None:
     """Append the epoch's mean losses to the history: the one place where the device is waited for."""
     means = _means(progress)
     epoch = math.ceil(progress.step / plan.steps_per_epoch)
@@ -228,7 +228,7 @@ def _close_epoch(progress: Progress, learner: Learner, plan: Plan) -> None:
     progress.sums, progress.summed = {}, 0
 
 
-def _means(progress: Progress) -> Record:
+def _means(progress: TrainingProgress) -> HistoryRow:
     means = {name: float(total) / progress.summed for name, total in progress.sums.items()}
     bad = [name for name, mean in means.items() if not math.isfinite(mean)]
     if bad:

@@ -34,7 +34,7 @@ class Descent:
         self.ema = _averages(self.parameters, ema_decay) if ema_decay else None
 
     @classmethod
-    def of(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
+    def with_adamw(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
         """AdamW over `steps` steps, with a warm-up and a cosine decay."""
         optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -104,7 +104,7 @@ class Descent:
         return self.network
 
 
-class OneDescent:
+class DescentLearner:
     """What a learner with one optimiser and nothing else to remember has: a base class beside `update`."""
 
     descent: Descent

@@ -11,18 +11,18 @@ RESUME = "resume.pt"
 ASIDE = "resume-aside.pt"  # of other settings, code or data
 
 
-def keeps(output: Path) -> bool:
+def has_resume_files(output: Path) -> bool:
     """Whether a resume file lies beside a training's output."""
     return any(output.with_name(name).exists() for name in (RESUME, ASIDE))
 
 
-def discard(output: Path) -> None:
+def discard_resume_files(output: Path) -> None:
     """Delete the resume files beside a training's output: it is complete and accepted."""
     for name in (RESUME, ASIDE):
         output.with_name(name).unlink(missing_ok=True)
 
 
-class Discarder(logging.Handler):
+class ResumeFileDiscarder(logging.Handler):
     """Hears from Snakemake's logger that jobs have finished; discards what those of `trainings` kept.
 
     Trainings by the id of their job; `--quiet progress` keeps Snakemake from telling, so somebody must look
@@ -39,6 +39,6 @@ class Discarder(logging.Handler):
             output = self.trainings.get(str(getattr(record, "job_id", None)))
             try:
                 if output:
-                    discard(output)
+                    discard_resume_files(output)
             except OSError as error:
                 logging.getLogger("segguided").warning("%s: its resume file stays (%s)", output, error)

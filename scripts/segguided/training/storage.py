@@ -24,16 +24,16 @@ WEIGHTS = "weights_sha256"  # in config.json: of the file model.safetensors
 def save_network(network: nn.Module, weights: Path, description: dict[str, Any]) -> None:
     """Write `network`'s weights to `weights` and `description` to the config.json beside it."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    config_of(weights).unlink(missing_ok=True)  # it would tell of other weights
+    config_path(weights).unlink(missing_ok=True)  # it would tell of other weights
     with atomic_path(weights) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
         save_file(tensors, temporary)
         temporary.chmod(mode)  # safetensors makes it for its owner alone
-    write_sealed(config_of(weights), {**description, WEIGHTS: sha256_of(weights)})
+    write_sealed(config_path(weights), {**description, WEIGHTS: sha256_of(weights)})
 
 
-def config_of(weights: Path) -> Path:
+def config_path(weights: Path) -> Path:
     """The file beside `weights` that describes them."""
     return weights.with_name("config.json")
 
@@ -43,7 +43,7 @@ def read_description(weights: Path) -> dict[str, Any]:
 
     Raises ValueError where config.json is missing, damaged, or another run's.
     """
-    path = config_of(weights)
+    path = config_path(weights)
     try:
         return read_sealed(path)
     except FileNotFoundError as error:
@@ -51,20 +51,20 @@ def read_description(weights: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def described(weights: Path) -> Iterator[dict[str, Any]]:
+def network_description(weights: Path) -> Iterator[dict[str, Any]]:
     """`read_description`, around what builds the network. ValueError where it tells of no such network."""
     description = read_description(weights)
     try:
         yield description
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = f"no description of such a network: {type(error).__name__} {str(error).splitlines()[0]}"
-        raise damaged(config_of(weights), reason) from error
+        raise damaged(config_path(weights), reason) from error
 
 
 def check_weights(weights: Path) -> None:
     """Raise ValueError where a file of weights is not the one that its config.json was written for."""
     if sha256_of(weights) != read_description(weights).get(WEIGHTS):
-        raise damaged(weights, f"its checksum is not the one in {config_of(weights).name} beside it")
+        raise damaged(weights, f"its checksum is not the one in {config_path(weights).name} beside it")
 
 
 def load_weights(network: nn.Module, weights: Path, device: torch.device) -> nn.Module:
@@ -89,13 +89,13 @@ def check_trained_on(weights: Path, slices: SliceSet) -> None:
     check_preparation(weights, read_description(weights).get("preparation"), slices)
 
 
-def facts_of(weights: Path, slices: SliceSet) -> dict[str, str]:
-    """What a set's seal tells of the weights it was drawn with, and of the slices whose masks it shows."""
+def seal_facts(weights: Path, slices: SliceSet) -> dict[str, str]:
+    """What the seal of a generated set says: its weights, and how its slices were prepared."""
     facts = {"weights": str(read_description(weights)[WEIGHTS])}
     return facts | ({"preparation": slices.preparation} if slices.preparation else {})
 
 
-def check_drawn_with(generated: Path, config: Path) -> None:
-    """Raise ValueError where a set was drawn with other weights than those that `config` describes."""
+def check_generated_with(generated: Path, config: Path) -> None:
+    """Raise ValueError where a set was generated with other weights than those that `config` describes."""
     if archive_facts(generated).get("weights") != read_sealed(config).get(WEIGHTS):
-        raise ValueError(f"{generated} was drawn with other weights than those beside {config}; {AGAIN}")
+        raise ValueError(f"{generated} was generated with other weights than those beside {config}; {AGAIN}")

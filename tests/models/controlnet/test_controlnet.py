@@ -25,8 +25,8 @@ from segguided.models.controlnet.control import LatentPipeline, add_control
 from segguided.models.controlnet.latent import (
     LatentDenoiser,
     LatentLearner,
-    build_unet,
-    encoded,
+    build_latent_unet,
+    latent_batches,
     start_denoiser,
 )
 from segguided.models.signals import to_signal
@@ -119,7 +119,7 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
     learner = LatentLearner(
         controlled, controlled.trained(sd_locked), PROCESS, control_settings(), 1.0, 9, CPU
     )
-    with encoded(vae, slices(), tmp_path / "latents.npy", CPU) as batches:
+    with latent_batches(vae, slices(), tmp_path / "latents.npy", CPU) as batches:
         for _ in train(learner, batches, Plan(12, 4, 9), 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
             pass
     changed = {
@@ -136,7 +136,7 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
 
 def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
     vae, data, path = start_autoencoder(VAE), slices(), tmp_path / "run/latents.npy"
-    with encoded(vae, data, path, CPU) as batches:
+    with latent_batches(vae, data, path, CPU) as batches:
         assert isinstance(batches.moments_S2CHW, np.memmap)
         moments_B2CHW, masks_BHW = batches(np.array([7, 2]))
         with torch.no_grad():
@@ -148,7 +148,7 @@ def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
         latents = sample_posterior(every_B2CHW, noise)
         assert abs(float((latents * batches.scaling_factor()).std()) - 1) < 0.01
     assert not path.exists()
-    with pytest.raises(RuntimeError), encoded(vae, data, path, CPU):
+    with pytest.raises(RuntimeError), latent_batches(vae, data, path, CPU):
         raise RuntimeError
     assert not path.exists()
 
@@ -158,7 +158,7 @@ def test_the_gradient_of_parts_is_that_of_the_batch(micro_batch_size):
     def fitted(size):
         torch.manual_seed(0)
         network, x_BD = torch.nn.Linear(3, 1), torch.randn(4, 3)
-        descent = Descent.of(network, training(learning_rate=0.1), 9)
+        descent = Descent.with_adamw(network, training(learning_rate=0.1), 9)
         losses = descent.descend(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
         return network.weight, losses["loss"]
 
@@ -193,7 +193,7 @@ def control_learner(steps):
 
 def run(make, folder, checkpoint, stop_after=None):
     learner = make(9)
-    with encoded(networks()[0], slices(), folder / "latents.npy", CPU) as batches:
+    with latent_batches(networks()[0], slices(), folder / "latents.npy", CPU) as batches:
         for progress in train(learner, batches, Plan(12, 4, 9), 5, checkpoint):
             if progress.step == stop_after:
                 return None
@@ -233,7 +233,7 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
         120,
     )
     denoiser = start_denoiser(UNET, 2)
-    with encoded(vae.eval(), data, tmp_path / "latents.npy", CPU) as batches:
+    with latent_batches(vae.eval(), data, tmp_path / "latents.npy", CPU) as batches:
         scale = batches.scaling_factor()
         learn(
             LatentLearner(denoiser, denoiser.unet, PROCESS, latent_settings(121, **FAST), scale, 121, CPU),
@@ -263,7 +263,7 @@ def test_scratch_at_stable_diffusions_size_is_its_architecture():
     heads = LatentUnetSize(channels=(320, 640, 1280, 1280), attention_levels=(0, 1, 2), attention_heads=8)
     with torch.device("meta"):
         vae = start_autoencoder(AutoencoderSize(channels=(128, 256, 512, 512)))
-        unet = build_unet(heads, 4)
+        unet = build_latent_unet(heads, 4)
         control = add_control(
             LatentDenoiser(unet, torch.zeros(1, 1, 8)),
             vae,

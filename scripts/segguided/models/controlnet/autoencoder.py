@@ -15,8 +15,8 @@ from segguided.config.models.controlnet import AutoencoderSize, AutoencoderTrain
 from segguided.devices import autocast
 from segguided.models.controlnet.stable_diffusion import load_part
 from segguided.models.signals import to_signal
-from segguided.training.optimisation import Descent, OneDescent
-from segguided.training.storage import described, load_weights
+from segguided.training.optimisation import Descent, DescentLearner
+from segguided.training.storage import load_weights, network_description
 
 LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
 
@@ -39,7 +39,7 @@ def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
     )
 
 
-def config_of(network: nn.Module) -> dict[str, Any]:
+def network_config(network: nn.Module) -> dict[str, Any]:
     """What rebuilds a diffusers network, as JSON holds it; where it was loaded from is left out."""
     config = json.loads(network.to_json_string())
     return {name: value for name, value in config.items() if name != "_name_or_path"}
@@ -47,7 +47,7 @@ def config_of(network: nn.Module) -> dict[str, Any]:
 
 def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
     """The autoencoder that stage 1 wrote, in evaluation mode."""
-    with described(weights) as description:
+    with network_description(weights) as description:
         network = AutoencoderKL.from_config(description["autoencoder"])
     return load_weights(network, weights, device)
 
@@ -81,7 +81,7 @@ def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
     return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).mean()
 
 
-class AutoencoderLearner(OneDescent):
+class AutoencoderLearner(DescentLearner):
     """Trains an AutoencoderKL: absolute error of the reconstruction, and a little KL divergence."""
 
     def __init__(
@@ -91,7 +91,7 @@ class AutoencoderLearner(OneDescent):
         self.kl_weight = settings.kl_weight
         self.micro_batch_size = settings.micro_batch_size
         self.precision = settings.training.precision
-        self.descent = Descent.of(network, settings.training, steps)
+        self.descent = Descent.with_adamw(network, settings.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks play no part."""

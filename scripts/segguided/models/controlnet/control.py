@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 
 from segguided.config.models.controlnet import ControlTraining
-from segguided.models.controlnet.autoencoder import config_of, downsampling
+from segguided.models.controlnet.autoencoder import downsampling, network_config
 from segguided.models.controlnet.latent import LatentDenoiser
 from segguided.models.masks import MaskEncoder
 
@@ -53,9 +53,9 @@ class LatentPipeline(nn.Module):
     def description(self) -> dict[str, Any]:
         """What `load_pipeline` rebuilds the networks from."""
         return {
-            "autoencoder": config_of(self.autoencoder),
-            "unet": config_of(self.denoiser.denoiser.unet),
-            "control": config_of(self.denoiser.control),
+            "autoencoder": network_config(self.autoencoder),
+            "unet": network_config(self.denoiser.denoiser.unet),
+            "control": network_config(self.denoiser.control),
             "conditioning": self.denoiser.encoder.conditioning,
             "prompt_shape": list(self.denoiser.denoiser.prompt_1LD.shape),
             "scaling_factor": self.scaling_factor,

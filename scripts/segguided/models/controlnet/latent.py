@@ -31,8 +31,8 @@ from segguided.models.signals import to_signal
 from segguided.models.stated_scheduler import check_stated
 from segguided.training import ranks
 from segguided.training.loop import Batches
-from segguided.training.optimisation import Descent, OneDescent
-from segguided.training.storage import described, load_weights
+from segguided.training.optimisation import Descent, DescentLearner
+from segguided.training.storage import load_weights, network_description
 
 NO_PROMPT = 8  # width of the prompt of a UNet that has none, if nothing else decides it
 
@@ -66,7 +66,7 @@ def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> 
     Raises ValueError where a pretrained UNet takes other latents than the autoencoder gives.
     """
     if isinstance(start, LatentUnetSize):
-        unet = build_unet(start, latent_channels)
+        unet = build_latent_unet(start, latent_channels)
         return LatentDenoiser(unet, torch.zeros(1, 1, unet.config["cross_attention_dim"]))
     unet = load_part(start.source, "unet", UNet2DConditionModel)
     if unet.config["in_channels"] != latent_channels:
@@ -77,7 +77,7 @@ def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> 
     return LatentDenoiser(unet, empty_prompt(start.source))
 
 
-def build_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionModel:
+def build_latent_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionModel:
     """A random UNet; without attention levels it has no attention at all, in its middle neither."""
     attends = [level in size.attention_levels for level in range(len(size.channels))]
     return UNet2DConditionModel(
@@ -94,9 +94,9 @@ def build_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionMod
     )
 
 
-def load_denoiser(weights: Path, device: torch.device) -> LatentDenoiser:
+def load_latent_denoiser(weights: Path, device: torch.device) -> LatentDenoiser:
     """The denoiser that stage 2 wrote."""
-    with described(weights) as description:
+    with network_description(weights) as description:
         unet = UNet2DConditionModel.from_config(description["unet"])
         denoiser = LatentDenoiser(unet, torch.empty(description["prompt_shape"]))
     load_weights(denoiser, weights, device)
@@ -127,7 +127,7 @@ class LatentBatches(Batches):
 
 
 @contextmanager
-def encoded(
+def latent_batches(
     autoencoder: AutoencoderKL, slices: SliceSet, path: Path, device: torch.device
 ) -> Iterator[LatentBatches]:
     """Encode every slice once into the scratch file `path`, memory-mapped; removed in the end.
@@ -171,7 +171,7 @@ def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> No
     moments_S2CHW.flush()
 
 
-class LatentLearner(OneDescent):
+class LatentLearner(DescentLearner):
     """Trains the part `trained` of a denoiser with the diffusion loss on latents; also stage 3's learner."""
 
     def __init__(
@@ -191,7 +191,7 @@ class LatentLearner(OneDescent):
         self.micro_batch_size = settings.micro_batch_size
         self.device, self.precision = device, settings.training.precision
         self.schedule = diffusion.noise_schedule(process)
-        self.descent = Descent.of(trained, settings.training, steps)
+        self.descent = Descent.with_adamw(trained, settings.training, steps)
 
     def update(
         self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
@@ -201,7 +201,7 @@ class LatentLearner(OneDescent):
         shape, device = moments_B2CHW.chunk(2, 1)[0].shape, moments_B2CHW.device
         noise_BCHW = torch.randn(shape, generator=generator, device=device)
         z_BCHW = sample_posterior(moments_B2CHW, noise_BCHW) * self.scaling_factor
-        eps_BCHW, t_B = diffusion.draw_noise(self.schedule, z_BCHW, generator)
+        eps_BCHW, t_B = diffusion.sample_noise(self.schedule, z_BCHW, generator)
         return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, z_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:

@@ -11,21 +11,21 @@ from diffusers import AutoencoderKL
 from segguided.config.models.controlnet import LatentStage
 from segguided.files import sha256_of
 from segguided.models.controlnet.autoencoder import load_autoencoder
-from segguided.models.controlnet.latent import LatentDenoiser, load_denoiser
+from segguided.models.controlnet.latent import LatentDenoiser, load_latent_denoiser
 from segguided.training.loop import Cost
-from segguided.training.storage import check_weights, described
+from segguided.training.storage import check_weights, network_description
 
 
-class Earlier:
+class EarlierStages:
     """The two stages before the ControlNet, by the weights they wrote."""
 
     def __init__(self, autoencoder: Path, latent: Path) -> None:
         """Raises ValueError where the UNet was trained on another autoencoder's latents."""
         self.autoencoder, self.latent = autoencoder, latent
         check_weights(autoencoder)
-        with described(autoencoder) as first:
+        with network_description(autoencoder) as first:
             self.costs = {"autoencoder": dict(first["training"])}
-        with described(latent) as told:
+        with network_description(latent) as told:
             self._latent, trained_on = told, told["autoencoder_sha256"]
             self.costs["latent"] = dict(told["training"])  # what each of them computed
             self.process = LatentStage.model_validate(told["stage"]).settings
@@ -38,7 +38,7 @@ class Earlier:
 
     def load(self, device: torch.device) -> tuple[AutoencoderKL, LatentDenoiser]:
         """The trained autoencoder and UNet."""
-        return load_autoencoder(self.autoencoder, device), load_denoiser(self.latent, device)
+        return load_autoencoder(self.autoencoder, device), load_latent_denoiser(self.latent, device)
 
     def description(self) -> dict[str, Any]:
         """What the final config.json tells of the first two stages."""

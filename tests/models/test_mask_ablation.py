@@ -5,8 +5,8 @@ import torch
 
 from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.training import Training
-from segguided.models.ablation import ablate
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
+from segguided.models.mask_ablation import ablate_classes
 
 
 def masks(n=512):
@@ -33,7 +33,7 @@ def full_masks(n):
 
 def test_every_combination_is_equally_likely_per_sample():
     before_BHW = full_masks(4000)
-    sets = removed(before_BHW, ablate(before_BHW, 3, "sample", torch.Generator().manual_seed(1)))
+    sets = removed(before_BHW, ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(1)))
     counts = {s: sets.count(s) for s in set(sets)}
     assert len(counts) == 8
     assert max(abs(count - 500) for count in counts.values()) < 100
@@ -41,17 +41,19 @@ def test_every_combination_is_equally_likely_per_sample():
 
 def test_one_draw_for_a_batch_and_a_new_one_for_the_next():
     generator = torch.Generator().manual_seed(1)
-    batches = [removed(full_masks(16), ablate(full_masks(16), 3, "batch", generator)) for _ in range(40)]
+    batches = [
+        removed(full_masks(16), ablate_classes(full_masks(16), 3, "batch", generator)) for _ in range(40)
+    ]
     assert all(len(set(sets)) == 1 for sets in batches)
     assert len({sets[0] for sets in batches}) > 4
 
 
 def test_random_masks_lose_whole_classes_only():
     before_BHW = masks()
-    after_BHW = ablate(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
+    after_BHW = ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
     assert after_BHW.dtype == before_BHW.dtype
     removed(before_BHW, after_BHW)
-    again_BHW = ablate(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
+    again_BHW = ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
     assert torch.equal(after_BHW, again_BHW)
 
 

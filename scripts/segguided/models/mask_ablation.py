@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def ablate(
+def ablate_classes(
     masks_BHW: Tensor, n_classes: int, draw_for: Literal["sample", "batch"], generator: torch.Generator
 ) -> Tensor:
     """`masks_BHW` with each class 1…`n_classes` set to 0 with probability ½, independently.
