@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.datasets import DrawnSplit
+from segguided.config.datasets import RandomSplit
 from segguided.data.splits import assign_splits, digest_of, read_manifest
 from segguided.seals import write_listed
 
 
 def list_split(
-    manifest: Path, split: str, random_split: DrawnSplit | None, digest: str, folder: str, output: Path
+    manifest: Path, split: str, random_split: RandomSplit | None, digest: str, folder: str, output: Path
 ) -> None:
     """Write the slice files in `folder` of the split's patients, in the order of the patients.
 
@@ -31,7 +31,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--split", required=True, help="train, held-out or test")
     parser.add_argument(
         "--random-split",
-        type=DrawnSplit.from_json,
+        type=RandomSplit.from_json,
         nargs="?",
         help="settings of the random split, JSON; without them the table's column `split` decides",
     )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segguided import text_tables
-from segguided.config.datasets import DrawnSplit
+from segguided.config.datasets import RandomSplit
 from segguided.data.download.checksums import read_record
 from segguided.data.splits import assign_splits, read_comments, read_manifest
 from segguided.evaluation.measured import read_csv, to_csv
@@ -236,20 +236,20 @@ def test_a_split_column_beside_counts_is_decided_in_the_config(
     with pytest.raises(
         ValueError, match=r"t\.tsv, line \d: .* write `column: null` there so that the counts"
     ):
-        assign_splits(rows, DrawnSplit(**COUNTS))
-    splits = assign_splits(rows, DrawnSplit(**COUNTS, column=None))
+        assign_splits(rows, RandomSplit(**COUNTS))
+    splits = assign_splits(rows, RandomSplit(**COUNTS, column=None))
     assert [len(names) for names in splits.values()] == [1, 1, 1]
 
 
 def test_an_empty_split_column_decides_nothing(tmp_path: Path) -> None:
     rows = read_manifest(written(tmp_path, "patient\tsplit\na\t\nb\t\nc\t\n"))
-    splits = assign_splits(rows, DrawnSplit(**COUNTS))
+    splits = assign_splits(rows, RandomSplit(**COUNTS))
     assert sorted(patient for patients in splits.values() for patient in patients) == ["a", "b", "c"]
 
 
 def test_what_the_workflow_decided_a_script_does_not_ask_again() -> None:
     rows = [{"patient": patient, "split": "train"} for patient in "abc"]
-    drawn = DrawnSplit.from_json(DrawnSplit(**COUNTS, column=None).to_json())
+    drawn = RandomSplit.from_json(RandomSplit(**COUNTS, column=None).to_json())
     assert [len(names) for names in assign_splits(rows, drawn).values()] == [1, 1, 1]
 
 
@@ -266,11 +266,11 @@ def test_unknown_split_names_are_told_with_their_line(tmp_path: Path, name: str)
     ("drawn", "reason"),
     [
         (None, "split 'held-out' has no patient; every one of train, held-out, test needs at least one"),
-        (DrawnSplit(**COUNTS, column=None), "2 patients cannot give 1 held-out and 1 test patients"),
-        (DrawnSplit(seed=0, column="split"), "split 'held-out' has no patient"),
+        (RandomSplit(**COUNTS, column=None), "2 patients cannot give 1 held-out and 1 test patients"),
+        (RandomSplit(seed=0, column="split"), "split 'held-out' has no patient"),
     ],
 )
-def test_too_few_patients_name_the_table(tmp_path: Path, drawn: DrawnSplit | None, reason: str) -> None:
+def test_too_few_patients_name_the_table(tmp_path: Path, drawn: RandomSplit | None, reason: str) -> None:
     rows = read_manifest(written(tmp_path, "patient\tsplit\na\ttrain\nb\ttest\n"))
     with pytest.raises(ValueError, match=rf"t\.tsv: {reason}"):
         assign_splits(rows, drawn)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from segguided.cli import slices_parser
-from segguided.config.datasets import DrawnSplit
+from segguided.config.datasets import RandomSplit
 from segguided.data.splits import assign_splits, digest_of
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "list_split.py"
@@ -30,7 +30,7 @@ def test_what_is_listed_becomes_arguments(tmp_path: Path) -> None:
 
 
 def test_a_random_split(tmp_path: Path) -> None:
-    settings = DrawnSplit(seed=0, held_out=1, test=1)
+    settings = RandomSplit(seed=0, held_out=1, test=1)
     splits = assign_splits([{"patient": patient} for patient in "abcd"], settings)
     for split, patients in splits.items():
         digest = digest_of(patients)

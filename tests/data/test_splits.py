@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segguided.config.datasets import DrawnSplit
+from segguided.config.datasets import RandomSplit
 from segguided.data.splits import (
     BLOCK,
     OPEN,
@@ -129,7 +129,7 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
 ) -> None:
     held_out = data.draw(st.integers(1, len(patients) - 2))
     test = data.draw(st.integers(1, len(patients) - held_out - 1))
-    counts = DrawnSplit(seed=seed, held_out=held_out, test=test, column=None)
+    counts = RandomSplit(seed=seed, held_out=held_out, test=test, column=None)
     rows = [{"patient": patient, "split": "ignored"} for patient in patients]
     splits = assign_splits(rows, counts)
     assert tuple(splits) == SPLITS
@@ -141,13 +141,13 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
 
 def test_another_seed_draws_another_split() -> None:
     rows = [{"patient": f"p{k}"} for k in range(20)]
-    drawn = [assign_splits(rows, DrawnSplit(seed=seed, held_out=5, test=5)) for seed in range(10)]
+    drawn = [assign_splits(rows, RandomSplit(seed=seed, held_out=5, test=5)) for seed in range(10)]
     assert len({str(splits) for splits in drawn}) == 10
 
 
 def test_a_seed_draws_the_same_split_for_ever() -> None:
     rows = [{"patient": f"p{k}"} for k in range(8)]
-    splits = assign_splits(rows, DrawnSplit(seed=0, held_out=2, test=3))
+    splits = assign_splits(rows, RandomSplit(seed=0, held_out=2, test=3))
     assert splits == {"train": ["p3", "p6", "p7"], "held-out": ["p1", "p4"], "test": ["p0", "p2", "p5"]}
 
 
@@ -156,7 +156,7 @@ def test_a_column_may_leave_patients_to_the_seed_which_halves_them(patients: lis
     rows = [{"patient": patient, "group": OPEN} for patient in patients]
     fixed = {"A-train": "train", "A-held": "held-out", "A-test": "test"}
     rows += [{"patient": patient, "group": group} for patient, group in fixed.items()]
-    drawn = DrawnSplit(seed=seed, column="group")
+    drawn = RandomSplit(seed=seed, column="group")
     splits = assign_splits(rows, drawn)
     assert {p: name for name, names in splits.items() for p in names if p in fixed} == fixed
     assert [len(names) - 1 for names in splits.values()] == [0, len(patients) // 2, (len(patients) + 1) // 2]
@@ -168,15 +168,15 @@ def test_a_column_that_decides_everything_leaves_nothing_to_the_seed() -> None:
     rows = [{"patient": p, "group": g} for p, g in (("a", "train"), ("b", "held-out"), ("c", "test"))]
     expected = {"train": ["a"], "held-out": ["b"], "test": ["c"]}
     for seed in range(5):
-        assert assign_splits(rows, DrawnSplit(seed=seed, column="group")) == expected
+        assert assign_splits(rows, RandomSplit(seed=seed, column="group")) == expected
     with pytest.raises(ValueError, match=r"patient a has split ''; .* held-out-or-test in the .* `groups`"):
-        assign_splits(rows, DrawnSplit(seed=0, column="groups"))
+        assign_splits(rows, RandomSplit(seed=0, column="groups"))
 
 
 def test_the_breast_mri_split_is_the_authors_training_set_and_two_halves_of_the_rest() -> None:
     """Recorded: a result must not depend on the day it was drawn."""
     rows = read_manifest(ROOT / "workflow/manifests/duke-breast-mri.tsv")
-    splits = assign_splits(rows, DrawnSplit(seed=0, column="paper_split"))
+    splits = assign_splits(rows, RandomSplit(seed=0, column="paper_split"))
     assert [len(names) for names in splits.values()] == [70, 15, 15]
     assert splits["train"] == [row["patient"] for row in rows if row["paper_split"] == "train"]
     numbers = [name.removeprefix("Breast_MRI_") for name in splits["test"]]
@@ -189,7 +189,7 @@ def test_counts_that_leave_nobody_to_train(held_out: int, test: int) -> None:
     with pytest.raises(
         ValueError, match=f"3 patients cannot give {held_out} held-out and {test} test .*lower"
     ):
-        assign_splits(rows, DrawnSplit(seed=0, held_out=held_out, test=test))
+        assign_splits(rows, RandomSplit(seed=0, held_out=held_out, test=test))
 
 
 # Halves of the test set

@@ -52,7 +52,7 @@ DECISIONS = {
     "Percentile": {"pixels": "kind low high"},
     "AsIs": {"pixels": "kind"},
     "SliceSelection": {"pixels": "every min_foreground"},
-    "DrawnSplit": {"patients": "seed held_out test column"},
+    "RandomSplit": {"patients": "seed held_out test column"},
     "About": {"words": "licence citation url"},
     "ControlNetModel": {"words": "title", "weights": "kind init autoencoder latent control"},
     "Pretrained": {"weights": "kind source"},

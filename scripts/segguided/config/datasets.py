@@ -167,8 +167,8 @@ class About(Settings):
     url: str | None = None
 
 
-class DrawnSplit(Settings):
-    """A patient-wise split drawn by a recorded seed: of all patients, or of those a column leaves open."""
+class RandomSplit(Settings):
+    """Patients split at random with a seed: all patients, or those that a column leaves open."""
 
     seed: int = Field(ge=0)
     held_out: int | None = Field(default=None, ge=1)
@@ -179,7 +179,7 @@ class DrawnSplit(Settings):
     column: str | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> "DrawnSplit":
+    def _one_way(self) -> "RandomSplit":
         counts = [self.held_out, self.test]
         if counts.count(None) != (2 if self.column else 0):
             raise ValueError(
@@ -238,7 +238,7 @@ class Dataset(Preparation):
 
     # Tab-separated patient table with a column `patient`, and `split` unless `split` is set here.
     manifest: UsablePath
-    split: DrawnSplit | None = None  # None: the manifest's column `split` decides
+    split: RandomSplit | None = None  # None: the manifest's column `split` decides
     about: About = About()
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
     # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from segguided import text_tables
-from segguided.config.datasets import DrawnSplit
+from segguided.config.datasets import RandomSplit
 
 SPLITS = ("train", "held-out", "test")
 OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed
@@ -90,7 +90,7 @@ def _check_row(row: text_tables.Row, seen: Mapping[str, text_tables.Row]) -> Non
     )
 
 
-def assign_splits(rows: Sequence[Row], drawn: DrawnSplit | None) -> dict[str, list[str]]:
+def assign_splits(rows: Sequence[Row], drawn: RandomSplit | None) -> dict[str, list[str]]:
     """Patients of each split, sorted: from a column (`split` where nothing is drawn), by a seed, or both.
 
     Raises ValueError for an unknown split name, an empty split, counts that leave no patient to train, and
@@ -126,7 +126,7 @@ def _listed(rows: Sequence[Row], column: str, names: Sequence[str]) -> dict[str,
     return splits
 
 
-def _check_undecided(rows: Sequence[Row], drawn: DrawnSplit) -> None:
+def _check_undecided(rows: Sequence[Row], drawn: RandomSplit) -> None:
     """Raise ValueError where counts and a column both tell splits, unless the settings say which holds."""
     if "column" in drawn.model_fields_set:
         return
@@ -155,7 +155,7 @@ def _halve(splits: dict[str, list[str]], seed: int) -> None:
     splits["test"] += patients[len(patients) // 2 :]
 
 
-def _drawn(rows: Sequence[Row], counts: DrawnSplit) -> dict[str, list[str]]:
+def _drawn(rows: Sequence[Row], counts: RandomSplit) -> dict[str, list[str]]:
     patients = sorted(row["patient"] for row in rows)
     held_out, test = counts.held_out or 0, counts.test or 0
     if held_out + test >= len(patients):
