@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.experiments import Similarity
-from segguided.config.sampling import Drawing
+from segguided.config.sampling import Generation
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.generation.diffusion import load_denoiser
@@ -20,7 +20,7 @@ from segguided.training.storage import check_trained_on, seal_facts
 def generate_similar(
     weights: Path,
     slices: Sequence[Path],
-    sampling: Drawing,
+    sampling: Generation,
     similarity: Similarity,
     kept: Sequence[int],
     seed: int,
@@ -36,7 +36,7 @@ def generate_similar(
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = drawing_parser(__doc__, Drawing)
+    parser = drawing_parser(__doc__, Generation)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
     return parser

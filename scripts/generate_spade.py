@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.sampling import Drawing
+from segguided.config.sampling import Generation
 from segguided.devices import pick_device
 from segguided.generation.sets import sets_parser, write_sets
 from segguided.generation.shards import WHOLE, Shard
@@ -13,7 +13,7 @@ from segguided.generation.spade import load_generator, make_draw
 
 def generate_spade(
     weights: Path,
-    sampling: Drawing,
+    sampling: Generation,
     sets: list[list[Path]],
     outputs: list[Path],
     seed: int,
@@ -31,7 +31,7 @@ def generate_spade(
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__, Drawing)
+    return sets_parser(__doc__, Generation)
 
 
 if __name__ == "__main__":

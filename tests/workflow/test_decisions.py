@@ -146,7 +146,7 @@ def test_what_decides_weights_is_what_training_is_given():
 
 def test_what_one_pass_and_dice_ask_for_is_what_they_are_given():
     sampling = Sampling(sampler="ddim", steps=3, batch_size=4)
-    assert json.loads(sampling.drawing_json()).keys() == decided("Sampling", "images")
+    assert json.loads(sampling.generation_json()).keys() == decided("Sampling", "images")
     assert set(Resampling.model_fields) == decided("Evaluation", "numbers")
 
 

@@ -66,7 +66,7 @@ rule generate_spade:
         runtime=growing(480),
     params:
         library=library("generate_spade"),
-        sampling=CONFIG.sampling.drawing_json(),
+        sampling=CONFIG.sampling.generation_json(),
         shard=shard_argument,
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"

@@ -95,7 +95,7 @@ rule generate_similar:
         runtime=growing(240),
     params:
         library=library("generate_similar"),
-        sampling=CONFIG.sampling.drawing_json(),
+        sampling=CONFIG.sampling.generation_json(),
         similarity=similarity_json(),
         kept=first_partial_values,
     message:

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from segguided.cli import slices_parser
-from segguided.config.sampling import Drawing, Sampling
+from segguided.config.sampling import Generation, Sampling
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_slices
 from segguided.generation.shards import WHOLE, Shard
@@ -57,7 +57,7 @@ def write_sets(
         )
 
 
-def sets_parser(description: str | None, settings: type[Drawing] = Sampling) -> argparse.ArgumentParser:
+def sets_parser(description: str | None, settings: type[Generation] = Sampling) -> argparse.ArgumentParser:
     """The command line that scripts share which draw an image for each mask of some sets."""
     parser = slices_parser(description)
     parser.add_argument(
@@ -76,7 +76,7 @@ def sets_parser(description: str | None, settings: type[Drawing] = Sampling) -> 
     return parser
 
 
-def drawing_parser(description: str | None, settings: type[Drawing] = Sampling) -> argparse.ArgumentParser:
+def drawing_parser(description: str | None, settings: type[Generation] = Sampling) -> argparse.ArgumentParser:
     """The command line that scripts share which draw other images than one for each mask."""
     parser = slices_parser(description)
     parser.add_argument(

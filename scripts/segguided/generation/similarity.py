@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segguided.config.experiments import Similarity
 from segguided.config.models.diffusion import DenoiserSettings
-from segguided.config.sampling import Drawing, Sampling
+from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.generation.clipping import clip_as_stated
@@ -69,7 +69,7 @@ def _denoise(
 def draw_similar(
     network: MaskedDenoiser,
     model: DenoiserSettings,
-    drawing: Drawing,
+    drawing: Generation,
     slices: SliceSet,
     kept: Collection[int],
     similarity: Similarity,
