@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
+from segguided.config.reserved import REAL
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import MASK, REAL, FigureDataset, figure_parser, read_panels
+from segguided.figures.panels import MASK, FigureDataset, figure_parser, read_panels
 
 GUIDED, UNCONDITIONAL = "segguided", "unconditional"
 COLUMNS = (

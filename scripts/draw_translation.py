@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run, slices_parser
+from segguided.config.reserved import REAL
 from segguided.figures.blocks import Block, draw_blocks, save_figure
-from segguided.figures.panels import MASK, REAL, FigureDataset, read_panels
+from segguided.figures.panels import MASK, FigureDataset, read_panels
 from segguided.generation.translation import files_of
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from segguided.cli import framed, slices_parser
 from segguided.config.evaluation import Resampling
+from segguided.config.reserved import MACRO
 from segguided.data.halves import of_half
 from segguided.data.slices import SliceSet, read_slices
 from segguided.devices import pick_device
@@ -23,7 +24,6 @@ from segguided.evaluation.dice import (
     with_macro,
 )
 from segguided.evaluation.prediction import predict
-from segguided.evaluation.records import MACRO
 from segguided.files import write_table
 from segguided.models.segmenter import load_segmenter
 from segguided.training.storage import check_trained_on

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from segguided.cli import framed, slices_parser
+from segguided.config.reserved import MACRO
 from segguided.data.slices import read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
 from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
 from segguided.evaluation.prediction import predict
-from segguided.evaluation.records import MACRO
 from segguided.files import table_text
 from segguided.generation.variants import read_variants
 from segguided.models.segmenter import load_segmenter

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from segguided.cli import framed, slices_parser
+from segguided.config.reserved import MACRO
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
 from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
 from segguided.evaluation.prediction import predict
-from segguided.evaluation.records import MACRO
 from segguided.files import write_table
 from segguided.generation.translation import files_of, in_classes_of, shared
 from segguided.models.segmenter import load_segmenter

@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 # Relative, so that Snakemake compares scripts by content and a moved checkout reruns nothing.
 sys.path.insert(0, "scripts")
 
-from segguided.config.workflow import REAL, load
+from segguided.config.reserved import REAL
+from segguided.config.workflow import load
 from segguided.planning.enough import check_enough
 from segguided.data.download.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest

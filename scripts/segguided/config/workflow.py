@@ -18,9 +18,8 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeModel
+from segguided.config.reserved import REAL
 from segguided.config.sampling import Sampling
-
-REAL = "real"  # the train_set of the segmenter that measures; no model may take the name
 
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Seed = Annotated[int, Field(ge=0)]

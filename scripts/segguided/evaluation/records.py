@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segguided.config.reserved import MACRO
 from segguided.evaluation.dice import (
     bootstrap_interval,
     class_counts,
@@ -24,7 +25,6 @@ from segguided.evaluation.dice import (
 )
 from segguided.seals import read_sealed
 
-MACRO = "macro"
 NEAR_ZERO = 0.1  # a ceiling below it: the segmenter all but misses the class on real images
 Record = dict[str, float | int | str | None]  # None: undefined, as all of a class that no test mask holds
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from segguided.config.reserved import FULL, MACRO
 from segguided.evaluation.dice import class_counts, dice_of_counts, held_classes, pooled_dice, ratio
-from segguided.evaluation.records import MACRO
-from segguided.generation.variants import FULL, parts
+from segguided.generation.variants import parts
 
 
 def partial_rows(

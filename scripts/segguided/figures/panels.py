@@ -14,12 +14,13 @@ from pydantic import field_validator
 
 from segguided.cli import slices_parser
 from segguided.config.base import Settings
+from segguided.config.reserved import REAL
 from segguided.data.slices import SliceSet, read_generated, read_slices
 from segguided.figures.blocks import Block, Column, choose_slices, colourise
 from segguided.figures.colours import mask_colours
 from segguided.text_tables import read_lines
 
-REAL, MASK = "real", "mask"
+MASK = "mask"
 FIGURE2_SLICES = 4  # a dataset; figure 5 shows others
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from segguided.config.reserved import FULL
 from segguided.data.slices import SliceSet, read_slices
 from segguided.evaluation.measured import read_csv
 from segguided.figures.blocks import Block, Column, choose_slices, colourise
 from segguided.figures.legend import TEXT_POINTS
 from segguided.figures.panels import FigureDataset
-from segguided.generation.variants import FULL, condition, parts, read_variants, with_names
+from segguided.generation.variants import condition, parts, read_variants, with_names
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}

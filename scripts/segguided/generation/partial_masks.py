@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segguided.config.reserved import FULL
 from segguided.data.slices import SliceSet
 from segguided.generation.sets import Draw, generate
-from segguided.generation.variants import FULL, condition
+from segguided.generation.variants import condition
 
 
 def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from segguided.config.reserved import FULL
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated
 
 BETWEEN = "/"  # of mask id and variant; neither patients nor classes have it in their names
-FULL = "all"  # the condition in which no class of a mask is removed
 
 
 def condition(kept: Sequence[str | int]) -> str:

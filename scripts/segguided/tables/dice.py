@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from segguided.evaluation.records import MACRO, Record
+from segguided.config.reserved import MACRO, REAL
+from segguided.evaluation.records import Record
 from segguided.tables.inputs import (
-    REAL,
     PaperValues,
     TableDataset,
     TableModel,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from segguided.config.reserved import REAL
 from segguided.evaluation.records import Record
 from segguided.tables.inputs import (
-    REAL,
     TableModel,
     TableSettings,
     group_records,

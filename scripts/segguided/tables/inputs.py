@@ -7,12 +7,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from segguided.config.base import Settings
+from segguided.config.reserved import REAL
 from segguided.evaluation.measured import Cell
 from segguided.evaluation.records import Record
 from segguided.seals import read_sealed
 from segguided.text_tables import read_table
 
-REAL = "real"  # the model name of the records that hold the real data alone
 PAPER_KEYS = ["table", "paper_column", "model", "measure"]
 TableNumber = Literal[1, 2, 3]
 PaperValues = dict[tuple[int, str, str, str], float]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from segguided.evaluation.records import MACRO
+from segguided.config.reserved import MACRO
 from segguided.shown import markdown as escaped
 from segguided.tables.dice import LAYOUTS, Measure
 from segguided.tables.pipes import pipe_table

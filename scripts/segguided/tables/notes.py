@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from segguided.evaluation.records import MACRO, NEAR_ZERO
+from segguided.config.reserved import MACRO
+from segguided.evaluation.records import NEAR_ZERO
 from segguided.tables.dice import CEILING_ROW, LAYOUTS
 from segguided.tables.distance import REFERENCE_ROW
 

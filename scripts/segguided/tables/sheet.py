@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from segguided.evaluation.records import MACRO
+from segguided.config.reserved import MACRO
 from segguided.tables.dice import CEILING_ROW, LAYOUTS, Measure
 from segguided.tables.distance import REFERENCE_ROW
 from segguided.tables.distance import TITLE as DISTANCE_TITLE

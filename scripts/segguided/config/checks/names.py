@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from string import Formatter
 
-# What stands beside the classes: `macro` in tables and records, `all` among the conditions of partial masks.
-TAKEN = ("macro", "all")
+from segguided.config.reserved import FULL, MACRO
+
 # Matplotlib's names (of CSS 4, of Tableau, and its own); importing it takes as long as all other parsing.
 LETTERS = "bgrcmykw"
 TABLEAU = ("blue", "orange", "green", "red", "purple", "brown", "pink", "gray", "olive", "cyan", "grey")
@@ -59,7 +59,7 @@ def _is_of_xkcd(color: str) -> bool:
 
 def check_class(name: str) -> str:
     """The same name. Raises ValueError for one that stands for something else in tables."""
-    if name.lower() in TAKEN:
+    if name.lower() in (MACRO, FULL):
         raise ValueError(
             f"'{name}' stands for something else beside the classes, in tables and figures; rename the class"
         )
