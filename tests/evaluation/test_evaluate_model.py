@@ -1,19 +1,19 @@
 """Both tables from known predictions: which images are measured, by which segmenter, on which half."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 import evaluate_model as script
-from evaluate_model import evaluate_model
+from segguided.cli import call
 from segguided.config.evaluation import Evaluation
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import write_stack
+from segguided.evaluation.model_record import model_record
 from segguided.models.segmenter import build_segmenter, load_segmenter
 from segguided.seals import write_sealed
 from segguided.training.storage import save_network
@@ -24,7 +24,7 @@ NAMES = ("a", "b")
 
 def measure(generated, evaluator, trained_on, held_out=None):
     settings = Evaluation(bootstrap_resamples=100, kernel_subsets=3)
-    return evaluate_model(example_set(), generated, held_out, evaluator, trained_on, NAMES, settings)
+    return model_record(example_set(), generated, held_out, evaluator, trained_on, NAMES, settings)
 
 
 def test_perfect_images_and_segmenters_score_one():
@@ -81,7 +81,7 @@ def test_distance_is_of_the_generated_images_and_for_real_ones_of_the_held_out()
         measure(None, Reader(), Reader())
 
 
-def test_the_script_writes_one_flat_record(tmp_path, monkeypatch):
+def test_the_script_writes_one_flat_record(tmp_path):
     settings = Segmenter(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
     network = build_segmenter(settings, 2)
     save_network(
@@ -95,18 +95,17 @@ def test_the_script_writes_one_flat_record(tmp_path, monkeypatch):
     cost = {"steps": 3, "images": 12, "flops": 10**13}
     write_sealed(tmp_path / "run.json", {"kind": "diffusion", "training": cost})
     weights, output = tmp_path / "model.safetensors", tmp_path / "record.json"
-    command = ["evaluate_model.py", "--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
+    command = ["--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
     command += ["--test", *slices, "--evaluator", weights, "--trained-on", weights, "--output", output]
     command += ["--evaluation", '{"bootstrap_resamples": 100}']
     model = ["--generated", tmp_path / "generated.npz", "--run", tmp_path / "run.json"]
-    monkeypatch.setattr(sys, "argv", [*map(str, command), *map(str, model)])
-    script.main()
+    call(script.evaluate_model, script.command_line(), words=list(map(str, [*command, *model])))
     record = json.loads(output.read_text())
     assert (record["dataset"], record["model"], record["seed"]) == ("d", "m", 3)
     assert (record["training.flops"], record["training.images"]) == (10**13, 12)
     assert record["distance.n_features"] == 8
-    monkeypatch.setattr(sys, "argv", [*map(str, command), "--held-out", *map(str, slices[:2])])
-    script.main()
+    real = ["--held-out", *slices[:2]]
+    call(script.evaluate_model, script.command_line(), words=list(map(str, [*command, *real])))
     record = json.loads(output.read_text())
     assert record["distance.n_generated"] == 12
     assert "training.flops" not in record

@@ -4,15 +4,28 @@ Shape letters: B batch, S slices, C channels (classes with background), D featur
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 from monai.networks.layers import SkipConnection
 from torch import Tensor, nn
 
+from segguided.data.slices import SliceSet
+from segguided.models.segmenter import load_segmenter
 from segguided.models.signals import to_signal
+from segguided.training.storage import check_trained_on
 
 BATCH = 64  # inference only: no result depends on it
+
+
+def load_segmenter_for(slices: SliceSet, weights: Path) -> nn.Module:
+    """The segmenter that is to measure `slices`.
+
+    Raises ValueError where it was trained on slices that were prepared by other settings.
+    """
+    check_trained_on(weights, slices)
+    return load_segmenter(weights)
 
 
 def predict(network: nn.Module, images_SHW: np.ndarray, device: torch.device) -> np.ndarray:

@@ -1,0 +1,58 @@
+"""Everything that Tables 1 to 3 say of one model on one dataset, measured from slices and segmenters.
+
+Shape suffixes: S slices, H and W pixels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import nn
+
+from segguided.config.evaluation import Evaluation
+from segguided.data.halves import of_half
+from segguided.data.slices import SliceSet
+from segguided.devices import pick_device
+from segguided.evaluation.distances import distance_record
+from segguided.evaluation.prediction import encode, predict
+from segguided.evaluation.records import Record, faithfulness_record, quality_record
+
+
+def model_record(
+    test: SliceSet,
+    generated: SliceSet | None,
+    held_out: SliceSet | None,
+    evaluator: nn.Module,
+    trained_on: nn.Module,
+    class_names: Sequence[str],
+    evaluation: Evaluation,
+) -> Record:
+    """The flat record of Tables 1 to 3; without `generated`, that of the real images (the ceiling).
+
+    `evaluator` is the segmenter trained on real held-out images, `trained_on` the one trained on the model's.
+    Table 3 compares the generated images, or else the held-out ones, to the test images. Raises ValueError
+    where both are missing.
+    """
+    compared = generated or held_out
+    if compared is None:
+        raise ValueError(
+            "the real images' record needs --held-out slices, to compare them to the test slices"
+        )
+    device = pick_device()
+    bootstrap = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
+    real_SHW = predict(evaluator, test.images, device)
+    generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
+    measuring_S = of_half(test, evaluation.halves_seed, "test")
+    half = test.where(measuring_S)
+    ceiling_SHW = real_SHW[np.asarray(measuring_S)]
+    model_SHW = None if generated is None else predict(trained_on, half.images, device)
+    return {
+        **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **bootstrap),
+        **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names, **bootstrap),
+        **distance_record(
+            encode(evaluator, compared.images, device),
+            encode(evaluator, test.images, device),
+            subsets=evaluation.kernel_subsets,
+            subset_size=evaluation.kernel_subset_size,
+            seed=evaluation.kernel_seed,
+        ),
+    }
