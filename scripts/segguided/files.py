@@ -113,11 +113,6 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(target: Path, value: object) -> None:
-    """Write `value` as JSON with sorted keys to `target` atomically. Raises ValueError for NaN."""
-    write_text(target, json_text(target, value))
-
-
 def json_text(target: Path, value: object) -> str:
     """`value` as JSON with sorted keys, for the file `target`. Raises ValueError for NaN."""
     try:

@@ -335,8 +335,9 @@ def test_every_field_is_read_somewhere() -> None:
 
 
 def test_the_editor_schema_is_in_step_and_accepts_the_configurations() -> None:
-    written = json.loads((ROOT / "workflow/config.schema.json").read_text())
-    assert written == schema(), "write it again: write_json(Path('workflow/config.schema.json'), schema())"
+    path = ROOT / "workflow/config.schema.json"
+    written = json.loads(path.read_text())
+    assert written == schema(), "write it again: path.write_text(json_text(path, schema()))"
     for values in (read("config.yaml"), demo()):
         jsonschema.Draft202012Validator(written).validate(values)
     with pytest.raises(jsonschema.ValidationError) as refused:
