@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.datasets import PhantomSource
+from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom
 from segguided.data.download.receipts import FILES, describe

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from segguided.config.checks.texts import check_texts
-from segguided.config.datasets import AnatomyClass
+from segguided.config.classes import AnatomyClass
 from segguided.config.workflow import load
 from segguided.shown import UNSHOWN, code, code_block, markdown, printable
 from segguided.tables.pipes import pipe_table

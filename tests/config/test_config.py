@@ -17,10 +17,11 @@ from snakemake.utils import update_config
 from segguided.config import datasets as data
 from segguided.config import evaluation, workflow
 from segguided.config.base import Settings, SettingsError
-from segguided.config.datasets import NiftiSource, Preparation
+from segguided.config.datasets import Preparation
 from segguided.config.models import diffusion as models
 from segguided.config.models import imported, perceptual, spade
 from segguided.config.models.training import Training
+from segguided.config.sources.nifti import NiftiSource
 from segguided.config.workflow import Config, load, schema
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +131,7 @@ SENTENCES = [
     ("datasets/ct-torso/intensity/low", 600, "datasets.ct-torso.intensity: window needs low < high, got low=600 and high=600"),
     ("datasets/breast-phantom/intensity/low", 99.9, "percentile clip needs low < high, got low=99.9 and high=99.5"),
     ("datasets/breast-phantom/intensity/high", 101, "datasets.breast-phantom.intensity.high: expected a number of at most 100, got 101"),
-    ("datasets/ct-torso/classes/1/name", "body", "datasets.ct-torso.classes: class names must differ, but body stands twice; rename one"),
+    ("datasets/ct-torso/classes/1/name", "body", "datasets.ct-torso.classes: class names must differ, but body appears twice; rename one"),
     ("datasets/ct-torso/classes/1/name", "left lung", "classes[1].name: expected letters, digits, '_' and '-' only"),
     ("datasets/ct-torso/classes/0/label", 2**32, "classes[0].label: expected a number of at most 4294967295, got 4294967296"),
     ("datasets/breast-phantom/classes/0/file", None, "classes breast of a phantom dataset name no .seg.nrrd; give each class its `file`"),

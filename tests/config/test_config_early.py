@@ -16,10 +16,12 @@ from torch import nn
 
 from segguided.config.checks.names import check_class, check_color, check_inside
 from segguided.config.checks.sizes import _judged, _normed, misfits, segmenter_misfits
-from segguided.config.datasets import Dataset, DicomSource, NiftiSource, Preparation
+from segguided.config.datasets import Dataset, Preparation
 from segguided.config.models.diffusion import Unet
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator
+from segguided.config.sources.dicom import DicomSource
+from segguided.config.sources.nifti import NiftiSource
 from segguided.config.workflow import load
 from segguided.data.formats.png import write_grey
 from segguided.data.splits import read_manifest

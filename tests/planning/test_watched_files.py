@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from segguided.config.datasets import DicomSource, NiftiSource, PngSource
+from segguided.config.sources.dicom import DicomSource
+from segguided.config.sources.nifti import NiftiSource
+from segguided.config.sources.png import PngSource
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom
 from segguided.planning.watched_files import _png, files_in_folders, model_files

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from segguided.cli import slices_parser
-from segguided.config.datasets import AnatomyClass, PhantomSource
+from segguided.config.classes import AnatomyClass
+from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets.sources import read_patient
 from segguided.data.slices import read_generated, read_slices
 from segguided.describe.facts import read_splits

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from segguided.config.datasets import DECIDE_PIXELS, DECIDE_PIXELS_OF_A_CLASS, AnatomyClass, Dataset
+from segguided.config.classes import AnatomyClass
+from segguided.config.datasets import DECIDE_PIXELS, DECIDE_PIXELS_OF_A_CLASS, Dataset
 from segguided.config.evaluation import Resampling
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel

@@ -1,150 +1,22 @@
 """Settings of the data stage: where a dataset comes from and how its volumes become slices."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import Settings
-from segguided.config.checks.labels import check_drawn, check_labels, check_segments, twofold
-from segguided.config.checks.names import check_class, check_color, check_inside, placeholders
+from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.paths import UsablePath
 from segguided.config.checks.texts import ClassName
+from segguided.config.classes import AnatomyClass
 from segguided.config.intensity import Intensity
 from segguided.config.sources.ct_org import CtOrgSource
+from segguided.config.sources.demo_ct import DemoCtSource
+from segguided.config.sources.dicom import DicomSource
 from segguided.config.sources.idc import IdcSource
-from segguided.config.sources.patient_source import LARGEST_LABEL, Label, PatientSource
-from segguided.listing import find
-
-
-class AnatomyClass(Settings):
-    """One class of a mask. Its place in the dataset's list, from 1, is its value in the mask."""
-
-    name: ClassName
-    color: str = "white"  # in figures; any colour matplotlib knows
-    label: int | None = Field(
-        default=None, ge=1, le=LARGEST_LABEL
-    )  # nifti, ct-org, png: value in the label map; png without any label: the class's place in the list
-    file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
-    segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
-
-    @field_validator("name")
-    @classmethod
-    def _free(cls, name: str) -> str:
-        return check_class(name)
-
-    @field_validator("color")
-    @classmethod
-    def _known(cls, color: str) -> str:
-        return check_color(color)
-
-    @field_validator("file")
-    @classmethod
-    def _placeholders(cls, file: str | None) -> str | None:
-        if file and placeholders(file) - {"patient"}:
-            raise ValueError(f"'{file}' may hold no placeholder but {{patient}}; mend the name")
-        return file and check_inside(file, "the file")
-
-
-class DicomSource(PatientSource):
-    """One folder of DICOM files a patient and .seg.nrrd masks (the Duke layout)."""
-
-    kind: Literal["dicom"]
-    images: UsablePath  # folder that holds <patient>/*.dcm
-    masks: UsablePath  # folder in or below which <patient>/<class file> lies
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The patient's folder of DICOM files, and the folder that holds all masks."""
-        return [str(find(Path(self.images, row["patient"]))), self.masks]
-
-
-class NiftiSource(PatientSource):
-    """A folder of NIfTI volumes and label maps; patterns may use any column of the patient table."""
-
-    kind: Literal["nifti"]
-    folder: UsablePath
-    image: str = "{patient}.nii.gz"
-    mask: str = "{patient}_mask.nii.gz"
-    ignore: tuple[Label, ...] = ()  # labels that become background
-    read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
-
-    @field_validator("image", "mask")
-    @classmethod
-    def _varies(cls, pattern: str) -> str:
-        if not placeholders(pattern):
-            raise ValueError(
-                f"'{pattern}' names one file for all patients; use a column, such as {{patient}}"
-            )
-        return check_inside(pattern, "the file")
-
-    @property
-    def columns(self) -> set[str]:
-        """The patient, and what names its files."""
-        return {"patient"} | self.path_columns
-
-    @property
-    def path_columns(self) -> set[str]:
-        """The columns in the braces of its patterns."""
-        return placeholders(self.image) | placeholders(self.mask)
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """Image and label map."""
-        return [str(find(Path(self.folder, pattern.format(**row)))) for pattern in (self.image, self.mask)]
-
-
-class PngSource(PatientSource):
-    """PNG slices and masks of equal names in train, val and test: the layout of the paper authors' code."""
-
-    kind: Literal["png"]
-    images: UsablePath  # folder that holds {train,val,test}/<patient>_slice_<number>.png
-    masks: UsablePath  # folder that holds the same names, with a class's value in its pixels
-    ignore: tuple[Label, ...] = ()  # values that become background
-    read_by_slicing: ClassVar = frozenset({"kind", "ignore"})
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The folders of all patients' images and masks."""
-        return [self.images, self.masks]
-
-
-class PhantomSource(PatientSource):
-    """Digital breast phantoms, written as DICOM and .seg.nrrd in the Duke layout, then read like Duke."""
-
-    kind: Literal["phantom"]
-    size: int = Field(default=96, ge=32)  # in-plane voxels
-    slices: int = Field(default=24, ge=4)
-    contrast: Literal["t1-fat-suppressed", "t2"] = "t1-fat-suppressed"  # the anatomy is the same under each
-    seed: int = Field(default=0, ge=0)
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The receipt of the files written for the patient."""
-        return [f"<results>/raw/{dataset}/receipts/{row['patient']}.json"]
-
-
-class DemoCtSource(PatientSource):
-    """Real CTs that ship inside open-source packages; the patient table names package, file and checksum."""
-
-    kind: Literal["demo-ct"]
-
-    @property
-    def columns(self) -> set[str]:
-        """Package and its checksum; the file in it, and masks of contrast-filled vessels."""
-        return {"patient", "package", "sha256", "member", "blood"}
-
-    @property
-    def columns_read_by_slicing(self) -> set[str]:
-        """The file in the package, and masks of contrast-filled vessels."""
-        return {"patient", "member", "blood"}
-
-    @property
-    def path_columns(self) -> set[str]:
-        """Package and file in it."""
-        return {"package", "member"}
-
-    def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The source package."""
-        return [f"<results>/downloads/{row['package']}.tar.gz"]
-
+from segguided.config.sources.nifti import NiftiSource
+from segguided.config.sources.phantom import PhantomSource
+from segguided.config.sources.png import PngSource
 
 Source = Annotated[
     DicomSource | NiftiSource | PngSource | PhantomSource | DemoCtSource | CtOrgSource | IdcSource,
@@ -209,22 +81,15 @@ class Preparation(Settings):
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
-        labels = {c.name: c.label for c in self.classes}
-        match self.source:
-            case DicomSource() | PhantomSource() | IdcSource():
-                check_segments(self.source.kind, labels, {c.name: (c.file, c.segment) for c in self.classes})
-            case NiftiSource() | PngSource() | CtOrgSource():
-                check_labels(self.source.kind, labels, self.source.ignore)
-            case DemoCtSource():
-                check_drawn(self.source.kind, labels)
+        self.source.check_classes(self.classes)
         return self
 
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
-        twice = twofold([c.name for c in classes])
-        if twice:
-            raise ValueError(f"class names must differ, but {twice} stands twice; rename one")
+        repeated = repeated_names([c.name for c in classes])
+        if repeated:
+            raise ValueError(f"class names must differ, but {repeated} appears twice; rename one")
         return classes
 
     @property

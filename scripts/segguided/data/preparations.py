@@ -4,7 +4,8 @@ import hashlib
 import json
 from typing import Any
 
-from segguided.config.datasets import AnatomyClass, Preparation
+from segguided.config.classes import AnatomyClass
+from segguided.config.datasets import Preparation
 
 DIGITS = 16
 

@@ -7,7 +7,9 @@ volume has is not.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segguided.config.datasets import Dataset, PhantomSource, PngSource
+from segguided.config.datasets import Dataset
+from segguided.config.sources.phantom import PhantomSource
+from segguided.config.sources.png import PngSource
 from segguided.data.splits import BLOCK
 
 COMPARED = 2  # images of each set, for the distances of table 3

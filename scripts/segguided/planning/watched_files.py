@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from segguided.config.datasets import DicomSource, PngSource
+from segguided.config.sources.dicom import DicomSource
 from segguided.config.sources.patient_source import PatientSource
+from segguided.config.sources.png import PngSource
 from segguided.listing import composed, find, passed_over, stem_of
 
 BETWEEN = "_slice_"  # of patient and number in the names of PNG slices

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fetch_volume import fetch_volume
-from segguided.config.datasets import AnatomyClass
+from segguided.config.classes import AnatomyClass
 from segguided.config.sources.ct_org import CtOrgSource
 from segguided.data.datasets.ct_org import describe_labels
 from segguided.data.datasets.sources import read_patient

@@ -18,7 +18,7 @@ import pydicom
 import pytest
 
 from fetch_series import fetch_series
-from segguided.config.datasets import AnatomyClass
+from segguided.config.classes import AnatomyClass
 from segguided.config.sources.idc import IdcSource
 from segguided.data.datasets import idc
 from segguided.data.datasets.duke_layout import write_duke_layout

@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from segguided.config.datasets import PhantomSource
+from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets.duke_layout import traits_of, write_duke_layout
 from segguided.data.datasets.phantom import Phantom, make_phantom
 from segguided.data.formats import nrrd

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segguided.config.datasets import AnatomyClass, NiftiSource, PhantomSource, Preparation
+from segguided.config.classes import AnatomyClass
+from segguided.config.datasets import Preparation
+from segguided.config.sources.nifti import NiftiSource
+from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets import duke_masks
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom

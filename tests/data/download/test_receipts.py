@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segguided.config.datasets import PhantomSource
+from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets import demo_ct
 from segguided.data.download.receipts import check_drawn
 from write_phantom import write_phantom

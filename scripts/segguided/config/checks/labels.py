@@ -1,34 +1,34 @@
-"""How the classes of a dataset are told apart in its masks: by labels, by segments, or by their place."""
+"""How a source finds the classes of a dataset in its masks: by labels, by segments, or by their order."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-DRAWN = ("body", "lungs", "bone")  # by demo-ct, as values 1, 2 and 3
-BY_PLACE = "png"  # the source of which classes without any label count from 1 in their order
+from segguided.config.classes import AnatomyClass
+
+FOUND_CLASSES = ("body", "lungs", "bone")  # what demo-ct finds in a CT, as the values 1, 2 and 3
+BY_PLACE = "png"  # the source that counts classes from 1 in their order where none has a label
 LARGEST_GREY = 255
 
-Labels = Mapping[str, int | None]  # by class
 
-
-def check_labels(kind: str, labels: Labels, ignored: Collection[int]) -> None:
+def check_labels(kind: str, classes: Sequence[AnatomyClass], ignored: Collection[int]) -> None:
     """Raise ValueError unless each class has a value of its own in the masks."""
-    lacking = [name for name, label in labels.items() if label is None]
-    if kind == BY_PLACE and len(lacking) == len(labels):
-        values = list(range(1, len(labels) + 1))
-    elif lacking:
+    unlabelled = [c.name for c in classes if c.label is None]
+    if kind == BY_PLACE and len(unlabelled) == len(classes):
+        values = list(range(1, len(classes) + 1))
+    elif unlabelled:
         either = ", or none: then the k-th class has the value k" if kind == BY_PLACE else ""
         raise ValueError(
-            f"classes {', '.join(lacking)} of a {kind} dataset have no `label`, their value in the masks; "
+            f"classes {', '.join(unlabelled)} of a {kind} dataset have no `label`, their value in the masks; "
             f"give every class its own{either}"
         )
     else:
-        values = [label for label in labels.values() if label is not None]
+        values = [c.label for c in classes if c.label is not None]
     _check_values(kind, values, ignored)
 
 
 def _check_values(kind: str, values: Sequence[int], ignored: Collection[int]) -> None:
-    twice = twofold([str(value) for value in values])
-    if twice:
-        raise ValueError(f"label {twice} stands for two classes; give each class its own `label`")
+    repeated = repeated_names([str(value) for value in values])
+    if repeated:
+        raise ValueError(f"label {repeated} stands for two classes; give each class its own `label`")
     above = sorted(value for value in (*values, *ignored) if value > LARGEST_GREY)
     if kind == BY_PLACE and above:
         raise ValueError(
@@ -36,36 +36,39 @@ def _check_values(kind: str, values: Sequence[int], ignored: Collection[int]) ->
         )
     both = sorted(set(values) & set(ignored))
     if both:
-        raise ValueError(f"source.ignore names {both}, which are labels of classes; remove them from either")
-
-
-def check_segments(kind: str, labels: Labels, segments: Mapping[str, tuple[str | None, str | None]]) -> None:
-    """Raise ValueError unless each class names a file, and a segment that is its own."""
-    lacking = [name for name, (file, _) in segments.items() if not file]
-    if lacking:
         raise ValueError(
-            f"classes {', '.join(lacking)} of a {kind} dataset name no .seg.nrrd; "
+            f"source.ignore names {both}, which are labels of classes; remove them from one of the two"
+        )
+
+
+def check_segments(kind: str, classes: Sequence[AnatomyClass]) -> None:
+    """Raise ValueError unless each class names a file, and a segment in it that no other class names."""
+    without_file = [c.name for c in classes if not c.file]
+    if without_file:
+        raise ValueError(
+            f"classes {', '.join(without_file)} of a {kind} dataset name no .seg.nrrd; "
             "give each class its `file` (and `segment`)"
         )
-    twice = twofold([f"{segment or 'all'} of {file}" for file, segment in segments.values()])
-    if twice:
-        raise ValueError(f"{twice} stands for two classes; give each class its own `segment`")
-    _check_unlabelled(kind, labels, "name a `segment` instead")
+    repeated = repeated_names([f"{c.segment or 'all'} of {c.file}" for c in classes])
+    if repeated:
+        raise ValueError(f"{repeated} stands for two classes; give each class its own `segment`")
+    _check_unlabelled(kind, classes, "name a `segment` instead")
 
 
-def check_drawn(kind: str, labels: Labels) -> None:
-    """Raise ValueError unless the classes are those that demo-ct draws, which may have other names."""
-    _check_unlabelled(kind, labels, "remove it: their order tells what they are")
-    names = list(labels)
-    if len(names) != len(DRAWN) or (set(names) == set(DRAWN) and names != list(DRAWN)):
+def check_found_classes(kind: str, classes: Sequence[AnatomyClass]) -> None:
+    """Raise ValueError unless the classes are those that demo-ct finds; they may have other names."""
+    _check_unlabelled(kind, classes, "remove it: their order says what they are")
+    names = [c.name for c in classes]
+    in_another_order = set(names) == set(FOUND_CLASSES) and names != list(FOUND_CLASSES)
+    if len(names) != len(FOUND_CLASSES) or in_another_order:
         raise ValueError(
-            f"a {kind} dataset has {len(DRAWN)} classes, {', '.join(DRAWN)} in this order, got "
-            f"{', '.join(names)}; list these three"
+            f"a {kind} dataset has {len(FOUND_CLASSES)} classes, {', '.join(FOUND_CLASSES)} in this order, "
+            f"got {', '.join(names)}; list these three"
         )
 
 
-def _check_unlabelled(kind: str, labels: Labels, instead: str) -> None:
-    labelled = [name for name, label in labels.items() if label is not None]
+def _check_unlabelled(kind: str, classes: Sequence[AnatomyClass], instead: str) -> None:
+    labelled = [c.name for c in classes if c.label is not None]
     if labelled:
         raise ValueError(
             f"classes {', '.join(labelled)} of a {kind} dataset have a `label`, which nothing reads there; "
@@ -73,6 +76,6 @@ def _check_unlabelled(kind: str, labels: Labels, instead: str) -> None:
         )
 
 
-def twofold(names: Sequence[str]) -> str:
-    """The names that stand in a list more than once, joined by commas."""
+def repeated_names(names: Sequence[str]) -> str:
+    """The names that a list holds more than once, joined by commas; empty where there are none."""
     return ", ".join(sorted({name for name in names if names.count(name) > 1}))

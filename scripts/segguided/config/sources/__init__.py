@@ -1,1 +1,1 @@
-"""Settings of the datasets that are fetched, and what every source has in common."""
+"""Settings of the sources of patients, one kind of source a module, and what all sources have in common."""

@@ -1,15 +1,17 @@
 """Settings of the source CT-ORG (Rister et al., Scientific Data 2020, doi 10.1038/s41597-020-00715-8)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from segguided.config.checks.addresses import check_address
+from segguided.config.checks.labels import check_labels
 from segguided.config.checks.paths import UsablePath
-from segguided.config.sources.patient_source import Label, PatientSource
+from segguided.config.classes import AnatomyClass, Label
+from segguided.config.sources.patient_source import PatientSource
 
 PACKAGE = "OrganSegmentations"  # the folder in TCIA's download that holds the files
 
@@ -34,23 +36,27 @@ class CtOrgSource(PatientSource):
 
     @property
     def columns(self) -> set[str]:
-        """N of its files, and their checksums where they are known."""
+        """The number N of its files, and their checksums where they are known."""
         return {"patient", "case", "sha256_volume", "sha256_labels"}
 
     @property
     def path_columns(self) -> set[str]:
-        """N of its files."""
+        """The number N of its files."""
         return {"case"}
 
+    def check_classes(self, classes: Sequence[AnatomyClass]) -> None:
+        """Raise ValueError unless each class has a label of its own."""
+        check_labels(self.kind, classes, self.ignore)
+
     def raw_files(self, row: Mapping[str, str], dataset: str) -> list[str]:
-        """The receipt that says where the patient's two files lie and what their checksums are."""
+        """The receipt that says where the patient's two files are, and their checksums."""
         return [f"<results>/raw/{dataset}/receipts/{row['patient']}.json"]
 
     def check_rows(self, rows: Iterable[Mapping[str, str]], manifest: str) -> None:
-        """Raise ValueError for a case that would lead to another folder than the files'."""
-        cells = list(rows)
-        super().check_rows(cells, manifest)
-        for row in cells:
+        """Raise ValueError for a case that would lead to another folder."""
+        all_rows = list(rows)
+        super().check_rows(all_rows, manifest)
+        for row in all_rows:
             if not CASE.fullmatch(row["case"]):
                 raise ValueError(
                     f"{getattr(row, 'place', manifest)}: expected the number in its files' names as case, "

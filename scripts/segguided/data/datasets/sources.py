@@ -7,9 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from segguided.config.datasets import AnatomyClass, DicomSource, NiftiSource, PhantomSource, PngSource, Source
+from segguided.config.classes import AnatomyClass
+from segguided.config.datasets import Source
 from segguided.config.sources.ct_org import CtOrgSource
+from segguided.config.sources.dicom import DicomSource
 from segguided.config.sources.idc import IdcSource
+from segguided.config.sources.nifti import NiftiSource
+from segguided.config.sources.phantom import PhantomSource
+from segguided.config.sources.png import PngSource
 from segguided.data.datasets import ct_org, demo_ct
 from segguided.data.datasets.duke_masks import OBTAIN, mask_folder
 from segguided.data.download import receipts

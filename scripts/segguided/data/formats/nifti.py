@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.volumeutils import apply_read_scaling
 
-from segguided.config.sources.patient_source import LARGEST_LABEL
+from segguided.config.classes import LARGEST_LABEL
 from segguided.data.formats import forms, gzipped, nifti_header
 from segguided.data.formats.bounds import refuse_huge
 from segguided.data.formats.nifti_header import NiftiHeader
