@@ -8,7 +8,7 @@ from segguided.cli import run, slices_parser
 from segguided.config.reserved import REAL
 from segguided.figures.blocks import Block, draw_blocks, save_figure
 from segguided.figures.panels import MASK, FigureDataset, read_panels
-from segguided.generation.translation import files_of
+from segguided.generation.translation import files_of_same_patients
 
 
 def draw_translation(
@@ -20,7 +20,7 @@ def draw_translation(
     """
     columns = [(REAL, source.name), (MASK, "mask"), (target, f"drawn as {target}")]
     block = read_panels(source, n_slices).block(columns)
-    if found := files_of(own, source.slices):
+    if found := files_of_same_patients(own, source.slices):
         there = read_panels(source.model_copy(update={"slices": tuple(found), "generated": {}}), n_slices)
         last = there.block([(REAL, f"{target}, measured")]).columns
         block = Block(block.title, [*block.columns, *last], block.colours)

@@ -8,7 +8,7 @@ import numpy as np
 from segguided.cli import run, slices_parser
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_slices
-from segguided.generation.shards import gathered
+from segguided.generation.shards import gather_shards
 
 
 def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: list[Path]) -> None:
@@ -18,8 +18,8 @@ def gather_images(sets: list[list[Path]], shards: list[list[Path]], outputs: lis
     """
     for paths, parts, output in zip(sets, shards, outputs, strict=True):
         names = read_slices(paths).names
-        images, facts = gathered(parts, names)
-        write_npz(output, facts, images=images, names=np.array(names))
+        images_SHW, facts = gather_shards(parts, names)
+        write_npz(output, facts, images=images_SHW, names=np.array(names))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Draw one image from a trained latent diffusion ControlNet for every mask of one or more slice sets."""
+"""Generate one image from a trained latent diffusion ControlNet for every mask of one or more slice sets."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.devices import pick_device
-from segguided.generation.controlnet import load_pipeline, make_draw
-from segguided.generation.sets import sets_parser, write_sets
+from segguided.generation.command_lines import several_sets_parser
+from segguided.generation.controlnet import load_pipeline, make_sampler
+from segguided.generation.sets import write_sets
 from segguided.generation.shards import WHOLE, Shard
 
 
@@ -21,13 +22,13 @@ def generate_controlnet(
 ) -> None:
     """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
     pipeline, process = load_pipeline(weights, pick_device())
-    draw = make_draw(pipeline, process, sampling, seed)
-    write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
+    sampler = make_sampler(pipeline, process, sampling, seed)
+    write_sets(sampler, weights, sets, outputs, sampling.batch_size, shard)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__)
+    return several_sets_parser(__doc__)
 
 
 if __name__ == "__main__":

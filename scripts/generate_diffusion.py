@@ -1,4 +1,4 @@
-"""Draw one image from a trained diffusion model for every mask of one or more slice sets."""
+"""Generate one image from a trained diffusion model for every mask of one or more slice sets."""
 
 import argparse
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.devices import pick_device
-from segguided.generation.diffusion import load_denoiser, make_draw
-from segguided.generation.sets import sets_parser, write_sets
+from segguided.generation.command_lines import several_sets_parser
+from segguided.generation.diffusion import load_denoiser, make_sampler
+from segguided.generation.sets import write_sets
 from segguided.generation.shards import WHOLE, Shard
 
 
@@ -21,13 +22,13 @@ def generate_diffusion(
 ) -> None:
     """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`."""
     network, model = load_denoiser(weights, pick_device())
-    draw = make_draw(network, model, sampling, seed)
-    write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
+    sampler = make_sampler(network, model, sampling, seed)
+    write_sets(sampler, weights, sets, outputs, sampling.batch_size, shard)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__)
+    return several_sets_parser(__doc__)
 
 
 if __name__ == "__main__":

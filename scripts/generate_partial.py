@@ -1,4 +1,4 @@
-"""Draw images from test masks of which only some classes are kept, several for each: figures 3 and 6."""
+"""Generate images from test masks of which only some classes are kept, several for each: figures 3 and 6."""
 
 import argparse
 import json
@@ -7,13 +7,12 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.sampling import Sampling
-from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.generation.diffusion import load_denoiser, make_draw
-from segguided.generation.partial_masks import draw_partial, spread_slices
-from segguided.generation.sets import drawing_parser
+from segguided.generation.command_lines import single_set_parser
+from segguided.generation.diffusion import load_sampler
+from segguided.generation.partial_masks import generate_conditions, spread_slices
+from segguided.generation.sets import read_matching_slices
 from segguided.generation.variants import write_variants
-from segguided.training.storage import check_trained_on, seal_facts
+from segguided.training.storage import seal_facts
 
 
 def generate_partial(
@@ -28,19 +27,18 @@ def generate_partial(
     output: Path,
 ) -> None:
     """Write a set with `draws` images of each of `masks` test masks, full and in each partial form."""
-    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    chosen = spread_slices(read_slices(slices), masks)
-    check_trained_on(weights, chosen)
-    variants = draw_partial(draw, chosen, n_classes, partial_masks, draws, sampling.batch_size)
+    sampler = load_sampler(weights, sampling, seed)
+    chosen = spread_slices(read_matching_slices(weights, slices), masks)
+    variants = generate_conditions(sampler, chosen, n_classes, partial_masks, draws, sampling.batch_size)
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = drawing_parser(__doc__)
+    parser = single_set_parser(__doc__)
     parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept values, JSON")
-    parser.add_argument("--masks", type=int, required=True, help="test masks to draw from")
+    parser.add_argument("--masks", type=int, required=True, help="test masks to generate from")
     parser.add_argument("--draws", type=int, required=True, help="images a mask")
     return parser
 

@@ -1,20 +1,15 @@
-"""Draw more images of the held-out masks that hold a rare class."""
+"""Generate more images of the held-out masks that hold a rare class."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from segguided.cli import run
 from segguided.config.sampling import Sampling
-from segguided.data.formats.npz import write_npz
-from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.generation.diffusion import load_denoiser, make_draw
-from segguided.generation.rare import draw_rare
-from segguided.generation.sets import drawing_parser
-from segguided.training.storage import check_trained_on, seal_facts
+from segguided.generation.command_lines import single_set_parser
+from segguided.generation.diffusion import load_sampler
+from segguided.generation.rare import generate_rare_cases
+from segguided.generation.sets import read_matching_slices, write_generated
 
 
 def generate_rare(
@@ -27,22 +22,21 @@ def generate_rare(
     seed: int,
     output: Path,
 ) -> None:
-    """Write a generated set of `images` images, whose ids are `mask id/number of the draw`."""
-    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    data = read_slices(slices)
-    check_trained_on(weights, data)
-    drawn = draw_rare(draw, data, rare_class, n_classes, images, sampling.batch_size)
-    write_npz(output, seal_facts(weights, data), images=drawn[0], names=np.array(drawn[1]))
+    """Write a generated set of `images` images, whose ids are `mask id/number of its sample`."""
+    sampler = load_sampler(weights, sampling, seed)
+    masks = read_matching_slices(weights, slices)
+    images_NHW, ids = generate_rare_cases(sampler, masks, rare_class, n_classes, images, sampling.batch_size)
+    write_generated(output, weights, masks, images_NHW, ids)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = drawing_parser(__doc__)
+    parser = single_set_parser(__doc__)
     parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument(
-        "--rare-class", type=int, required=True, help="mask value, whose masks are drawn from"
+        "--rare-class", type=int, required=True, help="mask value; images are made of the masks that hold it"
     )
-    parser.add_argument("--images", type=int, required=True, help="how many to draw")
+    parser.add_argument("--images", type=int, required=True, help="how many to generate")
     return parser
 
 

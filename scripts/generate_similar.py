@@ -1,4 +1,4 @@
-"""Draw images of adjustable similarity to the real image of a test mask (figure 4)."""
+"""Generate images of adjustable similarity to the real image of a test mask (figure 4)."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.experiments import Similarity
 from segguided.config.sampling import Generation
-from segguided.data.slices import read_slices
 from segguided.devices import pick_device
+from segguided.generation.command_lines import single_set_parser
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.partial_masks import spread_slices
-from segguided.generation.sets import drawing_parser
-from segguided.generation.similarity import draw_similar
+from segguided.generation.sets import read_matching_slices
+from segguided.generation.similarity import generate_by_similarity
 from segguided.generation.variants import write_variants
-from segguided.training.storage import check_trained_on, seal_facts
+from segguided.training.storage import seal_facts
 
 
 def generate_similar(
@@ -28,15 +28,14 @@ def generate_similar(
 ) -> None:
     """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains."""
     network, model = load_denoiser(weights, pick_device())
-    chosen = spread_slices(read_slices(slices), similarity.masks)
-    check_trained_on(weights, chosen)
-    variants = draw_similar(network, model, sampling, chosen, kept, similarity, seed)
+    chosen = spread_slices(read_matching_slices(weights, slices), similarity.masks)
+    variants = generate_by_similarity(network, model, sampling, chosen, kept, similarity, seed)
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = drawing_parser(__doc__, Generation)
+    parser = single_set_parser(__doc__, Generation)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
     return parser

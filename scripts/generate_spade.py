@@ -1,4 +1,4 @@
-"""Draw one image from a trained SPADE generator for every mask of one or more slice sets."""
+"""Generate one image from a trained SPADE generator for every mask of one or more slice sets."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.sampling import Generation
 from segguided.devices import pick_device
-from segguided.generation.sets import sets_parser, write_sets
+from segguided.generation.command_lines import several_sets_parser
+from segguided.generation.sets import write_sets
 from segguided.generation.shards import WHOLE, Shard
-from segguided.generation.spade import load_generator, make_draw
+from segguided.generation.spade import load_generator, make_sampler
 
 
 def generate_spade(
@@ -25,13 +26,13 @@ def generate_spade(
     generate sets are called alike.
     """
     generator = load_generator(weights, pick_device())
-    draw = make_draw(generator, sampling.precision)
-    write_sets(draw, weights, sets, outputs, sampling.batch_size, shard)
+    sampler = make_sampler(generator, sampling.precision)
+    write_sets(sampler, weights, sets, outputs, sampling.batch_size, shard)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    return sets_parser(__doc__, Generation)
+    return several_sets_parser(__doc__, Generation)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from segguided.devices import pick_device
 from segguided.evaluation.prediction import predict
 from segguided.evaluation.variation import partial_rows
 from segguided.files import write_table
-from segguided.generation.variants import read_variants, with_names
+from segguided.generation.variants import read_variants, with_class_names
 from segguided.models.segmenter import load_segmenter
 from segguided.training.storage import check_trained_on
 
@@ -32,7 +32,7 @@ def measure_partial(
     for model, path in generated.items():
         variants, chosen = read_variants(path, test)
         predictions: dict[str, list[np.ndarray]] = {}
-        for variant, images_MHW in with_names(variants, classes).items():
+        for variant, images_MHW in with_class_names(variants, classes).items():
             condition = variant.rsplit("/", 1)[0]
             predictions.setdefault(condition, []).append(predict(network, images_MHW, pick_device()))
         stacked = {condition: np.stack(draws) for condition, draws in predictions.items()}

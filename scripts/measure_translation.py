@@ -16,7 +16,7 @@ from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, w
 from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
 from segguided.evaluation.prediction import predict
 from segguided.files import write_table
-from segguided.generation.translation import files_of, in_classes_of, shared
+from segguided.generation.translation import files_of_same_patients, in_target_classes, shared_slices
 from segguided.models.segmenter import load_segmenter
 from segguided.training.storage import check_trained_on
 
@@ -36,7 +36,7 @@ def measure_translation(
     dice = zip((*classes, MACRO), dice_K.tolist(), strict=True)
     rows = [{"measure": f"dice_{name}", "value": value, "images": len(generated)} for name, value in dice]
     if own:
-        found_S, targets = shared(slices, own)
+        found_S, targets = shared_slices(slices, own)
         for suffix, images in (("", generated.images), ("_untranslated", slices.images)):
             ssim = structural_similarity(images[found_S], targets).mean()
             mae = mean_absolute_difference(images[found_S], targets).mean()
@@ -67,8 +67,8 @@ def main() -> None:
     """Script body."""
     a = parse_arguments()
     torch.set_num_threads(a.threads)
-    slices = in_classes_of(read_slices(a.slices), a.mask_classes, a.classes)
-    found = files_of(a.own, a.slices)
+    slices = in_target_classes(read_slices(a.slices), a.mask_classes, a.classes)
+    found = files_of_same_patients(a.own, a.slices)
     own = read_slices(found) if found else None
     generated = slices.with_images(*read_generated(a.generated, slices))
     if own:

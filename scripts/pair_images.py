@@ -14,15 +14,15 @@ def pair_images(
 ) -> None:
     """Write the zip to `output`; `generated` holds an image for every mask of `slices`."""
     real = read_slices(slices)
-    drawn = real.with_images(*read_generated(generated, real))
-    write_pairs(output, real, drawn.images, classes, kept)
+    synthetic = real.with_images(*read_generated(generated, real))
+    write_pairs(output, real, synthetic.images, classes, kept)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="the real images and masks")
-    parser.add_argument("--generated", type=Path, required=True, help="images drawn from these masks")
+    parser.add_argument("--generated", type=Path, required=True, help="images generated from these masks")
     parser.add_argument("--classes", nargs="+", required=True, help="names of the classes, in order")
     parser.add_argument(
         "--kept", nargs="+", required=True, help="classes that real and generated images share"

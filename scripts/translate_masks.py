@@ -1,20 +1,16 @@
-"""Draw images of one modality from the masks of another: a model of the first, masks of the second."""
+"""Generate images of one modality from the masks of another: a model of the first, masks of the second."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from segguided.cli import run
 from segguided.config.sampling import Sampling
-from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.generation.diffusion import load_denoiser, make_draw
-from segguided.generation.sets import drawing_parser, generate
-from segguided.generation.translation import recoded
-from segguided.training.storage import seal_facts
+from segguided.generation.command_lines import single_set_parser
+from segguided.generation.diffusion import load_sampler
+from segguided.generation.sets import generate_images, write_generated
+from segguided.generation.translation import with_mask_values
 
 
 def translate_masks(
@@ -29,15 +25,15 @@ def translate_masks(
 
     `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
     """
-    draw = make_draw(*load_denoiser(weights, pick_device()), sampling, seed)
-    data = recoded(read_slices(slices), values)
-    images = generate(draw, data, sampling.batch_size)
-    write_npz(output, seal_facts(weights, data), images=images, names=np.array(data.names))
+    sampler = load_sampler(weights, sampling, seed)
+    masks = with_mask_values(read_slices(slices), values)
+    images_SHW = generate_images(sampler, masks, sampling.batch_size)
+    write_generated(output, weights, masks, images_SHW, masks.names)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = drawing_parser(__doc__)
+    parser = single_set_parser(__doc__)
     parser.add_argument(
         "--values", type=int, nargs="+", required=True, help="the model's value of each class; 0: it has none"
     )

@@ -21,7 +21,7 @@ from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.sampling import initial_noise, make_sampler, sample
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.signals import to_images
@@ -61,7 +61,7 @@ def plain(unet, scheduler, x_BCHW, masks_BHW, conditioning="index255"):
 
 def ours(weights, noise_BCHW, masks_BHW, spacing="leading"):
     network, model = load_denoiser(weights, CPU)
-    return sample(network, make_sampler(model, sampling(spacing)), noise_BCHW, masks_BHW)
+    return sample(network, make_scheduler(model, sampling(spacing)), noise_BCHW, masks_BHW)
 
 
 def ddim(**settings):

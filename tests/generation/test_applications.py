@@ -23,8 +23,13 @@ from segguided.data.datasets.phantom import CONTRASTS, make_phantom
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated, read_slices, write_stack
 from segguided.figures.panels import FigureDataset
-from segguided.generation.rare import draw_rare
-from segguided.generation.translation import files_of, in_classes_of, recoded, shared
+from segguided.generation.rare import generate_rare_cases
+from segguided.generation.translation import (
+    files_of_same_patients,
+    in_target_classes,
+    shared_slices,
+    with_mask_values,
+)
 from segguided.models.segmenter import load_segmenter
 from support.partial_sets import CLASSES, folder, stack  # noqa: F401
 from support.readers import Reader, example_set
@@ -40,17 +45,17 @@ def echo(masks_BHW, names):
 
 def test_rare_masks_are_drawn_equally_often_each_time_anew():
     slices = SliceSet([stack("p"), stack("q")])
-    images, ids = draw_rare(echo, slices, 3, len(CLASSES), 6, batch_size=4)
+    images, ids = generate_rare_cases(echo, slices, 3, len(CLASSES), 6, batch_size=4)
     holders = ["p_slice_4", "p_slice_5", "q_slice_4", "q_slice_5"]
     assert ids == [*(f"{name}/0" for name in holders), "p_slice_4/1", "q_slice_5/1"]
     assert np.array_equal(images[0], slices.stacks[0].masks_SHW[4] * 50)
     with pytest.raises(ValueError, match="no held-out mask holds the rare class"):
-        draw_rare(echo, SliceSet([stack(n=3)]), 3, len(CLASSES), 6, batch_size=4)
+        generate_rare_cases(echo, SliceSet([stack(n=3)]), 3, len(CLASSES), 6, batch_size=4)
 
 
 def test_generated_images_join_the_real_ones_under_their_masks():
     slices = SliceSet([stack("p"), stack("q")])
-    joined = with_generated(slices, *draw_rare(echo, slices, 3, len(CLASSES), 6, batch_size=4))
+    joined = with_generated(slices, *generate_rare_cases(echo, slices, 3, len(CLASSES), 6, batch_size=4))
     assert len(joined) == len(slices) + 6
     generated = joined.stacks[0]
     assert generated.patient == "generated"
@@ -107,14 +112,14 @@ def test_paired_dataset_has_the_released_layout_and_the_same_bytes_twice(folder)
 
 def test_masks_are_recoded_by_class_names_and_an_unknown_class_is_named():
     slices = SliceSet([stack()])
-    renamed = in_classes_of(slices, CLASSES, ("c", "a", "b"))
+    renamed = in_target_classes(slices, CLASSES, ("c", "a", "b"))
     table = {0: 0, 1: 2, 2: 3, 3: 1}
     assert all(np.array_equal(renamed.masks == table[k], slices.masks == k) for k in table)
     with pytest.raises(ValueError, match="masks hold b, but the model knows no class of that name"):
-        in_classes_of(slices, CLASSES, ("a", "c"))
+        in_target_classes(slices, CLASSES, ("a", "c"))
     with pytest.raises(ValueError, match="masks hold class 2, class 3, but the model knows no class"):
-        recoded(slices, [1, 0, 0])
-    assert in_classes_of(SliceSet([stack(n=2)]), CLASSES, ("a", "x")).masks.max() == 1, (
+        with_mask_values(slices, [1, 0, 0])
+    assert in_target_classes(SliceSet([stack(n=2)]), CLASSES, ("a", "x")).masks.max() == 1, (
         "absent classes may lack"
     )
 
@@ -134,11 +139,11 @@ def test_translated_images_are_measured_against_masks_and_the_modalitys_own_imag
 
 
 def test_only_patients_of_both_modalities_are_compared():
-    found, images = shared(SliceSet([stack("p"), stack("q")]), SliceSet([stack("q")]))
+    found, images = shared_slices(SliceSet([stack("p"), stack("q")]), SliceSet([stack("q")]))
     assert found.tolist() == [False] * 6 + [True] * 6
     assert np.array_equal(images, stack("q").images_SHW)
     theirs = [Path(f"t1/{patient}.npz") for patient in "ropq"]
-    assert files_of(theirs, [Path("t2/p.npz"), Path("t2/q.npz")]) == theirs[2:]
+    assert files_of_same_patients(theirs, [Path("t2/p.npz"), Path("t2/q.npz")]) == theirs[2:]
 
 
 def test_translation_picture_shows_the_other_modality(folder):  # noqa: F811

@@ -9,8 +9,8 @@ from measure_partial import measure_partial
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
 from segguided.evaluation.variation import partial_rows
-from segguided.generation.partial_masks import draw_partial, keep_classes, spread_slices
-from segguided.generation.variants import read_variants, with_names, write_variants
+from segguided.generation.partial_masks import generate_conditions, keep_classes, spread_slices
+from segguided.generation.variants import read_variants, with_class_names, write_variants
 from support.partial_sets import CLASSES, folder, stack  # noqa: F401
 
 
@@ -37,7 +37,7 @@ def test_each_draw_has_noise_of_its_own_and_the_first_that_of_the_mask():
         return masks_BHW
 
     slices = spread_slices(SliceSet([stack()]), 2)
-    variants = draw_partial(draw, slices, len(CLASSES), [[2]], 2, batch_size=8)
+    variants = generate_conditions(draw, slices, len(CLASSES), [[2]], 2, batch_size=8)
     assert list(variants) == ["all/0", "all/1", "2/0", "2/1"]
     names = ["p_slice_2", "p_slice_5"]
     again = [f"{name}#1" for name in names]
@@ -46,7 +46,7 @@ def test_each_draw_has_noise_of_its_own_and_the_first_that_of_the_mask():
 
 def test_values_of_conditions_become_class_names_in_the_same_order():
     variants = {name: np.full((1, 2, 2), k) for k, name in enumerate(("all/0", "2/0", "3+1/0", "3+1/1"))}
-    named = with_names(variants, CLASSES)
+    named = with_class_names(variants, CLASSES)
     assert list(named) == ["all/0", "b/0", "c+a/0", "c+a/1"]
     assert [int(images.max()) for images in named.values()] == [0, 1, 2, 3]
 

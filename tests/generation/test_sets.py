@@ -10,8 +10,8 @@ from gather_images import gather_images
 from generate_diffusion import generate_diffusion
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet, Stack, read_generated, write_stack
-from segguided.generation.diffusion import make_draw
-from segguided.generation.sets import generate
+from segguided.generation.diffusion import make_sampler
+from segguided.generation.sets import generate_images
 from segguided.generation.shards import Shard
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.training.storage import save_network
@@ -37,7 +37,7 @@ def network():
 
 
 def run(network, slices, batch_size=4, seed=0):
-    return generate(make_draw(network, MODEL, sampling(), seed), slices, batch_size).astype(int)
+    return generate_images(make_sampler(network, MODEL, sampling(), seed), slices, batch_size).astype(int)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])

@@ -11,7 +11,7 @@ from segguided.config.experiments import Similarity
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_slices
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.sampling import make_sampler
+from segguided.generation.sampling import make_scheduler
 from segguided.generation.similarity import interpolate
 from segguided.generation.variants import read_variants
 from support.partial_sets import folder  # noqa: F401
@@ -22,7 +22,7 @@ LAMBDAS = (0.25, 0.5, 0.75, 1.0)
 
 def scheduler(steps=50):
     ddim = Sampling(sampler="ddim", steps=steps, timestep_spacing="leading", batch_size=1)
-    return make_sampler(MODEL, ddim)
+    return make_scheduler(MODEL, ddim)
 
 
 def test_equals_the_formula_written_out_with_plain_diffusers():

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.generation.sampling import initial_noise, make_sampler, sample
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_images
@@ -125,7 +125,7 @@ def test_overfits_a_few_images_and_follows_the_mask(mask_ablation, steps, share)
     network, chosen, losses = trained(masks_BHW, images_BHW, mask_ablation, steps)
     assert losses[-20:].mean() < share * losses[:20].mean()
     noise_BCHW = initial_noise(0, ["a", "b"], 16)
-    sampler = make_sampler(
+    sampler = make_scheduler(
         chosen, Sampling(sampler="dpm-solver++", steps=10, timestep_spacing="trailing", batch_size=2)
     )
     images = to_images(sample(network, sampler, noise_BCHW, masks_BHW[:2])).float()

@@ -8,7 +8,7 @@ from diffusers import DDIMPipeline, DPMSolverMultistepScheduler, UNet2DModel
 from segguided.config.models.diffusion import DiffusionModel, NoiseSchedule, Unet
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.generation.sampling import initial_noise, make_sampler, sample
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.models import diffusion
 from segguided.models.signals import to_images, to_signal
 
@@ -88,7 +88,8 @@ def test_ddim_equals_the_written_out_formula(prediction_type):
     steps, alpha_bar = 10, alpha_bars()
     x_BCHW = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(1)).double()
     mask_BHW = torch.ones(2, 8, 8, dtype=torch.uint8)
-    ours = sample(toy_denoiser, make_sampler(model(prediction_type), sampling(steps=steps)), x_BCHW, mask_BHW)
+    scheduler = make_scheduler(model(prediction_type), sampling(steps=steps))
+    ours = sample(toy_denoiser, scheduler, x_BCHW, mask_BHW)
     x = x_BCHW
     for t in range(1000 - 1000 // steps, -1, -1000 // steps):
         output = toy_denoiser(x, torch.full((2,), t), mask_BHW)
@@ -115,8 +116,8 @@ def test_ddim_equals_diffusers_pipeline():
         sample_size=16, in_channels=1, out_channels=1, block_out_channels=(8, 8), norm_num_groups=4,
         layers_per_block=1, down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2,
     ).eval()  # fmt: skip
-    sampler = make_sampler(model(), sampling(steps=4))
-    pipeline = DDIMPipeline(unet, make_sampler(model(), sampling(steps=4)))
+    sampler = make_scheduler(model(), sampling(steps=4))
+    pipeline = DDIMPipeline(unet, make_scheduler(model(), sampling(steps=4)))
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(2, torch.Generator().manual_seed(7), num_inference_steps=4, output_type="np").images
     noise_BCHW = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(7))
@@ -136,7 +137,7 @@ def test_dpm_solver_equals_diffusers_scheduler_and_carries_no_history(spacing):
     x = x_BCHW
     for t in reference.timesteps:
         x = reference.step(toy_denoiser(x, t.expand(2), mask_BHW), t, x).prev_sample
-    sampler = make_sampler(model("v_prediction"), chosen)
+    sampler = make_scheduler(model("v_prediction"), chosen)
     first = sample(toy_denoiser, sampler, x_BCHW, mask_BHW)
     second = sample(toy_denoiser, sampler, x_BCHW, mask_BHW)
     assert torch.equal(first, second)
@@ -156,7 +157,7 @@ def test_samplers_recover_the_data_of_an_exact_denoiser(sampler):
 
     noise_BCHW = torch.randn(1, 1, 128, 128, generator=torch.Generator().manual_seed(3))
     steps = sampling(sampler, 50, "trailing")
-    x0 = sample(exact, make_sampler(model("v_prediction"), steps), noise_BCHW, torch.zeros(1, 128, 128))
+    x0 = sample(exact, make_scheduler(model("v_prediction"), steps), noise_BCHW, torch.zeros(1, 128, 128))
     assert abs(float(x0.std()) - s) < 0.03
 
 
@@ -192,11 +193,11 @@ def test_latents_are_not_cut_to_the_range_of_images(sampler):
     """A denoiser that knows x0 = 3 everywhere must get it."""
     x_BCHW, mask_BHW = torch.randn(1, 2, 8, 8), torch.zeros(1, 8, 8)
     for bounded, expected in ((False, 3.0), (True, 1.0)):
-        chosen = make_sampler(model("sample"), sampling(sampler, 5, "trailing"), bounded=bounded)
+        chosen = make_scheduler(model("sample"), sampling(sampler, 5, "trailing"), bounded=bounded)
         x0 = sample(lambda x, t, m: torch.full_like(x, 3.0), chosen, x_BCHW, mask_BHW, bounded=bounded)
         assert torch.allclose(x0, torch.full_like(x0, expected), atol=0.05)
 
 
 def test_more_steps_than_timesteps_is_refused():
     with pytest.raises(ValueError, match=r"sampling\.steps is 1001"):
-        make_sampler(model(), sampling(steps=1001))
+        make_scheduler(model(), sampling(steps=1001))

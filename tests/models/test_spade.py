@@ -15,7 +15,7 @@ from segguided.config.models.spade import (
     SpadeLosses,
     SpadeModel,
 )
-from segguided.generation.spade import make_draw
+from segguided.generation.spade import make_sampler
 from segguided.models.perceptual import PerceptualLoss
 from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
 from segguided.models.spade_learner import SpadeLearner, adversarial_losses
@@ -228,13 +228,13 @@ def overfitted():
 
 def test_overfits_four_images(overfitted):
     network, images, masks = overfitted
-    drawn = make_draw(network.eval(), "fp32")(masks, [])
+    drawn = make_sampler(network.eval(), "fp32")(masks, [])
     assert (drawn.float() - images.float()).abs().mean() < 12
 
 
 def test_swapping_the_mask_changes_the_image_as_it_should(overfitted):
     network, images, masks = overfitted
-    drawn = make_draw(network.eval(), "fp32")(masks.flip(0), []).float()
+    drawn = make_sampler(network.eval(), "fp32")(masks.flip(0), []).float()
     assert (drawn - images.flip(0).float()).abs().mean() * 2 < (drawn - images.float()).abs().mean()
 
 

@@ -17,7 +17,7 @@ from segguided.config.models.imported import ImportedModel
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.generation.clipping import clip_as_stated
-from segguided.generation.sampling import ddim_scheduler, initial_noise, make_sampler, sample
+from segguided.generation.sampling import ddim_scheduler, initial_noise, make_scheduler, sample
 from segguided.models import diffusion
 from segguided.models.controlnet.latent import check_noise
 from segguided.models.importing import read_unet
@@ -210,7 +210,7 @@ def sampling(sampler="ddim"):
 def test_images_are_drawn_with_the_stated_cut(limit):
     """To the bit what plain diffusers draws."""
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=limit)
-    ours = clip_as_stated(make_sampler(model, sampling()), model)
+    ours = clip_as_stated(make_scheduler(model, sampling()), model)
     theirs = DDIMScheduler(clip_sample=limit is not None, clip_sample_range=limit or 1.0)
     theirs.set_timesteps(5)
 
@@ -226,7 +226,7 @@ def test_images_are_drawn_with_the_stated_cut(limit):
 
 def test_the_cut_touches_no_other_sampler():
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=None)
-    sampler = clip_as_stated(make_sampler(model, sampling("dpm-solver++")), model)
+    sampler = clip_as_stated(make_scheduler(model, sampling("dpm-solver++")), model)
     assert "clip_sample" not in sampler.config
 
 

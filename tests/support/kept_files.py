@@ -19,8 +19,8 @@ from segguided.data.slices import read_generated, read_slices
 from segguided.describe.facts import read_splits
 from segguided.evaluation.measured import read_csv
 from segguided.evaluation.records import read_training_cost
-from segguided.generation import diffusion as drawing
 from segguided.generation.controlnet import load_pipeline
+from segguided.generation.diffusion import load_denoiser
 from segguided.generation.spade import load_generator
 from segguided.generation.variants import read_variants
 from segguided.models.controlnet.stages import EarlierStages
@@ -88,7 +88,7 @@ def read_arguments(path: Path) -> argparse.Namespace:
 def read_weights(path: Path) -> object:
     check_trained_on(path, test_set())
     read_training_cost(path.with_name("config.json"))
-    return drawing.load_denoiser(path.with_name("model.safetensors"), CPU)
+    return load_denoiser(path.with_name("model.safetensors"), CPU)
 
 
 def read_segmenter(path: Path) -> object:

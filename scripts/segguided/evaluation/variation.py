@@ -11,7 +11,7 @@ import numpy as np
 
 from segguided.config.reserved import FULL, MACRO
 from segguided.evaluation.dice import class_counts, dice_of_counts, held_classes, pooled_dice, ratio
-from segguided.generation.variants import parts
+from segguided.generation.variants import kept_classes
 
 
 def partial_rows(
@@ -35,7 +35,7 @@ def partial_rows(
     }
     rows = []
     for name, measures in measured.items():
-        kept = list(class_names) if name == FULL else parts(name)
+        kept = list(class_names) if name == FULL else kept_classes(name)
         constrained = [class_names.index(one) for one in kept]
         for c, class_name in enumerate(class_names):
             values = {key: float(values_C[c]) for key, values_C in measures.items()}

@@ -17,7 +17,7 @@ from segguided.evaluation.measured import read_csv
 from segguided.figures.blocks import Block, Column, choose_slices, colourise
 from segguided.figures.legend import TEXT_POINTS
 from segguided.figures.panels import FigureDataset
-from segguided.generation.variants import condition, parts, read_variants, with_names
+from segguided.generation.variants import condition_of, kept_classes, read_variants, with_class_names
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}
@@ -42,7 +42,7 @@ class Variants:
 
     def named(self) -> "Variants":
         """The same, in whose conditions classes have their names."""
-        return replace(self, images=with_names(self.images, [c.name for c in self.dataset.classes]))
+        return replace(self, images=with_class_names(self.images, [c.name for c in self.dataset.classes]))
 
     def mask_tile(self, row: int, kept: Collection[str]) -> np.ndarray:
         """The coloured mask (H, W, 3) of one slice with only the classes `kept`."""
@@ -65,7 +65,7 @@ def partial_block(
     conditions = list(dict.fromkeys(variant.rsplit("/", 1)[0] for variant in first.images))
     rows = [(row, name) for row in chosen for name in conditions]
     every_class = [c.name for c in dataset.classes]
-    masks = [first.mask_tile(row, every_class if name == FULL else parts(name)) for row, name in rows]
+    masks = [first.mask_tile(row, every_class if name == FULL else kept_classes(name)) for row, name in rows]
     made = [Column("mask", masks)]
     for model, draws, title in columns:
         for draw in range(min(draws, len(first.images) // len(conditions))):
@@ -79,7 +79,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
     (model,) = dataset.generated
     variants = Variants.of(dataset, model)
     chosen = choose_slices(variants.slices.masks, n_slices)
-    columns = [Column(f"mask: {condition(kept)}", [variants.mask_tile(row, kept) for row in chosen])]
+    columns = [Column(f"mask: {condition_of(kept)}", [variants.mask_tile(row, kept) for row in chosen])]
     for share, images_MHW in variants.images.items():
         columns.append(Column(f"λ = {share}", [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))

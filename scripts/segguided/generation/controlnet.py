@@ -1,4 +1,4 @@
-"""Drawing images from a trained ControlNet pipeline; a change here retrains nothing.
+"""Sampling images from a trained ControlNet pipeline; a change here retrains nothing.
 
 Shape letters: B batch, C latent channels, H height, W width of image and mask.
 """
@@ -13,8 +13,8 @@ from torch import Tensor
 from segguided.config.models.controlnet import LatentTraining
 from segguided.config.sampling import Sampling
 from segguided.devices import autocast
-from segguided.generation.sampling import initial_noise, make_sampler, sample
-from segguided.generation.sets import Draw
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
+from segguided.generation.sets import Sampler
 from segguided.models.controlnet.autoencoder import decode, downsampling
 from segguided.models.controlnet.control import ControlledDenoiser, LatentPipeline
 from segguided.models.controlnet.latent import LatentDenoiser
@@ -40,17 +40,19 @@ def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, 
     return pipeline, process
 
 
-def make_draw(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Draw:
-    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
-    sampler = make_sampler(process, sampling, bounded=False)
-    device, side = next(pipeline.parameters()).device, downsampling(pipeline.autoencoder)
+def make_sampler(pipeline: LatentPipeline, process: LatentTraining, sampling: Sampling, seed: int) -> Sampler:
+    """A function from masks to images, each from noise that is a function of (seed, mask id)."""
+    scheduler = make_scheduler(process, sampling, bounded=False)
+    device = next(pipeline.parameters()).device
+    pixels_per_latent = downsampling(pipeline.autoencoder)  # along each side
     channels = pipeline.autoencoder.config["latent_channels"]
 
-    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1] // side, channels).to(device)
+    def sampler(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        latent_size = masks_BHW.shape[-1] // pixels_per_latent
+        noise_BCHW = initial_noise(seed, names, latent_size, channels).to(device)
         with autocast(device, sampling.precision):
-            z_BCHW = sample(pipeline.denoiser, sampler, noise_BCHW, masks_BHW.to(device), bounded=False)
+            z_BCHW = sample(pipeline.denoiser, scheduler, noise_BCHW, masks_BHW.to(device), bounded=False)
         with torch.inference_mode():
             return to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
 
-    return draw
+    return sampler

@@ -1,4 +1,4 @@
-"""Drawing images from a trained image-space diffusion model.
+"""Sampling images from a trained image-space diffusion model.
 
 Shape letters: B batch, C image channels (1), H height, W width.
 """
@@ -13,10 +13,10 @@ from torch import Tensor
 from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.sampling import Sampling
-from segguided.devices import autocast
+from segguided.devices import autocast, pick_device
 from segguided.generation.clipping import clip_as_stated
-from segguided.generation.sampling import initial_noise, make_sampler, sample
-from segguided.generation.sets import Draw
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
+from segguided.generation.sets import Sampler
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.signals import to_images
 from segguided.training.storage import load_weights, network_description
@@ -29,7 +29,8 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
     """
     model: DiffusionModel | ImportedModel
     with network_description(weights) as description:
-        n_classes, settings = description["n_classes"], description.get("model")
+        n_classes = description["n_classes"]
+        settings = description.get("model")
         match description["kind"]:
             case "diffusion":
                 model = DiffusionModel.model_validate(settings)
@@ -44,15 +45,24 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
     return network, model
 
 
-def make_draw(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Draw:
-    """A function that draws an image for each mask, from noise that is a function of (seed, mask id)."""
-    sampler = clip_as_stated(make_sampler(model, sampling), model)
+def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Sampler:
+    """A function from masks to images, each from noise that is a function of (seed, mask id)."""
+    scheduler = clip_as_stated(make_scheduler(model, sampling), model)
     device = next(network.parameters()).device
 
-    def draw(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+    def sampler(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
         noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
         with autocast(device, sampling.precision):
-            x0_BCHW = sample(network, sampler, noise_BCHW, masks_BHW.to(device))
+            x0_BCHW = sample(network, scheduler, noise_BCHW, masks_BHW.to(device))
         return to_images(x0_BCHW)
 
-    return draw
+    return sampler
+
+
+def load_sampler(weights: Path, sampling: Sampling, seed: int) -> Sampler:
+    """The sampler of a trained or imported denoiser, on the accelerator where there is one.
+
+    Raises ValueError for a model of another kind.
+    """
+    network, model = load_denoiser(weights, pick_device())
+    return make_sampler(network, model, sampling, seed)

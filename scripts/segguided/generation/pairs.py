@@ -16,7 +16,7 @@ from segguided.data.file_names import check_names
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: equal content, equal bytes
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: equal content, equal bytes
 ABOUT = """Paired images: each image in synthetic_data was generated from the mask of the same name in
 segmentations, of which only these classes were kept: {kept}. Those lie where they lie in the image
 of the same name in real_data; everything else is the model's own. Mask values: 0 background, {values}.
@@ -31,9 +31,8 @@ def write_pairs(
     Raises ValueError for a mask id that is no name of a file.
     """
     check_names(slices.names, str(path))
-    about = ABOUT.format(
-        kept=", ".join(kept), values=", ".join(f"{k} {name}" for k, name in enumerate(classes, 1))
-    )
+    values = ", ".join(f"{k} {name}" for k, name in enumerate(classes, 1))
+    about = ABOUT.format(kept=", ".join(kept), values=values)
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         _add(archive, "README.txt", about.encode())
         for name, image_HW in _pictures(slices, images_SHW):
@@ -41,11 +40,12 @@ def write_pairs(
 
 
 def _pictures(slices: SliceSet, images_SHW: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    rows = ((stack, i) for stack in slices.stacks for i in range(len(stack.images_SHW)))
-    for name, generated_HW, (stack, i) in zip(slices.names, images_SHW, rows, strict=True):
+    """Each picture's name in the zip and its pixels, a slice at a time: no set is in memory as a whole."""
+    for i, (name, generated_HW) in enumerate(zip(slices.names, images_SHW, strict=True)):
+        real_BHW, mask_BHW = slices.batch(np.array([i]))
         yield f"synthetic_data/condon_{name}.png", generated_HW
-        yield f"real_data/{name}.png", stack.images_SHW[i]
-        yield f"segmentations/{name}.png", stack.masks_SHW[i]
+        yield f"real_data/{name}.png", real_BHW[0]
+        yield f"segmentations/{name}.png", mask_BHW[0]
 
 
 def _png(image_HW: np.ndarray) -> bytes:
@@ -55,6 +55,6 @@ def _png(image_HW: np.ndarray) -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    entry = zipfile.ZipInfo(name, EPOCH)
+    entry = zipfile.ZipInfo(name, EARLIEST_TIME)
     entry.external_attr = 0o644 << 16
-    archive.writestr(entry, content)  # stored: a PNG does not shrink
+    archive.writestr(entry, content)  # not compressed: a PNG does not shrink

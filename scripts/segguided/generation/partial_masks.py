@@ -11,8 +11,8 @@ from torch import Tensor
 
 from segguided.config.reserved import FULL
 from segguided.data.slices import SliceSet
-from segguided.generation.sets import Draw, generate
-from segguided.generation.variants import condition
+from segguided.generation.sets import Sampler, generate_images
+from segguided.generation.variants import condition_of
 
 
 def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
@@ -24,45 +24,53 @@ def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
 def spread_slices(slices: SliceSet, count: int) -> SliceSet:
     """`count` slices, spread evenly over those whose mask holds two classes or more (all where fewer do).
 
-    Chosen by the masks alone, so every model and seed is shown on the same ones.
+    Chosen by the masks alone, so every model and seed is shown on the same ones. Raises ValueError where no
+    mask holds two classes.
     """
-    several = [np.unique(mask_HW).astype(bool).sum() > 1 for s in slices.stacks for mask_HW in s.masks_SHW]
-    candidates = np.flatnonzero(several)
-    if not len(candidates):
+    several = [
+        len(np.unique(mask_HW[mask_HW > 0])) > 1 for stack in slices.stacks for mask_HW in stack.masks_SHW
+    ]
+    if not any(several):
         raise ValueError("no test mask holds two classes, so none can be kept in part; check the masks")
-    places = np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(int)
-    return slices.where(np.isin(np.arange(len(slices)), candidates[places]).tolist())
+    return evenly_spread(slices.where(several), count)
 
 
-def partial_draw(draw: Draw, kept: Collection[int], number: int = 0) -> Draw:
-    """`draw` from masks of which only the classes `kept` are left, for the `number`-th time.
+def evenly_spread(slices: SliceSet, count: int) -> SliceSet:
+    """At most `count` of the slices, evenly spread from the first to the last."""
+    places = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
+    return slices.where(np.isin(np.arange(len(slices)), places).tolist())
 
-    The first draw uses the noise of the mask id itself, each further one noise of its own.
+
+def partial_sampler(sampler: Sampler, kept: Collection[int], number: int = 0) -> Sampler:
+    """`sampler` on masks of which only the classes `kept` are left, for sample number `number` of each mask.
+
+    Sample 0 starts from the noise of the mask id itself, each further sample from noise of its own.
     """
 
-    def drawn(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        keys = names if number == 0 else [f"{name}#{number}" for name in names]
-        return draw(keep_classes(masks_BHW, kept), keys)
+    def sample_partial_masks(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        noise_names = names if number == 0 else [f"{name}#{number}" for name in names]
+        return sampler(keep_classes(masks_BHW, kept), noise_names)
 
-    return drawn
+    return sample_partial_masks
 
 
-def draw_partial(
-    draw: Draw,
+def generate_conditions(
+    sampler: Sampler,
     slices: SliceSet,
     n_classes: int,
     partial_masks: Sequence[Sequence[int]],
-    draws: int,
+    samples_per_mask: int,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
     """Images (M, H, W) of the variants `condition/number`: the full mask (`all`), then each partial mask.
 
     `partial_masks`: mask values of the kept classes.
     """
-    conditions: dict[str, Sequence[int]] = {FULL: range(1, n_classes + 1)}
-    conditions |= {condition(kept): kept for kept in partial_masks}
-    return {
-        f"{name}/{number}": generate(partial_draw(draw, kept, number), slices, batch_size)
-        for name, kept in conditions.items()
-        for number in range(draws)
-    }
+    kept_values: dict[str, Sequence[int]] = {FULL: range(1, n_classes + 1)}
+    kept_values |= {condition_of(kept): kept for kept in partial_masks}
+    variants = {}
+    for condition, kept in kept_values.items():
+        for number in range(samples_per_mask):
+            partial = partial_sampler(sampler, kept, number)
+            variants[f"{condition}/{number}"] = generate_images(partial, slices, batch_size)
+    return variants

@@ -1,10 +1,11 @@
-"""Sampling of a diffusion, on diffusers' schedulers: the initial noise, the steps, x0.
+"""Sampling from a diffusion model with diffusers' schedulers: the initial noise, the steps, x0.
 
 Shape letters: B batch, C channels (1, or those of a latent), H height, W width. Images are scaled to [-1, 1].
 """
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from torch import Tensor
 from segguided.config.sampling import Sampling
 from segguided.models.diffusion import Denoiser, DiffusionSettings, schedule_arguments
 
+Scheduler: TypeAlias = DDIMScheduler | DPMSolverMultistepScheduler
+
 
 def initial_noise(seed: int, names: Sequence[str], size: int, channels: int = 1) -> Tensor:
     """x_T of each image (B, channels, size, size), a function of (seed, mask id) alone.
 
-    Drawn on the CPU by NumPy's Philox, so it is the same on every device, in any batch and any order.
+    NumPy's Philox makes it on the CPU, so it is the same on every device, in any batch and any order.
     """
     return torch.stack([torch.from_numpy(_noise(seed, name, (channels, size, size))) for name in names])
 
@@ -30,14 +33,19 @@ def _noise(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def ddim_scheduler(model: DiffusionSettings, timestep_spacing: str, *, bounded: bool = True) -> DDIMScheduler:
-    """diffusers' DDIM scheduler (η = 0) of the model's noise schedule; `bounded`: x0 lies in [-1, 1]."""
+    """diffusers' DDIM scheduler (η = 0) of the model's noise schedule; `bounded`: x0 is cut to [-1, 1]."""
     return DDIMScheduler(**schedule_arguments(model), timestep_spacing=timestep_spacing, clip_sample=bounded)
 
 
-def make_sampler(
-    model: DiffusionSettings, sampling: Sampling, *, bounded: bool = True
-) -> DDIMScheduler | DPMSolverMultistepScheduler:
-    """diffusers' scheduler for the configured sampler, its timesteps set; `bounded`: x0 lies in [-1, 1]."""
+def make_scheduler(model: DiffusionSettings, sampling: Sampling, *, bounded: bool = True) -> Scheduler:
+    """diffusers' scheduler of the configured sampler, timesteps set; `bounded`: x0 is cut to [-1, 1].
+
+    Raises ValueError for more sampling steps than the noise schedule has timesteps.
+    """
+    if sampling.steps > model.schedule.timesteps:
+        raise ValueError(
+            f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps"
+        )
     if sampling.sampler == "ddim":
         scheduler = ddim_scheduler(model, sampling.timestep_spacing, bounded=bounded)
     else:
@@ -47,10 +55,6 @@ def make_sampler(
             algorithm_type="dpmsolver++",
             solver_order=2,
         )
-    if sampling.steps > model.schedule.timesteps:
-        raise ValueError(
-            f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps"
-        )
     scheduler.set_timesteps(sampling.steps)
     return scheduler
 
@@ -58,16 +62,15 @@ def make_sampler(
 @torch.inference_mode()
 def sample(
     denoiser: Denoiser,
-    scheduler: DDIMScheduler | DPMSolverMultistepScheduler,
+    scheduler: Scheduler,
     x_BCHW: Tensor,
     mask_BHW: Tensor,
     *,
     bounded: bool = True,
 ) -> Tensor:
     """x0 from the initial noise `x_BCHW`, under the same mask at every step; `bounded`: cut to [-1, 1]."""
-    scheduler.set_timesteps(
-        scheduler.num_inference_steps, device=x_BCHW.device
-    )  # a multistep solver keeps history
+    # A multistep solver keeps a history of the batch before; setting the timesteps again clears it.
+    scheduler.set_timesteps(scheduler.num_inference_steps, device=x_BCHW.device)
     for t in scheduler.timesteps:
         prediction = denoiser(x_BCHW, t.expand(len(x_BCHW)), mask_BHW).float()
         x_BCHW = scheduler.step(prediction, t, x_BCHW).prev_sample

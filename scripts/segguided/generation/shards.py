@@ -1,4 +1,4 @@
-"""Shards of a generated set: whole batches of it, so that each image is drawn in the company it has without.
+"""Shards of a generated set: whole batches of it, so that each image is in the same batch as without shards.
 
 Shape letters: S slices, H height, W width.
 """
@@ -31,38 +31,48 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def rows(self, size: int, batch_size: int) -> range:
-        """Its rows of a set of `size`: none where there are fewer batches than shards."""
+        """Its rows of a set of `size` images; an empty range is possible with fewer batches than shards."""
         batches = -(-size // batch_size)
-        first, end = (batches * number // self.count for number in (self.number - 1, self.number))
-        return range(min(first * batch_size, size), min(end * batch_size, size))
+        first_batch = batches * (self.number - 1) // self.count
+        end_batch = batches * self.number // self.count
+        return range(min(first_batch * batch_size, size), min(end_batch * batch_size, size))
 
 
 WHOLE = Shard(1, 1)
 AGAIN = "delete the shards and generate them again from the present slices"
 
 
-def gathered(shards: Sequence[Path], names: Sequence[str]) -> tuple[np.ndarray, dict[str, str]]:
-    """The images (S, H, W), uint8, of the masks `names`, from the files of all shards in order; their facts.
+def gather_shards(shards: Sequence[Path], names: Sequence[str]) -> tuple[np.ndarray, dict[str, str]]:
+    """The images (S, H, W), uint8, of the masks `names`, from the files of all shards in order; and the facts
+    that their seals share.
 
     Raises ValueError unless the shards hold exactly these, in this order, of the same weights and slices.
     """
-    parts, done, facts = [], 0, _facts(shards[0])
+    facts = _shared_facts(shards[0])
+    parts: list[np.ndarray] = []
+    done = 0
     for path in shards:
-        images_SHW, found = read_generated(path)
-        if _facts(path) != facts:
-            raise ValueError(f"{path} was drawn with other weights or slices than {shards[0]}; {AGAIN}")
-        if found != list(names[done : done + len(found)]):
-            raise ValueError(
-                f"{path}: its {len(found)} images, from {found[0]} on, are not those that follow the first "
-                f"{done} of {len(names)}; {AGAIN}"
-            )
+        if _shared_facts(path) != facts:
+            raise ValueError(f"{path} was generated with other weights or slices than {shards[0]}; {AGAIN}")
+        images_SHW = _images_of(path, names, done)
         parts.append(images_SHW)
-        done += len(found)
+        done += len(images_SHW)
     if done < len(names):
         raise ValueError(f"{shards[-1]}: ends after {done} of {len(names)} images; {AGAIN}")
     return np.concatenate(parts), facts
 
 
-def _facts(path: Path) -> dict[str, str]:
-    """What a shard tells that is true of the whole set."""
+def _images_of(path: Path, names: Sequence[str], done: int) -> np.ndarray:
+    """A shard's images, which must be of the masks that follow the first `done` of `names`."""
+    images_SHW, shard_names = read_generated(path)
+    if shard_names != list(names[done : done + len(shard_names)]):
+        raise ValueError(
+            f"{path}: its {len(shard_names)} images, from {shard_names[0]} on, are not those that follow the "
+            f"first {done} of {len(names)}; {AGAIN}"
+        )
+    return images_SHW
+
+
+def _shared_facts(path: Path) -> dict[str, str]:
+    """What a shard's seal says that is true of the whole set."""
     return {name: value for name, value in archive_facts(path).items() if name != "place"}

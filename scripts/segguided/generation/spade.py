@@ -1,4 +1,4 @@
-"""Drawing images from a trained SPADE generator; a change here retrains nothing.
+"""Sampling images from a trained SPADE generator; a change here retrains nothing.
 
 Shape letters: B batch, H height, W width.
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 from segguided.config.models.spade import SpadeModel
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.generation.sets import Draw
+from segguided.generation.sets import Sampler
 from segguided.models.signals import to_images
 from segguided.models.spade import Generator
 from segguided.training.storage import load_weights, network_description
@@ -27,13 +27,13 @@ def load_generator(weights: Path, device: torch.device) -> Generator:
     return network
 
 
-def make_draw(generator: Generator, precision: Precision) -> Draw:
-    """A function that draws the image of each mask."""
+def make_sampler(generator: Generator, precision: Precision) -> Sampler:
+    """A function from masks to images; the mask ids change nothing."""
     device = next(generator.parameters()).device
 
     @torch.inference_mode()
-    def draw(masks_BHW: Tensor, _names: Sequence[str]) -> Tensor:
+    def sampler(masks_BHW: Tensor, _names: Sequence[str]) -> Tensor:
         with autocast(device, precision):
             return to_images(generator(masks_BHW.to(device)))
 
-    return draw
+    return sampler

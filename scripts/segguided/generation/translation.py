@@ -1,6 +1,6 @@
 """Cross-modality translation: masks of one dataset, in the class values of another.
 
-Shape letters: S slices, H height, W width.
+Shape letters: S slices, n of these that both modalities show, H height, W width.
 """
 
 from collections.abc import Sequence
@@ -12,44 +12,46 @@ import numpy as np
 from segguided.data.slices import SliceSet
 
 
-def in_classes_of(slices: SliceSet, classes: Sequence[str], target_classes: Sequence[str]) -> SliceSet:
-    """The same slices, their masks' values changed from places in `classes` to places in `target_classes`.
+def in_target_classes(slices: SliceSet, classes: Sequence[str], target_classes: Sequence[str]) -> SliceSet:
+    """The same slices; masks' values change from places in `classes` to places in `target_classes`.
 
-    Raises ValueError where a class that a mask holds is none of the target's.
+    Raises ValueError where masks hold a class that the target lacks.
     """
     values = [target_classes.index(name) + 1 if name in target_classes else 0 for name in classes]
-    return recoded(slices, values, classes)
+    return with_mask_values(slices, values, classes)
 
 
-def recoded(slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None) -> SliceSet:
-    """The same slices, their masks' value k changed to the k-th of `values`, from 1.
+def with_mask_values(
+    slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None
+) -> SliceSet:
+    """The same slices; their masks' value k is changed to the k-th of `values`, counted from 1.
 
-    Raises ValueError where masks hold a class whose value is 0; `classes` are names to call it by.
+    Raises ValueError where masks hold a class whose new value is 0; `classes`: names for the message.
     """
     names = classes or [f"class {k}" for k in range(1, len(values) + 1)]
-    lacking = [names[k - 1] for k, value in enumerate(values, 1) if not value and _holds(slices, k)]
+    lacking = [names[k - 1] for k, value in enumerate(values, 1) if value == 0 and _holds(slices, k)]
     if lacking:
         raise ValueError(
             f"masks hold {', '.join(lacking)}, but the model knows no class of that name; "
             "name classes alike in both datasets, or let the source ignore them"
         )
-    table = np.array([0, *values], np.uint8)
-    return SliceSet([replace(stack, masks_SHW=table[stack.masks_SHW]) for stack in slices.stacks])
+    new_values = np.array([0, *values], np.uint8)
+    return SliceSet([replace(stack, masks_SHW=new_values[stack.masks_SHW]) for stack in slices.stacks])
 
 
 def _holds(slices: SliceSet, value: int) -> bool:
     return any(bool((stack.masks_SHW == value).any()) for stack in slices.stacks)
 
 
-def files_of(paths: Sequence[Path], slices: Sequence[Path]) -> list[Path]:
-    """Those slice files of another dataset that hold the patients of `slices`."""
+def files_of_same_patients(paths: Sequence[Path], slices: Sequence[Path]) -> list[Path]:
+    """Those of `paths`, slice files of another dataset, that are of patients of `slices`."""
     patients = {path.stem for path in slices}
     return [path for path in paths if path.stem in patients]
 
 
-def shared(slices: SliceSet, others: SliceSet) -> tuple[np.ndarray, np.ndarray]:
+def shared_slices(slices: SliceSet, others: SliceSet) -> tuple[np.ndarray, np.ndarray]:
     """Which of `slices` have a slice of the same id in `others`, (S,) bool, and those images (n, H, W)."""
     rows = {name: i for i, name in enumerate(others.names)}
-    found_S = np.array([name in rows for name in slices.names])
-    images, _ = others.batch(np.array([rows[name] for name in slices.names if name in rows]))
-    return found_S, images
+    shared_S = np.array([name in rows for name in slices.names])
+    images_nHW, _ = others.batch(np.array([rows[name] for name in slices.names if name in rows]))
+    return shared_S, images_nHW

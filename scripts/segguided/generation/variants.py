@@ -1,6 +1,6 @@
-"""Generated sets with several images a mask: one for each of some labelled variants of how it is drawn.
+"""Generated sets with several images a mask: one for each labelled variant of how it was generated.
 
-Shape letters: M masks, H height, W width.
+Shape letters: M masks, H height, W width; N images of all variants.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,27 +12,27 @@ from segguided.config.reserved import FULL
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated
 
-BETWEEN = "/"  # of mask id and variant; neither patients nor classes have it in their names
+SEPARATOR = "/"  # of mask id and variant, of condition and number; no patient and no class has it in its name
 
 
-def condition(kept: Sequence[str | int]) -> str:
-    """How a partial mask is written: the kept classes, joined by +; in files as values, not names."""
+def condition_of(kept: Sequence[str | int]) -> str:
+    """The condition that keeps some classes: these joined by +; files hold their values, not their names."""
     return "+".join(map(str, kept))
 
 
-def parts(name: str) -> list[str]:
-    """The kept classes of a condition as it is written."""
-    return name.split("+")
+def kept_classes(condition: str) -> list[str]:
+    """The classes that a condition other than `FULL` keeps."""
+    return condition.split("+")
 
 
-def with_names(variants: Mapping[str, np.ndarray], classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """Variants `condition/draw` as a file holds them, in its order, with class names for the values."""
+def with_class_names(variants: Mapping[str, np.ndarray], classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """Variants `condition/number` as a file holds them, in its order, with class names for the values."""
     named = {}
     for variant, images_MHW in variants.items():
-        kept, draw = variant.rsplit(BETWEEN, 1)
-        if kept != FULL:
-            kept = condition([classes[int(value) - 1] for value in parts(kept)])
-        named[f"{kept}{BETWEEN}{draw}"] = images_MHW
+        condition, number = variant.rsplit(SEPARATOR, 1)
+        if condition != FULL:
+            condition = condition_of([classes[int(value) - 1] for value in kept_classes(condition)])
+        named[f"{condition}{SEPARATOR}{number}"] = images_MHW
     return named
 
 
@@ -42,25 +42,35 @@ def write_variants(
     names: Sequence[str],
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write images (M, H, W) uint8 a variant as one generated set, whose ids are `mask id/variant`."""
-    ids = [f"{name}{BETWEEN}{variant}" for variant in variants for name in names]
+    """Write images (M, H, W) uint8 a variant as one generated set, whose ids are `mask id/variant`.
+
+    `names`: the mask ids; `facts`: what the file's seal says of its origin.
+    """
+    ids = [f"{name}{SEPARATOR}{variant}" for variant in variants for name in names]
     write_npz(path, facts, images=np.concatenate(list(variants.values())), names=np.array(ids))
 
 
 def read_variants(path: Path, slices: SliceSet) -> tuple[dict[str, np.ndarray], SliceSet]:
-    """Images (M, H, W) of each variant, in the order written, and the slices they were drawn for.
+    """Images (M, H, W) of each variant, in the order written, and the slices they were generated for.
 
-    Raises ValueError where a variant lacks a mask of another one, or `slices` one of theirs.
+    Raises ValueError where two variants are of different masks, and where `slices` lack one of these masks.
     """
     images_NHW, ids = read_generated(path, slices)
-    rows: dict[str, dict[str, int]] = {}
-    for row, (name, variant) in enumerate(one.split(BETWEEN, 1) for one in ids):
-        rows.setdefault(variant, {})[name] = row
+    rows = _rows_by_variant(ids)
     names = set(next(iter(rows.values())))
     chosen = slices.where([name in names for name in slices.names])
-    if any(set(of_variant) != set(chosen.names) for of_variant in rows.values()):
+    if any(set(row_of) != set(chosen.names) for row_of in rows.values()):
         raise ValueError(f"{path}: its images do not belong to these slices' masks; generate it again")
-    return {
-        variant: images_NHW[[of_variant[name] for name in chosen.names]]
-        for variant, of_variant in rows.items()
-    }, chosen
+    variants = {
+        variant: images_NHW[[row_of[name] for name in chosen.names]] for variant, row_of in rows.items()
+    }
+    return variants, chosen
+
+
+def _rows_by_variant(ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """For each variant the row of each mask id."""
+    rows: dict[str, dict[str, int]] = {}
+    for row, image_id in enumerate(ids):
+        name, variant = image_id.split(SEPARATOR, 1)
+        rows.setdefault(variant, {})[name] = row
+    return rows

@@ -14,7 +14,7 @@ from segguided.config.models.controlnet import (
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet, Stack
-from segguided.generation.controlnet import make_draw
+from segguided.generation.controlnet import make_sampler
 from segguided.models.controlnet.autoencoder import (
     AutoencoderLearner,
     encode,
@@ -249,7 +249,7 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
             122,
         )
     sampling = Sampling(sampler="ddim", steps=8, timestep_spacing="trailing", batch_size=2, precision="fp32")
-    draw = make_draw(LatentPipeline(vae, controlled, scale).eval(), PROCESS, sampling, 0)
+    draw = make_sampler(LatentPipeline(vae, controlled, scale).eval(), PROCESS, sampling, 0)
     wanted_BHW = torch.from_numpy(masks_BHW[:2])
     images, swapped = draw(wanted_BHW, ["a", "b"]).float(), draw(wanted_BHW.flip(0), ["a", "b"]).float()
     real_BHW = torch.from_numpy(data.images[:2]).float()
