@@ -22,14 +22,16 @@ def generate_partial(
     n_classes: int,
     partial_masks: Sequence[Sequence[int]],
     masks: int,
-    draws: int,
+    samples_per_mask: int,
     seed: int,
     output: Path,
 ) -> None:
-    """Write a set with `draws` images of each of `masks` test masks, full and in each partial form."""
+    """Write a set of images from `masks` test masks: `samples_per_mask` of each mask, full and partial."""
     sampler = load_sampler(weights, sampling, seed)
     chosen = spread_slices(read_matching_slices(weights, slices), masks)
-    variants = generate_conditions(sampler, chosen, n_classes, partial_masks, draws, sampling.batch_size)
+    variants = generate_conditions(
+        sampler, chosen, n_classes, partial_masks, samples_per_mask, sampling.batch_size
+    )
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
@@ -39,7 +41,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept values, JSON")
     parser.add_argument("--masks", type=int, required=True, help="test masks to generate from")
-    parser.add_argument("--draws", type=int, required=True, help="images a mask")
+    parser.add_argument("--samples-per-mask", type=int, required=True, help="images of each")
     return parser
 
 

@@ -95,7 +95,7 @@ DECISIONS = {
         "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
         "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
     },
-    "PartialMasks": {"grid": "models", "images": "masks draws"},
+    "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
     "Similarity": {"grid": "model", "images": "timestep lambdas steps masks"},
     "Applications": {"grid": "model partial_model translations", "images": "rare_images"},
     "Translation": {"grid": "masks dataset"},

@@ -243,7 +243,7 @@ ROWS = {
         PARTIAL,
     ),
     "the rare class": (("--config", "datasets={breast-phantom: {rare_class: FGT}}"), RARE),
-    "draws of partial masks": (("--config", "partial_masks={draws: 3}"), PARTIAL),
+    "samples of partial masks": (("--config", "partial_masks={samples_per_mask: 3}"), PARTIAL),
     "the lambdas of figure 4": (("--config", "similarity={lambdas: [0.5, 1]}"), SIMILARITY),
     "images of rare cases": (("--config", "applications={rare_images: 6}"), RARE),
     # What is trained.

@@ -47,7 +47,9 @@ def first_partial_values(wildcards):
 
 def partial_counts():
     partial = CONFIG.partial_masks
-    return ["--masks", partial.masks, "--draws", partial.draws] if partial else []
+    if not partial:
+        return []
+    return ["--masks", partial.masks, "--samples-per-mask", partial.samples_per_mask]
 
 
 def similarity_json():

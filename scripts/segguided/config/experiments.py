@@ -12,7 +12,8 @@ class PartialMasks(Settings):
 
     models: tuple[str, ...] = Field(min_length=1)  # the first is shown most
     masks: int = Field(ge=1)  # test masks, spread evenly over those with two classes or more
-    draws: int = Field(ge=2)  # images a mask, each from noise of its own: what varies between them is free
+    # Images a mask, each from noise of its own: what varies between them is free.
+    samples_per_mask: int = Field(ge=2)
 
 
 class Similarity(Settings):

@@ -39,7 +39,11 @@ EXPECTED = {
     "too_long": "at most {max_length} in the list",
 }
 # Keys of earlier versions, and their names now.
-RENAMED = {"part_size": "micro_batch_size", "micro_batch": "micro_batch_size"}
+RENAMED = {
+    "part_size": "micro_batch_size",
+    "micro_batch": "micro_batch_size",
+    "draws": "samples_per_mask",
+}
 
 
 def sentences(error: ValidationError, values: object, schema: Schema) -> list[str]:
