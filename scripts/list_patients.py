@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.data.formats.png import FOLDERS, check_pairs, list_slices
-from segguided.data.splits import check_name
+from segguided.data.splits import check_patient_name
 from segguided.files import write_text
 
 LOG = logging.getLogger("segguided")
@@ -23,7 +23,7 @@ def list_patients(images: Path, masks: Path, output: Path) -> None:
     check_pairs(files, list_slices(masks), masks)
     split_of = {one.patient: FOLDERS[one.folder] for one in files}
     for patient in split_of:
-        check_name(images, patient)
+        check_patient_name(images, patient)
     rows = "".join(f"{patient}\t{split}\n" for patient, split in split_of.items())
     write_text(output, f"patient\tsplit\n{rows}")
     for split, count in Counter(split_of.values()).items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.datasets import RandomSplit
-from segguided.data.splits import assign_splits, digest_of, read_manifest
+from segguided.data.splits import assign_splits, patients_digest, read_manifest
 from segguided.seals import write_listed
 
 
@@ -17,7 +17,7 @@ def list_split(
     Raises ValueError unless `digest` is that of these patients.
     """
     patients = assign_splits(read_manifest(manifest), random_split)[split]
-    if digest_of(patients) != digest:
+    if patients_digest(patients) != digest:
         raise ValueError(
             f"{output}: the patient table changed while the workflow ran; run the same command again"
         )

@@ -12,7 +12,7 @@ from torch import nn
 from segguided.cli import framed, slices_parser
 from segguided.config.evaluation import Resampling
 from segguided.config.reserved import MACRO
-from segguided.data.halves import of_half
+from segguided.data.halves import slices_in_half
 from segguided.data.slices import SliceSet, read_slices
 from segguided.devices import pick_device
 from segguided.evaluation.dice import (
@@ -41,7 +41,7 @@ def measure_rare(
 
     NaN for a class that no mask of that half holds, which is in no mean.
     """
-    half = test.where(of_half(test, evaluation.halves_seed, "test"))
+    half = test.where(slices_in_half(test, evaluation.halves_seed, "test"))
     dice, samples = [], []
     for network in (without, augmented):
         counts = class_counts(predict(network, half.images, pick_device()), half.masks, len(classes))

@@ -6,7 +6,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.models.segmenter import Segmenter
 from segguided.data.augmented import with_generated
-from segguided.data.halves import of_half
+from segguided.data.halves import slices_in_half
 from segguided.data.slices import read_generated, read_slices
 from segguided.models.segmenter_run import run_segmenter
 from segguided.training.launch import on_gpus
@@ -28,7 +28,7 @@ def train_augmented(
     real = read_slices(slices)
     data = with_generated(real, *read_generated(generated, real))
     measured = read_slices(test)
-    validation = measured.where(of_half(measured, halves_seed, "validation"))
+    validation = measured.where(slices_in_half(measured, halves_seed, "validation"))
     run_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 

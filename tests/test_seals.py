@@ -12,7 +12,7 @@ import pytest
 from segguided.cli import slices_parser
 from segguided.config.datasets import Preparation
 from segguided.data.formats.npz import map_npz, write_npz
-from segguided.data.preparations import digest_of
+from segguided.data.preparations import preparation_digest
 from segguided.data.slices import Stack, read_generated, read_slices, write_stack
 from segguided.seals import place_of, read_listed, read_sealed, sidecar, write_listed, write_sealed
 
@@ -165,7 +165,7 @@ def test_slices_and_sets_of_another_preparation_are_refused(tmp_path: Path) -> N
         )
         if preparation == "one":
             read_generated(tmp_path / "set.npz", slices)
-    with pytest.raises(ValueError, match=r"set\.npz comes of slices that were prepared by other settings"):
+    with pytest.raises(ValueError, match=r"set\.npz comes from slices that were prepared by other settings"):
         read_generated(tmp_path / "set.npz", slices)
 
 
@@ -192,4 +192,4 @@ SETTINGS = {
 )
 def test_the_digest_of_a_preparation_is_of_what_a_pixel_means(changed: dict[str, object], same: bool) -> None:
     before, after = (Preparation.model_validate({**SETTINGS, **more}) for more in ({}, changed))
-    assert (digest_of(before) == digest_of(after)) is same
+    assert (preparation_digest(before) == preparation_digest(after)) is same

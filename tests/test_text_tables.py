@@ -214,7 +214,7 @@ def test_names_in_another_unicode_form_are_one(tmp_path: Path, name: str) -> Non
 
     composed = unicodedata.normalize("NFC", name)
     assert read_manifest(written(tmp_path, f"patient\n{name}\n")) == [{"patient": composed}]
-    with pytest.raises(ValueError, match=f"line 3: patient {composed} stands twice"):
+    with pytest.raises(ValueError, match=f"line 3: patient {composed} appears twice"):
         read_manifest(written(tmp_path, f"patient\n{composed}\n{name}\n"))
 
 
@@ -265,7 +265,7 @@ def test_unknown_split_names_are_told_with_their_line(tmp_path: Path, name: str)
 @pytest.mark.parametrize(
     ("drawn", "reason"),
     [
-        (None, "split 'held-out' has no patient; every one of train, held-out, test needs at least one"),
+        (None, "split 'held-out' has no patient; each of train, held-out, test needs at least one"),
         (RandomSplit(**COUNTS, column=None), "2 patients cannot give 1 held-out and 1 test patients"),
         (RandomSplit(seed=0, column="split"), "split 'held-out' has no patient"),
     ],

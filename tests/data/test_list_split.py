@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import slices_parser
 from segguided.config.datasets import RandomSplit
-from segguided.data.splits import assign_splits, digest_of
+from segguided.data.splits import assign_splits, patients_digest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "list_split.py"
 TABLE = "patient\tsplit\nb\ttest\na\ttest\nc\ttrain\nd\theld-out\n"
@@ -20,7 +20,7 @@ def call(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_what_is_listed_becomes_arguments(tmp_path: Path) -> None:
-    done = call(tmp_path, "--split", "test", "--digest", digest_of(["a", "b"]))
+    done = call(tmp_path, "--split", "test", "--digest", patients_digest(["a", "b"]))
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "list.txt").read_text() == "results/slices/d/a.npz\nresults/slices/d/b.npz\n"
     parser = slices_parser(None)
@@ -33,7 +33,7 @@ def test_a_random_split(tmp_path: Path) -> None:
     settings = RandomSplit(seed=0, held_out=1, test=1)
     splits = assign_splits([{"patient": patient} for patient in "abcd"], settings)
     for split, patients in splits.items():
-        digest = digest_of(patients)
+        digest = patients_digest(patients)
         done = call(tmp_path, "--split", split, "--random-split", settings.to_json(), "--digest", digest)
         assert done.returncode == 0
         listed = (tmp_path / "list.txt").read_text().splitlines()
@@ -41,7 +41,7 @@ def test_a_random_split(tmp_path: Path) -> None:
 
 
 def test_a_patient_table_that_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
-    done = call(tmp_path, "--split", "test", "--digest", digest_of(["a"]))
+    done = call(tmp_path, "--split", "test", "--digest", patients_digest(["a"]))
     assert (done.returncode, done.stderr) == (
         1,
         f"error: {tmp_path}/list.txt: the patient table changed while the workflow ran; "
@@ -51,4 +51,4 @@ def test_a_patient_table_that_changed_meanwhile_is_noticed(tmp_path: Path) -> No
 
 
 def test_other_patients_or_another_order_have_another_digest() -> None:
-    assert len({digest_of(patients) for patients in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4
+    assert len({patients_digest(patients) for patients in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4

@@ -236,7 +236,10 @@ def test_no_slice_left() -> None:
     mask = np.zeros((4, 32, 32), np.uint8)
     mask[0, 0, 0] = 1
     message = refusal(volume(ramp()), volume(mask), slices={"min_foreground": 0.5})
-    assert "has no slice left: 4 slices, none with the asked share 0.5" in message
+    assert (
+        "has no slice left: 4 slices, none with the share 0.5 of labelled pixels that was asked for"
+        in message
+    )
     assert "lower slices.min_foreground" in message
 
 
@@ -384,7 +387,7 @@ def test_slices_of_unequal_size(tmp_path: Path) -> None:
     paths = sorted(tmp_path.iterdir())
     with pytest.raises(ValueError, match=r"different sizes \[\(8, 8\), \(16, 16\)\]; prepare them again"):
         read_slices(paths)
-    with pytest.raises(ValueError, match="patient a stands twice"):
+    with pytest.raises(ValueError, match="patient a appears twice"):
         read_slices([paths[0], paths[0]])
     with pytest.raises(ValueError, match="at least one patient, got none"):
         read_slices([])

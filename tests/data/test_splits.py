@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from segguided.config.datasets import RandomSplit
 from segguided.data.splits import (
     BLOCK,
-    OPEN,
     SPLITS,
+    UNDECIDED,
     assign_splits,
     halve_test,
     in_half,
@@ -73,9 +73,9 @@ def test_the_tables_of_the_repository(path: Path) -> None:
         ("patient\tsplit\np1\n", "line 2: expected 2 cells as in the header, got 1 (the first is 'p1')"),
         ("patient\tsplit\np1\ttrain\tx\n", "line 2: expected 2 cells as in the header, got 3 (the first is"),
         ("patient\tsplit\n\ttrain\n", "'' cannot name a patient"),
-        ("patient\np1\np2\np1\n", "patient p1 stands twice; a patient belongs to one split only"),
-        ("patient\tsplit\np1\ttrain\np1\ttest\n", "patient p1 stands twice (in test and train); a patient"),
-        ("patient\tsplit\np1\ttest\np1\ttest\n", "patient p1 stands twice (in test); a patient"),
+        ("patient\np1\np2\np1\n", "patient p1 appears twice; a patient belongs to one split only"),
+        ("patient\tsplit\np1\ttrain\np1\ttest\n", "patient p1 appears twice (in test and train); a patient"),
+        ("patient\tsplit\np1\ttest\np1\ttest\n", "patient p1 appears twice (in test); a patient"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, text: str, expected: str) -> None:
@@ -114,9 +114,7 @@ def test_unknown_and_empty_splits() -> None:
         assign_splits(listed(a="heldout"), None)
     with pytest.raises(ValueError, match=r"patient a has split ''; .* or set `split:` with counts"):
         assign_splits([{"patient": "a"}], None)
-    with pytest.raises(
-        ValueError, match="split 'held-out' has no patient; every one of train, held-out, test"
-    ):
+    with pytest.raises(ValueError, match="split 'held-out' has no patient; each of train, held-out, test"):
         assign_splits(listed(a="train", b="test"), None)
 
 
@@ -153,7 +151,7 @@ def test_a_seed_draws_the_same_split_for_ever() -> None:
 
 @given(patients=patients, seed=st.integers(0, 10**6))
 def test_a_column_may_leave_patients_to_the_seed_which_halves_them(patients: list[str], seed: int) -> None:
-    rows = [{"patient": patient, "group": OPEN} for patient in patients]
+    rows = [{"patient": patient, "group": UNDECIDED} for patient in patients]
     fixed = {"A-train": "train", "A-held": "held-out", "A-test": "test"}
     rows += [{"patient": patient, "group": group} for patient, group in fixed.items()]
     drawn = RandomSplit(seed=seed, column="group")

@@ -3,7 +3,7 @@
 
 from segguided.config.sources.ct_org import file_names
 from segguided.config.checks.paths import usable_path
-from segguided.data.splits import digest_of
+from segguided.data.splits import patients_digest
 from segguided.planning.watched_files import files_in_folders
 
 
@@ -96,7 +96,7 @@ def drawn_json(wildcards):
 
 def split_digest(wildcards):
     """Tells when the patients of a split are others."""
-    return digest_of(SPLITS[wildcards.dataset][wildcards.split])
+    return patients_digest(SPLITS[wildcards.dataset][wildcards.split])
 
 
 def halves_seed():

@@ -1,4 +1,4 @@
-"""Whether anything can be measured on a dataset's test patients; by the rows of splits.csv."""
+"""Whether the masks of the test patients hold any class to measure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,10 @@ from typing import Any
 def check_measurable(test_rows: Sequence[Mapping[str, Any]]) -> None:
     """Raise ValueError where the test patients' rows of splits.csv count no pixel of any class.
 
-    Table 1 is measured on all of them, Table 2 on the half `test` or on half of the only one.
+    Table 1 is measured on all test patients, Table 2 on those of the half `test`, or on half of the only one.
     """
-    for measured in (test_rows, [row for row in test_rows if row["half"] != "validation"]):
+    of_table2 = [row for row in test_rows if row["half"] != "validation"]
+    for measured in (test_rows, of_table2):
         classes = [key for key in measured[0] if key.startswith("pixels_")]
         if not any(row[key] for row in measured for key in classes):
             patients = ", ".join(row["patient"] for row in measured)

@@ -1,4 +1,4 @@
-"""What a preparation is, in a digest, by which slices and trained networks tell how they were made."""
+"""The digest of a preparation: slices and trained networks carry it, to tell how their slices were made."""
 
 import hashlib
 import json
@@ -10,20 +10,20 @@ from segguided.config.datasets import Preparation
 DIGITS = 16
 
 
-def digest_of(preparation: Preparation) -> str:
-    """A digest of what decides the meaning of a pixel: never of a name, a colour or where files lie."""
-    told = {
-        "classes": [_told(number, one) for number, one in enumerate(preparation.classes, 1)],
+def preparation_digest(preparation: Preparation) -> str:
+    """A digest of the settings that decide what a pixel means; names, colours and paths do not change it."""
+    settings = {
+        "classes": [_origin(number, class_) for number, class_ in enumerate(preparation.classes, 1)],
         "ignore": list(getattr(preparation.source, "ignore", ())),
         "intensity": preparation.intensity.model_dump(),
         "image_size": preparation.image_size,
         "interpolation": preparation.interpolation,
         "slices": preparation.slices.model_dump(),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
-def _told(number: int, one: AnatomyClass) -> dict[str, Any]:
-    """Where a class comes from; without a label of its own it has its place in the list."""
-    label = number if one.label is None else one.label
-    return {"label": label, "file": one.file, "segment": one.segment}
+def _origin(number: int, class_: AnatomyClass) -> dict[str, Any]:
+    """Where a class comes from; a class without a label has its number in the list as label."""
+    label = number if class_.label is None else class_.label
+    return {"label": label, "file": class_.file, "segment": class_.segment}

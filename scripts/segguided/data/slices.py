@@ -1,4 +1,6 @@
-"""2-D slices on disk: uint8 images and class maps, one uncompressed .npz a patient, read memory-mapped.
+"""2-D slices on disk: uint8 images and class maps, an uncompressed .npz file for each patient.
+
+They are memory-mapped: pixels are read from disk when they are needed.
 
 Shape letters: S slices, B batch, H height (y, anterior at the top), W width (x, patient's right at the left).
 """
@@ -25,9 +27,9 @@ class Stack:
     patient: str
     images_SHW: np.ndarray  # uint8
     masks_SHW: np.ndarray  # uint8, class k is the k-th class of the dataset, 0 background
-    positions_S: np.ndarray  # float64, LPS z in mm; slice numbers where that is unknown
+    positions_S: np.ndarray  # float64, LPS z in mm; slice numbers where positions are unknown
     provenance: dict[str, Any]
-    mask_ids: tuple[str, ...] | None = None  # of each slice, where its files name it; None: counted from 0
+    mask_ids: tuple[str, ...] | None = None  # of each slice; None: the patient and a number from 0
 
     @property
     def names(self) -> list[str]:
@@ -41,14 +43,14 @@ class SliceSet:
     """The slices of several patients behind one index; pixels stay on disk until asked for."""
 
     def __init__(self, stacks: Sequence[Stack]) -> None:
-        """`stacks` in any order; they are kept by patient. Raises ValueError for none, or a patient twice."""
+        """`stacks` in any order; they are sorted. Raises ValueError for none, or a patient twice."""
         if not stacks:
             raise ValueError("expected the slices of at least one patient, got none; check the split")
         self.stacks = sorted(stacks, key=lambda stack: stack.patient)
-        for one, following in pairwise(self.stacks):
-            if one.patient == following.patient:
+        for stack, next_stack in pairwise(self.stacks):
+            if stack.patient == next_stack.patient:
                 raise ValueError(
-                    f"patient {one.patient} stands twice in one set of slices; name each file once"
+                    f"patient {stack.patient} appears twice in one set of slices; name each file once"
                 )
         self._starts = np.cumsum([0] + [len(stack.images_SHW) for stack in self.stacks])
 
@@ -68,7 +70,7 @@ class SliceSet:
 
     @property
     def preparation(self) -> str | None:
-        """The digest of the settings that made these slices; None where their files do not tell."""
+        """The digest of the settings that made these slices; None where their files hold none."""
         digest: str | None = self.stacks[0].provenance.get("preparation")
         return digest
 
@@ -83,17 +85,18 @@ class SliceSet:
         return np.concatenate([stack.masks_SHW for stack in self.stacks])
 
     def where(self, chosen_S: Sequence[bool]) -> "SliceSet":
-        """The slices for which `chosen_S` is true, with their names; patients left without any drop out."""
+        """The slices for which `chosen_S` is true, with their names, and only their patients."""
         chosen = np.asarray(chosen_S, bool)
         if chosen.shape != (len(self),) or not chosen.any():
             raise ValueError(
                 f"expected to keep some of {len(self)} slices, got {chosen.sum()} of {chosen.size}"
             )
         parts = np.split(chosen, self._starts[1:-1])
-        return SliceSet([_subset(s, part) for s, part in zip(self.stacks, parts, strict=True) if part.any()])
+        chosen_by_stack = zip(self.stacks, parts, strict=True)
+        return SliceSet([_subset(stack, part_S) for stack, part_S in chosen_by_stack if part_S.any()])
 
     def with_images(self, images_SHW: np.ndarray, names: Sequence[str]) -> "SliceSet":
-        """The same masks under other images, which must be those of the same mask ids in the same order."""
+        """The same masks with other images, those of the same mask ids in the same order."""
         size = self.stacks[0].masks_SHW.shape[1:]
         if list(names) != self.names or images_SHW.shape != (len(self), *size):
             raise ValueError(
@@ -101,17 +104,17 @@ class SliceSet:
                 f"{len(self)} masks of {size}; generate it again from the present slices"
             )
         parts = np.split(images_SHW, self._starts[1:-1])
-        return SliceSet([replace(s, images_SHW=part) for s, part in zip(self.stacks, parts, strict=True)])
+        images_by_stack = zip(self.stacks, parts, strict=True)
+        return SliceSet([replace(stack, images_SHW=part_SHW) for stack, part_SHW in images_by_stack])
 
     def batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images and masks (B, H, W) of the slices at `indices`, copied into memory."""
         stack_B = np.searchsorted(self._starts, indices, side="right") - 1
         row_B = indices - self._starts[stack_B]
-        pairs = [
-            (self.stacks[s].images_SHW[r], self.stacks[s].masks_SHW[r])
-            for s, r in zip(stack_B, row_B, strict=True)
-        ]
-        return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
+        places = [(self.stacks[stack], row) for stack, row in zip(stack_B, row_B, strict=True)]
+        images_BHW = np.stack([stack.images_SHW[row] for stack, row in places])
+        masks_BHW = np.stack([stack.masks_SHW[row] for stack, row in places])
+        return images_BHW, masks_BHW
 
 
 def _subset(stack: Stack, chosen_S: np.ndarray) -> Stack:
@@ -131,24 +134,25 @@ def read_slices(paths: Sequence[Path]) -> SliceSet:
     sizes = {stack.images_SHW.shape[1:] for stack in stacks}
     if len(sizes) > 1:
         raise ValueError(f"slice files hold images of different sizes {sorted(sizes)}; prepare them again")
-    made_by = {stack.provenance.get("preparation"): path for stack, path in zip(stacks, paths, strict=True)}
-    if len(made_by) > 1:
+    preparations = [stack.provenance.get("preparation") for stack in stacks]
+    example_of = dict(zip(preparations, paths, strict=True))
+    if len(example_of) > 1:
         raise ValueError(
-            f"{' and '.join(map(str, made_by.values()))} were prepared by different settings (classes, their "
-            "order, grey values, size); delete the one that does not belong, or both, and run the same "
+            f"{' and '.join(map(str, example_of.values()))} were prepared by different settings (classes, "
+            "their order, grey values, size); delete the one that does not belong, or both, and run the same "
             "command again"
         )
     return SliceSet(stacks)
 
 
 def check_preparation(path: Path, digest: str | None, slices: SliceSet) -> None:
-    """Raise ValueError where `path` comes of slices prepared by other settings than `slices`.
+    """Raise ValueError where the slices behind `path` were prepared by other settings than `slices`.
 
-    Then a mask value may stand for another class. A file that does not tell passes.
+    Then a mask value may mean another class. `digest` is that of the slices behind `path`; None passes.
     """
     if digest and slices.preparation and digest != slices.preparation:
         raise ValueError(
-            f"{path} comes of slices that were prepared by other settings (classes, their order, "
+            f"{path} comes from slices that were prepared by other settings (classes, their order, "
             f"grey values, size) than those of patient {slices.stacks[0].patient}; {AGAIN}"
         )
 
@@ -192,22 +196,22 @@ def read_stack(path: Path) -> Stack:
 
 def write_stack(path: Path, stack: Stack) -> None:
     """Write a patient's slices; equal content gives equal bytes."""
-    named = {} if stack.mask_ids is None else {"names": np.array(stack.mask_ids)}
+    names = {} if stack.mask_ids is None else {"names": np.array(stack.mask_ids)}
     write_npz(
         path,
         images=stack.images_SHW,
         masks=stack.masks_SHW,
         positions=stack.positions_S,
         provenance=np.array(json.dumps(stack.provenance, sort_keys=True)),
-        **named,
+        **names,
     )
 
 
 def read_generated(path: Path, masks: SliceSet | None = None) -> tuple[np.ndarray, list[str]]:
     """Images (N, H, W) uint8 of a generated set, memory-mapped, and the mask ids they came from.
 
-    Raises ValueError where the file is damaged or no generated set, and where it was drawn from slices that
-    were prepared by other settings than `masks`.
+    Raises ValueError where the file is damaged or no generated set, and where it was generated from slices
+    that were prepared by other settings than `masks`.
     """
     arrays = map_npz(path)
     if masks:

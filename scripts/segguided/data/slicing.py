@@ -14,7 +14,7 @@ from segguided.config.intensity import Intensity
 from segguided.data.formats.bounds import refuse_huge
 from segguided.data.formats.values import Values
 from segguided.data.formats.volume import Volume, check_finite, check_same_grid
-from segguided.data.preparations import digest_of
+from segguided.data.preparations import preparation_digest
 from segguided.data.slices import Stack
 
 FILTERS = {
@@ -23,14 +23,14 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "box": Image.Resampling.BOX,
 }
-# A slice with what squares it may have this many pixels (4096 × 4096), or this many times those of the image.
+# A slice that was padded to a square may have 4096 × 4096 pixels, or 4 times as many as before.
 LARGEST_SQUARE = 1 << 24
 LARGEST_SHARE = 4
-LEAST_PIXELS = 1.5  # of the image across its square
+LEAST_PIXELS = 1.5  # that the narrow side of an image takes in its square
 
 
 def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
-    """Window, select, square and resize a patient's volume.
+    """The slices of a patient: its volume windowed, selected, padded to squares and resized.
 
     Images are resized with the anti-aliasing filter of `interpolation`, masks with nearest neighbour.
     Raises ValueError for unequal grids, NaN voxels, a class outside the table, or a patient without slices.
@@ -42,18 +42,19 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     kept = _selected(mask.array_zyx, preparation)
     if not len(kept):
         raise ValueError(
-            f"patient {patient} has no slice left: {len(mask.array_zyx)} slices, none with the asked share "
-            f"{preparation.slices.min_foreground:g} of labelled pixels; lower slices.min_foreground or drop "
-            "the patient"
+            f"patient {patient} has no slice left: {len(mask.array_zyx)} slices, none with the share "
+            f"{preparation.slices.min_foreground:g} of labelled pixels that was asked for; lower "
+            "slices.min_foreground or drop the patient"
         )
     pad = _padding(patient, image)
     _check_width(patient, image, preparation.image_size)
     shape = (len(kept), preparation.image_size, preparation.image_size)
     refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
-    images_SHW, masks_SHW = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    images_SHW = np.empty(shape, np.uint8)
+    masks_SHW = np.empty(shape, np.uint8)
     for row, z in enumerate(kept):
         resized = _resize(
-            np.pad(_shown(image, z, low, high), pad),
+            np.pad(_grey_values(image, z, low, high), pad),
             preparation.image_size,
             FILTERS[preparation.interpolation],
         )
@@ -71,17 +72,17 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     )
 
 
-def _shown(image: Volume, z: int, low: float, high: float) -> np.ndarray:
+def _grey_values(image: Volume, z: int, low: float, high: float) -> np.ndarray:
     """Slice z (y, x) from 0 to 255, float32; padding is black, also where small values are white."""
     values_yx = image.array_zyx[z]
-    with np.errstate(over="ignore"):  # the number that stands for padding of a float32 volume
+    with np.errstate(over="ignore"):  # the value that marks padding in a float32 volume may be huge
         scaled_yx = (values_yx.astype(np.float32) - low) * (255 / (high - low))
-    shown_yx = np.clip(scaled_yx, 0, 255)
+    grey_yx = np.clip(scaled_yx, 0, 255)
     if image.inverted:
-        shown_yx = 255 - shown_yx
+        grey_yx = 255 - grey_yx
     if image.padding is not None:
-        shown_yx[values_yx == image.padding] = 0
-    return np.asarray(shown_yx)
+        grey_yx[values_yx == image.padding] = 0
+    return np.asarray(grey_yx)
 
 
 def _grey_range(patient: str, image: Volume, intensity: Intensity) -> tuple[float, float]:
@@ -90,7 +91,7 @@ def _grey_range(patient: str, image: Volume, intensity: Intensity) -> tuple[floa
     darkest, brightest = values.ends
     if np.isnan(darkest):
         raise ValueError(
-            f"patient {patient}: expected an image, but every voxel is padding; drop the patient, or mend "
+            f"patient {patient}: expected an image, but every voxel is padding; drop the patient, or fix "
             "PixelPaddingValue in its headers"
         )
     low, high = intensity_range(values, intensity)
@@ -117,16 +118,17 @@ def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation)
     if highest > len(preparation.classes):
         raise ValueError(
             f"patient {patient}: mask value {highest} is outside the class table, which defines "
-            f"1…{len(preparation.classes)} ({', '.join(preparation.class_names)}); add the class or mend "
+            f"1…{len(preparation.classes)} ({', '.join(preparation.class_names)}); add the class or fix "
             "the mask"
         )
     if highest == 0 and len(mask_zyx) > 1:  # a single slice may well show none of the classes
         raise ValueError(
-            f"patient {patient} is empty: no voxel of its mask is labelled; mend the mask or drop it"
+            f"patient {patient} is empty: no voxel of its mask is labelled; fix the mask or drop it"
         )
 
 
 def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
+    """The z of each slice that is kept."""
     share_S = np.array([np.count_nonzero(mask_yx) / mask_yx.size for mask_yx in mask_zyx])
     kept = np.flatnonzero(share_S >= preparation.slices.min_foreground)
     return kept[:: preparation.slices.every]
@@ -137,26 +139,28 @@ def _padding(patient: str, image: Volume) -> tuple[tuple[int, int], tuple[int, i
     _, height, width = image.array_zyx.shape
     _, mm_y, mm_x = image.spacing_zyx_mm
     side_mm = max(height * mm_y, width * mm_x)
-    across, down = side_mm / mm_x, side_mm / mm_y
+    across = side_mm / mm_x
+    down = side_mm / mm_y
     if across * down > max(LARGEST_SQUARE, LARGEST_SHARE * height * width):
         raise ValueError(
             f"patient {patient}: expected pixels about as wide as high, got {mm_x:g} × {mm_y:g} mm, so that "
-            f"a square around {width} × {height} of them takes {across:,.0f} × {down:,.0f} pixels; mend the "
+            f"a square around {width} × {height} of them takes {across:,.0f} × {down:,.0f} pixels; fix the "
             "spacing in the file's header, or resample the volume"
         )
-    add_y, add_x = round(down) - height, round(across) - width
+    add_y = round(down) - height
+    add_x = round(across) - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)
 
 
 def _check_width(patient: str, image: Volume, size: int) -> None:
-    """Raise ValueError where resizing would leave a line of the image."""
+    """Raise ValueError where resizing would leave only a line of the image."""
     _, height, width = image.array_zyx.shape
     _, mm_y, mm_x = image.spacing_zyx_mm
     narrow, wide = sorted((height * mm_y, width * mm_x))
     if size * narrow / wide < LEAST_PIXELS:
         raise ValueError(
             f"patient {patient}: its slices are {width * mm_x:g} × {height * mm_y:g} mm, of which a square "
-            f"of {size} pixels shows a line; mend the spacing in the file's header, or drop the patient"
+            f"of {size} pixels shows a line; fix the spacing in the file's header, or drop the patient"
         )
 
 
@@ -179,5 +183,5 @@ def _provenance(
         "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
         "padded to a square",
         "slices": preparation.slices.model_dump(),
-        "preparation": digest_of(preparation),
+        "preparation": preparation_digest(preparation),
     }

@@ -1,30 +1,30 @@
-"""Patient tables and patient-wise splits; plain Python, for the workflow reads them before anything runs."""
+"""Patient tables and patient-wise splits; without numpy, for the workflow reads them before anything runs."""
 
 import hashlib
 import random
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from segguided import text_tables
 from segguided.config.datasets import RandomSplit
+from segguided.listing import composed
 
 SPLITS = ("train", "held-out", "test")
-OPEN = "held-out-or-test"  # of a patient whose split a column leaves to the seed
-PATIENT = re.compile(r"\w[\w.+=@-]*")  # becomes a file name, and a value on command lines
+UNDECIDED = "held-out-or-test"  # in a column of splits: the seed decides
+PATIENT = re.compile(r"\w[\w.+=@-]*")  # a name that is safe as a file name and on command lines
 MOST_BYTES = 180  # of a patient's name: file systems take 255; temporary names and datasets are added
-BLOCK = 8  # neighbouring slices that stay together where one patient alone must be halved
+BLOCK = 8  # neighbouring slices that stay together where the only test patient is halved
 
-Row = Mapping[str, str]
+PatientRow = Mapping[str, str]
 
 
-def read_manifest(path: Path) -> list[Row]:
+def read_manifest(path: Path) -> list[PatientRow]:
     """Rows of a tab-separated patient table; lines that start with # are comments.
 
-    Names of patients come in Unicode's composed form (NFC), whichever the table has. Raises ValueError for
-    what text_tables refuses, a repeated row, a patient whose name is blank or no plain file name, and two
-    whose files some disks take for one.
+    Names of patients are in Unicode's composed form (NFC), in whichever form the table has them. Raises
+    ValueError for what text_tables refuses, for a patient in two rows, a name that is blank or no plain file
+    name, and two names that are the same file on some disks.
     """
     rows = text_tables.read_table(path, needs={"patient"}, comments=True).rows
     if not rows:
@@ -33,19 +33,19 @@ def read_manifest(path: Path) -> list[Row]:
         )
     seen: dict[str, text_tables.Row] = {}
     for row in rows:
-        row["patient"] = unicodedata.normalize("NFC", row["patient"])
+        row["patient"] = composed(row["patient"])
         _check_row(row, seen)
         seen[row["patient"].lower()] = row
     return list(rows)
 
 
 def read_comments(path: Path) -> list[str]:
-    """The lines of a patient table that start with #, without it: where its rows come from."""
+    """The comments of a patient table, without their #: they say where its rows come from."""
     return text_tables.read_table(path, comments=True).comments
 
 
 def sample_patients(splits: Mapping[str, Sequence[str]], most: int) -> dict[str, list[str]]:
-    """At most `most` patients, of each split its share but at least one, evenly spread over its order."""
+    """At most `most` patients: of each split its share, but at least one, evenly spread over the split."""
     total = sum(map(len, splits.values()))
     if total <= most:
         return {name: list(patients) for name, patients in splits.items()}
@@ -56,8 +56,8 @@ def sample_patients(splits: Mapping[str, Sequence[str]], most: int) -> dict[str,
     return sample
 
 
-def check_name(where: Path | str, patient: str) -> None:
-    """Raise ValueError, naming the file or folder it comes from, for a patient that cannot name a file."""
+def check_patient_name(where: Path | str, patient: str) -> None:
+    """Raise ValueError for a patient whose name is no file name; `where` is the file or folder it is from."""
     if not PATIENT.fullmatch(patient):
         raise ValueError(
             f"{where}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits "
@@ -73,94 +73,101 @@ def check_name(where: Path | str, patient: str) -> None:
 
 def _check_row(row: text_tables.Row, seen: Mapping[str, text_tables.Row]) -> None:
     patient = row["patient"]
-    check_name(row.place, patient)
-    other = seen.get(patient.lower())
-    if other is None:
+    check_patient_name(row.place, patient)
+    earlier = seen.get(patient.lower())
+    if earlier is None:
         return
-    if other["patient"] != patient:
+    if earlier["patient"] != patient:
         raise ValueError(
-            f"{row.place}: '{patient}' and '{other['patient']}' differ in capitals alone, and their files "
+            f"{row.place}: '{patient}' and '{earlier['patient']}' differ in capitals alone, and their files "
             "would be one on disks that ignore case; rename one of the patients"
         )
-    splits = sorted({other.get("split") or "", row.get("split") or ""} - {""})
+    splits = sorted({earlier.get("split") or "", row.get("split") or ""} - {""})
     where = f" (in {' and '.join(splits)})" if splits else ""
     raise ValueError(
-        f"{row.place}: patient {patient} stands twice{where}; a patient belongs to one split only: "
+        f"{row.place}: patient {patient} appears twice{where}; a patient belongs to one split only: "
         "keep one row"
     )
 
 
-def assign_splits(rows: Sequence[Row], drawn: RandomSplit | None) -> dict[str, list[str]]:
-    """Patients of each split, sorted: from a column (`split` where nothing is drawn), by a seed, or both.
+def assign_splits(rows: Sequence[PatientRow], random_split: RandomSplit | None) -> dict[str, list[str]]:
+    """Patients of each split, sorted.
 
+    Without a random split the column `split` decides; with one its counts and seed, or its column and seed.
     Raises ValueError for an unknown split name, an empty split, counts that leave no patient to train, and
-    counts beside a column `split` that tells splits too, unless the settings say `column: null`.
+    counts beside a column `split` that names splits too, unless the settings say `column: null`.
     """
-    if drawn is None:
-        splits = _listed(rows, "split", SPLITS)
-    elif drawn.column is None:
-        _check_undecided(rows, drawn)
-        splits = _drawn(rows, drawn)
+    if random_split is None:
+        splits = _from_column(rows, "split", SPLITS)
+    elif random_split.column is None:
+        _check_counts_decide(rows, random_split)
+        splits = _from_counts(rows, random_split)
     else:
-        splits = _listed(rows, drawn.column, (*SPLITS, OPEN))
-        _halve(splits, drawn.seed)
+        splits = _from_column(rows, random_split.column, (*SPLITS, UNDECIDED))
+        _assign_undecided(splits, random_split.seed)
     for name in SPLITS:
         if not splits[name]:
             raise ValueError(
-                f"{_table(rows)}split '{name}' has no patient; every one of {', '.join(SPLITS)} needs at "
+                f"{_table_of(rows)}split '{name}' has no patient; each of {', '.join(SPLITS)} needs at "
                 "least one: move a patient there, or add one"
             )
     return {name: sorted(splits[name]) for name in SPLITS}
 
 
-def _listed(rows: Sequence[Row], column: str, names: Sequence[str]) -> dict[str, list[str]]:
+def _from_column(rows: Sequence[PatientRow], column: str, names: Sequence[str]) -> dict[str, list[str]]:
     splits: dict[str, list[str]] = {name: [] for name in names}
     for row in rows:
         name = row.get(column) or ""
         if name not in splits:
             raise ValueError(
-                f"{_place(row)}patient {row['patient']} has split '{name}'; write one of {', '.join(names)} "
-                f"in the patient table's column `{column}`, or set `split:` with counts in the config"
+                f"{_place_of(row)}patient {row['patient']} has split '{name}'; write one of "
+                f"{', '.join(names)} in the patient table's column `{column}`, or set `split:` with counts "
+                "in the config"
             )
         splits[name].append(row["patient"])
     return splits
 
 
-def _check_undecided(rows: Sequence[Row], drawn: RandomSplit) -> None:
-    """Raise ValueError where counts and a column both tell splits, unless the settings say which holds."""
-    if "column" in drawn.model_fields_set:
+def _check_counts_decide(rows: Sequence[PatientRow], random_split: RandomSplit) -> None:
+    """Raise ValueError where counts and a column both decide splits, unless the settings say which counts."""
+    if "column" in random_split.model_fields_set:
         return
-    names = [name for name in (rows[0] if rows else ()) if name.lower() == "split"]  # spreadsheets: Split
-    for row, told in ((row, row[name]) for row in rows for name in names if row[name]):
-        raise ValueError(
-            f"{_place(row)}patient {row['patient']} has split '{told}', but `split:` "
-            "in the config draws splits by counts; write `column: null` there so that the counts hold, or "
-            "remove `split:` so that the column does"
-        )
+    columns = [name for name in (rows[0] if rows else ()) if name.lower() == "split"]  # spreadsheets: Split
+    for row in rows:
+        for column in columns:
+            if row[column]:
+                raise ValueError(
+                    f"{_place_of(row)}patient {row['patient']} has split '{row[column]}', but `split:` in "
+                    "the config makes a random split by counts; write `column: null` there so that the "
+                    "counts decide, or remove `split:` so that the column decides"
+                )
 
 
-def _place(row: Row) -> str:
+def _place_of(row: PatientRow) -> str:
+    """File and line of the row, where they are known, to begin a message."""
     return f"{row.place}: " if isinstance(row, text_tables.Row) else ""
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _table_of(rows: Sequence[PatientRow]) -> str:
     return f"{rows[0].file}: " if rows and isinstance(rows[0], text_tables.Row) else ""
 
 
-def _halve(splits: dict[str, list[str]], seed: int) -> None:
-    """Move the patients whose split is open: half, or one fewer, are held out, the others test."""
-    patients = sorted(splits.pop(OPEN))
+def _assign_undecided(splits: dict[str, list[str]], seed: int) -> None:
+    """Move the undecided patients: half of them, rounded down, to held-out, the rest to test."""
+    patients = sorted(splits.pop(UNDECIDED))
     random.Random(seed).shuffle(patients)
-    splits["held-out"] += patients[: len(patients) // 2]
-    splits["test"] += patients[len(patients) // 2 :]
+    middle = len(patients) // 2
+    splits["held-out"] += patients[:middle]
+    splits["test"] += patients[middle:]
 
 
-def _drawn(rows: Sequence[Row], counts: RandomSplit) -> dict[str, list[str]]:
+def _from_counts(rows: Sequence[PatientRow], counts: RandomSplit) -> dict[str, list[str]]:
     patients = sorted(row["patient"] for row in rows)
-    held_out, test = counts.held_out or 0, counts.test or 0
+    held_out = counts.held_out or 0
+    test = counts.test or 0
     if held_out + test >= len(patients):
         raise ValueError(
-            f"{_table(rows)}{len(patients)} patients cannot give {held_out} held-out and {test} test "
+            f"{_table_of(rows)}{len(patients)} patients cannot give {held_out} held-out and {test} test "
             "patients and leave one to train; lower the counts in `split:`"
         )
     random.Random(counts.seed).shuffle(patients)
@@ -171,22 +178,22 @@ def _drawn(rows: Sequence[Row], counts: RandomSplit) -> dict[str, list[str]]:
     }
 
 
-def digest_of(patients: Sequence[str]) -> str:
-    """The SHA-256 of a list of patients: which, and in which order."""
+def patients_digest(patients: Sequence[str]) -> str:
+    """The SHA-256 of a list of patients; changes when a name or the order changes."""
     return hashlib.sha256("\n".join(patients).encode()).hexdigest()
 
 
 def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     """Which half of the test set each patient is in: `validation` (model selection) or `test`.
 
-    One patient alone is halved by slices (`by-slice`): alternate blocks of 8 neighbouring slices.
+    The slices of an only patient are halved (`by-slice`): alternate blocks of 8 neighbouring slices.
     """
     if len(patients) == 1:
         return {patients[0]: "by-slice"}
     shuffled = sorted(patients)
     random.Random(seed).shuffle(shuffled)
     middle = len(shuffled) // 2
-    return {p: ("validation" if rank < middle else "test") for rank, p in enumerate(shuffled)}
+    return {patient: "validation" if rank < middle else "test" for rank, patient in enumerate(shuffled)}
 
 
 def in_half(
@@ -194,13 +201,13 @@ def in_half(
 ) -> list[bool]:
     """Whether each slice (its mask id and patient) belongs to `half` (`validation` or `test`).
 
-    Raises ValueError where a patient halved by slices has too few of them for two halves.
+    Raises ValueError where the only patient has too few slices for two halves.
     """
-    of_names = list(zip(names, patients, strict=True))
-    alone = [_block(name) for name, patient in of_names if halves[str(patient)] == "by-slice"]
-    if alone and len({block % 2 for block in alone}) == 1:
+    slices = list(zip(names, patients, strict=True))
+    blocks = [_block(name) for name, patient in slices if halves[str(patient)] == "by-slice"]
+    if blocks and len({block % 2 for block in blocks}) == 1:
         raise ValueError(
-            f"the only test patient has {len(alone)} slices, too few for two halves of blocks of {BLOCK}; "
+            f"the only test patient has {len(blocks)} slices, too few for two halves of blocks of {BLOCK}; "
             f"keep at least {BLOCK + 1} of its slices or add a test patient"
         )
 
@@ -209,10 +216,10 @@ def in_half(
             return halves[patient] == half
         return (_block(name) % 2 == 0) == (half == "validation")
 
-    return [belongs(name, str(patient)) for name, patient in of_names]
+    return [belongs(name, str(patient)) for name, patient in slices]
 
 
 def _block(name: str) -> int:
-    """The block of neighbouring slices that a mask id's number puts it in; one without a number is alone."""
+    """The block of neighbouring slices that a mask id belongs to by its number; block 0 without a number."""
     number = name.rsplit("_", 1)[-1]
     return int(number) // BLOCK if number.isdecimal() else 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from segguided.config.base import Settings
 from segguided.config.datasets import About, Preparation
-from segguided.data.splits import BLOCK, SPLITS, Row
+from segguided.data.splits import BLOCK, SPLITS, PatientRow
 from segguided.describe.facts import PatientFacts
 from segguided.shown import code, code_block, markdown
 from segguided.tables.pipes import pipe_table
@@ -40,7 +40,7 @@ def to_markdown(
     card: Card,
     facts: Sequence[PatientFacts],
     table: Path,
-    rows: Sequence[Row],
+    rows: Sequence[PatientRow],
     comments: Sequence[str],
     commands: Sequence[str],
     digest: str,
@@ -63,7 +63,7 @@ def to_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _about(about: About, rows: Sequence[Row]) -> list[str]:
+def _about(about: About, rows: Sequence[PatientRow]) -> list[str]:
     licences = Counter(row["licence"] for row in rows if row.get("licence"))
     listed = "; ".join(
         f"{name} ({count} of {len(rows)} patients)" for name, count in sorted(licences.items())
@@ -110,7 +110,7 @@ def _halves(count: int, seed: int) -> str:
     return f"{parts}; the halves are drawn with seed {seed}."
 
 
-def _flagged(rows: Sequence[Row]) -> list[str]:
+def _flagged(rows: Sequence[PatientRow]) -> list[str]:
     notes = [f"- {markdown(row['patient'])}: {markdown(row['note'])}" for row in rows if row.get("note")]
     return ["Flagged in the patient table:\n\n" + "\n".join(notes)] if notes else []
 

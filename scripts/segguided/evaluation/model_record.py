@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from segguided.config.evaluation import Evaluation
-from segguided.data.halves import of_half
+from segguided.data.halves import slices_in_half
 from segguided.data.slices import SliceSet
 from segguided.devices import pick_device
 from segguided.evaluation.distances import distance_record
@@ -41,7 +41,7 @@ def model_record(
     bootstrap = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
-    measuring_S = of_half(test, evaluation.halves_seed, "test")
+    measuring_S = slices_in_half(test, evaluation.halves_seed, "test")
     half = test.where(measuring_S)
     ceiling_SHW = real_SHW[np.asarray(measuring_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)

@@ -101,7 +101,7 @@ def volume(shape: tuple[int, int, int], spacing_zyx: tuple[float, float, float])
     ],
 )
 def test_a_spacing_that_asks_for_a_monstrous_square(shape: Any, spacing: Any) -> None:
-    with pytest.raises(ValueError, match=r"patient p: .*mend the spacing in the file's header"):
+    with pytest.raises(ValueError, match=r"patient p: .*fix the spacing in the file's header"):
         to_stack("p", *volume(shape, spacing), settings([1]))
 
 
