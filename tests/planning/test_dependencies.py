@@ -120,15 +120,29 @@ def test_a_relative_import_is_refused(tmp_path: Path, line: str) -> None:
         dependencies(tmp_path / "run.py")
 
 
-def test_the_digest_tells_of_names_and_contents_of_the_library_alone(tmp_path: Path) -> None:
-    digests = set()
-    for name, text in (("a", "x = 1"), ("a", "x = 2"), ("b", "x = 1")):
-        root = tmp_path / str(len(digests))
-        (root / "library").mkdir(parents=True)
-        (root / "library" / f"{name}.py").write_text(text)
-        (root / "script.py").write_text(f"import library.{name}\n")
-        digests.add(digest(root / "script.py"))
-        twin = root / "twin.py"
-        twin.write_text(f"import library.{name}  # another script\n")
-        assert digest(twin) in digests
-    assert len(digests) == 3
+def digest_of(folder: Path, module: str, text: str, script: str = "") -> str:
+    """The digest of a script that imports one module of a library."""
+    (folder / "library").mkdir(parents=True)
+    (folder / "library" / f"{module}.py").write_text(text)
+    (folder / "script.py").write_text(f"import library.{module}\n{script}")
+    return digest(folder / "script.py")
+
+
+def test_the_digest_changes_with_names_and_code_of_the_library_and_code_of_the_script(tmp_path: Path) -> None:
+    versions = [
+        ("a", "x = 1"),
+        ("a", "x = 2"),
+        ("b", "x = 1"),
+        ("a", "x = 1", "y = 1"),
+        ("a", "x = 1", "y = 2"),
+    ]
+    digests = {digest_of(tmp_path / str(n), *version) for n, version in enumerate(versions)}
+    assert len(digests) == len(versions)
+
+
+def test_the_digest_is_that_of_another_name_of_the_script_and_of_other_words(tmp_path: Path) -> None:
+    first = digest_of(tmp_path / "one", "a", "x = 1")
+    assert digest_of(tmp_path / "two", "a", '"""Doc."""\nx = 1  # one\n', "# another script\n") == first
+    twin = tmp_path / "one" / "twin.py"
+    twin.write_text("import library.a\n")
+    assert digest(twin) == first

@@ -311,15 +311,15 @@ def test_nothing_reruns_after_a_run(finished):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("figures.py", FIGURES | PARTIAL_FIGURES | DRAWN | {"draw_table"}),
-        ("overview.py", DRAWN),
-        ("datacard.py", {"write_datacard"}),
-        ("tables.py", TABLES),
-        ("typeset.py", {"draw_table"}),
-        ("distances.py", {"evaluate_model"} | TABLES),
-        ("generation.py", GENERATION | FIGURES | PARTIAL),
-        ("variation.py", {"measure_partial"}),
-        ("similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
+        ("figures/blocks.py", FIGURES | PARTIAL_FIGURES | DRAWN | {"draw_table"}),
+        ("describe/overview.py", DRAWN),
+        ("describe/datacard.py", {"write_datacard"}),
+        ("tables/dice.py", TABLES),
+        ("tables/typeset.py", {"draw_table"}),
+        ("evaluation/distances.py", {"evaluate_model"} | TABLES),
+        ("generation/sets.py", GENERATION | FIGURES | PARTIAL),
+        ("evaluation/variation.py", {"measure_partial"}),
+        ("generation/similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
         (
             "models/spade.py",
             GENERATION - {"generate_diffusion", "generate_controlnet"} | {"train_spade"} | FIGURES,
@@ -341,7 +341,7 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
     text = path.read_text()
     path.touch()
     assert reruns(finished) == set(), "touching is not editing"
-    path.write_text(text + "\n# edited\n")
+    path.write_text(text + "\nEDITED = True\n")
     try:
         assert reruns(finished) == expected
     finally:
@@ -351,7 +351,7 @@ def test_edited_library_file_reruns_exactly_its_rules(finished, file, expected):
 def test_edited_training_loop_retrains(finished):
     path = finished / "scripts/segguided/training/loop.py"
     text = path.read_text()
-    path.write_text(text + "\n# edited\n")
+    path.write_text(text + "\nEDITED = True\n")
     try:
         rerun = reruns(finished)
     finally:

@@ -7,6 +7,7 @@ as the output of its job: what is planned depends on records, sizes and contents
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -147,14 +148,26 @@ def renamed(repository):
     path.write_text(path.read_text().replace("name: breast,", "name: gland,").replace("[breast]", "[gland]"))
 
 
-def edit(file, text="\n# edited\n"):
-    """A change of a library file."""
+def edit(file, text="\nEDITED = True\n"):
+    """A change of a library file that may mean something."""
 
     def appended(repository):
         with (repository / file).open("a") as opened:
             opened.write(text)
 
     return appended
+
+
+def reword(*files):
+    """What people read in files: a comment, a docstring, and a message if the file logs or raises any."""
+
+    def reworded(repository):
+        for path in (repository / file for file in files):
+            text = re.sub(r'^"""', '"""In short: ', path.read_text(), count=1)
+            text = re.sub(r'((?:LOG\.info|raise \w+)\(\s*f?")', r"\1in short: ", text)
+            path.write_text(f"# reworded\n{text}\n\n# reworded\n")
+
+    return reworded
 
 
 def add_column(repository):
@@ -188,6 +201,10 @@ ROWS = {
         {},
     ),
     "another library file": (edit("scripts/segguided/config/workflow.py"), {}),
+    "comments, docstrings and messages of the library": (
+        reword(*(f"scripts/segguided/training/{name}.py" for name in ("loop", "checkpoint", "launch"))),
+        {},
+    ),
     # What is shown.
     "a class's name": (
         renamed,

@@ -2,8 +2,14 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from segguided.meaning import meaning
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # of statements, in a statement
 
 
 @cache
@@ -19,41 +25,59 @@ def dependencies(script: Path) -> tuple[Path, ...]:
 
 
 def digest(script: Path) -> str:
-    """The SHA-256 of the library files that `script` depends on, names and contents; not of its own."""
+    """The SHA-256 of what `script` and the library files it depends on mean: file names and code.
+
+    The name of the script itself does not count. What counts of the code, `meaning` says.
+    """
     sums = hashlib.sha256()
     for path in dependencies(script):
-        if path != script:
-            sums.update(f"{path.relative_to(script.parent).as_posix()}\0{_sha256(path)}\n".encode())
+        name = "" if path == script else path.relative_to(script.parent).as_posix()
+        sums.update(f"{name}\0{_read(path).meaning}\n".encode())
     return sums.hexdigest()
 
 
+@dataclass(frozen=True)
+class Code:
+    """What planning needs of a Python file, which is parsed once."""
+
+    imports: frozenset[str]  # modules, and names from modules, which may be modules too
+    meaning: str
+
+
 @cache
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _read(file: Path) -> Code:
+    """Raises ValueError for a relative import."""
+    tree = ast.parse(file.read_bytes(), str(file))
+    return Code(imports=_imported(tree, file), meaning=meaning(tree))
 
 
 def _follow(file: Path, root: Path, found: set[Path]) -> None:
     if file in found:
         return
     found.add(file)
-    for module in _imported(file):
+    for module in _read(file).imports:
         for path in _files(module, root):
             _follow(path, root, found)
 
 
-@cache
-def _imported(file: Path) -> frozenset[str]:
+def _statements(block: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The statements of a block and of all blocks within; `ast.walk` would visit each expression too."""
+    for statement in block:
+        yield statement
+        for part in BLOCKS:
+            yield from _statements(getattr(statement, part, ()))
+
+
+def _imported(tree: ast.Module, file: Path) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), str(file))):
+    for node in _statements(tree.body):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level or not node.module:
                 raise ValueError(f"{file}, line {node.lineno}: relative import; write the module's full name")
             names.add(node.module)
-            names.update(
-                f"{node.module}.{alias.name}" for alias in node.names
-            )  # an imported name may be a module
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(names)
 
 

@@ -18,6 +18,7 @@ import torch
 from segguided.cli import Interrupted
 from segguided.data.slices import SliceSet
 from segguided.files import atomic_path
+from segguided.meaning import meaning_of
 from segguided.seals import check_archive, seal_archive
 from segguided.training import ranks
 from segguided.training.resume_files import ASIDE
@@ -145,12 +146,15 @@ def _first_line(error: Exception) -> str:
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
-    """A digest of the settings, of this package's loaded source code, and of the slices: names and pixels."""
+    """A digest of the settings, of what the loaded modules of the library mean, and of the slices.
+
+    Of slices names and pixels count; of code what `meaning` says: no comment, docstring or text of a message.
+    """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name in sorted(n for n in sys.modules if n.startswith("segguided")):
         source = sys.modules[name].__file__
         if source:
-            digest.update(Path(source).read_bytes())
+            digest.update(f"{name}\0{meaning_of(Path(source))}\n".encode())
     for name, slices in sorted(data.items()):
         pixels = [zlib.crc32(a.data) for stack in slices.stacks for a in (stack.images_SHW, stack.masks_SHW)]
         digest.update(json.dumps([name, slices.names, pixels]).encode())
