@@ -1,5 +1,6 @@
-# make env | demo | test | test-slurm | status | lint | bench: each but status sets up .venv itself, from the exact pins of envs/requirements.txt.
+# `make` lists the targets. Each but status sets up .venv itself, from the exact pins of envs/requirements.txt.
 .DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -7,9 +8,12 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: env words demo test test-slurm status lint bench
+.PHONY: help env words demo test test-slurm status lint bench
 
-env: $(INSTALLED)
+help: ## lists these targets
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+env: $(INSTALLED) ## the environment .venv (2 GB with a CPU build of PyTorch; some minutes, once)
 
 $(INSTALLED): envs/requirements.txt
 	@echo "Setting up .venv (2 GB on disk with a CPU build of PyTorch, several more with CUDA; some minutes, once)"
@@ -21,33 +25,32 @@ $(INSTALLED): envs/requirements.txt
 words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
 
-demo: words env
+demo: words env ## all systems on small data: downloads 73 MB, about ten minutes on two CPU cores
 	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo \
 		--report results/demo/report.html --report-after-run
 	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
-	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files lie beside it.\n'
+	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
 
-# What the pipeline in this folder does, until Ctrl-C; the same in status.html. Sets up nothing: a run may be going.
-status:
+# Sets up nothing: a run may be going.
+status: ## shows what the pipeline in this folder does, until Ctrl-C; the same in status.html
 	@python scripts/status.py --watch --html status.html
 
-lint: env
+lint: env ## ruff, snakefmt, mypy, snakemake --lint
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	mypy
 	snakemake --lint
 
-test: lint
+test: lint ## lint, then unit, workflow and end-to-end tests: about twelve minutes on two cores
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
-# On Debian 12, as root: installs SLURM and Chromium where they are missing, starts a cluster of one node and stops it.
-test-slurm: env
+test-slurm: env ## on Debian 12, as root: installs and starts SLURM on one node, runs the miniature on it, stops it
 	tests/slurm/cluster.sh start
 	trap 'tests/slurm/cluster.sh stop' EXIT; export OMP_NUM_THREADS=1; \
 	pytest tests/slurm --ignore tests/slurm/test_daemons.py -n 3 --durations=15 && pytest tests/slurm/test_daemons.py
 
-bench: env
+bench: env ## benchmarks of slicing, planning and GPU memory
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000
 	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_memory.py
