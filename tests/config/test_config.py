@@ -95,6 +95,7 @@ SENTENCES = [
     ("models/segguided/part_size", 8, "unknown key models.segguided.part_size; it is now called micro_batch_size"),
     ("models/controlnet/latent/part_size", 8, "unknown key models.controlnet.latent.part_size; it is now called micro_batch_size"),
     ("models/spade/training/micro_batch", 8, "unknown key models.spade.training.micro_batch; it is now called micro_batch_size"),
+    ("partial_masks/mask", 2, "unknown key partial_masks.mask; did you mean masks?"),
     ("partial_masks/draws", 2, "unknown key partial_masks.draws; it is now called samples_per_mask"),
     ("segmenter/training/part_size", 8, "unknown key segmenter.training.part_size; did you mean batch_size?"),
     ("pathvars", {"result": "here"}, "pathvars.result: expected 'results', 'logs' or 'benchmarks', got 'result'"),

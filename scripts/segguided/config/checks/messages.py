@@ -102,9 +102,12 @@ def _dereferenced(node: Schema, schema: Schema) -> Schema:
 
 
 def _resolved(node: Schema, value: object, schema: Schema) -> Schema:
-    """Follow references, and in a union of kinds the kind the value names."""
+    """Follow references, also of an optional section, and in a union of kinds the kind the value names."""
     if "$ref" in node:
         return _resolved(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], value, schema)
+    sections = [choice for choice in node.get("anyOf", []) if "$ref" in choice]
+    if len(sections) == 1:
+        return _resolved(sections[0], value, schema)
     kinds = node.get("discriminator", {}).get("mapping", {})
     kind = str(value.get("kind")) if isinstance(value, Mapping) else ""
     return _resolved({"$ref": kinds[kind]}, value, schema) if kind in kinds else node
