@@ -1,4 +1,4 @@
-"""What every settings model shares: unknown keys are errors, values never change."""
+"""What all settings have in common: unknown keys are errors, and values never change."""
 
 import argparse
 import json
@@ -11,11 +11,11 @@ NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"  # names become folders, columns and argu
 
 
 class SettingsError(ValueError, argparse.ArgumentTypeError):
-    """Refused settings; argparse, which hides the text of a ValueError, shows this one."""
+    """Refused settings. argparse shows the text of this error, but not that of a plain ValueError."""
 
 
 class Settings(BaseModel):
-    """Base of all settings: strict keys, immutable, convertible to the JSON a script receives."""
+    """Base of all settings: known keys only, immutable, convertible to the JSON that a script receives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -23,10 +23,11 @@ class Settings(BaseModel):
     @classmethod
     def _no_truth_values(cls, values: object) -> object:
         """YAML reads a bare yes, no, on or off as a truth value, which would silently pass for 1 or 0."""
-        for key, value in values.items() if isinstance(values, dict) else ():
+        if not isinstance(values, dict):
+            return values
+        for key, value in values.items():
             field = cls.model_fields.get(key)
-            given = value if isinstance(value, list | tuple) else [value]
-            if field and field.annotation is not bool and any(isinstance(one, bool) for one in given):
+            if field and field.annotation is not bool and _holds_truth_value(value):
                 raise ValueError(
                     f"{key}: expected numbers or text, got a truth value; quote a bare yes, no, on or off"
                 )
@@ -42,9 +43,14 @@ class Settings(BaseModel):
             raise SettingsError(f"not the settings of a {cls.__name__} ({'; '.join(reasons)})") from None
 
     def to_json(self, fields: Collection[str] | None = None) -> str:
-        """One line of JSON with sorted keys: equal settings give equal text, so Snakemake sees no change.
+        """One line of JSON, of all fields or of `fields` alone.
 
-        Where `fields` are named, of these alone.
+        The keys are sorted: equal settings give equal text, so Snakemake sees no change.
         """
         chosen = None if fields is None else set(fields)
         return json.dumps(self.model_dump(mode="json", include=chosen), sort_keys=True, separators=(",", ":"))
+
+
+def _holds_truth_value(value: object) -> bool:
+    entries = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(entry, bool) for entry in entries)

@@ -44,25 +44,25 @@ class RandomSplit(Settings):
 
     seed: int = Field(ge=0)
     held_out: int | None = Field(default=None, ge=1)
-    test: int | None = Field(default=None, ge=1)  # the patients left over train
-    # Instead of counts: the patient table's column that says train, held-out, test or held-out-or-test; the
-    # patients of the last are halved into held-out and test. `column: null` says that counts win over the
-    # patient table's column `split`.
+    test: int | None = Field(default=None, ge=1)  # all other patients train
+    # In place of counts: the patient table's column that says train, held-out, test or held-out-or-test. The
+    # patients of the last are halved into held-out and test. `column: null` says that the counts decide, even
+    # where the patient table has a column `split`.
     column: str | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> "RandomSplit":
+    def _counts_or_column(self) -> "RandomSplit":
         counts = [self.held_out, self.test]
         if counts.count(None) != (2 if self.column else 0):
             raise ValueError(
                 f"expected both counts, held_out and test, or else a column, got held_out={self.held_out}, "
-                f"test={self.test} and column={self.column}; set the one (null unsets) or the other"
+                f"test={self.test} and column={self.column}; set one of the two, and the other to null"
             )
         return self
 
 
-# The fields that decide the pixels of slices, beside the source's own. What is left out, such as names and
-# colours, slices and trains nothing again; tests/test_decisions.py asks for a decision on each new field.
+# The fields that decide the pixels of slices, beside the source's own. A new value of another field, such as
+# a colour, slices and trains nothing again; tests/workflow/test_decisions.py asks about each new field.
 DECIDE_PIXELS = frozenset({"intensity", "image_size", "slices", "interpolation"})
 DECIDE_PIXELS_OF_A_CLASS = frozenset({"label", "file", "segment"})  # and its place in the list
 
@@ -75,22 +75,22 @@ class Preparation(Settings):
     intensity: Intensity
     image_size: int = Field(ge=16)  # slices become image_size × image_size pixels
     slices: SliceSelection = SliceSelection()
-    # Filter of the images' resizing, as wide as shrinking asks for. Masks always take the nearest neighbour,
-    # which invents no class.
+    # How images are resized; shrinking widens the filter. Masks always take the nearest neighbour, because
+    # any other filter would invent classes.
     interpolation: Literal["triangle", "cubic", "lanczos", "box"] = "triangle"
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct_names(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
+        repeated = repeated_names([c.name for c in classes])
+        if repeated:
+            raise ValueError(f"class names must differ, but {repeated} appears twice; rename one")
+        return classes
 
     @model_validator(mode="after")
     def _classes_fit_source(self) -> "Preparation":
         self.source.check_classes(self.classes)
         return self
-
-    @field_validator("classes")
-    @classmethod
-    def _distinct(cls, classes: tuple[AnatomyClass, ...]) -> tuple[AnatomyClass, ...]:
-        repeated = repeated_names([c.name for c in classes])
-        if repeated:
-            raise ValueError(f"class names must differ, but {repeated} appears twice; rename one")
-        return classes
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -106,20 +106,25 @@ class Dataset(Preparation):
     split: RandomSplit | None = None  # None: the manifest's column `split` decides
     about: About = About()
     paper_column: Literal["breast-mri", "ct-organ"] | None = None
-    # Sets of classes that are kept while the others are removed: figures 3 and 6. Figure 4 and the paired
-    # images take the first.
+    # Figures 3 and 6: sets of classes that are kept while the others are removed. Figure 4 and the paired
+    # images take the first set.
     partial_masks: tuple[Annotated[tuple[ClassName, ...], Field(min_length=1)], ...] = ()
-    rare_class: ClassName | None = None  # the class whose masks `snakemake applications` draws more often
+    rare_class: ClassName | None = None  # `snakemake applications` generates more images with this class
 
     @model_validator(mode="after")
-    def _known_classes(self) -> "Dataset":
+    def _known_partial_masks(self) -> "Dataset":
         for kept in self.partial_masks:
-            unknown = sorted(set(kept) - set(self.class_names))
-            if unknown or len(set(kept)) < len(kept) or len(kept) == len(self.classes):
+            unknown = set(kept) - set(self.class_names)
+            repeated = len(set(kept)) < len(kept)
+            if unknown or repeated or len(kept) == len(self.classes):
                 raise ValueError(
                     f"partial_masks: expected some, not all, of {', '.join(self.class_names)}, each once, "
                     f"got {list(kept)}; correct it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _known_rare_class(self) -> "Dataset":
         if self.rare_class is not None and self.rare_class not in self.class_names:
             raise ValueError(
                 f"rare_class is '{self.rare_class}', but the classes are {', '.join(self.class_names)}; "
@@ -135,12 +140,12 @@ class Dataset(Preparation):
     def preparation_json(self) -> str:
         """The Preparation as a script's JSON argument, of nothing but what decides a pixel.
 
-        Classes are called by their numbers in it.
+        The numbers of the classes replace their names.
         """
         fields = self.model_dump(include=set(DECIDE_PIXELS))
-        classes = [
-            {"name": str(number), **one.model_dump(include=set(DECIDE_PIXELS_OF_A_CLASS))}
-            for number, one in enumerate(self.classes, 1)
+        fields["source"] = self.source.for_slicing()
+        fields["classes"] = [
+            {"name": str(number), **c.model_dump(include=set(DECIDE_PIXELS_OF_A_CLASS))}
+            for number, c in enumerate(self.classes, start=1)
         ]
-        fields |= {"source": self.source.for_slicing(), "classes": classes}
         return Preparation.model_validate(fields).to_json()

@@ -6,19 +6,19 @@ from segguided.config.base import Settings
 
 
 class Resampling(Settings):
-    """Test halves and bootstrap intervals: what measuring Dice asks for."""
+    """What measuring Dice needs: halves of the test patients, and bootstrap intervals."""
 
-    halves_seed: int = Field(
-        default=0, ge=0
-    )  # which half of the test patients selects segmenters, which measures
+    # One half of the test patients selects segmenters, the other measures them.
+    halves_seed: int = Field(default=0, ge=0)
     bootstrap_resamples: int = Field(default=1000, ge=100)
     bootstrap_seed: int = Field(default=0, ge=0)
 
 
 class Evaluation(Resampling):
-    """What measuring a model asks for: also the kernel distance of Table 3."""
+    """What measuring a model needs: also the kernel distance of Table 3."""
 
-    # Mean and deviation over random subsets (Bińkowski et al.: 100 of 1000); of few images, half of them.
+    # The distance is a mean over random subsets, with its deviation (Bińkowski et al.: 100 subsets of 1000
+    # images). Where there are few images, a subset is half of them.
     kernel_subsets: int = Field(default=100, ge=2)
     kernel_subset_size: int = Field(default=1000, ge=2)
     kernel_seed: int = Field(default=0, ge=0)

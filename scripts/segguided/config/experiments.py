@@ -8,11 +8,11 @@ from segguided.config.base import Settings
 
 
 class PartialMasks(Settings):
-    """Figures 3 and 6: images from test masks of which only some classes are kept."""
+    """Figures 3 and 6: images from test masks that keep only some classes."""
 
-    models: tuple[str, ...] = Field(min_length=1)  # the first is shown most
+    models: tuple[str, ...] = Field(min_length=1)  # the figures show most of the first
     masks: int = Field(ge=1)  # test masks, spread evenly over those with two classes or more
-    # Images a mask, each from noise of its own: what varies between them is free.
+    # Images a mask, each from its own noise: what differs between them is free.
     samples_per_mask: int = Field(ge=2)
 
 
@@ -22,7 +22,7 @@ class Similarity(Settings):
     model: str
     timestep: int = Field(ge=1)  # t̂
     lambdas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
-    steps: int = Field(ge=2)  # of DDIM, with leading spacing, so that t̂ is one of them
+    steps: int = Field(ge=2)  # of DDIM, with leading spacing; t̂ must be one of them
     masks: int = Field(ge=1)  # test masks, spread evenly over those with two classes or more
 
     @field_validator("lambdas")
@@ -34,16 +34,16 @@ class Similarity(Settings):
 
 
 class Translation(Settings):
-    """Masks of one dataset (or modality) for a model of another."""
+    """Images of one dataset (or modality) from the masks of another."""
 
-    masks: str  # dataset whose test masks are drawn from
-    dataset: str  # dataset of the grid whose models draw
+    masks: str  # dataset that lends its test masks
+    dataset: str  # dataset of the grid whose models generate
 
 
 class Applications(Settings):
     """What `snakemake applications` makes besides the paper's tables and figures."""
 
-    model: str  # draws rare cases and translations
-    partial_model: str  # draws paired images from partial masks
+    model: str  # generates rare cases and translations
+    partial_model: str  # generates paired images from partial masks
     rare_images: int = Field(ge=1)  # images added to the segmenter's real ones
     translations: tuple[Translation, ...] = ()

@@ -8,52 +8,41 @@ COMPARED = ("segguided", "unconditional")  # figure 1 shows these two
 
 
 def figures_left_out(config: Config) -> list[str]:
-    """Of `snakemake all`: one sentence for each figure, or dataset in it, that it does not make."""
-    found = [*_first(config), *_guided(config), *_partial(config), *_similar(config)]
+    """What `snakemake all` does not make: one sentence for each figure, or dataset in it."""
+    sentences = [*_figure1(config), *_figures_of_masks(config), *_figures_of_partial_masks(config)]
+    sentences += _figure4(config)
     if config.similar_datasets or (config.partial_models and config.partial_datasets):
-        lacking = [name for name in config.grid.datasets if name not in config.partial_datasets]
-        found += [f"{name} left out of figures 3, 4 and 6: {_no_masks(name)}" for name in lacking]
-    return found
+        sentences += [
+            f"{name} left out of figures 3, 4 and 6: {_no_partial_masks(name)}"
+            for name in _datasets_without_partial_masks(config)
+        ]
+    return sentences
 
 
 def applications_left_out(config: Config) -> list[str]:
-    """Of `snakemake applications`: one sentence for each part that it does not make."""
-    chosen = config.applications
-    if chosen is None:
+    """What `snakemake applications` does not make: one sentence for each part."""
+    if config.applications is None:
         return ["rare cases, paired images and translations left out: applications is not set"]
-    found = []
-    if chosen.model not in config.grid.models:
-        found.append(
-            f"rare cases and translations left out: {_untrained('applications.model', chosen.model)}"
-        )
-    else:
-        found += [
-            f"rare cases of {name} left out: datasets.{name}.rare_class is not set"
-            for name in config.grid.datasets
-            if not config.datasets[name].rare_class
-        ]
-        if not config.translations:
-            found.append(f"translations left out: {_no_translations(config)}")
-    if chosen.partial_model not in config.grid.models:
-        lacking = _untrained("applications.partial_model", chosen.partial_model)
-        return [*found, f"paired images left out: {lacking}"]
-    unmasked = [name for name in config.grid.datasets if name not in config.partial_datasets]
-    return [*found, *(f"paired images of {name} left out: {_no_masks(name)}" for name in unmasked)]
+    return [
+        *_rare_cases_and_translations(config, config.applications.model),
+        *_paired_images(config, config.applications.partial_model),
+    ]
 
 
-def _first(config: Config) -> Iterator[str]:
-    lacking = [name for name in COMPARED if name not in config.grid.models]
-    if lacking:
-        yield f"figure 1 left out: grid.models lacks {' and '.join(lacking)}"
+def _figure1(config: Config) -> Iterator[str]:
+    missing = [name for name in COMPARED if name not in config.grid.models]
+    if missing:
+        yield f"figure 1 left out: grid.models lacks {' and '.join(missing)}"
 
 
-def _guided(config: Config) -> Iterator[str]:
+def _figures_of_masks(config: Config) -> Iterator[str]:
     if not config.guided_models:
         yield "figures 2 and 5 and the showcase left out: grid.models names no model that sees a mask"
 
 
-def _partial(config: Config) -> Iterator[str]:
-    section, reason = config.partial_masks, ""
+def _figures_of_partial_masks(config: Config) -> Iterator[str]:
+    section = config.partial_masks
+    reason = ""
     if section is None:
         reason = "partial_masks is not set"
     elif not config.partial_models:
@@ -64,16 +53,40 @@ def _partial(config: Config) -> Iterator[str]:
         yield f"figures 3 and 6 left out: {reason}"
 
 
-def _similar(config: Config) -> Iterator[str]:
-    section, reason = config.similarity, ""
+def _figure4(config: Config) -> Iterator[str]:
+    section = config.similarity
+    reason = ""
     if section is None:
         reason = "similarity is not set"
     elif section.model not in config.grid.models:
-        reason = _untrained("similarity.model", section.model)
+        reason = _not_in_the_grid("similarity.model", section.model)
     elif not config.partial_datasets:
         reason = "no dataset of the grid has partial_masks"
     if reason:
         yield f"figure 4 left out: {reason}"
+
+
+def _rare_cases_and_translations(config: Config, model: str) -> Iterator[str]:
+    if model not in config.grid.models:
+        yield f"rare cases and translations left out: {_not_in_the_grid('applications.model', model)}"
+        return
+    for name in config.grid.datasets:
+        if not config.datasets[name].rare_class:
+            yield f"rare cases of {name} left out: datasets.{name}.rare_class is not set"
+    if not config.translations:
+        yield f"translations left out: {_no_translations(config)}"
+
+
+def _paired_images(config: Config, model: str) -> Iterator[str]:
+    if model not in config.grid.models:
+        yield f"paired images left out: {_not_in_the_grid('applications.partial_model', model)}"
+        return
+    for name in _datasets_without_partial_masks(config):
+        yield f"paired images of {name} left out: {_no_partial_masks(name)}"
+
+
+def _datasets_without_partial_masks(config: Config) -> list[str]:
+    return [name for name in config.grid.datasets if name not in config.partial_datasets]
 
 
 def _no_translations(config: Config) -> str:
@@ -83,9 +96,9 @@ def _no_translations(config: Config) -> str:
     return "applications.translations is empty"
 
 
-def _no_masks(name: str) -> str:
+def _no_partial_masks(name: str) -> str:
     return f"datasets.{name}.partial_masks is empty"
 
 
-def _untrained(key: str, model: str) -> str:
+def _not_in_the_grid(key: str, model: str) -> str:
     return f"grid.models lacks {model}, which {key} names"

@@ -1,11 +1,12 @@
 """The whole configuration file, and the checks that need more than one of its sections."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from segguided.config.base import NAME, Settings
+from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
 from segguided.config.checks.sizes import misfits, segmenter_misfits
@@ -37,9 +38,9 @@ class Grid(Settings):
     @field_validator("datasets", "models", "seeds")
     @classmethod
     def _distinct(cls, entries: Entries) -> Entries:
-        twice = sorted({str(e) for e in entries if entries.count(e) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} stands twice; list each once")
+        repeated = repeated_names([str(entry) for entry in entries])
+        if repeated:
+            raise ValueError(f"{repeated} appears twice; list each once")
         return entries
 
 
@@ -56,44 +57,42 @@ class Config(Settings):
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None
     checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
-    # Snakemake's own: where <results>, <logs> and <benchmarks> lie.
+    # Snakemake's own: where <results>, <logs> and <benchmarks> are.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], UsablePath] = {}
 
     @model_validator(mode="after")
-    def _names(self) -> "Config":
-        for section, defined in (("datasets", self.datasets), ("models", self.models)):
-            for name in getattr(self.grid, section):
-                if name not in defined:
-                    raise ValueError(f"grid.{section} names '{name}'; defined: {', '.join(sorted(defined))}")
-            small = [name.lower() for name in getattr(self.grid, section)]
-            twice = sorted({name for name in small if small.count(name) > 1})
-            if twice:
-                raise ValueError(
-                    f"grid.{section} names {twice[0]} in capitals and without, whose files would be one on "
-                    "disks that ignore case; rename one"
-                )
+    def _grid_names_what_is_defined(self) -> "Config":
+        _check_names("datasets", self.grid.datasets, self.datasets)
+        _check_names("models", self.grid.models, self.models)
+        return self
+
+    @model_validator(mode="after")
+    def _titles_are_one_line(self) -> "Config":
         for name, model in self.models.items():
-            title = ascii(model.title)
             if model.title and not model.title.isprintable():
                 raise ValueError(
-                    f"models.{name}.title is {title}, but a table's cell is one line of text; write it so, "
-                    "with >- instead of > in YAML"
+                    f"models.{name}.title is {model.title!a}, but a table's cell is one line of text; "
+                    "write it so, with >- instead of > in YAML"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _no_model_is_called_real(self) -> "Config":
         if REAL in self.models:
             raise ValueError(f"models.{REAL}: this name stands for the real images; choose another")
         return self
 
     @model_validator(mode="after")
-    def _sizes(self) -> "Config":
+    def _networks_fit_image_sizes(self) -> "Config":
         for dataset in self.grid.datasets:
             size = self.datasets[dataset].image_size
-            found = [told for name in self.grid.models for told in misfits(name, self.models[name], size)]
-            for told in (*found, *segmenter_misfits("segmenter", self.segmenter, size)):
-                raise ValueError(f"datasets.{dataset}.{told}")
+            for name in self.grid.models:
+                _refuse(f"datasets.{dataset}", misfits(name, self.models[name], size))
+            _refuse(f"datasets.{dataset}", segmenter_misfits("segmenter", self.segmenter, size))
         return self
 
     @model_validator(mode="after")
-    def _sampling_steps(self) -> "Config":
+    def _schedules_have_enough_timesteps(self) -> "Config":
         for name in self.grid.models:
             timesteps = self.models[name].timesteps
             if timesteps is not None and self.sampling.steps > timesteps:
@@ -104,51 +103,59 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _masked(self) -> "Config":
+    def _partial_masks_need_models_that_see_a_mask(self) -> "Config":
         """Sections beyond the tables may name models outside the grid; those are then left out."""
-        named = {"partial_masks.models": self.partial_masks.models} if self.partial_masks else {}
-        if self.similarity:
-            named["similarity.model"] = (self.similarity.model,)
-        if self.applications:
-            named["applications.model"] = (self.applications.model,)
-            named["applications.partial_model"] = (self.applications.partial_model,)
         able = [name for name, model in self.models.items() if model.denoises_under_a_mask]
-        for where, names in named.items():
+        for key, names in self._models_of_partial_masks().items():
             for name in names:
                 if name not in able:
                     raise ValueError(
-                        f"{where} names '{name}', but only image-space diffusion models with a mask "
-                        f"({', '.join(able)}) can be drawn from partial masks; name one of them"
+                        f"{key} names '{name}', but only image-space diffusion models with a mask "
+                        f"({', '.join(able)}) can generate from partial masks; name one of them"
                     )
         return self
 
-    @model_validator(mode="after")
-    def _translations(self) -> "Config":
-        for one in self.applications.translations if self.applications else ():
-            known = {"masks": (one.masks, self.datasets), "dataset": (one.dataset, self.datasets)}
-            for key, (name, names) in known.items():
-                if name not in names:
-                    raise ValueError(
-                        f"applications.translations: {key} is '{name}'; choose of {', '.join(names)}"
-                    )
-            if self.datasets[one.masks].image_size != self.datasets[one.dataset].image_size:
-                raise ValueError(
-                    f"applications.translations: {one.masks} and {one.dataset} differ in image_size; "
-                    "make it equal"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _timestep(self) -> "Config":
+    def _models_of_partial_masks(self) -> dict[str, tuple[str, ...]]:
+        """The names of models by the key that holds them."""
+        names: dict[str, tuple[str, ...]] = {}
+        if self.partial_masks:
+            names["partial_masks.models"] = self.partial_masks.models
         if self.similarity:
-            timesteps = self.models[self.similarity.model].timesteps or 0
-            stride = timesteps // self.similarity.steps
-            if self.similarity.timestep >= timesteps or not stride or self.similarity.timestep % stride:
+            names["similarity.model"] = (self.similarity.model,)
+        if self.applications:
+            names["applications.model"] = (self.applications.model,)
+            names["applications.partial_model"] = (self.applications.partial_model,)
+        return names
+
+    @model_validator(mode="after")
+    def _translations_name_datasets_of_one_size(self) -> "Config":
+        for translation in self.applications.translations if self.applications else ():
+            for key, name in (("masks", translation.masks), ("dataset", translation.dataset)):
+                if name not in self.datasets:
+                    raise ValueError(
+                        f"applications.translations: {key} is '{name}'; choose one of "
+                        f"{', '.join(self.datasets)}"
+                    )
+            lender = self.datasets[translation.masks]
+            if lender.image_size != self.datasets[translation.dataset].image_size:
                 raise ValueError(
-                    f"similarity.timestep is {self.similarity.timestep}, which {self.similarity.steps} DDIM "
-                    f"steps of {timesteps} never reach; choose steps so that it is a multiple of "
-                    f"{timesteps} // steps"
+                    f"applications.translations: {translation.masks} and {translation.dataset} differ in "
+                    "image_size; make it equal"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _sampling_reaches_the_mixing_timestep(self) -> "Config":
+        similarity = self.similarity
+        if similarity is None:
+            return self
+        timesteps = self.models[similarity.model].timesteps or 0
+        stride = timesteps // similarity.steps
+        if similarity.timestep >= timesteps or not stride or similarity.timestep % stride:
+            raise ValueError(
+                f"similarity.timestep is {similarity.timestep}, which {similarity.steps} DDIM steps of "
+                f"{timesteps} never reach; choose steps so that it is a multiple of {timesteps} // steps"
+            )
         return self
 
     @property
@@ -159,7 +166,9 @@ class Config(Settings):
     @property
     def partial_models(self) -> list[str]:
         """Models of figures 3 and 6: those of their section that the grid trains."""
-        return [m for m in self.partial_masks.models if m in self.grid.models] if self.partial_masks else []
+        if self.partial_masks is None:
+            return []
+        return [name for name in self.partial_masks.models if name in self.grid.models]
 
     @property
     def partial_datasets(self) -> list[str]:
@@ -169,19 +178,42 @@ class Config(Settings):
     @property
     def similar_datasets(self) -> list[str]:
         """Datasets of figure 4; none where the grid does not train its model."""
-        return self.partial_datasets if self.similarity and self.similarity.model in self.grid.models else []
+        if self.similarity is None or self.similarity.model not in self.grid.models:
+            return []
+        return self.partial_datasets
 
     @property
     def translations(self) -> list[Translation]:
         """Translations to datasets of the grid."""
-        named = self.applications.translations if self.applications else ()
-        return [one for one in named if one.dataset in self.grid.datasets]
+        if self.applications is None:
+            return []
+        return [t for t in self.applications.translations if t.dataset in self.grid.datasets]
+
+
+def _check_names(section: str, names: Sequence[str], defined: Collection[str]) -> None:
+    """Raise ValueError unless the grid's `names` are defined and differ on every disk."""
+    for name in names:
+        if name not in defined:
+            raise ValueError(f"grid.{section} names '{name}'; defined: {', '.join(sorted(defined))}")
+    small = [name.lower() for name in names]
+    repeated = sorted({name for name in small if small.count(name) > 1})
+    if repeated:
+        raise ValueError(
+            f"grid.{section} names {repeated[0]} in capitals and without, whose files would be the same on "
+            "disks that ignore case; rename one"
+        )
+
+
+def _refuse(where: str, misfits_found: Iterable[str]) -> None:
+    """Raise ValueError for the first sentence, if there is one."""
+    for sentence in misfits_found:
+        raise ValueError(f"{where}.{sentence}")
 
 
 def load(values: Mapping[str, Any]) -> Config:
     """The checked configuration.
 
-    Raises ValueError with one line a mistake: the path, what came and what to do.
+    Raises ValueError with one line for each mistake: the path, what came and what to do.
     """
     try:
         config = Config.model_validate(values)
