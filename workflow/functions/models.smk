@@ -61,12 +61,12 @@ def image_size(wildcards):
 
 def autoencoder_stage_json(wildcards):
     model = CONFIG.models[wildcards.model]
-    return AutoencoderStage.of(model.init, model.autoencoder).to_json()
+    return AutoencoderStage.from_settings(model.init, model.autoencoder).to_json()
 
 
 def latent_stage_json(wildcards):
     model = CONFIG.models[wildcards.model]
-    return LatentStage.of(model.init, model.latent).to_json()
+    return LatentStage.from_settings(model.init, model.latent).to_json()
 
 
 def control_json(wildcards):

@@ -1,4 +1,4 @@
-"""What the errors of the configuration say: the path, what came and what to do, in one sentence each."""
+"""One sentence for each mistake in the configuration: the path, what came and what to do."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from segguided.shown import printable, without_secrets
 
 Schema = Mapping[str, Any]
 
-# By pydantic's type of error: what was expected, from the error's context.
+# What was expected, by pydantic's type of error. The braces name values of the error's context.
 EXPECTED = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of at least {ge:g}",
@@ -48,18 +48,23 @@ RENAMED = {
 
 def sentences(error: ValidationError, values: object, schema: Schema) -> list[str]:
     """One sentence for each mistake that `error` found in `values`, which should follow the JSON `schema`."""
-    inside = {one["loc"][:-1] for one in error.errors()}
-    # A list of which an entry is refused counts as too short as well: the entry's own sentence says it.
-    told = [one for one in error.errors() if one["type"] != "too_short" or one["loc"] not in inside]
-    return [_sentence(one, values, schema) for one in told]
+    mistakes = error.errors()
+    # A list with a refused entry also counts as too short; the sentence on the entry says enough.
+    parents = {mistake["loc"][:-1] for mistake in mistakes}
+    return [
+        _sentence(mistake, values, schema)
+        for mistake in mistakes
+        if mistake["type"] != "too_short" or mistake["loc"] not in parents
+    ]
 
 
-def _sentence(error: ErrorDetails, values: object, schema: Schema) -> str:
-    location, context = error["loc"], error.get("ctx", {})
-    path, node = _follow(location, values, schema)
-    match error["type"]:
+def _sentence(mistake: ErrorDetails, values: object, schema: Schema) -> str:
+    location = mistake["loc"]
+    context = mistake.get("ctx", {})
+    path, node = _locate(location, values, schema)
+    match mistake["type"]:
         case "extra_forbidden":
-            _, section = _follow(location[:-1], values, schema)
+            _, section = _locate(location[:-1], values, schema)
             text = f"unknown key {path}; {_suggestion(str(location[-1]), section)}"
         case "missing":
             text = f"{path} is missing; add it"
@@ -70,47 +75,60 @@ def _sentence(error: ErrorDetails, values: object, schema: Schema) -> str:
         case "value_error":
             text = f"{path}: {context['error']}" if path else str(context["error"])
         case type_:
-            expected = EXPECTED[type_].format(**context) if type_ in EXPECTED else f"other ({error['msg']})"
-            text = f"{path or 'the file'}: expected {expected}, got {_shown(error['input'])}"
+            other = f"other ({mistake['msg']})"
+            expected = EXPECTED[type_].format(**context) if type_ in EXPECTED else other
+            text = f"{path or 'the file'}: expected {expected}, got {_shown(mistake['input'])}"
     return text
 
 
-def _follow(location: Sequence[int | str], values: object, schema: Schema) -> tuple[str, Schema]:
+def _locate(location: Sequence[int | str], values: object, schema: Schema) -> tuple[str, Schema]:
     """The path as a person writes it, and what the schema says there."""
-    path, value, node = "", values, _resolved(schema, values, schema)
+    path = ""
+    value = values
+    node = _resolved(schema, values, schema)
     kind_follows = False  # pydantic also names the kind it took, which is no key but may be called as one
     for part in location:
-        section = value if isinstance(value, Mapping) else {}
-        if kind_follows and part == section.get("kind"):
+        if kind_follows and part == _child(value, "kind"):
             kind_follows = False
             continue
         if part == "[key]":
             return f"the name {path}", node
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-        named: Schema = next(iter(node.get("patternProperties", {}).values()), {})
-        node = node.get("properties", {}).get(part) or node.get("items") or named
-        value = (
-            value[part] if isinstance(part, int) and isinstance(value, list | tuple) else section.get(part)
-        )
+        node = _schema_below(node, part)
+        value = _child(value, part)
         kind_follows = "discriminator" in _dereferenced(node, schema)
         node = _resolved(node, value, schema)
     return path, node
 
 
+def _child(value: object, part: int | str) -> object:
+    """The entry of a section or list; None where there is none."""
+    if isinstance(value, Mapping):
+        return value.get(part)
+    return value[part] if isinstance(part, int) and isinstance(value, list | tuple) else None
+
+
+def _schema_below(node: Schema, part: int | str) -> Schema:
+    """What the schema says of a key, of the entries of a list, or of names that a user chooses."""
+    user_named: Schema = next(iter(node.get("patternProperties", {}).values()), {})
+    return node.get("properties", {}).get(part) or node.get("items") or user_named
+
+
 def _dereferenced(node: Schema, schema: Schema) -> Schema:
-    return _dereferenced(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema) if "$ref" in node else node
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
 
 
 def _resolved(node: Schema, value: object, schema: Schema) -> Schema:
     """Follow references, also of an optional section, and in a union of kinds the kind the value names."""
-    if "$ref" in node:
-        return _resolved(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], value, schema)
+    node = _dereferenced(node, schema)
     sections = [choice for choice in node.get("anyOf", []) if "$ref" in choice]
     if len(sections) == 1:
         return _resolved(sections[0], value, schema)
     kinds = node.get("discriminator", {}).get("mapping", {})
-    kind = str(value.get("kind")) if isinstance(value, Mapping) else ""
-    return _resolved({"$ref": kinds[kind]}, value, schema) if kind in kinds else node
+    kind = str(_child(value, "kind"))
+    return _dereferenced({"$ref": kinds[kind]}, schema) if kind in kinds else node
 
 
 def _suggestion(key: str, section: Schema) -> str:

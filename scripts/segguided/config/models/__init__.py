@@ -1,1 +1,1 @@
-"""Settings of the models and of their training."""
+"""Settings of the models and of their training, one kind of model a module."""

@@ -10,17 +10,19 @@ Channels = Annotated[int, Field(ge=1)]
 
 
 class ModelSettings(Settings):
-    """What the grid asks of a model of any kind."""
+    """What the workflow needs to know of a model of any kind."""
 
     title: str | None = None  # in tables and figures; None: its name
-    # The fields that decide what training or importing makes; another value of one left out retrains nothing.
+    # The fields that decide what training or importing makes. A new value of another field retrains nothing.
     decide_weights: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     @field_validator("title")
     @classmethod
-    def _no_option(cls, title: str | None) -> str | None:
+    def _begins_without_a_dash(cls, title: str | None) -> str | None:
         if title and title.startswith("-"):
-            raise ValueError(f"'{title}' begins with '-', which commands take for an option; begin otherwise")
+            raise ValueError(
+                f"'{title}' begins with '-', which commands take for an option; begin with another character"
+            )
         return title
 
     def training_json(self) -> str:
@@ -34,7 +36,7 @@ class ModelSettings(Settings):
 
     @property
     def timesteps(self) -> int | None:
-        """Length of its noise schedule; None: its images are not drawn step by step."""
+        """Length of its noise schedule; None: it does not generate step by step."""
         return None
 
     @property

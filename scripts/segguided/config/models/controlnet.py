@@ -16,9 +16,9 @@ from segguided.config.models.training import MicroBatchSize, Training
 
 
 def _check_groups(channels: Sequence[int], norm_groups: int) -> None:
-    bad = [c for c in channels if c % norm_groups]
-    if bad:
-        raise ValueError(f"channels {bad} are not multiples of norm_groups={norm_groups}; change either")
+    uneven = [c for c in channels if c % norm_groups]
+    if uneven:
+        raise ValueError(f"channels {uneven} are not multiples of norm_groups={norm_groups}; change either")
 
 
 class AutoencoderSize(Settings):
@@ -31,7 +31,7 @@ class AutoencoderSize(Settings):
     attention: bool = True  # in the middle, over all latent positions
 
     @model_validator(mode="after")
-    def _grouped(self) -> "AutoencoderSize":
+    def _groups_divide_channels(self) -> "AutoencoderSize":
         _check_groups(self.channels, self.norm_groups)
         return self
 
@@ -40,19 +40,18 @@ class LatentUnetSize(Settings):
     """diffusers' UNet2DConditionModel. Levels count from the finest, 0."""
 
     channels: tuple[Channels, ...] = Field(min_length=1)
-    attention_levels: tuple[int, ...] = ()  # with cross-attention to the prompt, as Stable Diffusion's
+    attention_levels: tuple[int, ...] = ()  # with cross-attention to the prompt, as in Stable Diffusion
     attention_heads: int = Field(default=8, ge=1)
     layers_per_block: int = Field(default=2, ge=1)
     norm_groups: int = Field(default=32, ge=1)
 
     @model_validator(mode="after")
-    def _consistent(self) -> "LatentUnetSize":
+    def _attention_fits(self) -> "LatentUnetSize":
         _check_groups(self.channels, self.norm_groups)
+        levels = len(self.channels)
         for level in self.attention_levels:
-            if not 0 <= level < len(self.channels):
-                raise ValueError(
-                    f"attention_levels names {level}, but {len(self.channels)} levels count from 0"
-                )
+            if not 0 <= level < levels:
+                raise ValueError(f"attention_levels names {level}, but {levels} levels count from 0")
             if self.channels[level] % self.attention_heads:
                 raise ValueError(
                     f"{self.channels[level]} channels at level {level} do not divide among "
@@ -74,10 +73,10 @@ class Pretrained(Settings):
 
 
 class Scratch(Settings):
-    """The same architecture at a size of one's own, from random weights."""
+    """The same architecture in any size, from random weights."""
 
     kind: Literal["scratch"]
-    # Snakemake merges configuration files key by key: a file that overrides `pretrained` says null here.
+    # Snakemake merges configuration files key by key. A file that replaces `pretrained` sets null here.
     source: None = None
     autoencoder: AutoencoderSize
     unet: LatentUnetSize
@@ -92,7 +91,7 @@ class AutoencoderTraining(Settings):
 
 
 class LatentTraining(Settings):
-    """Stage 2: the diffusion of latents, without a mask; stage 3 keeps its process."""
+    """Stage 2: the diffusion of latents, without a mask. Stage 3 keeps its schedule and prediction type."""
 
     prediction_type: PredictionType = "epsilon"
     schedule: NoiseSchedule = NoiseSchedule(growth="scaled_linear", beta_start=0.00085, beta_end=0.012)
@@ -111,26 +110,26 @@ class ControlTraining(Settings):
 
 
 class AutoencoderStage(Settings):
-    """All that decides what stage 1 makes."""
+    """All settings that decide what stage 1 makes."""
 
     start: Pretrained | AutoencoderSize
     settings: AutoencoderTraining
 
     @classmethod
-    def of(cls, init: Pretrained | Scratch, settings: AutoencoderTraining) -> "AutoencoderStage":
-        """The stage of a model; the sizes of the other networks do not enter."""
+    def from_settings(cls, init: Pretrained | Scratch, settings: AutoencoderTraining) -> "AutoencoderStage":
+        """Stage 1 of a model. The sizes of the other networks do not matter to it."""
         return cls(start=init.autoencoder if isinstance(init, Scratch) else init, settings=settings)
 
 
 class LatentStage(Settings):
-    """All that decides what stage 2 makes of stage 1."""
+    """All settings that decide what stage 2 makes, beside the result of stage 1."""
 
     start: Pretrained | LatentUnetSize
     settings: LatentTraining
 
     @classmethod
-    def of(cls, init: Pretrained | Scratch, settings: LatentTraining) -> "LatentStage":
-        """The stage of a model; the size of the autoencoder does not enter."""
+    def from_settings(cls, init: Pretrained | Scratch, settings: LatentTraining) -> "LatentStage":
+        """Stage 2 of a model. The size of the autoencoder does not matter to it."""
         return cls(start=init.unet if isinstance(init, Scratch) else init, settings=settings)
 
 
@@ -144,20 +143,23 @@ class ControlNetModel(ModelSettings):
     control: ControlTraining
 
     @model_validator(mode="after")
-    def _hint_meets_latent(self) -> "ControlNetModel":
+    def _hint_shrinks_as_the_image(self) -> "ControlNetModel":
         hint = self.control.hint_channels
         if isinstance(self.init, Scratch) and len(hint) != len(self.init.autoencoder.channels):
             raise ValueError(
                 f"control.hint_channels has {len(hint)} levels and init.autoencoder.channels "
-                f"{len(self.init.autoencoder.channels)}: mask and image must shrink alike; give both as many"
+                f"{len(self.init.autoencoder.channels)}: mask and image must shrink alike; "
+                "give both the same number of levels"
             )
         return self
 
     @property
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
-        levels = len(self.control.hint_channels) - 1
-        return 1 << (levels + len(self.init.unet.channels) - 1 if isinstance(self.init, Scratch) else levels)
+        halvings = len(self.control.hint_channels) - 1
+        if isinstance(self.init, Scratch):
+            halvings += len(self.init.unet.channels) - 1
+        return 1 << halvings
 
     @property
     def timesteps(self) -> int:

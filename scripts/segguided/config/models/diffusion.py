@@ -1,4 +1,4 @@
-"""Settings of the networks, of their training and of sampling."""
+"""Settings of image-space diffusion models: network, noise schedule, and what the network predicts."""
 
 from typing import ClassVar, Literal
 
@@ -16,14 +16,14 @@ class Unet(Settings):
     attention_levels: tuple[int, ...] = ()
     layers_per_block: int = Field(default=2, ge=1)
     norm_groups: int = Field(default=32, ge=1)
-    patch: int = Field(default=1, ge=1)  # space-to-depth before the first layer: patch² fewer positions
+    patch: int = Field(default=1, ge=1)  # space-to-depth before the first layer: patch² times fewer positions
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Unet":
-        bad = [c for c in self.channels if c % self.norm_groups]
-        if bad:
+    def _levels_fit(self) -> "Unet":
+        uneven = [c for c in self.channels if c % self.norm_groups]
+        if uneven:
             raise ValueError(
-                f"channels {bad} are not multiples of norm_groups={self.norm_groups}; change either"
+                f"channels {uneven} are not multiples of norm_groups={self.norm_groups}; change either"
             )
         outside = [level for level in self.attention_levels if not 0 <= level < len(self.channels)]
         if outside:
@@ -60,7 +60,7 @@ PredictionType = Literal["epsilon", "v_prediction", "sample"]  # sample: x0 itse
 
 
 class DenoiserSettings(ModelSettings):
-    """What sampling asks of a model whose images are drawn from noise, step by step."""
+    """What sampling needs to know of a model that generates from noise, step by step."""
 
     prediction_type: PredictionType = "epsilon"
     schedule: NoiseSchedule = NoiseSchedule()
@@ -76,7 +76,7 @@ class DiffusionModel(DenoiserSettings):
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
-    mask_ablation: Literal["none", "sample", "batch"] = "none"  # whom each draw of classes serves
+    mask_ablation: Literal["none", "sample", "batch"] = "none"  # the removed classes are chosen for each
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     unet: Unet

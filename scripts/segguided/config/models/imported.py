@@ -14,7 +14,7 @@ class ImportedModel(DenoiserSettings):
     kind: Literal["imported"]
     folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
     conditioning: Literal["none", "index255"]
-    # DDIM cuts x0 to ± this in every step, as the training images lie in [-1, 1]; None: never
+    # DDIM clips x0 to ± this in every step, because the training images are in [-1, 1]; None: never
     clip_sample_range: float | None = Field(default=1, gt=0)
     unet: Unet | None = None  # the architecture of weights that come without a config.json
     decide_weights: ClassVar = frozenset(
@@ -23,7 +23,7 @@ class ImportedModel(DenoiserSettings):
 
     @field_validator("unet")
     @classmethod
-    def _plain(cls, unet: Unet | None) -> Unet | None:
+    def _sees_whole_pixels(cls, unet: Unet | None) -> Unet | None:
         if unet and unet.patch != 1:
             raise ValueError(
                 f"patch is {unet.patch}, but a UNet from elsewhere sees whole pixels; set patch: 1"
@@ -32,7 +32,7 @@ class ImportedModel(DenoiserSettings):
 
     @property
     def stride(self) -> int:
-        """An image side must be a multiple of this; without `unet` only the import itself can tell."""
+        """An image side must be a multiple of this many pixels; without `unet` the import checks it."""
         return self.unet.stride if self.unet else 1
 
     @property

@@ -1,4 +1,4 @@
-"""Settings of the perceptual loss: in whose feature maps two images are compared."""
+"""Settings of the perceptual loss: which network's feature maps compare two images."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class NoPerceptual(Settings):
 
 
 class Vgg19Perceptual(Settings):
-    """Feature maps of VGG-19 trained on ImageNet, as in the paper; a file that torchvision's users have."""
+    """Feature maps of VGG-19 trained on ImageNet, as in the paper, from a file in torchvision's format."""
 
     kind: Literal["vgg19"]
     weights: UsablePath  # .pth or .safetensors with torchvision's names (features.0.weight …)

@@ -8,12 +8,12 @@ from segguided.config.models.training import Training
 
 
 class Augmentation(Settings):
-    """Random changes of a training image, drawn anew for each sample; its mask moves with it."""
+    """Random changes of a training image, new ones each time it is used; its mask moves with it."""
 
     rotation_deg: float = Field(default=10, ge=0, le=180)  # up to this angle, either way
-    scale: float = Field(default=0.1, ge=0, lt=1)  # size times 1 ± this
+    scale: float = Field(default=0.1, ge=0, lt=1)  # the size times 1 ± this
     shift: float = Field(default=0.05, ge=0, lt=1)  # by up to this share of the image
-    contrast: float = Field(default=0.2, ge=0, lt=1)  # grey values times 1 ± this, about mid-grey
+    contrast: float = Field(default=0.2, ge=0, lt=1)  # distance of grey values from mid-grey, times 1 ± this
     brightness: float = Field(default=0.1, ge=0, lt=1)  # plus or minus this share of the grey scale
     noise: float = Field(default=0.02, ge=0, lt=1)  # standard deviation up to this share of the grey scale
 

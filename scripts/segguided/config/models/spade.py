@@ -14,20 +14,19 @@ class SpadeGenerator(Settings):
     """Residual blocks whose normalisation is modulated by the mask. Levels count from the finest, 0."""
 
     channels: tuple[Channels, ...] = Field(min_length=2)
-    middle_blocks: int = Field(default=2, ge=1)  # residual blocks of the second-coarsest level; elsewhere one
-    modulation_channels: int = Field(
-        default=128, ge=1
-    )  # between the mask and the scale and shift of each norm
+    middle_blocks: int = Field(default=2, ge=1)  # of the second-coarsest level; the others have one block
+    # Of the layer between the mask and the scale and shift of each norm.
+    modulation_channels: int = Field(default=128, ge=1)
     norm: Literal["batch", "instance"] = "batch"  # what is modulated
 
     @property
     def stride(self) -> int:
-        """An image side must be a multiple of this: the coarsest map needs two pixels a side for its norm."""
+        """An image side must be a multiple of this many pixels; the coarsest map is two pixels a side."""
         return 2 << (len(self.channels) - 1)
 
 
 class SpadeDiscriminator(Settings):
-    """PatchGAN discriminators, each reading image and mask at half the size of the one before."""
+    """PatchGAN discriminators; each reads image and mask at half the size of the one before."""
 
     channels: int = Field(default=64, ge=1)  # of the first layer; doubled in each further one
     layers: int = Field(default=4, ge=2)  # before the layer that judges
@@ -43,20 +42,20 @@ class SpadeLosses(Settings):
 
 
 class AdversarialTraining(Length):
-    """One run of two networks: Adam with a learning rate each."""
+    """One training run of two networks, each with Adam and a learning rate of its own."""
 
     generator_learning_rate: float = Field(default=1e-4, gt=0)
     discriminator_learning_rate: float = Field(default=4e-4, gt=0)
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
     # Both rates fall to 0 over this last part of the run, in a straight line.
     decay_share: float = Field(default=0.0, ge=0, le=1)
-    micro_batch_size: MicroBatchSize = None  # batch norm takes its statistics of these images
+    micro_batch_size: MicroBatchSize = None  # batch norm computes its statistics over these images
     ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
     precision: Precision = "auto"
 
 
 class SpadeModel(ModelSettings):
-    """A GAN that draws an image from a mask in one pass."""
+    """A GAN that generates an image from a mask in one pass."""
 
     kind: Literal["spade"]
     generator: SpadeGenerator
