@@ -390,6 +390,14 @@ def test_a_patient_moved_to_the_held_out_ones_trains_no_generative_model(done):
     assert training == {"train_segmenter", "train_augmented"}
 
 
+def test_touch_accepts_existing_results_after_the_library_changed(done):
+    """As workflow/docs/reruns.md says. It leaves behind an edited file, which the records then name."""
+    edit("scripts/segguided/training/loop.py")(done)
+    assert {"train_diffusion", "generate_diffusion"} <= set(planned(done))
+    run(done, *ALL, *CONFIGURATION, "--touch", "--cores", "1")
+    assert planned(done) == {}
+
+
 def test_slicing_first_and_alone_trains_nothing_where_it_gives_the_same_bytes(done):
     """The last test here: it leaves an edited file behind. A plan of all at once cannot know the bytes."""
     edit("scripts/segguided/data/slicing.py")(done)
