@@ -1,4 +1,4 @@
-"""Train a segmenter on real held-out images and, beside them, images drawn of rare cases."""
+"""Train a segmenter on real held-out images together with generated images of rare cases."""
 
 import argparse
 from pathlib import Path
@@ -26,20 +26,19 @@ def train_augmented(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     real = read_slices(slices)
-    data = with_generated(real, *read_generated(generated, real))
-    measured = read_slices(test)
-    validation = measured.where(slices_in_half(measured, halves_seed, "validation"))
+    images_SHW, names = read_generated(generated, real)
+    data = with_generated(real, images_SHW, names)
+    test_slices = read_slices(test)
+    validation = test_slices.where(slices_in_half(test_slices, halves_seed, "validation"))
     run_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
-    parser.add_argument("--generated", type=Path, required=True, help="images drawn from the held-out masks")
+    parser.add_argument("--generated", type=Path, required=True, help="images generated from held-out masks")
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
-    parser.add_argument(
-        "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
-    )
+    parser.add_argument("--halves-seed", type=int, required=True, help="seed that halves the test patients")
     parser.add_argument("--segmenter", type=Segmenter.from_json, required=True, help="settings, JSON")
     parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
     return parser

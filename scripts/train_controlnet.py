@@ -1,22 +1,16 @@
-"""Train a ControlNet, which brings the masks into a trained latent diffusion model."""
+"""Train a ControlNet, which makes a trained latent diffusion model follow masks."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from segguided.cli import run
 from segguided.config.models.controlnet import ControlTraining
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.models.controlnet.control import LatentPipeline, add_control
-from segguided.models.controlnet.latent import LatentLearner, latent_batches
-from segguided.models.controlnet.stages import EarlierStages, total_cost
+from segguided.models.controlnet.control import ControlLearner, LatentPipeline, add_control
+from segguided.models.controlnet.latent import latent_batches
+from segguided.models.controlnet.stages import EarlierStages
 from segguided.training.launch import on_gpus
-from segguided.training.loop import Cost, Plan
-from segguided.training.run import train_to_files, training_parser
+from segguided.training.run import TrainingRun, training_parser
 from segguided.training.storage import check_trained_on
 
 
@@ -30,44 +24,25 @@ def train_controlnet(
     output: Path,
     checkpoint_seconds: float,
 ) -> None:
-    """Write all three stages' networks to `output`, with config.json and history.csv beside it."""
+    """Write the networks of all three stages to `output`, with config.json and history.csv beside it."""
     earlier = EarlierStages(autoencoder, latent)
     data = read_slices(slices)
-    device = pick_device()
     check_trained_on(latent, data)
-    plan = Plan.from_settings(control.training, len(data))
-    vae, denoiser = earlier.load(device)
-    torch.manual_seed(seed)
-    network = add_control(denoiser, vae, control, n_classes).to(device)
-    pipeline = LatentPipeline(vae, network, earlier.scaling_factor)
+    training = TrainingRun.from_settings(data, control.training, seed, output, checkpoint_seconds)
+    vae, denoiser = earlier.load(training.device)
+    training.seed_first_weights()
+    network = add_control(denoiser, vae, control, n_classes)
+    pipeline = LatentPipeline(vae, network, earlier.scaling_factor).to(training.device)
+    learner = ControlLearner(pipeline, earlier.diffusion, control, training.steps, training.device)
     description = {
         "kind": "controlnet",
         **earlier.description(),
         "control": control.model_dump(),
         "networks": pipeline.description(),
         "n_classes": n_classes,
-        "seed": seed,
     }
-    trained = network.trained(control.sd_locked)
-    learner = LatentLearner(
-        network, trained, earlier.process, control, earlier.scaling_factor, plan.steps, device
-    )
-
-    def told(cost: Cost) -> dict[str, Any]:
-        return total_cost({**earlier.costs, "control": asdict(cost)})
-
-    with latent_batches(vae, data, output.with_name("latents.npy"), device) as batches:
-        train_to_files(
-            learner,
-            batches,
-            plan,
-            description,
-            {"train": data},
-            output,
-            checkpoint_seconds,
-            network=pipeline,
-            told=told,
-        )
+    with latent_batches(vae, data, output.with_name("latents.npy"), training.device) as batches:
+        training.train_to_files(learner, description, batches=batches, cost_entry=earlier.cost_entry)
 
 
 def command_line() -> argparse.ArgumentParser:

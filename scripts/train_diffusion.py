@@ -3,16 +3,12 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.training.launch import on_gpus
-from segguided.training.loop import Batches, Plan
-from segguided.training.run import train_to_files, training_parser
+from segguided.training.run import TrainingRun, training_parser
 
 
 def train_diffusion(
@@ -24,22 +20,19 @@ def train_diffusion(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    data, device = read_slices(slices), pick_device()
-    plan = Plan.from_settings(model.training, len(data))
-    image_size = int(data.stacks[0].images_SHW.shape[-1])
+    training = TrainingRun.from_settings(
+        read_slices(slices), model.training, seed, output, checkpoint_seconds
+    )
+    training.seed_first_weights()
+    network = MaskedDenoiser(model, n_classes, training.image_size).to(training.device)
+    learner = DiffusionLearner(network, model, training.steps, training.device)
     description = {
         "kind": model.kind,
         "model": model.model_dump(),
         "n_classes": n_classes,
-        "image_size": image_size,
-        "seed": seed,
+        "image_size": training.image_size,
     }
-    torch.manual_seed(seed)
-    network = MaskedDenoiser(model, n_classes, image_size).to(device)
-    learner = DiffusionLearner(network, model, plan.steps, device)
-    train_to_files(
-        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
-    )
+    training.train_to_files(learner, description)
 
 
 def command_line() -> argparse.ArgumentParser:

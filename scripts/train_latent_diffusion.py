@@ -3,18 +3,14 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models.controlnet import LatentStage, Pretrained
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
 from segguided.files import sha256_of
 from segguided.models.controlnet.autoencoder import load_autoencoder, network_config
 from segguided.models.controlnet.latent import LatentLearner, check_noise, latent_batches, start_denoiser
 from segguided.training.launch import on_gpus
-from segguided.training.loop import Plan
-from segguided.training.run import train_to_files, training_parser
+from segguided.training.run import TrainingRun, training_parser
 from segguided.training.storage import check_trained_on
 
 
@@ -28,25 +24,28 @@ def train_latent_diffusion(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     check_noise(stage)
-    data, device, settings = read_slices(slices), pick_device(), stage.settings
+    data = read_slices(slices)
     check_trained_on(autoencoder, data)
-    plan, vae = Plan.from_settings(settings.training, len(data)), load_autoencoder(autoencoder, device)
-    torch.manual_seed(seed)
-    network = start_denoiser(stage.start, vae.config["latent_channels"]).to(device)
-    with latent_batches(vae, data, output.with_name("latents.npy"), device) as batches:
+    settings = stage.settings
+    training = TrainingRun.from_settings(data, settings.training, seed, output, checkpoint_seconds)
+    vae = load_autoencoder(autoencoder, training.device)
+    training.seed_first_weights()
+    network = start_denoiser(stage.start, vae.config["latent_channels"]).to(training.device)
+    with latent_batches(vae, data, output.with_name("latents.npy"), training.device) as batches:
         # A pretrained UNet expects latents of the scale it was trained on.
-        kept = isinstance(stage.start, Pretrained)
-        scale = vae.config["scaling_factor"] if kept else batches.scaling_factor()
-        learner = LatentLearner(network, network.unet, settings, settings, scale, plan.steps, device)
+        pretrained = isinstance(stage.start, Pretrained)
+        scale = vae.config["scaling_factor"] if pretrained else batches.scaling_factor()
+        learner = LatentLearner(
+            network, network.unet, settings, settings, scale, training.steps, training.device
+        )
         description = {
             "stage": stage.model_dump(),
             "unet": network_config(network.unet),
             "prompt_shape": list(network.prompt_1LD.shape),
             "scaling_factor": scale,
             "autoencoder_sha256": sha256_of(autoencoder),
-            "seed": seed,
         }
-        train_to_files(learner, batches, plan, description, {"train": data}, output, checkpoint_seconds)
+        training.train_to_files(learner, description, batches=batches)
 
 
 def command_line() -> argparse.ArgumentParser:

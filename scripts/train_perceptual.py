@@ -1,18 +1,14 @@
-"""Train a segmenter on the training patients' slices, for the feature maps of a perceptual loss alone."""
+"""Train a segmenter on the training patients, only for the feature maps of a perceptual loss."""
 
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
-from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.models.segmenter_run import run_segmenter
 from segguided.training.launch import on_gpus
-from segguided.training.loop import Batches, Plan
-from segguided.training.run import CHECKPOINT_SECONDS, train_to_files, training_parser
+from segguided.training.run import CHECKPOINT_SECONDS, training_parser
 
 
 def train_perceptual(
@@ -25,17 +21,11 @@ def train_perceptual(
 ) -> None:
     """Write model.safetensors of the last epoch to `output`, with config.json and history.csv beside it.
 
-    No other patient chooses the epoch: a generative model may learn from the training patients only.
+    The last epoch, because no other patient may choose one: a generative model learns from the training
+    patients only.
     """
-    data, device = read_slices(slices), pick_device()
-    plan = Plan.from_settings(segmenter.training, len(data))
-    description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes, "seed": seed}
-    torch.manual_seed(seed)
-    network = build_segmenter(segmenter, n_classes).to(device)
-    learner = SegmenterLearner(network, segmenter, plan.steps, None, device)
-    train_to_files(
-        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
-    )
+    data = read_slices(slices)
+    run_segmenter(data, None, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:

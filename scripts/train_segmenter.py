@@ -1,4 +1,4 @@
-"""Train a segmenter on real or generated images of held-out masks; a validation half selects the epoch."""
+"""Train a segmenter on real or generated images of held-out masks; validation slices select the epoch."""
 
 import argparse
 from pathlib import Path
@@ -26,9 +26,10 @@ def train_segmenter(
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     data = read_slices(slices)
     if generated:
-        data = data.with_images(*read_generated(generated, data))
-    measured = read_slices(test)
-    validation = measured.where(slices_in_half(measured, halves_seed, "validation"))
+        images_SHW, names = read_generated(generated, data)
+        data = data.with_images(images_SHW, names)
+    test_slices = read_slices(test)
+    validation = test_slices.where(slices_in_half(test_slices, halves_seed, "validation"))
     run_segmenter(data, validation, segmenter, n_classes, seed, output, checkpoint_seconds)
 
 
@@ -41,9 +42,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--test", type=Path, nargs="+", required=True, help="slice files of the test patients"
     )
-    parser.add_argument(
-        "--halves-seed", type=int, required=True, help="draws the halves of the test patients"
-    )
+    parser.add_argument("--halves-seed", type=int, required=True, help="seed that halves the test patients")
     parser.add_argument(
         "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
     )

@@ -3,21 +3,18 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from segguided.cli import run
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
-from segguided.devices import pick_device
 from segguided.files import sha256_of
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner
 from segguided.training.launch import on_one_gpu
-from segguided.training.loop import Batches, Plan
-from segguided.training.run import train_to_files, training_parser
+from segguided.training.run import TrainingRun, training_parser
 from segguided.training.storage import check_trained_on
 
+# Its batch statistics and spectral norms would differ between processes.
 WHY = "SPADE's batch statistics and spectral norms follow one part of a batch after another"
 
 
@@ -31,26 +28,22 @@ def train_spade(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
-    data, device = read_slices(slices), pick_device()
-    plan = Plan.from_settings(model.training, len(data))
+    data = read_slices(slices)
     if perceptual and model.perceptual.kind == "segmenter":
         check_trained_on(perceptual, data)
-    image_size = int(data.stacks[0].images_SHW.shape[-1])
+    training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
+    training.seed_first_weights()
+    network = Generator(model.generator, n_classes, training.image_size).to(training.device)
+    loss = load_perceptual(model.perceptual, perceptual, training.device)
+    learner = SpadeLearner(network, model, loss, training.steps, training.device)
     description = {
         "kind": model.kind,
         "model": model.model_dump(),
         "n_classes": n_classes,
-        "image_size": image_size,
+        "image_size": training.image_size,
         "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
-        "seed": seed,
     }
-    torch.manual_seed(seed)
-    network = Generator(model.generator, n_classes, image_size).to(device)
-    loss = load_perceptual(model.perceptual, perceptual, device)
-    learner = SpadeLearner(network, model, loss, plan.steps, device)
-    train_to_files(
-        learner, Batches(data, device), plan, description, {"train": data}, output, checkpoint_seconds
-    )
+    training.train_to_files(learner, description)
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -19,9 +19,9 @@ from segguided.data.slices import SliceSet, read_slices
 from segguided.models.signals import to_signal
 from segguided.training import gradients, ranks
 from segguided.training.launch import on_gpus
-from segguided.training.loop import Batches, Plan
+from segguided.training.loop import Plan
 from segguided.training.optimisation import Descent, DescentLearner
-from segguided.training.run import train_to_files, training_parser
+from segguided.training.run import TrainingRun, training_parser
 
 CPU = torch.device("cpu")
 TRAINING = {"steps": 8, "batch_size": 5, "learning_rate": 1e-3, "ema_decay": 0.9, "precision": "fp32"}
@@ -103,9 +103,7 @@ def train(
     torch.manual_seed(seed)
     learner = TinyLearner(steps, pause, breaks=ranks.number() == break_rank)
     plan = Plan(len(data), 4, steps)
-    train_to_files(
-        learner, Batches(data, CPU), plan, {"seed": seed}, {"train": data}, output, checkpoint_seconds
-    )
+    TrainingRun(data, plan, CPU, seed, output, checkpoint_seconds).train_to_files(learner, {})
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -1,32 +1,31 @@
-"""The training run of an auxiliary segmenter, on given slices."""
+"""The training run of a segmenter, on slices that its script has chosen."""
 
 from pathlib import Path
 
-import torch
-
 from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import SliceSet
-from segguided.devices import pick_device
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
-from segguided.training.loop import Batches, Plan
-from segguided.training.run import CHECKPOINT_SECONDS, train_to_files
+from segguided.training.loop import Batches
+from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun
 
 
 def run_segmenter(
     data: SliceSet,
-    validation: SliceSet,
+    validation: SliceSet | None,
     segmenter: Segmenter,
     n_classes: int,
     seed: int,
     output: Path,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> None:
-    """Train on `data`, keep the epoch that is best on `validation`; write the files of a training run."""
-    device = pick_device()
-    plan = Plan.from_settings(segmenter.training, len(data))
-    description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes, "seed": seed}
-    torch.manual_seed(seed)
-    network = build_segmenter(segmenter, n_classes).to(device)
-    learner = SegmenterLearner(network, segmenter, plan.steps, Batches(validation, device).in_order, device)
-    sets = {"train": data, "validation": validation}
-    train_to_files(learner, Batches(data, device), plan, description, sets, output, checkpoint_seconds)
+    """Train on `data` and write the files of a training run.
+
+    The epoch with the lowest loss on `validation` is kept; without `validation`, the last one.
+    """
+    training = TrainingRun.from_settings(data, segmenter.training, seed, output, checkpoint_seconds)
+    training.seed_first_weights()
+    network = build_segmenter(segmenter, n_classes).to(training.device)
+    measured = Batches(validation, training.device).in_order if validation is not None else None
+    learner = SegmenterLearner(network, segmenter, training.steps, measured, training.device)
+    description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes}
+    training.train_to_files(learner, description, validation=validation)

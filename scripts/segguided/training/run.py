@@ -1,9 +1,9 @@
-"""A training run on disk: its command line, its resume file, and what it leaves when it is done."""
+"""A training run: its command line, what every run is made of, and the files it leaves when it is done."""
 
 import argparse
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from segguided.cli import slices_parser
+from segguided.config.models.training import Length
 from segguided.data.slices import SliceSet
-from segguided.devices import device_name
+from segguided.devices import device_name, pick_device
 from segguided.training import ranks
 from segguided.training.attempts import NAME, Attempts
 from segguided.training.checkpoint import Checkpoint, fingerprint
@@ -24,69 +25,110 @@ CHECKPOINT_SECONDS = 600.0
 
 
 class FinishedLearner(Learner, Protocol):
-    """A learner that gives its network away when it is done."""
+    """A learner that hands over its network after training."""
 
     def finished(self) -> nn.Module:
         """The network to keep; called once, after training."""
 
 
-def training_entry(cost: Cost) -> dict[str, Any]:
-    """What config.json tells of a run's cost."""
+def training_cost(cost: Cost) -> dict[str, Any]:
+    """The part of config.json that says what the run cost."""
     return {"training": asdict(cost)}
 
 
-def train_to_files(
-    learner: FinishedLearner,
-    batches: Batches,
-    plan: Plan,
-    description: Mapping[str, Any],
-    data: Mapping[str, SliceSet],
-    output: Path,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    *,
-    network: nn.Module | None = None,
-    told: Callable[[Cost], dict[str, Any]] = training_entry,
-) -> None:
-    """Train to the end of `plan` and write `output` (safetensors), config.json and history.csv beside it.
+@dataclass(frozen=True)
+class TrainingRun:
+    """What every training run has, whatever it trains: slices, plan, device, seed and where it writes."""
 
-    attempts.json there tells how far it is and what it cost, see Attempts. The resume file stays: who runs
-    this script again gets the same bytes at once, until Snakemake has accepted them and deletes it.
+    data: SliceSet
+    plan: Plan
+    device: torch.device
+    seed: int
+    output: Path  # model.safetensors
+    checkpoint_seconds: float = CHECKPOINT_SECONDS  # between two saves of the resume file
 
-    `description` (with the `seed`) and the slices `data` say what the run is: a resume file of another one is
-    not continued. `network` is saved in place of the learner's own where it is only a part of it; `told` adds
-    the cost to config.json.
-    """
-    checkpoint = Checkpoint(output.with_name(RESUME), fingerprint(description, data), checkpoint_seconds)
-    history = output.with_name("history.csv")
-    with recorded(output, plan, batches.device) as attempts:
-        cost = fit(learner, batches, plan, description["seed"], checkpoint, history, attempts)
-        finished = learner.finished()
-        if ranks.is_first():
-            preparation = data["train"].preparation
-            origin = {"preparation": preparation} if preparation else {}
-            save_network(network or finished, output, {**description, **origin, **told(cost)})
+    @classmethod
+    def from_settings(
+        cls, data: SliceSet, length: Length, seed: int, output: Path, checkpoint_seconds: float
+    ) -> "TrainingRun":
+        """A run over `data` on this machine's device, as long as the settings say."""
+        plan = Plan.from_settings(length, len(data))
+        return cls(data, plan, pick_device(), seed, output, checkpoint_seconds)
 
+    @property
+    def steps(self) -> int:
+        """Number of training steps."""
+        return self.plan.steps
 
-def recorded(output: Path, plan: Plan, device: torch.device) -> AbstractContextManager[Attempts | None]:
-    """The record of attempts beside `output`; of processes that train together the first alone keeps it."""
-    if not ranks.is_first():
-        return nullcontext()
-    gpus = 0 if device.type == "cpu" else ranks.count()
-    return Attempts(output.with_name(NAME), plan.steps, plan.batch_size, device_name(device), gpus)
+    @property
+    def image_size(self) -> int:
+        """Side of the images in pixels."""
+        return int(self.data.stacks[0].images_SHW.shape[-1])
+
+    def seed_first_weights(self) -> None:
+        """Seed torch, so that the first weights of a network built next depend on the seed alone."""
+        torch.manual_seed(self.seed)
+
+    def train_to_files(
+        self,
+        learner: FinishedLearner,
+        description: Mapping[str, Any],
+        *,
+        batches: Batches | None = None,
+        validation: SliceSet | None = None,
+        cost_entry: Callable[[Cost], dict[str, Any]] = training_cost,
+    ) -> None:
+        """Train to the end of the plan; write the weights, and config.json and history.csv beside them.
+
+        attempts.json beside them says how far the run is and what it cost, see Attempts. The resume file
+        stays until Snakemake has accepted the outputs: until then the same command writes the same bytes
+        again at once.
+
+        A resume file is continued only if `description`, the seed, the slices and the `validation` slices
+        are the same. `batches` takes the place of the images, where a model learns from something else.
+        `cost_entry` gives what config.json says of the cost.
+        """
+        description = {**description, "seed": self.seed}
+        checkpoint = self._checkpoint(description, validation)
+        if batches is None:
+            batches = Batches(self.data, self.device)
+        history = self.output.with_name("history.csv")
+        with self._record_attempts() as attempts:
+            cost = fit(learner, batches, self.plan, self.seed, checkpoint, history, attempts)
+            network = learner.finished()
+            if ranks.is_first():
+                preparation = self.data.preparation
+                origin = {"preparation": preparation} if preparation else {}
+                save_network(network, self.output, {**description, **origin, **cost_entry(cost)})
+
+    def _checkpoint(self, description: Mapping[str, Any], validation: SliceSet | None) -> Checkpoint:
+        slices = {"train": self.data}
+        if validation is not None:
+            slices["validation"] = validation
+        run = fingerprint(description, slices)
+        return Checkpoint(self.output.with_name(RESUME), run, self.checkpoint_seconds)
+
+    def _record_attempts(self) -> AbstractContextManager[Attempts | None]:
+        """The record of attempts; of several processes that share a run, only the first keeps it."""
+        if not ranks.is_first():
+            return nullcontext()
+        gpus = 0 if self.device.type == "cpu" else ranks.count()
+        path = self.output.with_name(NAME)
+        return Attempts(path, self.plan.steps, self.plan.batch_size, device_name(self.device), gpus)
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line that training scripts share: slices, seed, threads, GPUs, when to save, output."""
     parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--gpus", type=int, default=1, help="of this node, among which each batch is shared")
+    parser.add_argument("--seed", type=int, required=True, help="of all random choices")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs of this node that share each batch")
     parser.add_argument(
         "--checkpoint-seconds",
         type=float,
         default=CHECKPOINT_SECONDS,
-        help="time between resume checkpoints",
+        help="time between two saves of the resume file",
     )
     parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser

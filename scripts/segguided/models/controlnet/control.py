@@ -5,12 +5,13 @@ Shape letters: B batch, C latent channels, H height, W width of image and mask, 
 
 from typing import Any
 
+import torch
 from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 
-from segguided.config.models.controlnet import ControlTraining
+from segguided.config.models.controlnet import ControlTraining, LatentTraining
 from segguided.models.controlnet.autoencoder import downsampling, network_config
-from segguided.models.controlnet.latent import LatentDenoiser
+from segguided.models.controlnet.latent import LatentDenoiser, LatentLearner
 from segguided.models.masks import MaskEncoder
 
 
@@ -82,3 +83,25 @@ def add_control(
         conditioning_channels=encoder.channels,
     )
     return ControlledDenoiser(denoiser, control, encoder)
+
+
+class ControlLearner(LatentLearner):
+    """Trains the ControlNet of a pipeline and, unless `sd_locked`, the decoder of its UNet."""
+
+    def __init__(
+        self,
+        pipeline: LatentPipeline,
+        diffusion: LatentTraining,
+        settings: ControlTraining,
+        steps: int,
+        device: torch.device,
+    ) -> None:
+        network = pipeline.denoiser
+        trained = network.trained(settings.sd_locked)
+        super().__init__(network, trained, diffusion, settings, pipeline.scaling_factor, steps, device)
+        self.pipeline = pipeline
+
+    def finished(self) -> nn.Module:
+        """All networks of the pipeline, the trained ones with their averaged weights."""
+        self.descent.averaged()
+        return self.pipeline

@@ -1,7 +1,7 @@
-"""What the three training stages of latent diffusion share: the stages before and their cost."""
+"""The first two stages of latent diffusion, as stage 3 needs them: their networks, settings and cost."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ class EarlierStages:
     """The two stages before the ControlNet, by the weights they wrote."""
 
     def __init__(self, autoencoder: Path, latent: Path) -> None:
-        """Raises ValueError where the UNet was trained on another autoencoder's latents."""
-        self.autoencoder, self.latent = autoencoder, latent
+        """Raises ValueError where the UNet was trained on the latents of another autoencoder."""
+        self.autoencoder = autoencoder
+        self.latent = latent
         check_weights(autoencoder)
-        with network_description(autoencoder) as first:
-            self.costs = {"autoencoder": dict(first["training"])}
-        with network_description(latent) as told:
-            self._latent, trained_on = told, told["autoencoder_sha256"]
-            self.costs["latent"] = dict(told["training"])  # what each of them computed
-            self.process = LatentStage.model_validate(told["stage"]).settings
-            self.scaling_factor: float = told["scaling_factor"]
+        with network_description(autoencoder) as description:
+            self.costs = {"autoencoder": dict(description["training"])}
+        with network_description(latent) as description:
+            self._latent_description = description
+            self.costs["latent"] = dict(description["training"])
+            self.diffusion = LatentStage.model_validate(description["stage"]).settings
+            self.scaling_factor: float = description["scaling_factor"]
+            trained_on = description["autoencoder_sha256"]
         if trained_on != sha256_of(autoencoder):
             raise ValueError(
                 f"{latent} was trained on the latents of another autoencoder than {autoencoder}; "
@@ -41,17 +43,21 @@ class EarlierStages:
         return load_autoencoder(self.autoencoder, device), load_latent_denoiser(self.latent, device)
 
     def description(self) -> dict[str, Any]:
-        """What the final config.json tells of the first two stages."""
-        start = self._latent["stage"]["start"]
+        """What the final config.json says of the first two stages."""
+        start = self._latent_description["stage"]["start"]
         return {
             "init": start if start.get("kind") == "pretrained" else {"kind": "scratch"},
-            "autoencoder_sha256": self._latent["autoencoder_sha256"],
+            "autoencoder_sha256": self._latent_description["autoencoder_sha256"],
             "latent_sha256": sha256_of(self.latent),
-            "latent": self.process.model_dump(),
+            "latent": self.diffusion.model_dump(),
         }
+
+    def cost_entry(self, control: Cost) -> dict[str, Any]:
+        """What the final config.json says of the cost: of each stage, and of all together."""
+        return total_cost({**self.costs, "control": asdict(control)})
 
 
 def total_cost(stages: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """The costs of all stages, added up and one by one."""
-    total = {name: sum(stage[name] for stage in stages.values()) for name in asdict(Cost(0, 0, 0))}
+    """The costs of all stages, added up and each by itself."""
+    total = {field.name: sum(stage[field.name] for stage in stages.values()) for field in fields(Cost)}
     return {"training": total, "stages": {name: dict(cost) for name, cost in stages.items()}}
