@@ -6,19 +6,20 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.evaluation.measured import read_csv
 from segguided.figures.blocks import save_figure
+from segguided.tables.layouts import LAYOUTS
 from segguided.tables.sheet import make_sheet
 from segguided.tables.typeset import draw_sheet
 
 
 def draw_table(*, table: int, csv: Path, png: Path, pdf: Path) -> None:
     """Write the picture of the table whose numbers `csv` holds."""
-    save_figure(draw_sheet(make_sheet(table, read_csv(csv))), png, pdf)
+    save_figure(draw_sheet(make_sheet(LAYOUTS[table], read_csv(csv))), png, pdf)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
+    parser.add_argument("--table", type=int, choices=sorted(LAYOUTS), required=True)
     parser.add_argument("--csv", type=Path, required=True, help="what make_table wrote")
     parser.add_argument("--png", type=Path, required=True)
     parser.add_argument("--pdf", type=Path, required=True)

@@ -8,15 +8,15 @@ from segguided.cli import run
 from segguided.evaluation.measured import to_csv
 from segguided.files import write_text
 from segguided.seals import write_listed
-from segguided.tables.dice import make_frame
-from segguided.tables.distance import make_distance_frame
-from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values, read_records
+from segguided.tables.frame import make_frame
+from segguided.tables.inputs import TableSettings, read_paper_values, read_records
+from segguided.tables.layouts import LAYOUTS
 from segguided.tables.markdown import to_markdown
 
 
 def make_table(
     *,
-    table: TableNumber,
+    table: int,
     records: Sequence[Path],
     paper: Path,
     settings: TableSettings,
@@ -24,19 +24,16 @@ def make_table(
     markdown: Path,
 ) -> None:
     """Write the table made from the records to `csv` and `markdown`."""
-    found = read_records(records)
-    if table == 3:
-        frame = make_distance_frame(found, settings)
-    else:
-        frame = make_frame(table, found, settings, read_paper_values(paper))
-    write_listed(csv, to_csv(frame, decimals=6 if table == 3 else 4))
-    write_text(markdown, to_markdown(table, frame))
+    layout = LAYOUTS[table]
+    frame = make_frame(layout, read_records(records), settings, read_paper_values(paper))
+    write_listed(csv, to_csv(frame, layout.csv_decimals))
+    write_text(markdown, to_markdown(layout, frame))
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True)
+    parser.add_argument("--table", type=int, choices=sorted(LAYOUTS), required=True)
     parser.add_argument("--records", type=Path, nargs="+", required=True, help="evaluation records, JSON")
     parser.add_argument("--paper", type=Path, required=True, help="published values, tab-separated")
     parser.add_argument(

@@ -25,8 +25,9 @@ from segguided.evaluation.dice import (
 from segguided.evaluation.measured import read_csv, to_csv
 from segguided.evaluation.records import faithfulness_record, quality_record
 from segguided.evaluation.variation import partial_rows
-from segguided.tables.dice import CEILING_ROW, make_frame
+from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, over_seeds
+from segguided.tables.layouts import CEILING_ROW, TABLE_1
 from segguided.tables.markdown import to_markdown
 from segguided.tables.sheet import make_sheet
 from support.readers import Reader
@@ -224,7 +225,7 @@ def table(held: dict[str, tuple[int, ...]], blind: tuple[int, ...] = ()) -> pd.D
         "datasets": [{"name": name, "classes": CLASSES} for name in held],
         "models": [{"name": "m", "title": "Ours"}],
     }
-    return make_frame(1, records, TableSettings.model_validate(settings), {})
+    return make_frame(TABLE_1, records, TableSettings.model_validate(settings), {})
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def table(held: dict[str, tuple[int, ...]], blind: tuple[int, ...] = ()) -> pd.D
 )  # fmt: skip
 def test_absent_classes_stay_empty_and_are_named_below(held: tuple[int, ...], said: str) -> None:
     frame = table({"a": held, "b": (1, 2, 3, 4)})
-    words = " ".join(to_markdown(1, frame).split())
+    words = " ".join(to_markdown(TABLE_1, frame).split())
     assert said in words
     assert "b: no test mask" not in words
     absent = frame[
@@ -250,7 +251,7 @@ def test_absent_classes_stay_empty_and_are_named_below(held: tuple[int, ...], sa
 
 
 def test_nothing_is_said_where_all_classes_occur() -> None:
-    words = to_markdown(1, table({"a": (1, 2, 3, 4)}))
+    words = to_markdown(TABLE_1, table({"a": (1, 2, 3, 4)}))
     assert "no test mask" not in words
     assert "near 0" not in words
     assert "no interval" not in words
@@ -268,7 +269,7 @@ def test_a_ceiling_near_0_is_flagged_and_has_no_ratio(
     blind: tuple[int, ...], said: str, tmp_path: Any
 ) -> None:
     frame = table({"a": (1, 2, 3)}, blind)
-    words = " ".join(to_markdown(1, frame).split())
+    words = " ".join(to_markdown(TABLE_1, frame).split())
     assert said in words
     assert "its Dice says nothing about any model, and there is no ratio to it" in words
     of_model = frame[frame["model"] != CEILING_ROW].set_index("class")
@@ -278,13 +279,13 @@ def test_a_ceiling_near_0_is_flagged_and_has_no_ratio(
     if len(blind) < 3:
         assert of_model.loc["macro", "dice_mask_ratio_to_ceiling"] == pytest.approx(2 / 3)
     (tmp_path / "table.csv").write_text(to_csv(frame))
-    assert make_sheet(1, read_csv(tmp_path / "table.csv")).notes == make_sheet(1, frame).notes
+    assert make_sheet(TABLE_1, read_csv(tmp_path / "table.csv")).notes == make_sheet(TABLE_1, frame).notes
 
 
 def test_a_missing_interval_of_the_mean_is_explained() -> None:
     frame = table({"a": (1, 2)})
     frame.loc[frame["class"] == "macro", ["dice_mask_low", "dice_mask_high"]] = np.nan
-    words = " ".join(to_markdown(1, frame).split())
+    words = " ".join(to_markdown(TABLE_1, frame).split())
     assert "a: no interval of the mean, for too few resamples hold all its classes." in words
 
 
@@ -298,7 +299,7 @@ def test_records_over_different_classes_are_refused() -> None:
         r"of real, seed 0, counts the classes organ, bone, lesion, that of m, seed 0, organ, bone; .*again"
     )
     with pytest.raises(ValueError, match=message):
-        make_frame(1, records, TableSettings.model_validate(settings), {})
+        make_frame(TABLE_1, records, TableSettings.model_validate(settings), {})
 
 
 @pytest.mark.parametrize("values", [(0.5, None), (None, 0.5, 0.7), (None, None)])

@@ -15,7 +15,8 @@ from PIL import Image
 from segguided.figures import fonts
 from segguided.figures.blocks import Block, Column, draw_blocks, save_figure
 from segguided.figures.legend import cut
-from segguided.tables.sheet import Entry, Sheet, SheetColumn, SheetRow
+from segguided.tables.entries import Entry, SheetColumn
+from segguided.tables.sheet import Sheet, SheetRow
 from segguided.tables.typeset import draw_sheet
 
 NAMES = (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from segguided.tables.dice import make_frame
-from segguided.tables.distance import make_distance_frame
-from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values
+from segguided.tables.frame import make_frame
+from segguided.tables.inputs import TableSettings, read_paper_values
+from segguided.tables.layouts import LAYOUTS
 
 PAPER = Path(__file__).parents[2] / "workflow" / "paper_values.tsv"
 
@@ -67,9 +67,9 @@ def records(*seeds: int) -> list[dict[str, Any]]:
     return [record(d, m, seed) for d in CLASSES for m in DICE for seed in seeds or (0,)]
 
 
-def frame(number: TableNumber = 1, *seeds: int) -> pd.DataFrame:
-    return make_frame(number, records(*seeds), SETTINGS, read_paper_values(PAPER))
+def frame(number: int = 1, *seeds: int) -> pd.DataFrame:
+    return make_frame(LAYOUTS[number], records(*seeds), SETTINGS, read_paper_values(PAPER))
 
 
 def distance_frame(*seeds: int) -> pd.DataFrame:
-    return make_distance_frame(records(*seeds), SETTINGS)
+    return frame(3, *seeds)

@@ -12,9 +12,11 @@ from matplotlib.text import Text
 import draw_table as script
 from segguided.cli import call
 from segguided.evaluation.measured import to_csv
-from segguided.tables.sheet import Entry, Sheet, SheetColumn, SheetRow, make_sheet
+from segguided.tables.entries import Entry, SheetColumn
+from segguided.tables.layouts import LAYOUTS
+from segguided.tables.sheet import Sheet, SheetRow, make_sheet
 from segguided.tables.typeset import NOTE, PLAIN, as_printed, draw_sheet, width_of, wrap
-from support.table_records import distance_frame, frame
+from support.table_records import frame
 
 MODELS = {"std": "Ours (STD)", "mat": "Ours (MAT)", "spade": "SPADE", "cn": "ControlNet", "u": "u"}
 LONG = "A title that costs $5 and goes on for ever, beyond what any printed table has room for"
@@ -22,7 +24,7 @@ LONG = "A title that costs $5 and goes on for ever, beyond what any printed tabl
 
 def table(number: int, titles: dict[str, str], *seeds: int) -> pd.DataFrame:
     """The frame of test_tables with its first model repeated under other names."""
-    made = distance_frame(*seeds) if number == 3 else frame(number, *seeds)
+    made = frame(number, *seeds)
     parts = []
     for _, here in made.groupby("dataset", sort=False):
         first, rest = here[here["model"] == "segguided"], here[~here["model"].isin(["segguided", "spade"])]
@@ -51,7 +53,7 @@ def rules(figure: Figure) -> list[tuple[float, float, float]]:
 def test_nothing_is_clipped_overlaps_or_leaves_the_rules(
     number: int, seeds: tuple[int, ...], titles: dict[str, str]
 ) -> None:
-    figure = draw_sheet(make_sheet(number, table(number, titles, *seeds)))
+    figure = draw_sheet(make_sheet(LAYOUTS[number], table(number, titles, *seeds)))
     drawn, lines = texts(figure), rules(figure)
     left, right = min(line[0] for line in lines), max(line[1] for line in lines)
     assert left > 10

@@ -7,13 +7,13 @@ import pandas as pd
 
 from segguided.text_tables import read_table
 
-Cell = float | int | str
+CsvValue = float | int | str
 
 
 def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
     """CSV with a fixed number of decimals and nothing for an undefined number."""
 
-    def fixed(value: Cell) -> Cell:
+    def fixed(value: CsvValue) -> CsvValue:
         if not isinstance(value, float):
             return value
         rounded = round(value, decimals) + 0.0  # + 0.0: never -0.0000

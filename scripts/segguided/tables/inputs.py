@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from segguided.config.base import Settings
 from segguided.config.reserved import REAL
-from segguided.evaluation.measured import Cell
+from segguided.evaluation.measured import CsvValue
 from segguided.evaluation.records import Record
 from segguided.seals import read_sealed
 from segguided.text_tables import read_table
 
 PAPER_KEYS = ["table", "paper_column", "model", "measure"]
-TableNumber = Literal[1, 2, 3]
 PaperValues = dict[tuple[int, str, str, str], float]
 
 
@@ -100,7 +99,7 @@ def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tu
     return grouped
 
 
-def value_of(record: Record, key: str) -> Cell | None:
+def value_of(record: Record, key: str) -> CsvValue | None:
     """What a record holds under a key. ValueError, naming the record, where it has none."""
     if key not in record:
         raise ValueError(
@@ -117,12 +116,3 @@ def over_seeds(records: Sequence[Record], key: str) -> tuple[float, float]:
     """
     values = pd.Series([value_of(record, key) for record in records], dtype=float)
     return float(values.mean(skipna=False)), float(values.std(ddof=1, skipna=False))
-
-
-def training_cells(records: Sequence[Record]) -> dict[str, float]:
-    """Columns `training_tflop` and `training_images`: one model's training, the mean over its seeds."""
-    if any("training.flops" not in record for record in records):
-        return {}
-    tflop, _ = over_seeds(records, "training.flops")
-    images, _ = over_seeds(records, "training.images")
-    return {"training_tflop": tflop / 1e12, "training_images": images}

@@ -7,22 +7,24 @@ import pandas as pd
 
 from segguided.config.reserved import MACRO
 from segguided.shown import markdown as escaped
-from segguided.tables.dice import LAYOUTS, Measure
+from segguided.tables.columns import Measure
+from segguided.tables.entries import Entry, SheetColumn
+from segguided.tables.layouts import Layout
 from segguided.tables.pipes import pipe_table
-from segguided.tables.sheet import Entry, Sheet, SheetColumn, dice_entry, groups, make_sheet
+from segguided.tables.sheet import Sheet, groups, make_sheet
 
 LINE_WIDTH = 110
 MARKS = {1: "**", 2: "_"}
 
 
-def to_markdown(number: int, frame: pd.DataFrame) -> str:
+def to_markdown(layout: Layout, frame: pd.DataFrame) -> str:
     """The whole page: the sheet, one table a measure, then values per class, then notes.
 
     Markdown cannot underline: the second best stands in italics.
     """
-    sheet = make_sheet(number, frame)
-    parts = [f"## Table {number}: {sheet.title}", *_sheet_tables(sheet)]
-    for measure in LAYOUTS[number].measures if number in LAYOUTS else ():
+    sheet = make_sheet(layout, frame)
+    parts = [f"## Table {layout.number}: {layout.title}", *_sheet_tables(sheet)]
+    for measure in layout.class_measures:
         for dataset in frame["dataset"].unique():
             parts += [f"{measure.label} per class, {dataset}:", _class_table(frame, dataset, measure)]
     notes = [
@@ -57,12 +59,13 @@ def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
 
 def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure) -> str:
     """Rows: models; columns: classes."""
-    here = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
-    classes = list(here["class"].unique())
+    of_dataset = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
+    classes = list(of_dataset["class"].unique())
+    several_seeds = bool(of_dataset["seeds"].max() > 1)
     rows = []
-    for _, of_model in here.groupby("model", sort=False):
-        by_class = of_model.set_index("class")
-        cells = [_entry(dice_entry(by_class.loc[name], measure.column)) for name in classes]
+    for _, of_model in of_dataset.groupby("model", sort=False):
+        entries = [measure.entry(row, None, several_seeds=several_seeds) for _, row in of_model.iterrows()]
+        cells = [_entry(entry) for entry in entries]
         if any(cells):
             rows.append([escaped(str(of_model["title"].iloc[0])), *cells])
     return pipe_table(["model", *map(escaped, classes)], rows)

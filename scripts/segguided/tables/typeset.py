@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 
 from segguided.figures.blocks import DPI
 from segguided.figures.fonts import families
-from segguided.tables.sheet import Entry, Sheet, SheetColumn, groups
+from segguided.tables.entries import Entry, SheetColumn
+from segguided.tables.sheet import Sheet, groups
 
 MARGIN, INDENT, COLUMN_GAP, SMALL_GAP, MIN_WIDTH = 0.15, 0.12, 0.24, 0.06, 4.8
 LINE, NOTE_LINE, PAD = 0.19, 0.135, 0.06  # PAD: around a rule

@@ -11,12 +11,14 @@ import make_table as script
 from segguided.cli import call
 from segguided.evaluation.measured import read_csv, to_csv
 from segguided.seals import write_sealed
-from segguided.tables.dice import CEILING_ROW, LAYOUTS, make_frame
-from segguided.tables.distance import REFERENCE_ROW
-from segguided.tables.inputs import TableNumber, TableSettings, read_paper_values, read_records
+from segguided.tables.columns import Published
+from segguided.tables.entries import number_text, places
+from segguided.tables.frame import make_frame
+from segguided.tables.inputs import TableSettings, read_paper_values, read_records
+from segguided.tables.layouts import CEILING_ROW, LAYOUTS, REFERENCE_ROW, TABLE_1, TABLE_2, TABLE_3
 from segguided.tables.markdown import to_markdown
 from segguided.tables.pipes import pipe_table
-from segguided.tables.sheet import make_sheet, number_text, places
+from segguided.tables.sheet import make_sheet
 from support.table_records import (
     CLASSES,
     PAPER,
@@ -26,6 +28,8 @@ from support.table_records import (
     record,
     records,
 )
+
+REAL_ROWS = (CEILING_ROW, REFERENCE_ROW)
 
 
 def cell(table: pd.DataFrame, dataset: str, model: str, name: str, column: str) -> Any:
@@ -46,7 +50,7 @@ def test_rows_follow_the_settings_and_end_with_the_ceiling() -> None:
 
 
 @pytest.mark.parametrize(("number", "column"), [(1, "dice_mask"), (1, "dice_real"), (2, "dice")])
-def test_values_come_from_the_records(number: TableNumber, column: str) -> None:
+def test_values_come_from_the_records(number: int, column: str) -> None:
     table = frame(number)
     assert cell(table, "ct", "spade", "bone", column) == 0.7
     assert cell(table, "ct", "spade", "macro", column + "_low") == pytest.approx(0.65)
@@ -77,26 +81,26 @@ def test_several_seeds_give_mean_deviation_and_mean_bounds() -> None:
     assert cell(table, "phantom", "spade", "macro", "dice_std") == pytest.approx(0.01)
     assert cell(table, "phantom", "spade", "macro", "dice_high") == pytest.approx(0.76)
     assert cell(table, "phantom", "spade", "macro", "seeds") == 3
-    assert "| SPADE          | 0.7100 ± 0.0100 [0.660, 0.760]" in to_markdown(2, table)
-    assert "over 3 seeds; interval bounds are means too" in to_markdown(2, table)
+    assert "| SPADE          | 0.7100 ± 0.0100 [0.660, 0.760]" in to_markdown(TABLE_2, table)
+    assert "over 3 seeds; interval bounds are means too" in to_markdown(TABLE_2, table)
 
 
 def test_an_undefined_value_is_an_empty_cell() -> None:
     made = records()
     made[0]["faithfulness.mask.dice.BV"] = None
-    text = to_csv(make_frame(1, made, SETTINGS, read_paper_values(PAPER)))
+    text = to_csv(make_frame(TABLE_1, made, SETTINGS, read_paper_values(PAPER)))
     assert text.splitlines()[3].startswith("phantom,segguided,Ours (STD),BV,,0.7500,0.8500,,")
 
 
 def test_csv_is_stable_and_has_four_decimals() -> None:
-    shuffled = make_frame(1, records(0, 1)[::-1], SETTINGS, read_paper_values(PAPER))
+    shuffled = make_frame(TABLE_1, records(0, 1)[::-1], SETTINGS, read_paper_values(PAPER))
     assert to_csv(frame(1, 0, 1)) == to_csv(shuffled)
     assert ",0.8000,0.7500,0.8500,," in to_csv(frame(1))
     assert "-0.0000" not in to_csv(pd.DataFrame({"a": [-1e-9]}))
 
 
 def test_markdown_is_aligned_and_explains_itself() -> None:
-    text = to_markdown(1, frame(1))
+    text = to_markdown(TABLE_1, frame(1))
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 2 + 2 * 2  # macro, one a measure; then one a measure and dataset
     assert all(len({len(line) for line in lines}) == 1 for lines in blocks)
@@ -119,16 +123,17 @@ def test_markdown_names_no_paper_where_there_is_none() -> None:
         }
     )
     made = [record("ct", "spade"), record("ct", "real")]
-    assert "published" not in to_markdown(2, make_frame(2, made, settings, read_paper_values(PAPER)))
+    table = make_frame(TABLE_2, made, settings, read_paper_values(PAPER))
+    assert "published" not in to_markdown(TABLE_2, table)
 
 
 def test_the_real_data_alone_make_a_table() -> None:
     settings = TableSettings.model_validate(
         {"datasets": [{"name": "ct", "classes": CLASSES["ct"]}], "models": []}
     )
-    table = make_frame(1, [record("ct", "real")], settings, {})
+    table = make_frame(TABLE_1, [record("ct", "real")], settings, {})
     assert list(table["model"].unique()) == [CEILING_ROW]
-    assert "0.9000 [0.850, 0.950]" in to_markdown(1, table)
+    assert "0.9000 [0.850, 0.950]" in to_markdown(TABLE_1, table)
 
 
 def test_pipe_table() -> None:
@@ -143,10 +148,11 @@ def test_paper_values_cover_every_cell_of_the_paper() -> None:
     values = read_paper_values(PAPER)
     models = ("controlnet", "spade", "segguided", "segguided-mat")
     expected = {
-        (number, column, model, measure.column)
+        (number, paper_column, model, column.measure.column)
         for number, layout in LAYOUTS.items()
-        for column in ("breast-mri", "ct-organ")
-        for measure in layout.measures
+        for paper_column in ("breast-mri", "ct-organ")
+        for column in layout.columns
+        if isinstance(column, Published)
         for model in (*models, *(["real"] if number == 2 else []))
     }
     assert set(values) == expected
@@ -172,7 +178,7 @@ def test_refuses_incomplete_records(spoil: Callable[[list[dict[str, Any]]], Any]
     made = records()
     spoil(made)
     with pytest.raises(ValueError, match=message):
-        make_frame(1, made, SETTINGS, {})
+        make_frame(TABLE_1, made, SETTINGS, {})
 
 
 @pytest.mark.parametrize(("text", "message"), [("", "is damaged"), ("{}", "holds no"), ("[]", "holds no")])
@@ -197,7 +203,7 @@ def test_refuses_paper_values_twice(tmp_path: Path) -> None:
 
 
 def test_markdown_shows_difference_budget_and_ranks() -> None:
-    first, second = to_markdown(1, frame(1)).split("\n\n")[1:3]
+    first, second = to_markdown(TABLE_1, frame(1)).split("\n\n")[1:3]
     header, _, ours, spade, ceiling, *_ = first.splitlines()
     assert [cell.strip() for cell in header.split("|")[1:-1]] == [
         *("dataset", "model", "Dice(m_gen, m)", "ratio", "paper", "difference", "training, TFLOP"),
@@ -220,9 +226,9 @@ def test_places_are_by_printed_number_within_a_dataset_and_real_data_take_none()
             "value": [0.5, 0.90001, 0.7, 0.90002, 0.99, 0.2, float("nan"), 0.1],
         }
     )
-    assert places(table, "value", 4, lower_is_better=False) == [None, 1, 2, 1, None, 1, None, None]
-    assert places(table, "value", 5, lower_is_better=False) == [None, 2, None, 1, None, 1, None, None]
-    assert places(table, "value", 4, lower_is_better=True) == [1, None, 2, None, None, 1, None, None]
+    assert places(table, "value", 4, "higher", REAL_ROWS) == [None, 1, 2, 1, None, 1, None, None]
+    assert places(table, "value", 5, "higher", REAL_ROWS) == [None, 2, None, 1, None, 1, None, None]
+    assert places(table, "value", 4, "lower", REAL_ROWS) == [1, None, 2, None, None, 1, None, None]
 
 
 def test_numbers_have_a_real_minus_sign_and_no_negative_zero() -> None:
@@ -244,7 +250,7 @@ def test_numbers_have_a_real_minus_sign_and_no_negative_zero() -> None:
 def test_the_budgets_unit_fits_the_smallest(tflop: list[float], heading: str, text: str) -> None:
     table = distance_frame()
     table["training_tflop"] = [*tflop, float("nan")] * 2
-    column = make_sheet(3, table).columns[-1]
+    column = make_sheet(TABLE_3, table).columns[-1]
     assert (column.heading, column.entries[0].text, column.entries[2].text) == (heading, text, "")
 
 
@@ -252,7 +258,7 @@ def test_table_3_has_the_reference_last_and_counts_beside() -> None:
     table = distance_frame()
     assert list(table["model"]) == ["segguided", "spade", REFERENCE_ROW] * 2
     assert list(table["n_generated"]) == [24, 24, 12] * 2
-    frechet, kernel, images, test_images, training = make_sheet(3, table).columns
+    frechet, kernel, images, test_images, training = make_sheet(TABLE_3, table).columns
     assert [entry.text for entry in frechet.entries[:3]] == ["0.800", "0.700", "0.900"]
     assert [entry.place for entry in frechet.entries[:3]] == [None, 1, None], "lower is better"
     assert (kernel.entries[0].text, kernel.entries[0].small) == ("8.000", "± 2.000")
@@ -265,26 +271,26 @@ def test_table_3_over_seeds() -> None:
     assert table["frechet"][0] == pytest.approx(0.9)
     assert table["frechet_std"][0] == pytest.approx(0.1)
     assert table["kernel_subset_std"][0] == pytest.approx(0.002)
-    assert make_sheet(3, table).columns[0].entries[0].small == "± 0.100"
-    assert "standard deviation over 3 seeds" in to_markdown(3, table)
+    assert make_sheet(TABLE_3, table).columns[0].entries[0].small == "± 0.100"
+    assert "standard deviation over 3 seeds" in to_markdown(TABLE_3, table)
 
 
 def test_table_3_cautions() -> None:
-    words = " ".join(to_markdown(3, distance_frame()).split())
+    words = " ".join(to_markdown(TABLE_3, distance_frame()).split())
     assert "miss anatomical realism" in words
     assert "In phantom, ct a set has no more images than features" in words
     assert "Few images bias the Fréchet distance upward" in words
     table = distance_frame()
     table["n_features"] = 8
-    assert "no more images than features" not in to_markdown(3, table)
+    assert "no more images than features" not in to_markdown(TABLE_3, table)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_the_csv_alone_gives_the_same_sheet(number: TableNumber, tmp_path: Path) -> None:
-    table = distance_frame(0, 1) if number == 3 else frame(number, 0, 1)
+def test_the_csv_alone_gives_the_same_sheet(number: int, tmp_path: Path) -> None:
+    table = frame(number, 0, 1)
     table["dataset"] = table["dataset"].replace("ct", "NA")  # a name that pandas likes to read as missing
     (tmp_path / "table.csv").write_text(to_csv(table, decimals=6))
-    assert make_sheet(number, read_csv(tmp_path / "table.csv")) == make_sheet(number, table)
+    assert make_sheet(LAYOUTS[number], read_csv(tmp_path / "table.csv")) == make_sheet(LAYOUTS[number], table)
 
 
 def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +303,8 @@ def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.Monkey
     command += ["--settings", SETTINGS.to_json(), "--csv", str(csv), "--markdown", str(markdown)]
     call(script.make_table, script.command_line(), words=command[1:])
     assert csv.read_text() == to_csv(frame(2))
-    assert markdown.read_text() == to_markdown(2, frame(2))
+    assert markdown.read_text() == to_markdown(TABLE_2, frame(2))
     command[command.index("2")] = "3"
     call(script.make_table, script.command_line(), words=command[1:])
     assert csv.read_text() == to_csv(distance_frame(), decimals=6)
-    assert markdown.read_text() == to_markdown(3, distance_frame())
+    assert markdown.read_text() == to_markdown(TABLE_3, distance_frame())

@@ -1,0 +1,258 @@
+"""The kinds of columns of a table: what each takes from the records, and what a reader sees of it."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from segguided.config.reserved import MACRO
+from segguided.evaluation.measured import CsvValue
+from segguided.evaluation.records import Record
+from segguided.tables.entries import Better, Entry, SheetColumn, number_entries, number_text, places
+from segguided.tables.inputs import over_seeds, value_of
+
+BOUNDS = ("_low", "_high")
+FLOP_UNITS = {"EFLOP": 1e-6, "PFLOP": 1e-3, "TFLOP": 1.0, "GFLOP": 1e3}  # of one TFLOP
+LEAST_FLOP = 0.1  # of its unit, for the cheapest model
+IMAGE_UNITS = {"M ": 1e6, "k ": 1e3}
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """What the values of one row are taken from."""
+
+    records: Sequence[Record]  # of one dataset and model, one for each seed
+    name: str  # of a class, or MACRO
+    is_real: bool  # whether the records are those of the real images
+    published: Mapping[str, float]  # the paper's values for this row, by measure
+
+
+class TableColumn(ABC):
+    """One entry of a layout. It may be several columns of the CSV, and none or several for the reader."""
+
+    note: str = ""  # below the table, where the reader sees the column
+
+    @property
+    @abstractmethod
+    def csv_columns(self) -> list[str]:
+        """Its columns in the CSV."""
+
+    @abstractmethod
+    def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
+        """What one row holds in these columns; a column that is left out has no value there."""
+
+    def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
+        """What a reader sees, from the rows that are shown. `real_row` is the model that takes no place."""
+        return []
+
+
+@dataclass(frozen=True)
+class Measure(TableColumn):
+    """A statistic that the records hold; over several seeds it is the mean.
+
+    In the keys, {name} stands for a class or "macro"; without {name}, only the macro row has a value. {bound}
+    stands for nothing, "_low" or "_high"; without {bound}, there is no interval.
+    """
+
+    column: str  # in the CSV
+    key: str  # in the records of models
+    real_key: str | None = None  # in the record of the real images; None: their row has no value
+    heading: str = ""  # "": the statistic is in the CSV alone
+    over: str = ""  # a second heading, over this one and its neighbours with the same
+    decimals: int = 4
+    factor: float = 1  # the reader sees the value times this
+    better: Better | None = None  # which values are best, in bold and underlined
+    seed_deviation: bool = True  # whether the deviation over seeds is a column too
+    interval_decimals: int | None = None  # None: the reader sees no interval
+    deviation_column: str = (
+        ""  # for a deviation that each record holds itself, which is shown of one seed alone
+    )
+    deviation_key: str = ""
+    by_class: bool = False  # whether the Markdown has a table of its values for each class
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the reader knows it by."""
+        return self.over or self.heading
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """The endings of its interval's columns and keys, if it has an interval."""
+        return BOUNDS if "{bound}" in self.key else ()
+
+    @property
+    def csv_columns(self) -> list[str]:
+        """Value, interval, deviation over seeds, deviation within a record."""
+        columns = [self.column, *(self.column + bound for bound in self.bounds)]
+        if self.seed_deviation:
+            columns.append(f"{self.column}_std")
+        if self.deviation_column:
+            columns.append(self.deviation_column)
+        return columns
+
+    def values(self, source: RowSource) -> dict[str, float]:
+        """Means over seeds and, of the value itself, the deviation."""
+        key = self.real_key if source.is_real else self.key
+        if key is None or (source.name != MACRO and "{name}" not in key):
+            return {}
+        mean, deviation = over_seeds(source.records, key.format(bound="", name=source.name))
+        values = {self.column: mean}
+        for bound in self.bounds:
+            bound_key = key.format(bound=bound, name=source.name)
+            values[self.column + bound], _ = over_seeds(source.records, bound_key)
+        if self.seed_deviation:
+            values[f"{self.column}_std"] = deviation
+        if self.deviation_column:
+            values[self.deviation_column], _ = over_seeds(source.records, self.deviation_key)
+        return values
+
+    def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
+        """Its values with what is small beside them, the best model's in bold."""
+        if not self.heading:
+            return []
+        scaled = frame.assign(**{self.column: self.factor * frame[self.column]})
+        ranks: list[int | None] = [None] * len(frame)
+        if self.better:
+            ranks = places(scaled, self.column, self.decimals, self.better, [real_row])
+        several_seeds = bool(frame["seeds"].max() > 1)
+        entries = [
+            self.entry(row, rank, several_seeds=several_seeds)
+            for (_, row), rank in zip(frame.iterrows(), ranks, strict=True)
+        ]
+        return [SheetColumn(self.heading, tuple(entries), self.over)]
+
+    def entry(self, row: "pd.Series[float]", place: int | None, *, several_seeds: bool) -> Entry:
+        """The value and, small, its deviation and interval: `± 0.0021 [0.880, 0.921]`."""
+        small = (self._deviation_text(row, several_seeds), self._interval_text(row))
+        value = number_text(self.factor * row[self.column], self.decimals)
+        return Entry(value, " ".join(text for text in small if text), place)
+
+    def _deviation_text(self, row: "pd.Series[float]", several_seeds: bool) -> str:
+        column = f"{self.column}_std" if self.seed_deviation else ""
+        if self.deviation_column and not several_seeds:
+            column = self.deviation_column
+        deviation = self.factor * row[column] if column else math.nan
+        return "" if math.isnan(deviation) else f"± {deviation:.{self.decimals}f}"
+
+    def _interval_text(self, row: "pd.Series[float]") -> str:
+        if self.interval_decimals is None:
+            return ""
+        low, high = (number_text(row[self.column + bound], self.interval_decimals) for bound in BOUNDS)
+        return f"[{low}, {high}]" if low else ""
+
+
+@dataclass(frozen=True)
+class Published(TableColumn):
+    """The paper's value of a measure, and ours minus it; the reader sees them where the paper has any."""
+
+    measure: Measure
+    note: str = ""
+
+    @property
+    def csv_columns(self) -> list[str]:
+        """The value and the difference."""
+        return [f"{self.measure.column}_paper", f"{self.measure.column}_minus_paper"]
+
+    def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
+        """Both, where the paper has a value for the row."""
+        column = self.measure.column
+        published = source.published.get(column)
+        ours = self.measure.values(source).get(column)
+        if published is None or ours is None:
+            return {}
+        return {f"{column}_paper": published, f"{column}_minus_paper": ours - published}
+
+    def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
+        """Both below the measure's own second heading."""
+        value, difference = self.csv_columns
+        if frame[value].isna().all():
+            return []
+        decimals = self.measure.decimals
+        over = self.measure.over
+        return [
+            SheetColumn("paper", number_entries(frame[value], decimals), over),
+            SheetColumn("difference", number_entries(frame[difference], decimals, signed=True), over),
+        ]
+
+
+@dataclass(frozen=True)
+class Fact(TableColumn):
+    """What a row's numbers rest on, equal for all seeds: a whole number or a word."""
+
+    column: str
+    key: str
+    heading: str = ""  # "": in the CSV alone
+
+    @property
+    def csv_columns(self) -> list[str]:
+        """The column."""
+        return [self.column]
+
+    def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
+        """What the first record holds."""
+        return {self.column: value_of(source.records[0], self.key)}
+
+    def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
+        """Whole numbers, with a comma between thousands."""
+        if not self.heading:
+            return []
+        return [SheetColumn(self.heading, tuple(Entry(f"{value:,}") for value in frame[self.column]))]
+
+
+@dataclass(frozen=True)
+class SeedCount(TableColumn):
+    """Over how many seeds a row's values are."""
+
+    @property
+    def csv_columns(self) -> list[str]:
+        """The column."""
+        return ["seeds"]
+
+    def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
+        """How many records the row has."""
+        return {"seeds": len(source.records)}
+
+
+@dataclass(frozen=True)
+class TrainingCost(TableColumn):
+    """Operations of a model's training and how many images it was shown, the mean over seeds."""
+
+    note: str = ""
+
+    @property
+    def csv_columns(self) -> list[str]:
+        """Operations in TFLOP, and images."""
+        return ["training_tflop", "training_images"]
+
+    def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
+        """Both; none for the real images and for a model that was trained elsewhere."""
+        if any("training.flops" not in record for record in source.records):
+            return {}
+        flop, _ = over_seeds(source.records, "training.flops")
+        images, _ = over_seeds(source.records, "training.images")
+        return {"training_tflop": flop / 1e12, "training_images": images}
+
+    def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
+        """Operations, images in brackets; the largest unit that gives each model LEAST_FLOP or more."""
+        tflop = frame["training_tflop"]
+        if tflop.isna().all():
+            return []
+        large_enough = [unit for unit, factor in FLOP_UNITS.items() if tflop.min() * factor >= LEAST_FLOP]
+        unit = large_enough[0] if large_enough else "GFLOP"
+        entries = [
+            Entry(number_text(value * FLOP_UNITS[unit], 1), _images_text(images))
+            for value, images in zip(tflop, frame["training_images"], strict=True)
+        ]
+        return [SheetColumn(f"training, {unit}", tuple(entries))]
+
+
+def _images_text(count: float) -> str:
+    if math.isnan(count):
+        return ""
+    for unit, factor in IMAGE_UNITS.items():
+        if count >= factor:
+            return f"({count / factor:.1f} {unit}images)"
+    return f"({count:.0f} images)"

@@ -1,0 +1,63 @@
+"""What one cell of a table shows: a number, what is small beside it, and its place among the models."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+MINUS = "−"
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: its number, what is small beside it, its place among the models (1 best, 2 second)."""
+
+    text: str = ""
+    small: str = ""
+    place: int | None = None
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """A heading and an entry for each row; neighbours with the same `over` share that second heading."""
+
+    heading: str
+    entries: tuple[Entry, ...]
+    over: str = ""
+
+
+def number_text(value: float, decimals: int, *, signed: bool = False) -> str:
+    """The number with a real minus sign; nothing for NaN."""
+    if math.isnan(value):
+        return ""
+    text = f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
+    return text.replace("-", MINUS)
+
+
+def number_entries(values: "pd.Series[float]", decimals: int, *, signed: bool = False) -> tuple[Entry, ...]:
+    """An entry for each number, without a place."""
+    return tuple(Entry(number_text(value, decimals, signed=signed)) for value in values)
+
+
+def places(
+    frame: pd.DataFrame, column: str, decimals: int, better: Better, unranked: Collection[str]
+) -> list[int | None]:
+    """Place of each row's model within its dataset: 1 for the best and, of three or more, 2 for the second.
+
+    Numbers that are printed alike share a place. The models `unranked` take none: the rows of real images.
+    """
+    sign = 1 if better == "lower" else -1
+    values = sign * frame[column].round(decimals)
+    competing = frame[column].notna() & ~frame["model"].isin(unranked)
+    ranks: list[int | None] = [None] * len(frame)
+    for dataset in frame["dataset"].unique():
+        of_models = values[competing & (frame["dataset"] == dataset)]
+        n_places = 2 if len(of_models) > 2 else 1
+        best = sorted(of_models.unique())[:n_places]
+        for row, value in of_models.items():
+            if value in best:
+                ranks[frame.index.get_loc(row)] = best.index(value) + 1
+    return ranks

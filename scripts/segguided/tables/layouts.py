@@ -1,0 +1,190 @@
+"""Tables 1, 2 and 3, each described by its columns. A new column of a table is one more entry of its layout.
+
+For instance, Measure("recall", "quality.model.recall.{name}", heading="recall", better="higher") gives CSV,
+Markdown and picture that column, with the best model's value in bold. The records' values come from
+`evaluation/records.py` (Tables 1 and 2: Dice and its interval) and `evaluation/distances.py` (Table 3).
+"""
+
+from dataclasses import dataclass
+
+from segguided.tables import notes
+from segguided.tables.columns import Fact, Measure, Published, SeedCount, TableColumn, TrainingCost
+from segguided.tables.notes import Note
+
+CEILING_ROW = "real (ceiling)"
+REFERENCE_ROW = "real (held-out)"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that makes a table: its columns in the order of the CSV, and the notes below it.
+
+    Below the notes of the layout come those of the columns.
+    """
+
+    number: int
+    title: str
+    real_row: str  # what the row of the real images is called, the last of each dataset
+    columns: tuple[TableColumn, ...]
+    notes: tuple[str | Note, ...]
+    by_class: bool  # whether each class has a row too; the reader sees the macro rows alone
+    csv_decimals: int
+
+    @property
+    def class_measures(self) -> list[Measure]:
+        """The measures that have a table for each class in the Markdown."""
+        return [c for c in self.columns if isinstance(c, Measure) and c.by_class]
+
+    @property
+    def ceiling(self) -> Measure:
+        """The first measure of the real images: what the models are compared to."""
+        return next(c for c in self.columns if isinstance(c, Measure) and c.real_key)
+
+
+def _dice_columns(
+    column: str, comparison: str, ceiling: str | None, heading: str, over: str = ""
+) -> tuple[TableColumn, ...]:
+    """A Dice with its interval, its ratio to the ceiling and the paper's value.
+
+    Keys in the models' records begin with `comparison`, in that of the real images with `ceiling`; None: the
+    row of the real images has no value.
+    """
+    dice = Measure(
+        column,
+        key=comparison + ".dice{bound}.{name}",
+        real_key=None if ceiling is None else ceiling + ".dice{bound}.{name}",
+        heading=heading,
+        over=over,
+        decimals=4,
+        better="higher",
+        interval_decimals=3,
+        by_class=True,
+    )
+    slice_mean = Measure(
+        f"{column}_slice_mean",
+        key=comparison + ".slice_mean.{name}",
+        real_key=None if ceiling is None else ceiling + ".slice_mean.{name}",
+        seed_deviation=False,
+    )
+    ratio = Measure(
+        f"{column}_ratio_to_ceiling",
+        key=comparison + ".ratio{bound}.{name}",
+        heading="ratio",
+        over=over,
+        decimals=2,
+        seed_deviation=False,
+    )
+    return (dice, slice_mean, ratio, Published(dice, note=notes.PAPER))
+
+
+def _basis_columns(evaluation: str) -> tuple[TableColumn, ...]:
+    """What a Dice and its interval rest on; keys in the records begin with `evaluation`."""
+    return (
+        TrainingCost(note=notes.TRAINING),
+        SeedCount(),
+        Fact("patients", f"{evaluation}.patients"),
+        Fact("slices", f"{evaluation}.slices"),
+        Fact("interval_unit", f"{evaluation}.interval_unit"),
+    )
+
+
+TABLE_1 = Layout(
+    number=1,
+    title="faithfulness of generated images to their masks",
+    real_row=CEILING_ROW,
+    columns=(
+        *_dice_columns(
+            "dice_mask", "faithfulness.mask", "faithfulness.ceiling", heading="macro", over="Dice(m_gen, m)"
+        ),
+        *_dice_columns("dice_real", "faithfulness.real", None, heading="macro", over="Dice(m_gen, m_real)"),
+        *_basis_columns("faithfulness"),
+    ),
+    notes=(
+        (
+            "m: input mask; m_gen and m_real: masks that a segmenter trained on real held-out images "
+            f"predicts on the generated and on the real image. The row {CEILING_ROW} is Dice(m_real, m). "
+            + notes.POOLED
+        ),
+        notes.interval,
+        notes.RATIO,
+        f"{notes.RANKS}; the ceiling takes no place.",
+        notes.ceilings(CEILING_ROW, "dice_mask"),
+        notes.several_seeds("interval bounds are means too"),
+    ),
+    by_class=True,
+    csv_decimals=4,
+)
+
+TABLE_2 = Layout(
+    number=2,
+    title="quality: Dice on real test images of a segmenter trained on generated images",
+    real_row=CEILING_ROW,
+    columns=(
+        *_dice_columns("dice", "quality.model", "quality.ceiling", heading="Dice"),
+        *_basis_columns("quality"),
+    ),
+    notes=(
+        f"The row {CEILING_ROW} is the segmenter trained on real held-out images. " + notes.POOLED,
+        notes.interval,
+        notes.RATIO,
+        f"{notes.RANKS}; the ceiling takes no place.",
+        notes.ceilings(CEILING_ROW, "dice"),
+        notes.several_seeds("interval bounds are means too"),
+    ),
+    by_class=True,
+    csv_decimals=4,
+)
+
+TABLE_3 = Layout(
+    number=3,
+    title="distance of generated images to real test images, on features of the real-data segmenter",
+    real_row=REFERENCE_ROW,
+    columns=(
+        Measure(
+            "frechet",
+            key="distance.frechet",
+            real_key="distance.frechet",
+            heading="Fréchet distance",
+            decimals=3,
+            better="lower",
+        ),
+        Measure(
+            "kernel",
+            key="distance.kernel",
+            real_key="distance.kernel",
+            heading="kernel distance × 10³",
+            decimals=3,
+            factor=1000,
+            better="lower",
+            deviation_column="kernel_subset_std",
+            deviation_key="distance.kernel_std",
+        ),
+        Fact("n_generated", "distance.n_generated", heading="images"),
+        Fact("n_real", "distance.n_real", heading="test images"),
+        Fact("n_features", "distance.n_features"),
+        Fact("kernel_subsets", "distance.kernel_subsets"),
+        Fact("kernel_subset_size", "distance.kernel_subset_size"),
+        Fact("kernel_seed", "distance.kernel_seed"),
+        TrainingCost(note=notes.TRAINING),
+        SeedCount(),
+    ),
+    notes=(
+        notes.features,
+        (
+            "Such distances miss anatomical realism: images can have the features of real ones and an "
+            "impossible anatomy. Tables 1 and 2 measure anatomy."
+        ),
+        (
+            f"The row {REFERENCE_ROW} compares real held-out to real test images: what two sets of real "
+            "patients score. Its images trained the segmenter; the models' masks are the test patients' own."
+        ),
+        notes.few_images,
+        notes.kernel,
+        f"{notes.RANKS}; the real images take no place.",
+        notes.several_seeds("the kernel distance's deviation over subsets is in the CSV"),
+    ),
+    by_class=False,
+    csv_decimals=6,
+)
+
+LAYOUTS = {layout.number: layout for layout in (TABLE_1, TABLE_2, TABLE_3)}
