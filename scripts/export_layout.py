@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segguided.cli import framed, slices_parser
+from segguided.cli import run, slices_parser
 from segguided.data.slices import read_generated, read_slices
+from segguided.exports.command_line import FilesBySplit
 from segguided.exports.layouts import write_layout
 
 
@@ -23,34 +24,28 @@ def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, 
     write_layout(sets, receipt)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument(
         "--slices",
         nargs="+",
-        action="append",
+        action=FilesBySplit,
+        default={},
         required=True,
         help="a split and its slice files; once a split",
     )
     parser.add_argument(
         "--generated",
         nargs=2,
-        action="append",
-        default=[],
+        action=FilesBySplit,
+        default={},
         metavar=("SPLIT", "FILE"),
-        help="images generated from the split's masks",
+        help="images generated from the split's masks; once a split",
     )
     parser.add_argument("--receipt", type=Path, required=True, help="table of the files, in their folder")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run with the command line's arguments."""
-    a = parse_arguments()
-    slices = {split: [Path(path) for path in paths] for split, *paths in a.slices}
-    export_layout(slices, {split: Path(path) for split, path in a.generated}, a.receipt)
+    return parser
 
 
 if __name__ == "__main__":
-    framed(main)
+    run(export_layout, command_line())

@@ -3,75 +3,36 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-
-from segguided.cli import framed, slices_parser
+from segguided.cli import run, slices_parser
 from segguided.config.evaluation import Resampling
-from segguided.config.reserved import MACRO
-from segguided.data.halves import slices_in_half
-from segguided.data.slices import SliceSet, read_slices
-from segguided.devices import pick_device
-from segguided.evaluation.dice import (
-    bootstrap_dice,
-    class_counts,
-    held_classes,
-    percentile_interval,
-    pooled_dice,
-    with_macro,
-)
-from segguided.evaluation.prediction import predict
+from segguided.data.slices import read_slices
+from segguided.evaluation.prediction import load_segmenter_for
+from segguided.evaluation.rare import rare_case_rows
 from segguided.files import write_table
-from segguided.models.segmenter import load_segmenter
-from segguided.training.storage import check_trained_on
 
 
 def measure_rare(
-    test: SliceSet,
-    without: nn.Module,
-    augmented: nn.Module,
+    test: Sequence[Path],
+    without: Path,
+    augmented: Path,
     classes: Sequence[str],
     rare_class: str,
     evaluation: Resampling,
-) -> list[dict[str, Any]]:
-    """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap).
-
-    NaN for a class that no mask of that half holds, which is in no mean.
-    """
-    half = test.where(slices_in_half(test, evaluation.halves_seed, "test"))
-    dice, samples = [], []
-    for network in (without, augmented):
-        counts = class_counts(predict(network, half.images, pick_device()), half.masks, len(classes))
-        dice.append(with_macro(pooled_dice(counts), held_classes(counts)))
-        draws = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
-        samples.append(bootstrap_dice(counts, half.patients, **draws))
-    low, high = percentile_interval(samples[1] - samples[0])
-    columns = zip((*classes, MACRO), *dice, low, high, strict=True)
-    return [
-        {
-            "class": name,
-            "rare": int(name == rare_class),
-            "dice_real": real,
-            "dice_real_and_drawn": both,
-            "difference": both - real,
-            "difference_low": bottom,
-            "difference_high": top,
-            "patients": len(np.unique(half.patients)),
-            "slices": len(half),
-        }
-        for name, real, both, bottom, top in columns
-    ]
+    output: Path,
+) -> None:
+    """Write a row a class: Dice of both segmenters on the test half, and their difference."""
+    slices = read_slices(test)
+    segmenters = (load_segmenter_for(slices, without), load_segmenter_for(slices, augmented))
+    write_table(output, rare_case_rows(slices, *segmenters, classes, rare_class, evaluation))
 
 
-def parse_arguments() -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = slices_parser(__doc__)
     parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
     parser.add_argument("--without", type=Path, required=True, help="segmenter of real images")
-    parser.add_argument("--augmented", type=Path, required=True, help="of real and drawn ones")
+    parser.add_argument("--augmented", type=Path, required=True, help="of real and generated images")
     parser.add_argument(
         "--classes", nargs="+", required=True, help="names of the dataset's classes, in order"
     )
@@ -79,20 +40,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--evaluation", type=Resampling.from_json, required=True, help="settings, JSON")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Script body."""
-    a = parse_arguments()
-    torch.set_num_threads(a.threads)
-    without, augmented = load_segmenter(a.without), load_segmenter(a.augmented)
-    test = read_slices(a.test)
-    for segmenter in (a.without, a.augmented):
-        check_trained_on(segmenter, test)
-    rows = measure_rare(test, without, augmented, a.classes, a.rare_class, a.evaluation)
-    write_table(a.output, rows)
+    return parser
 
 
 if __name__ == "__main__":
-    framed(main)
+    run(measure_rare, command_line())

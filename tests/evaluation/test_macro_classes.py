@@ -1,6 +1,5 @@
 """A macro mean is over the classes that the test masks hold: for every row, resample, ratio and ceiling."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import measure_similarity as similarity_script
-from measure_rare import measure_rare
-from measure_similarity import measure_similarity
-from measure_translation import measure_translation
 from segguided.config.evaluation import Evaluation
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.dice import (
@@ -23,7 +18,10 @@ from segguided.evaluation.dice import (
     percentile_interval,
 )
 from segguided.evaluation.measured import read_csv, to_csv
+from segguided.evaluation.rare import rare_case_rows
 from segguided.evaluation.records import faithfulness_record, quality_record
+from segguided.evaluation.similarity import similarity_rows
+from segguided.evaluation.translation import translation_rows
 from segguided.evaluation.variation import partial_rows
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, over_seeds
@@ -334,25 +332,21 @@ def with_stray(value: int) -> SliceSet:
 
 @pytest.mark.parametrize("value", [1, 2])
 def test_rare_cases_translation_and_similarity_leave_the_absent_class_out(
-    value: int, monkeypatch: pytest.MonkeyPatch
+    value: int,
 ) -> None:
     test, absent = with_stray(value), NAMES[2 - value]
     settings = Evaluation(bootstrap_resamples=100)
-    rows = {r["class"]: r for r in measure_rare(test, Reader(), Reader(), NAMES, "b", settings)}
-    assert rows["macro"]["dice_real"] == rows["macro"]["dice_real_and_drawn"] == 1
+    rows = {r["class"]: r for r in rare_case_rows(test, Reader(), Reader(), NAMES, "b", settings)}
+    assert rows["macro"]["dice_real"] == rows["macro"]["dice_real_and_generated"] == 1
     assert rows["macro"]["difference_low"] == rows["macro"]["difference"] == 0
     assert np.isnan([rows[absent][key] for key in ("dice_real", "difference", "difference_low")]).all()
 
-    of_measure = {r["measure"]: r["value"] for r in measure_translation(test, test, None, Reader(), NAMES)}
+    of_measure = {r["measure"]: r["value"] for r in translation_rows(test, test, None, Reader(), NAMES)}
     assert of_measure["dice_macro"] == 1
     assert np.isnan(of_measure[f"dice_{absent}"])
 
     variants = {"0": test.images, "1": slices(value).images}
-    monkeypatch.setattr(similarity_script, "load_segmenter", lambda path: Reader())
-    monkeypatch.setattr(similarity_script, "check_trained_on", lambda path, test: None)
-    monkeypatch.setattr(similarity_script, "read_slices", lambda paths: slices(value))
-    monkeypatch.setattr(similarity_script, "read_variants", lambda path, test: (variants, test))
-    for row in measure_similarity("set", Path("generated"), [], Path("evaluator"), NAMES):
+    for row in similarity_rows(variants, test, Reader(), NAMES):
         assert row["dice_macro"] == 1
         assert np.isnan(row[f"dice_{absent}"])
 

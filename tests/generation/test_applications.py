@@ -11,8 +11,6 @@ from PIL import Image
 from draw_translation import draw_translation
 from generate_paired import generate_paired
 from generate_rare import generate_rare
-from measure_rare import measure_rare
-from measure_translation import measure_translation
 from pair_images import pair_images
 from segguided.config.evaluation import Evaluation
 from segguided.config.models.segmenter import Segmenter
@@ -22,6 +20,8 @@ from segguided.data.augmented import with_generated
 from segguided.data.datasets.phantom import CONTRASTS, make_phantom
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated, read_slices, write_stack
+from segguided.evaluation.rare import rare_case_rows
+from segguided.evaluation.translation import translation_rows
 from segguided.figures.panels import FigureDataset
 from segguided.generation.rare import generate_rare_cases
 from segguided.generation.translation import (
@@ -80,8 +80,8 @@ def test_rare_case_scripts_draw_and_train_with_the_images_added(folder):  # noqa
 
 def test_gain_of_the_rare_class_is_measured_on_the_test_half():
     arguments = (("a", "b"), "b", Evaluation(bootstrap_resamples=100))
-    rows = {row["class"]: row for row in measure_rare(example_set(), Reader(blind=2), Reader(), *arguments)}
-    assert rows["b"]["difference"] == rows["b"]["difference_low"] == rows["b"]["dice_real_and_drawn"] == 1
+    rows = {row["class"]: row for row in rare_case_rows(example_set(), Reader(blind=2), Reader(), *arguments)}
+    assert rows["b"]["difference"] == rows["b"]["difference_low"] == rows["b"]["dice_real_and_generated"] == 1
     assert [name for name, row in rows.items() if row["rare"]] == ["b"]
     assert (rows["macro"]["patients"], rows["macro"]["slices"]) == (2, 12)
     assert rows["a"]["difference"] == 0
@@ -130,9 +130,9 @@ def test_translated_images_are_measured_against_masks_and_the_modalitys_own_imag
     slices = read_slices([folder / "p.npz"])
     generated = slices.with_images(*read_generated(folder / "t.npz"))
     evaluator = load_segmenter(folder / "segmenter/model.safetensors")
-    alone = measure_translation(slices, generated, None, evaluator, ("a", "b"))
+    alone = translation_rows(slices, generated, None, evaluator, ("a", "b"))
     assert [row["measure"] for row in alone] == ["dice_a", "dice_b", "dice_macro"]
-    rows = {r["measure"]: r for r in measure_translation(slices, generated, slices, evaluator, ("a", "b"))}
+    rows = {r["measure"]: r for r in translation_rows(slices, generated, slices, evaluator, ("a", "b"))}
     assert rows["ssim_untranslated"]["value"] == pytest.approx(1)
     assert rows["mae_untranslated"]["value"] == 0 < rows["mae"]["value"]
     assert rows["ssim"]["images"] == 4

@@ -11,6 +11,7 @@ from segguided.data.slices import SliceSet
 from segguided.evaluation.variation import partial_rows
 from segguided.generation.partial_masks import generate_conditions, keep_classes, spread_slices
 from segguided.generation.variants import read_variants, with_class_names, write_variants
+from segguided.text_tables import read_table
 from support.partial_sets import CLASSES, folder, stack  # noqa: F401
 
 
@@ -108,13 +109,16 @@ def test_scripts_draw_and_measure_every_condition(folder):  # noqa: F811
             folder / name,
         )
     assert (folder / "first.npz").read_bytes() == (folder / "second.npz").read_bytes()
-    rows = measure_partial(
-        "set",
-        {"m": folder / "first.npz"},
-        [folder / "p.npz"],
-        folder / "segmenter/model.safetensors",
-        ["a", "b"],
+    measure_partial(
+        dataset="set",
+        models=["m"],
+        generated=[folder / "first.npz"],
+        slices=[folder / "p.npz"],
+        evaluator=folder / "segmenter/model.safetensors",
+        classes=["a", "b"],
+        output=folder / "partial.csv",
     )
+    rows = read_table(folder / "partial.csv", ",").rows
     assert [(row["kept"], row["class"], row["role"]) for row in rows] == [
         ("all", "a", "constrained"), ("all", "b", "constrained"), ("all", "macro", "constrained"),
         ("b", "a", "free"), ("b", "b", "constrained"), ("b", "macro", "constrained"),

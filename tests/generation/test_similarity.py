@@ -10,6 +10,7 @@ from measure_similarity import measure_similarity
 from segguided.config.experiments import Similarity
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_slices
+from segguided.evaluation.measured import read_csv
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.sampling import make_scheduler
 from segguided.generation.similarity import interpolate
@@ -77,12 +78,19 @@ def test_script_writes_each_lambda_and_the_same_bytes_twice(drawn):
 
 
 def test_measured_against_the_real_image(drawn):
-    rows = measure_similarity(
-        "set", drawn / "first.npz", [drawn / "p.npz"], drawn / "segmenter/model.safetensors", "ab"
+    measure_similarity(
+        dataset="set",
+        generated=drawn / "first.npz",
+        slices=[drawn / "p.npz"],
+        evaluator=drawn / "segmenter/model.safetensors",
+        classes="ab",
+        output=drawn / "similarity.csv",
     )
-    assert [row["lambda"] for row in rows] == [0, *LAMBDAS]
-    assert all(np.isfinite([row["ssim"], row["mae"], row["dice_macro"]]).all() for row in rows)
-    assert {row["images"] for row in rows} == {3}
+    frame = read_csv(drawn / "similarity.csv")
+    assert frame["lambda"].tolist() == [0, *LAMBDAS]
+    assert np.isfinite(frame[["ssim", "mae", "dice_macro"]]).all(axis=None)
+    assert set(frame["images"]) == {3}
+    assert set(frame["dataset"]) == {"set"}
 
 
 @pytest.mark.parametrize("lambdas", [(0.5, 0.25), (0.5, 0.5), (0.0, 1.0), (0.5, 1.5)])

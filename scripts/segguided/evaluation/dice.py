@@ -8,8 +8,11 @@ K the C classes and their macro mean (last); a trailing 4 holds |P ∩ T|, |P|, 
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+
+from segguided.config.reserved import MACRO
 
 INTERVAL_PERCENT = (2.5, 97.5)
 LEAST_DEFINED = 0.1  # of the resamples, for an interval
@@ -89,6 +92,12 @@ def with_macro(dice_C: np.ndarray, held_C: np.ndarray) -> np.ndarray:
     if not held_C.any():
         return np.concatenate([dice_C, np.full((*dice_C.shape[:-1], 1), np.nan)], axis=-1)
     return np.concatenate([dice_C, dice_C[..., held_C].mean(axis=-1)[..., None]], axis=-1)
+
+
+def dice_by_class(counts_SC4: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
+    """Pooled Dice of each class, then of `MACRO`: NaN of a class that no test mask holds, in no mean."""
+    dice_K = with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))
+    return dict(zip((*class_names, MACRO), dice_K.tolist(), strict=True))
 
 
 def slice_mean_dice(counts_SC4: np.ndarray) -> np.ndarray:

@@ -1,0 +1,72 @@
+"""What images of rare cases add: Dice on real test images of a segmenter trained with and without them.
+
+Shape suffixes: R resamples, K the classes and their macro mean (last).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from segguided.config.evaluation import Resampling
+from segguided.config.reserved import MACRO
+from segguided.data.halves import slices_in_half
+from segguided.data.slices import SliceSet
+from segguided.devices import pick_device
+from segguided.evaluation.dice import (
+    bootstrap_dice,
+    class_counts,
+    held_classes,
+    percentile_interval,
+    pooled_dice,
+    with_macro,
+)
+from segguided.evaluation.prediction import predict
+
+
+def rare_case_rows(
+    test: SliceSet,
+    without: nn.Module,
+    augmented: nn.Module,
+    class_names: Sequence[str],
+    rare_class: str,
+    evaluation: Resampling,
+) -> list[dict[str, Any]]:
+    """A row a class: Dice of both segmenters on the test half, and their difference (paired bootstrap).
+
+    `without` was trained on real images, `augmented` on real and generated ones. NaN for a class that no mask
+    of that half holds; it is in no mean.
+    """
+    half = test.where(slices_in_half(test, evaluation.halves_seed, "test"))
+    real_K, real_RK = _dice(without, half, len(class_names), evaluation)
+    both_K, both_RK = _dice(augmented, half, len(class_names), evaluation)
+    low_K, high_K = percentile_interval(both_RK - real_RK)
+    return [
+        {
+            "class": name,
+            "rare": int(name == rare_class),
+            "dice_real": real_K[k],
+            "dice_real_and_generated": both_K[k],
+            "difference": both_K[k] - real_K[k],
+            "difference_low": low_K[k],
+            "difference_high": high_K[k],
+            "patients": len(np.unique(half.patients)),
+            "slices": len(half),
+        }
+        for k, name in enumerate((*class_names, MACRO))
+    ]
+
+
+def _dice(
+    segmenter: nn.Module, slices: SliceSet, n_classes: int, evaluation: Resampling
+) -> tuple[np.ndarray, np.ndarray]:
+    """The segmenter's pooled Dice on real images (K,), and that of the bootstrap samples (R, K)."""
+    counts_SC4 = class_counts(predict(segmenter, slices.images, pick_device()), slices.masks, n_classes)
+    samples_RK = bootstrap_dice(
+        counts_SC4,
+        slices.patients,
+        resamples=evaluation.bootstrap_resamples,
+        seed=evaluation.bootstrap_seed,
+    )
+    return with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4)), samples_RK
