@@ -9,7 +9,7 @@ from rich.console import Console
 
 from segguided.status.explain import explain_failures
 from segguided.status.page import page
-from segguided.status.run import Reader
+from segguided.status.run import JournalReader
 from segguided.status.terminal import rendered
 from support.status_scenes import World, recorded, view
 
@@ -33,7 +33,7 @@ def hostile_run(text, folder, name):
     for word in ("shapes do not match", "tiny_1", "breast-phantom", "Rows is missing"):
         lines = lines.replace(word, word + quoted)
     run.path.write_text(lines)
-    return Reader(run.path).read()
+    return JournalReader(run.path).read()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from segguided.status.journal import FOLDER
-from segguided.status.run import Reader, journals
+from segguided.status.run import JournalReader, journals
 from support.status_scenes import RECORDED, recorded
 
 
@@ -82,7 +82,7 @@ def test_a_group_is_submitted_and_fails_as_one(tmp_path):
 def test_reading_goes_on_where_it_stopped_and_leaves_half_a_line(tmp_path):
     text = (RECORDED / "finished.jsonl").read_bytes()
     path = tmp_path / "one.jsonl"
-    reader = Reader(path)
+    reader = JournalReader(path)
     seen = []
     for end in range(0, len(text) + 1, 97):
         path.write_bytes(text[:end])
@@ -98,7 +98,7 @@ def test_a_line_of_rubbish_is_passed_over(tmp_path):
     lines = (RECORDED / "finished.jsonl").read_text().splitlines()
     path = tmp_path / "one.jsonl"
     path.write_text("\n".join([lines[0], "\0\0{", json.dumps({"event": "unheard of"}), *lines[1:]]) + "\n")
-    assert Reader(path).read().end == "finished"
+    assert JournalReader(path).read().end == "finished"
 
 
 def test_the_newest_journal_comes_last(tmp_path):
@@ -118,4 +118,4 @@ def test_the_newest_journal_comes_last(tmp_path):
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECORDED.glob("*.jsonl")))
 def test_every_recorded_event_is_understood(name):
     events = {json.loads(line)["event"] for line in (RECORDED / f"{name}.jsonl").read_text().splitlines()}
-    assert all(hasattr(Reader, f"_on_{event}") for event in events)
+    assert all(hasattr(JournalReader, f"_on_{event}") for event in events)

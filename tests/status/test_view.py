@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from segguided.status.surroundings import Process
+from segguided.status.surroundings import JobProcess
 from support.status_scenes import (
     RUN,
     SCENES,
@@ -125,7 +125,7 @@ def test_jobs_of_an_earlier_run_are_orphans_also_while_the_next_one_runs(tmp_pat
     shown = view(run, tmp_path, World(True, queue=(slurm_job("18", "RUNNING"), left)))
     assert [one.slurm for one in shown.orphans] == ["9"]
     local = recorded("killed", tmp_path)
-    other = Process(5, frozenset({"python", "scripts/train_spade.py", "--output", "x"}))
+    other = JobProcess(5, frozenset({"python", "scripts/train_spade.py", "--output", "x"}))
     shown = view(local, tmp_path, World(True, (trainer(4, "segguided"), other)))
     assert [(one.pid, one.what) for one in shown.orphans] == [(5, "scripts/train_spade.py")]
 
@@ -264,7 +264,7 @@ def test_generation_is_followed_by_its_log(tmp_path):
     log.parent.mkdir(parents=True)
     log.write_text("device: cpu\ngenerated 12 of 12 images\ngenerated 2 of 6 images\n")
     os.utime(log, (job.started, job.started + 28))
-    process = Process(3, frozenset({"python", "scripts/generate_diffusion.py", job.outputs[1]}))
+    process = JobProcess(3, frozenset({"python", "scripts/generate_diffusion.py", job.outputs[1]}))
     (row,) = view(run, tmp_path, World(True, (process,))).running
     told = row.progress
     assert (told.done, told.total, told.unit) == (2, 6, "image")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from segguided.status.hours import hours_by_rule
 from segguided.status.journal import FOLDER
-from segguided.status.run import Reader, Run
+from segguided.status.run import JournalReader, Run
 from segguided.status.slurm_queue import QueuedJob, parsed
-from segguided.status.surroundings import Process, Surroundings
+from segguided.status.surroundings import JobProcess, Surroundings
 from segguided.status.view import View, view_of
 from segguided.training.attempts import Attempt
 
@@ -31,7 +31,7 @@ def recorded(name: str, folder: Path, lines: int | None = None) -> Run:
     path = folder / FOLDER / f"2026-11-24T180000.000000-{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(text[:lines]).replace("/pipeline", str(folder)))
-    run = Reader(path).read()
+    run = JournalReader(path).read()
     last = json.loads(text[: lines or len(text)][-1])["time"]
     os.utime(path, (last, last))
     return run
@@ -63,7 +63,7 @@ class World:
     """What is seen beside the journal; by default this host sees all and nothing lives."""
 
     snakemake: bool | None = False
-    processes: tuple[Process, ...] | None = ()
+    processes: tuple[JobProcess, ...] | None = ()
     queue: tuple[QueuedJob, ...] | None = None
     commands: tuple[tuple[int, str], ...] = ()
     trouble: str | None = None
@@ -79,10 +79,10 @@ def view(run: Run | None, folder: Path, world: World) -> View:
     return view_of(run, around, folder, hours_by_rule(folder, "results", runs))
 
 
-def trainer(pid: int, model: str) -> Process:
+def trainer(pid: int, model: str) -> JobProcess:
     """The process of a local training."""
     output = f"{RUN}/{model}/seed0/model.safetensors"
-    return Process(pid, frozenset({"python", "scripts/train_diffusion.py", "--output", output}))
+    return JobProcess(pid, frozenset({"python", "scripts/train_diffusion.py", "--output", output}))
 
 
 def slurm_job(name: str, state: str, run: str = SLURM_RUN, reason: str = "None") -> QueuedJob:

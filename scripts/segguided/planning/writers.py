@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from segguided.files import write_text
-from segguided.status.leftovers import processes
+from segguided.status.leftovers import processes, still_runs
 from segguided.status.slurm_queue import queued_jobs
 
 FOLDER = ".writers"
@@ -41,16 +41,6 @@ class Writer:
     def is_here(self) -> bool:
         """Whether its process, were it alive, could be seen from this one."""
         return (self.host, self.processes) == (socket.gethostname(), _namespace())
-
-    @property
-    def lives(self) -> bool:
-        """Whether its process runs; only for one that is here."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 2
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
 
 
 def enter(results: Path, folder: Path) -> Path:
@@ -82,7 +72,7 @@ def _refuse(results: Path, path: Path, mine: Writer) -> None:
     other = _read(path)
     if other is None:
         return  # it ended meanwhile
-    killed = other.is_here and not other.lives
+    killed = other.is_here and not still_runs(other.pid, other.created)
     if killed and not _works(Path(other.folder)):
         path.unlink(missing_ok=True)  # of this folder too: other machines could not tell that it is dead
         return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segguided.shown import printable
-from segguided.status.run import Reader
+from segguided.status.run import JournalReader
 from segguided.status.tails import last_lines
 from segguided.status.view import Trouble, failures
 from segguided.status.words import count
@@ -19,7 +19,7 @@ def explain_failures(journal: Path | None) -> None:
     if journal is None:
         return
     try:
-        text = "\n".join(explained(failures(Reader(journal).read(), Path.cwd())))
+        text = "\n".join(explained(failures(JournalReader(journal).read(), Path.cwd())))
     except Exception as error:  # the run's own failure must stay what the user sees
         text = f"warning: the failures could not be summed up ({error!r})"
     if text:

@@ -1,8 +1,8 @@
 """What both displays say of a job, in words and numbers."""
 
-from segguided.status.progress import Progress
+from segguided.status.progress import JobProgress
 from segguided.status.run import Job
-from segguided.status.view import Row, View
+from segguided.status.view import JobRow, View
 from segguided.status.words import ago, count, duration, number
 
 LIVES = {
@@ -15,14 +15,14 @@ LIVES = {
 }
 
 
-def title_of(row: Row) -> str:
+def title_of(row: JobRow) -> str:
     """What the job does, in its rule's words."""
     return (
         f"{count(len(row.group), 'job')} in one submission" if row.group else row.job.message or row.job.name
     )
 
 
-def subtitle_of(row: Row) -> str:
+def subtitle_of(row: JobRow) -> str:
     """Rule and wildcards, or how far a group is."""
     if not row.group:
         return row.job.name
@@ -30,42 +30,42 @@ def subtitle_of(row: Row) -> str:
     return f"{rules}; {row.written} of {len(row.group)} written"
 
 
-def line_of(row: Row, now: float) -> str:
+def line_of(row: JobRow, now: float) -> str:
     """What there is to say of a job without numbers: the end of its log, or how long it has been on."""
     return row.line or f"since {duration(now - row.job.started)}, nothing in its log yet"
 
 
-def share_of(progress: Progress) -> float:
+def share_of(progress: JobProgress) -> float:
     """From 0 to 1."""
     return progress.done / progress.total if progress.total else 0.0
 
 
-def steps_of(progress: Progress) -> str:
+def steps_of(progress: JobProgress) -> str:
     """`step 1,200 of 30,000`."""
     return f"{progress.unit} {progress.done:,} of {progress.total:,}"
 
 
-def losses_of(progress: Progress) -> str:
+def losses_of(progress: JobProgress) -> str:
     """`loss 0.0123`, or each of several."""
     return ", ".join(f"{name} {number(value)}" for name, value in progress.losses.items())
 
 
-def speed_of(progress: Progress) -> str:
+def speed_of(progress: JobProgress) -> str:
     """Images a second."""
     return "" if progress.images_per_second is None else f"{progress.images_per_second:,.3g} images/s"
 
 
-def left_of(progress: Progress) -> str:
+def left_of(progress: JobProgress) -> str:
     """Time left at this attempt's own speed."""
     return "" if not progress.seconds_left else f"{duration(progress.seconds_left)} left"
 
 
-def attempt_of(job: Job, progress: Progress | None) -> int:
+def attempt_of(job: Job, progress: JobProgress | None) -> int:
     """Which attempt it is: of Snakemake's in this run, or of the training's in all runs."""
     return max(job.attempt, progress.attempts if progress else 1)
 
 
-def where_of(row: Row, now: float) -> str:
+def where_of(row: JobRow, now: float) -> str:
     """Node, device, attempt, last sign of life, time limit: what is known of them."""
     told = []
     if row.life not in ("running", "queued"):
@@ -85,7 +85,7 @@ def where_of(row: Row, now: float) -> str:
     return " · ".join(told)
 
 
-def reason_of(row: Row) -> str:
+def reason_of(row: JobRow) -> str:
     """Why a job waits in SLURM's queue."""
     return f"{row.slurm.state.lower()}: {row.slurm.reason}" if row.slurm else ""
 

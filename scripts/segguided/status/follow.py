@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segguided.status.hours import hours_by_rule
-from segguided.status.run import Reader, journals
+from segguided.status.run import JournalReader, journals
 from segguided.status.surroundings import look
 from segguided.status.view import View, view_of
 
@@ -13,11 +13,11 @@ class Watcher:
 
     def __init__(self, folder: Path, results: str | None = None) -> None:
         self.folder, self.results = folder.resolve(), results
-        self._readers: dict[Path, Reader] = {}
+        self._readers: dict[Path, JournalReader] = {}
 
     def look(self) -> View:
         """The view of this moment."""
-        runs = [self._readers.setdefault(path, Reader(path)).read() for path in journals(self.folder)]
+        runs = [self._readers.setdefault(path, JournalReader(path)).read() for path in journals(self.folder)]
         run = runs[-1] if runs else None
         results = self.results or (run.results if run else "results")
         hours = hours_by_rule(self.folder, results, [one for one in runs if one.results == results])

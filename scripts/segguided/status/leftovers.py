@@ -16,7 +16,21 @@ import psutil
 from segguided.status.slurm_queue import QueuedJob, queued_jobs
 
 SCRIPT = re.compile(r"scripts/(?!status|resume)\w+\.py")  # those of rules; who watches may go on
+SAME_START = 2.0  # seconds between two readings of the time when a process began
 PATIENCE = 120.0  # seconds for cancelled jobs to end: SLURM kills them after KillWait, 30 s by default
+
+
+def still_runs(pid: int, created: float) -> bool:
+    """Whether the process of this id that began at `created` runs on this machine.
+
+    Its id may belong to another process by now, which began later.
+    """
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - created) < SAME_START
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def processes(folder: Path) -> tuple[list[psutil.Process], list[psutil.Process]]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from segguided.status.leftovers import processes
-from segguided.status.run import Reader, journals
+from segguided.status.run import JournalReader, journals
 
 
 def lead_to_resume(record: logging.LogRecord) -> bool:
@@ -38,5 +38,5 @@ def advice(folder: Path, arguments: list[str]) -> str:
 def _elsewhere(folder: Path) -> str:
     """The machine of the newest run where it is another one and the run's end is not known."""
     found = journals(folder)
-    run = Reader(found[-1]).read() if found else None
+    run = JournalReader(found[-1]).read() if found else None
     return run.host if run and not run.end and run.host != socket.gethostname() else ""

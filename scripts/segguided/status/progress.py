@@ -13,7 +13,7 @@ CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """Numbers of a running or stopped job; None where they are not known (yet)."""
 
     done: int
@@ -29,7 +29,7 @@ class Progress:
     saved: float | None  # when what is needed to resume was last written
 
 
-def progress_of(job: Job, folder: Path) -> Progress | None:
+def progress_of(job: Job, folder: Path) -> JobProgress | None:
     """The progress of a started job; None where nothing is known of it."""
     return _training(job, folder) or _generation(job, folder)
 
@@ -54,7 +54,7 @@ def _is_of(last: Attempt, job: Job) -> bool:
     return last.started.timestamp() > job.started - slack
 
 
-def _training(job: Job, folder: Path) -> Progress | None:
+def _training(job: Job, folder: Path) -> JobProgress | None:
     attempts = _record_of(job, folder)
     if not attempts or not _is_of(attempts[-1], job):
         return None
@@ -63,7 +63,7 @@ def _training(job: Job, folder: Path) -> Progress | None:
     left = None
     if speed and last.step is not None:
         left = (last.steps - last.step) * last.batch_size / speed
-    return Progress(
+    return JobProgress(
         done=last.step or 0,
         total=last.steps,
         unit="step",
@@ -106,7 +106,7 @@ def _written(output: Path) -> float | None:
         return None
 
 
-def _generation(job: Job, folder: Path) -> Progress | None:
+def _generation(job: Job, folder: Path) -> JobProgress | None:
     """Sets are drawn one after the other; the time left is that of the set being drawn."""
     for name in job.logs:
         path = folder / name
@@ -118,5 +118,5 @@ def _generation(job: Job, folder: Path) -> Progress | None:
         seen = path.stat().st_mtime
         speed = (finished + done) / max(seen - job.started, 1)
         left = (total - done) / speed
-        return Progress(done, total, "image", speed, left, {}, (), job.attempt, None, seen, None)
+        return JobProgress(done, total, "image", speed, left, {}, (), job.attempt, None, seen, None)
     return None

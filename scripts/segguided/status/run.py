@@ -122,7 +122,7 @@ class Run:
         return [job for job in self.jobs.values() if job.state in states]
 
 
-class Reader:
+class JournalReader:
     """Reads a journal, and later only what was added since."""
 
     def __init__(self, path: Path) -> None:

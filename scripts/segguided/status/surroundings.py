@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from segguided.status.leftovers import SCRIPT, processes
+from segguided.status.leftovers import SCRIPT, processes, still_runs
 from segguided.status.run import Run
 from segguided.status.slurm_queue import QueuedJob, queued_jobs
 
@@ -17,7 +17,7 @@ QUESTIONS = {"-n", "--dry-run", "--dryrun", "--lint", "--unlock", "--summary", "
 
 
 @dataclass(frozen=True)
-class Process:
+class JobProcess:
     """A process that runs one of the pipeline's scripts in its folder."""
 
     pid: int
@@ -31,12 +31,12 @@ class Surroundings:
     now: float
     host: str
     snakemake: bool | None  # whether the run's Snakemake lives
-    processes: tuple[Process, ...] | None
+    processes: tuple[JobProcess, ...] | None
     queue: tuple[QueuedJob, ...] | None
     commands: tuple[tuple[int, str], ...] = ()  # Snakemakes of this folder that this run does not explain
     trouble: str | None = None  # why squeue did not answer
 
-    def processes_of(self, rule: str, outputs: list[str]) -> list[Process]:
+    def processes_of(self, rule: str, outputs: list[str]) -> list[JobProcess]:
         """The processes that run a rule's script for these outputs."""
         script = f"scripts/{rule}.py"
         return [p for p in self.processes or () if script in p.arguments and p.arguments & set(outputs)]
@@ -51,7 +51,7 @@ def look(folder: Path, run: Run | None) -> Surroundings:
     return Surroundings(
         now=time.time(),
         host=host,
-        snakemake=_lives(run) if run and here else None,
+        snakemake=still_runs(run.pid, run.created) if run and here else None,
         processes=tuple(_scripts(jobs)) if here else None,
         queue=queue,
         commands=tuple(_starting(masters, run)),
@@ -68,21 +68,11 @@ def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
     return None if jobs is None else tuple(jobs), None
 
 
-def _lives(run: Run) -> bool:
-    """Whether the very process that began the journal is alive; its id may belong to another one by now."""
-    try:
-        process = psutil.Process(run.pid)
-        same = abs(process.create_time() - run.created) < 2
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _scripts(found: list[psutil.Process]) -> Iterator[Process]:
+def _scripts(found: list[psutil.Process]) -> Iterator[JobProcess]:
     for process in found:
         words = _words(process)
         if any(SCRIPT.fullmatch(word) for word in words):
-            yield Process(process.pid, frozenset(words))
+            yield JobProcess(process.pid, frozenset(words))
 
 
 def _starting(masters: list[psutil.Process], run: Run | None) -> Iterator[tuple[int, str]]:

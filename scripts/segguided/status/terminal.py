@@ -12,7 +12,7 @@ from rich.text import Text
 from segguided.shown import printable
 from segguided.status import facts
 from segguided.status.state import Command
-from segguided.status.view import Row, Trouble, View
+from segguided.status.view import JobRow, Trouble, View
 from segguided.status.words import count, hours, moment
 
 COLORS = {
@@ -106,7 +106,7 @@ def _table(title: str, *columns: str) -> Table:
 RIGHT = {"jobs", "done", "running", "queued", "failed", "waiting", "attempts", "GPU hours", "CPU-run hours"}
 
 
-def _jobs(title: str, rows: list[Row], view: View) -> Table:
+def _jobs(title: str, rows: list[JobRow], view: View) -> Table:
     table = _table(title, "job", "progress", "where")
     table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 4, 4, 3
     for row in rows[:MOST_ROWS]:
@@ -117,7 +117,7 @@ def _jobs(title: str, rows: list[Row], view: View) -> Table:
     return table
 
 
-def _progress(row: Row, view: View) -> RenderableType:
+def _progress(row: JobRow, view: View) -> RenderableType:
     told = row.progress
     if told is None:
         return _text(facts.line_of(row, view.now), style="dim")

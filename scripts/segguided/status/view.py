@@ -7,11 +7,11 @@ from pathlib import Path
 
 from segguided.status.diagnosis import Diagnosis, diagnose, evidence_of, shown_lines
 from segguided.status.hours import Hours
-from segguided.status.progress import Progress, progress_of
+from segguided.status.progress import JobProgress, progress_of
 from segguided.status.run import Failure, Job, Run
 from segguided.status.slurm_queue import QueuedJob
 from segguided.status.state import Command, Orphan, State, next_command, state_of
-from segguided.status.surroundings import Process, Surroundings
+from segguided.status.surroundings import JobProcess, Surroundings
 from segguided.status.tails import shorten, tail
 
 RECENT = 20  # retried failures to show
@@ -19,7 +19,7 @@ ENDS_SOON = "ending"
 
 
 @dataclass(frozen=True)
-class Row:
+class JobRow:
     """A job that was started and has not ended as far as Snakemake knows, or a group of such jobs.
 
     `life`: running (something proves it), queued (in SLURM), starting, ending (Snakemake will notice soon),
@@ -28,7 +28,7 @@ class Row:
 
     job: Job
     life: str
-    progress: Progress | None
+    progress: JobProgress | None
     slurm: QueuedJob | None
     line: str  # the last of its log
     group: tuple[Job, ...] = ()  # all of its submission, where that is more than one
@@ -74,10 +74,10 @@ class View:
     state: State
     command: Command | None
     rules: list[RuleCount] = field(default_factory=list)
-    running: list[Row] = field(default_factory=list)
-    queued: list[Row] = field(default_factory=list)
-    unseen: list[Row] = field(default_factory=list)
-    gone: list[Row] = field(default_factory=list)
+    running: list[JobRow] = field(default_factory=list)
+    queued: list[JobRow] = field(default_factory=list)
+    unseen: list[JobRow] = field(default_factory=list)
+    gone: list[JobRow] = field(default_factory=list)
     failed: list[Trouble] = field(default_factory=list)
     retried: list[Trouble] = field(default_factory=list)
     orphans: list[Orphan] = field(default_factory=list)
@@ -137,7 +137,7 @@ def _together(jobs: list[Job]) -> list[list[Job]]:
     return list(found.values())
 
 
-def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: Path) -> Row:
+def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: Path) -> JobRow:
     written = [job for job in jobs if job.outputs and all((folder / path).exists() for path in job.outputs)]
     shown = next((job for job in reversed(jobs) if job not in written), jobs[-1])
     slurm = next((one for one in around.queue or () if one.number == shown.slurm), None)
@@ -146,11 +146,11 @@ def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: 
         life = ENDS_SOON if state.alive else "gone"
     line = _last_line(shown, folder) if life != "queued" else ""
     progress = progress_of(shown, folder) if life != "queued" else None
-    return Row(shown, life, progress, slurm, line, tuple(jobs) if len(jobs) > 1 else (), len(written))
+    return JobRow(shown, life, progress, slurm, line, tuple(jobs) if len(jobs) > 1 else (), len(written))
 
 
 def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: QueuedJob | None) -> str:
-    """What can be proved of a started job, see Row."""
+    """What can be proved of a started job, see JobRow."""
     if job.slurm:
         proof = _slurm_life(slurm) if slurm else None
         visible, otherwise = around.queue is not None, ENDS_SOON
@@ -172,7 +172,7 @@ def _last_line(job: Job, folder: Path) -> str:
     return shorten(lines[-1], 160) if lines else ""
 
 
-def _rules(run: Run, rows: list[Row]) -> list[RuleCount]:
+def _rules(run: Run, rows: list[JobRow]) -> list[RuleCount]:
     """In the order of the run's own table, which lists what comes first first."""
     running, queued, unseen, gone = (Counter[str]() for _ in range(4))
     lives = {"queued": queued, "unknown": unseen, "gone": gone}
@@ -238,7 +238,7 @@ def _orphans(run: Run | None, state: State, around: Surroundings) -> list[Orphan
     return found
 
 
-def _described(process: Process, jobs: list[Job]) -> str:
+def _described(process: JobProcess, jobs: list[Job]) -> str:
     """The job that the process works for, or its script."""
     for job in jobs:
         if process.arguments & set(job.outputs):
