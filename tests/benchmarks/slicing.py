@@ -20,7 +20,7 @@ import numpy as np
 import yaml
 
 from segguided.config.datasets import Preparation
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 from support.miniature import copy_repository, snakemake
 
 SIZE, SLICES, OUT = 512, 160, 256  # the largest of the Duke series' matrices, and a middling number of slices
@@ -73,15 +73,15 @@ def write_patient(folder, kind):
     if kind == "nifti":
         for k in range(2, 6):
             labels[ball(0.2, -0.7 + k * 0.2)] = k
-        image = fv.write_nifti(folder / "p1.nii.gz", fv.Stored(values, affine))
-        return [image, fv.write_nifti(folder / "p1_labels.nii.gz", fv.Stored(labels, affine))]
-    fv.write_dicom(folder / "p1", fv.Stored(values, affine))
+        image = vf.write_nifti(folder / "p1.nii.gz", vf.Stored(values, affine))
+        return [image, vf.write_nifti(folder / "p1_labels.nii.gz", vf.Stored(labels, affine))]
+    vf.write_dicom(folder / "p1", vf.Stored(values, affine))
     masks = folder / "masks/p1"
     masks.mkdir(parents=True)
-    fv.write_nrrd(masks / BREAST, fv.Stored(labels, affine), **fv.segment_fields(("Breast", 1, 0)))
+    vf.write_nrrd(masks / BREAST, vf.Stored(labels, affine), **vf.segment_fields(("Breast", 1, 0)))
     dense = ball(0.4).astype(np.uint8) + ball(0.2)
-    names = fv.segment_fields(("Vessels", 2, 0), ("Dense", 1, 0))
-    fv.write_nrrd(masks / DENSE, fv.Stored(dense, affine), **names)
+    names = vf.segment_fields(("Vessels", 2, 0), ("Dense", 1, 0))
+    vf.write_nrrd(masks / DENSE, vf.Stored(dense, affine), **names)
     return [folder / "p1", folder / "masks"]
 
 

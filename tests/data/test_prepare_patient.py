@@ -13,7 +13,7 @@ from segguided.config.datasets import Preparation
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom
 from segguided.data.slices import Stack, read_stack
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_patient.py"
 DUKE = [
@@ -48,11 +48,11 @@ def call(output: Path, patient: str, settings: str, *raw: Path) -> "subprocess.C
 
 @pytest.fixture
 def ct(tmp_path: Path) -> list[Path]:
-    whole = fv.stored_along(fv.truth(), "RAS")
+    whole = vf.stored_along(vf.truth(), "RAS")
     labels = np.where(whole.array_ijk == 40, 1, np.where(whole.array_ijk == 300, 5, 0)).astype(np.uint8)
     return [
-        fv.write_nifti(tmp_path / "image.nii.gz", whole),
-        fv.write_nifti(tmp_path / "mask.nii.gz", fv.Stored(labels, whole.affine)),
+        vf.write_nifti(tmp_path / "image.nii.gz", whole),
+        vf.write_nifti(tmp_path / "mask.nii.gz", vf.Stored(labels, whole.affine)),
     ]
 
 
@@ -108,7 +108,7 @@ def test_bad_input_ends_in_one_sentence_and_no_file(tmp_path: Path, ct: list[Pat
     assert refusal(output, nifti_settings(classes=two), *ct).startswith(f"{mask}: labels [5] are outside")
     absent = tmp_path / "none.nii"
     assert refusal(output, nifti_settings(), image, absent).startswith(f"{absent}: expected a NIfTI file")
-    fv.cut(image)
+    vf.cut(image)
     assert "truncated or damaged" in refusal(output, nifti_settings(), *ct)
 
 

@@ -216,7 +216,7 @@ def test_a_class_outside_the_table() -> None:
 
 def test_unequal_grids() -> None:
     assert "the image has shape (4, 32, 32) (z, y, x)" in refusal(volume(ramp()), volume(ones((4, 31, 32))))
-    assert "lie on different grids" in refusal(volume(ramp()), volume(ones(), start=-49))
+    assert "are on different grids" in refusal(volume(ramp()), volume(ones(), start=-49))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

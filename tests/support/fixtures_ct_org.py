@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 # x to the left, y to the back, z to the head; each organ of another size, no flip leaves any of it in place.
 BOXES = {
@@ -20,7 +20,7 @@ BOXES = {
 HU = np.array([-1000, 60, 5, -800, 120, 700, 35], np.int16)  # by label: the image alone tells the label
 
 
-def labels(*absent: int) -> fv.Stored:
+def labels(*absent: int) -> vf.Stored:
     """The label map in LPS order, without the absent labels."""
     array = np.zeros((32, 28, 30), np.int16)
     for label, box in BOXES.items():
@@ -29,24 +29,24 @@ def labels(*absent: int) -> fv.Stored:
     array[16, 12:15, 10] = 0 if 4 in absent else 4  # and a crumb of the left one
     affine = np.diag([0.8, 0.8, 2.5, 1.0])
     affine[:3, 3] = [-12.5, 31.25, -140.0]
-    return fv.Stored(array, affine)
+    return vf.Stored(array, affine)
 
 
-def image(label_map: fv.Stored) -> fv.Stored:
-    return fv.Stored(HU[label_map.array_ijk], label_map.affine)
+def image(label_map: vf.Stored) -> vf.Stored:
+    return vf.Stored(HU[label_map.array_ijk], label_map.affine)
 
 
 def write_case(
-    folder: Path, case: int = 0, code: str = "LPS", whole: fv.Stored | None = None, **header: Any
-) -> fv.Stored:
+    folder: Path, case: int = 0, code: str = "LPS", whole: vf.Stored | None = None, **header: Any
+) -> vf.Stored:
     """volume-N.nii.gz and labels-N.nii.gz with axes towards `code`; the labels as scaled floats."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = whole or labels()
-    stored = fv.stored_along(whole, code)
+    stored = vf.stored_along(whole, code)
     if header.get("identity"):  # in NIfTI's own frame, RAS
-        stored = fv.Stored(stored.array_ijk, np.diag([-1.0, -1.0, 1.0, 1.0]))
-    fv.write_nifti(folder / f"volume-{case}.nii.gz", image(stored))
-    fv.write_nifti(folder / f"labels-{case}.nii.gz", stored, slope=header.get("slope", 1 / 255))
+        stored = vf.Stored(stored.array_ijk, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    vf.write_nifti(folder / f"volume-{case}.nii.gz", image(stored))
+    vf.write_nifti(folder / f"labels-{case}.nii.gz", stored, slope=header.get("slope", 1 / 255))
     return whole
 
 

@@ -22,7 +22,7 @@ from segguided.data.datasets.sources import read_patient
 from segguided.data.download import transfer as download_module
 from segguided.files import sha256_of
 from support import fixtures_ct_org as fc
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 from support.loopback import Server, serving
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "fetch_volume.py"
@@ -106,7 +106,7 @@ def test_pins_of_the_patient_table_count_before_the_record(tmp_path: Path, folde
 @pytest.mark.parametrize(("harm", "told"), [("cut", "truncated or damaged"), ("page", "it is a web page")])
 def test_a_damaged_file_is_never_recorded(tmp_path: Path, folder: Path, harm: str, told: str) -> None:
     if harm == "cut":
-        fv.cut(folder / "volume-0.nii.gz")
+        vf.cut(folder / "volume-0.nii.gz")
     else:
         (folder / "volume-0.nii.gz").write_text("<html>log in</html>")
     assert told in refusal(ValueError, tmp_path / "raw", folder=str(folder))
@@ -292,10 +292,10 @@ def test_labels_beyond_ct_orgs_are_refused(tmp_path: Path) -> None:
     whole = fc.labels()
     whole.array_ijk[0, 0, 0] = 7
     folder = tmp_path / "tcia"
-    fv_image = fv.Stored(np.zeros_like(whole.array_ijk), whole.affine)
+    fv_image = vf.Stored(np.zeros_like(whole.array_ijk), whole.affine)
     folder.mkdir()
-    fv.write_nifti(folder / "volume-0.nii.gz", fv_image)
-    fv.write_nifti(folder / "labels-0.nii.gz", whole)
+    vf.write_nifti(folder / "volume-0.nii.gz", fv_image)
+    vf.write_nifti(folder / "labels-0.nii.gz", whole)
     with pytest.raises(ValueError, match=r"labels-0\.nii\.gz: expected .* 0 to 6, got 7; is this"):
         read(tmp_path / "raw", folder)
 
@@ -303,7 +303,7 @@ def test_labels_beyond_ct_orgs_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_changed_since_its_receipt_is_refused(tmp_path: Path, folder: Path) -> None:
     receipt = fetch(tmp_path / "raw", folder=str(folder))
     path = folder / "volume-0.nii.gz"
-    fv.write_nifti(path, fc.image(fc.labels(4)))
+    vf.write_nifti(path, fc.image(fc.labels(4)))
     with pytest.raises(ValueError, match=rf"volume-0.nii.gz: expected .* recorded in {receipt}"):
         read_patient(settings(), CLASSES, fc.row(), [receipt])
     path.unlink()

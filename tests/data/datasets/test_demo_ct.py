@@ -19,7 +19,8 @@ from segguided.data.datasets.demo_ct import (
     label_by_density,
     read_patient,
 )
-from segguided.data.formats.volume import LPS_FROM_RAS, Volume
+from segguided.data.formats.orientation import LPS_FROM_RAS
+from segguided.data.formats.volume import Volume
 
 SHAPE_MM = (180, 240, 330)  # z, y, x
 

@@ -19,7 +19,7 @@ from segguided.data.download.receipts import FILES, describe
 from segguided.data.formats import nifti, nrrd
 from segguided.data.formats.dicom import series as dicom
 from segguided.seals import write_sealed
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 DUKE = [
     {"name": "breast", "file": "Segmentation_{patient}_Breast.seg.nrrd", "segment": "Breast"},
@@ -37,12 +37,12 @@ def classes(values: list[dict[str, Any]]) -> tuple[AnatomyClass, ...]:
 
 
 def read_nifti(folder: Path, values: list[int], table: list[dict[str, Any]], **source: Any) -> np.ndarray:
-    whole = fv.truth()
+    whole = vf.truth()
     labels = np.zeros(whole.array_ijk.shape, np.uint8)
     labels[0, 0, : len(values)] = values
     paths = [
-        fv.write_nifti(folder / "image.nii.gz", whole),
-        fv.write_nifti(folder / "mask.nii.gz", fv.Stored(labels, whole.affine)),
+        vf.write_nifti(folder / "image.nii.gz", whole),
+        vf.write_nifti(folder / "mask.nii.gz", vf.Stored(labels, whole.affine)),
     ]
     settings = NiftiSource.model_validate({"kind": "nifti", "folder": str(folder), **source})
     image, mask = read_patient(settings, classes(table), {"patient": "p"}, paths)
@@ -74,29 +74,29 @@ def test_unknown_labels_are_refused(tmp_path: Path) -> None:
 
 def write_masks(folder: Path, swapped: bool = False, layered: bool = False) -> None:
     """Vessels and dense tissue that overlap in x = 3; the voxel value of each depends on the file."""
-    whole = fv.truth()
+    whole = vf.truth()
     folder.mkdir(parents=True)
     breast, vessels, dense = (np.zeros(whole.array_ijk.shape, np.uint8) for _ in range(3))
     breast[1:6], vessels[2:4], dense[3:5] = 1, 1, 1
-    fv.write_nrrd(
+    vf.write_nrrd(
         folder / f"Segmentation_{PATIENT}_Breast.seg.nrrd",
-        fv.Stored(breast, whole.affine),
-        **fv.segment_fields(("Breast", 1, 0)),
+        vf.Stored(breast, whole.affine),
+        **vf.segment_fields(("Breast", 1, 0)),
     )
     if layered:
         both = np.stack([vessels, dense])
-        fields = fv.segment_fields(("Vessels", 1, 0), ("Dense", 1, 1))
+        fields = vf.segment_fields(("Vessels", 1, 0), ("Dense", 1, 1))
     else:
         values = (2, 1) if swapped else (1, 2)
         both = np.where(dense > 0, values[1], vessels * values[0]).astype(np.uint8)
-        fields = fv.segment_fields(("Vessels", values[0], 0), ("Dense", values[1], 0))
+        fields = vf.segment_fields(("Vessels", values[0], 0), ("Dense", values[1], 0))
     path = folder / f"Segmentation_{PATIENT}_Dense_and_Vessels.seg.nrrd"
-    fv.write_nrrd(path, fv.Stored(both, whole.affine), **fields)
+    vf.write_nrrd(path, vf.Stored(both, whole.affine), **fields)
 
 
 def read_duke(folder: Path, masks: Path, table: list[dict[str, Any]] | None = None) -> np.ndarray:
     if not (folder / "images").exists():
-        fv.write_dicom(folder / "images", fv.truth())
+        vf.write_dicom(folder / "images", vf.truth())
     preparation = Preparation.model_validate(
         {
             "source": {"kind": "dicom", "images": str(folder), "masks": str(masks)},
@@ -107,7 +107,7 @@ def read_duke(folder: Path, masks: Path, table: list[dict[str, Any]] | None = No
     )
     raw = [folder / "images", masks]
     image, mask = read_patient(preparation.source, preparation.classes, {"patient": PATIENT}, raw)
-    np.testing.assert_array_equal(image.array_zyx, fv.truth().array_ijk.transpose(2, 1, 0))
+    np.testing.assert_array_equal(image.array_zyx, vf.truth().array_ijk.transpose(2, 1, 0))
     np.testing.assert_array_equal(mask.affine, image.affine)
     return mask.array_zyx[4, 4]
 
@@ -181,8 +181,8 @@ def test_a_phantom_is_read_through_its_receipt(tmp_path: Path) -> None:
 
 def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) -> None:
     """Of memory; beyond these, what a slice and its unzipping take."""
-    shape, affine = (256, 256, 48), fv.truth().affine
-    fv.write_dicom(tmp_path / "images" / PATIENT, fv.Stored(np.zeros(shape, np.int16), affine))
+    shape, affine = (256, 256, 48), vf.truth().affine
+    vf.write_dicom(tmp_path / "images" / PATIENT, vf.Stored(np.zeros(shape, np.int16), affine))
     folder = tmp_path / "Segmentation_Masks_NRRD" / PATIENT
     folder.mkdir(parents=True)
     for name, *segments in (
@@ -190,7 +190,7 @@ def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) ->
         ("Dense_and_Vessels", ("Dense", 1, 0), ("Vessels", 2, 0)),
     ):
         path = folder / f"Segmentation_{PATIENT}_{name}.seg.nrrd"
-        fv.write_nrrd(path, fv.Stored(np.ones(shape, np.uint8), affine), **fv.segment_fields(*segments))
+        vf.write_nrrd(path, vf.Stored(np.ones(shape, np.uint8), affine), **vf.segment_fields(*segments))
     source, raw = PhantomSource(kind="phantom"), [tmp_path / "receipts" / "p.json"]
     write_sealed(raw[0], {FILES: describe((tmp_path / "images" / PATIENT).iterdir(), tmp_path)})
     read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)  # what is imported at need stays

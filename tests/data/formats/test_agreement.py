@@ -13,7 +13,7 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless
 from prepare_patient import prepare_patient
 from segguided.config.datasets import Preparation
 from segguided.data.slices import read_stack
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 SIZE = 48  # pixels; JPEG 2000 encoders refuse images below 32
 PATIENT = "Breast_MRI_002"
@@ -21,7 +21,7 @@ BREAST, TISSUES = (
     f"Segmentation_{PATIENT}_Breast.seg.nrrd",
     f"Segmentation_{PATIENT}_Dense_and_Vessels.seg.nrrd",
 )
-LABEL_OF = {-1000: 0, 40: 1, 300: 2, -500: 3, fv.MARKER: 3}  # breast, vessels, FGT
+LABEL_OF = {-1000: 0, 40: 1, 300: 2, -500: 3, vf.MARKER: 3}  # breast, vessels, FGT
 TABLES: dict[str, list[dict[str, Any]]] = {
     "dicom": [
         {"name": "breast", "file": BREAST, "segment": "Breast"},
@@ -32,13 +32,13 @@ TABLES: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def whole(affine: np.ndarray | None = None) -> fv.Stored:
+def whole(affine: np.ndarray | None = None) -> vf.Stored:
     """The object off the centre of square slices, whose size the output keeps: no pixel is resampled."""
     array_xyz = np.full((SIZE, SIZE, 9), -1000, np.int16)
-    array_xyz[12:19, 5:13] = fv.truth().array_ijk
+    array_xyz[12:19, 5:13] = vf.truth().array_ijk
     own = np.diag([0.75, 0.75, 2.5, 1.0])
     own[:3, 3] = [-12.5, 31.25, -140.0]
-    return fv.Stored(array_xyz, own if affine is None else affine)
+    return vf.Stored(array_xyz, own if affine is None else affine)
 
 
 def labels_of(values: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def assert_agreement(folder: Path, kind: str, *raw: Path) -> None:
 def write_masks(folder: Path, form: str, stored_as: str, geometry: bool) -> None:
     """Breast without the tissues in it, and these in one file: usual or swapped values, or a layer each."""
     folder.mkdir(parents=True)
-    stored = fv.stored_along(whole(), stored_as)
+    stored = vf.stored_along(whole(), stored_as)
     label_ijk = labels_of(stored.array_ijk)
     vessels, dense = ((label_ijk == k).astype(np.uint8) for k in (2, 3))
     names = {"usual": ("Vessels", "Dense"), "swapped": ("Dense", "Vessels"), "layered": ("Dense", "Vessels")}[
@@ -83,14 +83,14 @@ def write_masks(folder: Path, form: str, stored_as: str, geometry: bool) -> None
     none: dict[str, Any] = (
         {} if geometry else {"space": None, "space_of_directions": None, "space_of_origin": None}
     )
-    breast = fv.Stored((label_ijk > 0).astype(np.uint8), stored.affine)
-    fv.write_nrrd(folder / BREAST, breast, **fv.segment_fields(("Breast", 1, 0)), **none)
-    fv.write_nrrd(folder / TISSUES, fv.Stored(both, stored.affine), **fv.segment_fields(*segments), **none)
+    breast = vf.Stored((label_ijk > 0).astype(np.uint8), stored.affine)
+    vf.write_nrrd(folder / BREAST, breast, **vf.segment_fields(("Breast", 1, 0)), **none)
+    vf.write_nrrd(folder / TISSUES, vf.Stored(both, stored.affine), **vf.segment_fields(*segments), **none)
 
 
 @pytest.mark.parametrize("geometry", [True, False], ids=["placed", "placeless"])
 @pytest.mark.parametrize("form", ["usual", "swapped", "layered"])
-@pytest.mark.parametrize("plane", [fv.AXIAL, fv.AXIAL_DOWN, fv.AXIAL_TURNED])
+@pytest.mark.parametrize("plane", [vf.AXIAL, vf.AXIAL_DOWN, vf.AXIAL_TURNED])
 @pytest.mark.parametrize("signed", [True, False], ids=["GE", "Siemens"])
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, JPEG2000Lossless], ids=["implicit", "JPEG2000"])
 def test_dicom_and_seg_nrrd(
@@ -98,8 +98,8 @@ def test_dicom_and_seg_nrrd(
 ) -> None:
     """Masks on the series' own grid, or without a geometry: column, row, slice from the feet up."""
     intercept = 0 if signed else -1024
-    stored = fv.stored_along(whole(), plane)
-    paths = fv.write_dicom(tmp_path / "images", stored, signed=signed, intercept=intercept, syntax=syntax)
+    stored = vf.stored_along(whole(), plane)
+    paths = vf.write_dicom(tmp_path / "images", stored, signed=signed, intercept=intercept, syntax=syntax)
     assert sorted(paths) not in (paths, paths[::-1])  # names scramble the slices
     upwards = plane if geometry else plane.replace("I", "S")
     write_masks(tmp_path / "masks" / PATIENT, form, upwards, geometry)
@@ -111,11 +111,11 @@ def test_dicom_and_seg_nrrd(
 @pytest.mark.parametrize("image_as", ["LAS", "LPS", "RAS"])
 def test_nifti(tmp_path: Path, image_as: str, labels_as: str, slope: float) -> None:
     """Labels as whole numbers or scaled floats, with axes of their own."""
-    image = fv.write_nifti(tmp_path / "image.nii.gz", fv.stored_along(whole(), image_as))
+    image = vf.write_nifti(tmp_path / "image.nii.gz", vf.stored_along(whole(), image_as))
     label_xyz = np.array([0, 1, 5, 3], np.int16)[labels_of(whole().array_ijk)]
-    stored = fv.stored_along(fv.Stored(label_xyz, whole().affine), labels_as)
+    stored = vf.stored_along(vf.Stored(label_xyz, whole().affine), labels_as)
     assert_agreement(
-        tmp_path, "nifti", image, fv.write_nifti(tmp_path / "labels.nii.gz", stored, slope=slope)
+        tmp_path, "nifti", image, vf.write_nifti(tmp_path / "labels.nii.gz", stored, slope=slope)
     )
 
 
@@ -123,8 +123,8 @@ def test_nifti(tmp_path: Path, image_as: str, labels_as: str, slope: float) -> N
 def test_nifti_with_an_identity_affine(tmp_path: Path, slope: float) -> None:
     """Taken as NIfTI defines it: axes to the right, front and head."""
     ras = np.diag([-1.0, -1.0, 1.0, 1.0])
-    array_ijk = fv.stored_along(whole(), "RAS").array_ijk
-    image = fv.write_nifti(tmp_path / "image.nii.gz", fv.Stored(array_ijk, ras))
+    array_ijk = vf.stored_along(whole(), "RAS").array_ijk
+    image = vf.write_nifti(tmp_path / "image.nii.gz", vf.Stored(array_ijk, ras))
     label_ijk = np.array([0, 1, 5, 3], np.int16)[labels_of(array_ijk)]
-    labels = fv.write_nifti(tmp_path / "labels.nii.gz", fv.Stored(label_ijk, ras), slope=slope)
+    labels = vf.write_nifti(tmp_path / "labels.nii.gz", vf.Stored(label_ijk, ras), slope=slope)
     assert_agreement(tmp_path, "nifti", image, labels)

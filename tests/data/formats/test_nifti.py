@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from segguided.data.formats.nifti import check_complete, read_image, read_labels
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 
 def refusal(path: Path, read: object = read_image) -> str:
@@ -26,13 +26,13 @@ def refusal(path: Path, read: object = read_image) -> str:
 @pytest.mark.parametrize("code", ["LAS", "LPS", "RAS", "PIL", "LIP", "SRA"])
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 def test_axis_orders_give_the_truth(tmp_path: Path, code: str, tilt: int, ending: str) -> None:
-    truth = fv.truth(tilt)
-    volume = read_image(fv.write_nifti(tmp_path / f"volume-0{ending}", fv.stored_along(truth, code)))
+    truth = vf.truth(tilt)
+    volume = read_image(vf.write_nifti(tmp_path / f"volume-0{ending}", vf.stored_along(truth, code)))
     assert volume.array_zyx.dtype == np.int16
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), truth.array_ijk)
     np.testing.assert_allclose(volume.affine, truth.affine, atol=1e-4)
-    z, y, x = np.argwhere(volume.array_zyx == fv.MARKER)[0]
-    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], fv.marker_mm(truth), atol=1e-4)
+    z, y, x = np.argwhere(volume.array_zyx == vf.MARKER)[0]
+    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], vf.marker_mm(truth), atol=1e-4)
     expected = {
         "format": "nifti",
         "file": f"volume-0{ending}",
@@ -43,24 +43,24 @@ def test_axis_orders_give_the_truth(tmp_path: Path, code: str, tilt: int, ending
 
 
 def test_the_scale_is_applied(tmp_path: Path) -> None:
-    path = fv.write_nifti(tmp_path / "scaled.nii.gz", fv.truth(), slope=0.5, inter=-1024)
+    path = vf.write_nifti(tmp_path / "scaled.nii.gz", vf.truth(), slope=0.5, inter=-1024)
     with gzip.open(path) as file:
         header = nib.Nifti1Header.from_fileobj(file)
     assert header.get_slope_inter() == (0.5, -1024)  # the file really holds scaled integers
-    np.testing.assert_allclose(read_image(path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_allclose(read_image(path).array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
-def label_truth() -> fv.Stored:
+def label_truth() -> vf.Stored:
     """The object as labels 0…4, the marker being 4."""
-    truth = fv.truth()
-    return fv.Stored(
+    truth = vf.truth()
+    return vf.Stored(
         np.searchsorted([-1000, -500, 40, 300, 1500], truth.array_ijk).astype(np.int16), truth.affine
     )
 
 
 @pytest.mark.parametrize("slope", [1, 0.3333333, 1 / 255])
 def test_labels_stored_as_scaled_floats_are_rounded(tmp_path: Path, slope: float) -> None:
-    path = fv.write_nifti(tmp_path / "labels.nii.gz", fv.stored_along(label_truth(), "RAS"), slope=slope)
+    path = vf.write_nifti(tmp_path / "labels.nii.gz", vf.stored_along(label_truth(), "RAS"), slope=slope)
     volume = read_labels(path)
     assert volume.array_zyx.dtype == np.uint8
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), label_truth().array_ijk)
@@ -68,27 +68,27 @@ def test_labels_stored_as_scaled_floats_are_rounded(tmp_path: Path, slope: float
 
 @pytest.mark.parametrize("value", [2.5, 2.98, -1, 2.0**32, 1e30, np.nan, np.inf, -np.inf])
 def test_values_that_are_no_label(tmp_path: Path, value: float) -> None:
-    stored = fv.Stored(label_truth().array_ijk.astype(np.float32), label_truth().affine)
+    stored = vf.Stored(label_truth().array_ijk.astype(np.float32), label_truth().affine)
     stored.array_ijk[3, 4, 5] = value
-    message = refusal(fv.write_nifti(tmp_path / "labels.nii", stored), read_labels)
+    message = refusal(vf.write_nifti(tmp_path / "labels.nii", stored), read_labels)
     assert "whole-number labels" in message and f"got {value:g} at voxel (3, 4, 5)" in message
 
 
 def test_an_identity_header_is_suspicious(tmp_path: Path) -> None:
     for diagonal in ([1, 1, 1, 1], [-1, -1, 1, 1]):
-        stored = fv.Stored(fv.truth().array_ijk, np.diag(np.array(diagonal, float)))
-        assert read_image(fv.write_nifti(tmp_path / "v.nii", stored)).provenance["suspicious_header"] is True
-    uncoded = fv.write_nifti(tmp_path / "uncoded.nii", fv.truth(), coded=False)
+        stored = vf.Stored(vf.truth().array_ijk, np.diag(np.array(diagonal, float)))
+        assert read_image(vf.write_nifti(tmp_path / "v.nii", stored)).provenance["suspicious_header"] is True
+    uncoded = vf.write_nifti(tmp_path / "uncoded.nii", vf.truth(), coded=False)
     assert read_image(uncoded).provenance["suspicious_header"] is True
 
 
 def test_trailing_axes_of_one_are_dropped_and_others_refused(tmp_path: Path) -> None:
-    truth = fv.truth()
-    path = fv.write_nifti(tmp_path / "one.nii", fv.Stored(truth.array_ijk[..., None], truth.affine))
+    truth = vf.truth()
+    path = vf.write_nifti(tmp_path / "one.nii", vf.Stored(truth.array_ijk[..., None], truth.affine))
     np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), truth.array_ijk)
     two = np.stack([truth.array_ijk] * 2, axis=-1)
     assert "3-D volume, got shape (7, 8, 9, 2)" in refusal(
-        fv.write_nifti(tmp_path / "two.nii", fv.Stored(two, truth.affine))
+        vf.write_nifti(tmp_path / "two.nii", vf.Stored(two, truth.affine))
     )
 
 
@@ -96,12 +96,12 @@ def test_trailing_axes_of_one_are_dropped_and_others_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("read", [read_image, read_labels])
 def test_truncated_files(tmp_path: Path, share: float, ending: str, read: object) -> None:
-    path = fv.cut(fv.write_nifti(tmp_path / f"volume{ending}", label_truth()), share)
+    path = vf.cut(vf.write_nifti(tmp_path / f"volume{ending}", label_truth()), share)
     assert "truncated or damaged" in refusal(path, read)
 
 
 def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
-    path = fv.write_nifti(tmp_path / "volume.nii.gz", fv.truth())
+    path = vf.write_nifti(tmp_path / "volume.nii.gz", vf.truth())
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
@@ -111,7 +111,7 @@ def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", [read_image, read_labels, check_complete])
 def test_the_checksum_at_the_end_is_compared(tmp_path: Path, read: object) -> None:
     """Also where more than the voxels comes before it."""
-    path = fv.write_nifti(tmp_path / "volume.nii.gz", label_truth())
+    path = vf.write_nifti(tmp_path / "volume.nii.gz", label_truth())
     data = gzip.compress(gzip.decompress(path.read_bytes()) + bytes(3_000_000))
     path.write_bytes(data)
     read(path)  # type: ignore[operator]
@@ -120,7 +120,7 @@ def test_the_checksum_at_the_end_is_compared(tmp_path: Path, read: object) -> No
 
 
 def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
-    data = bytearray(gzip.decompress(fv.write_nifti(tmp_path / "v.nii.gz", fv.truth()).read_bytes()))
+    data = bytearray(gzip.decompress(vf.write_nifti(tmp_path / "v.nii.gz", vf.truth()).read_bytes()))
     data[42:48] = np.array([32000] * 3, "<i2").tobytes()
     (tmp_path / "v.nii.gz").write_bytes(gzip.compress(data))
     assert "32,768,000,000,000 voxels" in refusal(tmp_path / "v.nii.gz")
@@ -128,12 +128,12 @@ def test_a_header_that_asks_for_all_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
 def test_voxels_begin_where_the_header_says(tmp_path: Path, ending: str) -> None:
-    data = bytearray(fv.write_nifti(tmp_path / "v.nii", fv.truth()).read_bytes())
+    data = bytearray(vf.write_nifti(tmp_path / "v.nii", vf.truth()).read_bytes())
     data[108:112] = np.array([384], "<f4").tobytes()
     data[352:352] = bytes(32)
     path = tmp_path / f"v{ending}"
     path.write_bytes(gzip.compress(data) if ending == ".nii.gz" else data)
-    np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(read_image(path).array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
@@ -141,7 +141,7 @@ def test_voxels_begin_where_the_header_says(tmp_path: Path, ending: str) -> None
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
 def test_both_versions_in_either_byte_order(tmp_path: Path, kind: Any, order: str, ending: str) -> None:
     """Whole numbers stay what they are, as int16, and labels as uint8."""
-    truth, labels = fv.truth(), label_truth()
+    truth, labels = vf.truth(), label_truth()
     for stored, read, dtype in ((truth, read_image, np.int16), (labels, read_labels, np.uint8)):
         header = kind.header_class(endianness=order)
         header.set_data_dtype(stored.array_ijk.dtype.newbyteorder(order))
@@ -180,10 +180,10 @@ def test_values_are_those_nibabel_reads(
 def test_a_volume_is_held_once(tmp_path: Path, code: str, slope: float) -> None:
     """Also where it has to be turned; beyond it, what a slice and the unzipping need."""
     array = np.random.default_rng(0).integers(0, 250, (256, 256, 30)).astype(np.int16)
-    stored = fv.stored_along(fv.Stored(array, fv.truth().affine), code)
+    stored = vf.stored_along(vf.Stored(array, vf.truth().affine), code)
     for read, path in (
-        (read_image, fv.write_nifti(tmp_path / "image.nii.gz", stored)),
-        (read_labels, fv.write_nifti(tmp_path / "labels.nii.gz", stored, slope=slope)),
+        (read_image, vf.write_nifti(tmp_path / "image.nii.gz", stored)),
+        (read_labels, vf.write_nifti(tmp_path / "labels.nii.gz", stored, slope=slope)),
     ):
         tracemalloc.start()
         held = read(path).array_zyx
@@ -202,7 +202,7 @@ def test_missing_file_and_wrong_kind(tmp_path: Path) -> None:
 
 
 def test_singular_affine(tmp_path: Path) -> None:
-    path = fv.write_nifti(tmp_path / "flat.nii", fv.truth())
+    path = vf.write_nifti(tmp_path / "flat.nii", vf.truth())
     data = bytearray(path.read_bytes())
     data[252:254] = bytes(2)  # qform_code 0: only the sform counts
     data[312:328] = bytes(16)  # srow_z
@@ -211,7 +211,7 @@ def test_singular_affine(tmp_path: Path) -> None:
 
 
 def test_nan_voxels_are_counted_and_located(tmp_path: Path) -> None:
-    truth = fv.truth(dtype=np.float32)
+    truth = vf.truth(dtype=np.float32)
     truth.array_ijk[1, 2, 3], truth.array_ijk[0, 0, 5], truth.array_ijk[1, 0, 5] = np.nan, np.inf, -np.inf
-    message = refusal(fv.write_nifti(tmp_path / "v.nii.gz", truth))
+    message = refusal(vf.write_nifti(tmp_path / "v.nii.gz", truth))
     assert "3 voxels are NaN or infinite, the first at z=3, y=2, x=1" in message

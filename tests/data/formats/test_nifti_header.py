@@ -82,7 +82,7 @@ def test_an_unknown_unit(tmp_path: Path, unit: int) -> None:
 )
 def test_a_spacing_no_body_has(tmp_path: Path, unit: int, size: float) -> None:
     path = write(tmp_path / "v.nii", np.diag([size, size, size, 1]), xyzt_units=unit)
-    assert "is the unit of length in the header another?" in refusal(path)
+    assert "is the header in another unit of length?" in refusal(path)
 
 
 def test_voxels_of_half_a_micrometre(tmp_path: Path) -> None:

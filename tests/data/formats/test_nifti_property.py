@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segguided.data.formats.nifti import read_image, read_labels
-from segguided.data.formats.volume import LPS_FROM_RAS
-from support import fixtures_generated as fg
+from segguided.data.formats.orientation import LPS_FROM_RAS
+from support import generated_volumes as gv
 
 CASES = 550
 MOST_REFUSED = 0.02
@@ -64,9 +64,9 @@ def cases(draw: Any) -> Case:
         draw(st.sampled_from([1, 2])),
         draw(st.sampled_from("<>")),
         draw(st.sampled_from(DTYPES)),
-        draw(fg.shapes()),
+        draw(gv.shapes()),
         draw(st.integers(0, 4)),
-        draw(fg.affines(shear=placed_by == "sform")),
+        draw(gv.affines(shear=placed_by == "sform")),
         draw(st.sampled_from([0, 1, 2, 3])),
         placed_by,
         (1, 0) if labels else draw(st.sampled_from(SCALES)),
@@ -129,7 +129,7 @@ def write(path: Path, case: Case) -> np.ndarray:
     header = header_of(case)
     dtype = np.dtype(case.order + case.dtype)
     highest = min(case.seed * 7, np.iinfo(dtype).max if dtype.kind in "iu" else 10**6)
-    stored = fg.voxels(case.shape, dtype, case.seed, highest if case.labels else None)
+    stored = gv.voxels(case.shape, dtype, case.seed, highest if case.labels else None)
     start = header.binaryblock.ljust(int(header["vox_offset"]), b"\0")
     path.write_bytes(pack(start + stored.tobytes(order="F"), case.packing))
     slope, intercept = case.scale
@@ -164,7 +164,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         # A rotation is stored in seven digits, of which a square root near half a turn loses half.
         exact = case.placed_by == "sform" or case.version == 2
         expected = values if case.labels else values.astype(np.float32)
-        fg.assert_same_patient(volume, expected, case.lps_mm, 1e-3 if exact else 0.02)
+        gv.assert_same_patient(volume, expected, case.lps_mm, 1e-3 if exact else 0.02)
         assert volume.provenance["suspicious_header"] is False
         plain = (case.packing == "plain" and case.ending == ".nii") or (
             case.packing == "gzip" and case.ending != ".nii"
@@ -209,7 +209,7 @@ def test_a_damaged_header_is_read_as_it_says_or_refused(tmp_path: Path) -> None:
         expected = by_nibabel(path)
         if expected is not None:
             counts["compared"] += 1
-            fg.assert_same_patient(volume, *expected, 0.02 * max(volume.spacing_zyx_mm))
+            gv.assert_same_patient(volume, *expected, 0.02 * max(volume.spacing_zyx_mm))
 
     check()
     assert counts["read"] >= 50 and counts["refused"] >= 100 and counts["compared"] >= 50, counts

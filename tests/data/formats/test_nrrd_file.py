@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from segguided.data.formats.nrrd import read_file, read_image, read_segments
-from segguided.data.formats.volume import Volume, oriented
-from support import fixtures_volumes as fv
+from segguided.data.formats.orientation import oriented
+from segguided.data.formats.volume import Volume
+from support import volume_files as vf
 
 VALUES = np.arange(24, dtype=np.uint8)
 HEADER = """NRRD0005
@@ -75,8 +76,8 @@ def test_voxels_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
     (own / "link.raw").symlink_to(outside / "m.raw")
     (own / "linked").symlink_to(outside)
     path = write(own / "m.nhdr", b"", more=f"data file: {name.format(outside=outside)}\n")
-    assert "lie outside its own folder" in refusal(path)
-    assert "lie outside its own folder" in refusal(path, read_file)
+    assert "are outside its own folder" in refusal(path)
+    assert "are outside its own folder" in refusal(path, read_file)
 
 
 @pytest.mark.parametrize(
@@ -236,19 +237,19 @@ def test_more_raw_voxels_than_the_header_says(tmp_path: Path) -> None:
 
 
 def reference() -> Volume:
-    return oriented(fv.truth().array_ijk, fv.truth().affine)
+    return oriented(vf.truth().array_ijk, vf.truth().affine)
 
 
 def masks(path: Path, *names: str | None) -> list[np.ndarray]:
     return [mask.labels_zyx == mask.value for mask in read_segments(path, names, reference())]
 
 
-def labelled(dtype: Any = np.uint8) -> fv.Stored:
-    return fv.Stored(np.searchsorted([-999, 41], fv.truth().array_ijk).astype(dtype), fv.truth().affine)
+def labelled(dtype: Any = np.uint8) -> vf.Stored:
+    return vf.Stored(np.searchsorted([-999, 41], vf.truth().array_ijk).astype(dtype), vf.truth().affine)
 
 
 def test_names_outside_ascii(tmp_path: Path) -> None:
-    path = fv.write_nrrd(tmp_path / "m.seg.nrrd", labelled(), **fv.segment_fields(("A", 1, 0), ("B", 2, 0)))
+    path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(), **vf.segment_fields(("A", 1, 0), ("B", 2, 0)))
     named = (
         path.read_bytes()
         .replace(b"Name:=A", "Name:=Läsion".encode())
@@ -265,9 +266,9 @@ def test_names_outside_ascii(tmp_path: Path) -> None:
 
 
 def test_segments_of_one_name(tmp_path: Path) -> None:
-    path = fv.write_nrrd(tmp_path / "m.seg.nrrd", labelled(), **fv.segment_fields(("A", 1, 0), ("a ", 2, 0)))
+    path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(), **vf.segment_fields(("A", 1, 0), ("a ", 2, 0)))
     assert "2 segments are named A" in refusal(path, lambda one: masks(one, "A"))
-    path = fv.write_nrrd(path, labelled(), **fv.segment_fields(("A", 0, 0)))
+    path = vf.write_nrrd(path, labelled(), **vf.segment_fields(("A", 0, 0)))
     assert "whole label value above 0" in refusal(path, lambda one: masks(one, "A"))
 
 
@@ -276,11 +277,11 @@ def test_segments_of_one_name(tmp_path: Path) -> None:
 def test_masks_that_are_no_labels(tmp_path: Path, bad: float, dtype: Any) -> None:
     """Each of these is not 0, and would count as labelled."""
     stored = labelled(dtype)
-    fields = fv.segment_fields(("A", 1, 0), ("B", 2, 0))
-    path = fv.write_nrrd(tmp_path / "m.seg.nrrd", stored, **fields)
+    fields = vf.segment_fields(("A", 1, 0), ("B", 2, 0))
+    path = vf.write_nrrd(tmp_path / "m.seg.nrrd", stored, **fields)
     np.testing.assert_array_equal(masks(path, "A")[0].transpose(2, 1, 0), stored.array_ijk == 1)
     stored.array_ijk[1, 2, 3] = bad
-    path = fv.write_nrrd(path, stored, **fields)
+    path = vf.write_nrrd(path, stored, **fields)
     assert f"got {bad:g}; is this a map of probabilities" in refusal(path, lambda one: masks(one, None))
 
 
@@ -291,7 +292,7 @@ def test_a_header_that_places_nothing_is_without(tmp_path: Path, header: str) ->
     """As Duke's masks are: the frame of the DICOM files is the mask's."""
     from segguided.data.formats.dicom.series import read_series
 
-    fv.write_dicom(tmp_path / "series", fv.truth())
+    vf.write_dicom(tmp_path / "series", vf.truth())
     image = read_series(tmp_path / "series")
     array = labelled().array_ijk
     sizes = " ".join(map(str, array.shape))
@@ -305,7 +306,7 @@ def test_a_header_that_places_nothing_is_without(tmp_path: Path, header: str) ->
 def test_unit_steps_that_mirror_are_no_default(tmp_path: Path, flips: list[int]) -> None:
     from segguided.data.formats.dicom.series import read_series
 
-    fv.write_dicom(tmp_path / "series", fv.truth())
+    vf.write_dicom(tmp_path / "series", vf.truth())
     image = read_series(tmp_path / "series")
-    path = fv.write_nrrd(tmp_path / "m.nrrd", fv.Stored(labelled().array_ijk, np.diag([*flips, 1.0])))
+    path = vf.write_nrrd(tmp_path / "m.nrrd", vf.Stored(labelled().array_ijk, np.diag([*flips, 1.0])))
     assert "different grids" in refusal(path, lambda one: next(read_segments(one, [None], image)))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from segguided.data.formats.nrrd import read_image, read_segments
 from segguided.data.formats.volume import Volume
-from support import fixtures_generated as fg
-from support import fixtures_volumes as fv
+from support import generated_volumes as gv
+from support import volume_files as vf
 
 CASES = 550
 MOST_REFUSED = 0.02
@@ -35,7 +35,7 @@ TYPES = {
     "f8": "double",
 }
 SPACES = [
-    *fv.SPACES,
+    *vf.SPACES,
     "Left-Posterior-Superior",
     "RIGHT-ANTERIOR-SUPERIOR",
     "las",
@@ -66,7 +66,7 @@ QUIET = settings(
 class Case:
     """A file that a sane program may write."""
 
-    whole: fv.Stored  # in LPS order
+    whole: vf.Stored  # in LPS order
     code: str  # towards what its axes run
     dtype: str
     order: str
@@ -81,23 +81,23 @@ class Case:
     skip: int  # bytes before the voxels
 
     @property
-    def stored(self) -> fv.Stored:
-        return fv.stored_along(self.whole, self.code)
+    def stored(self) -> vf.Stored:
+        return vf.stored_along(self.whole, self.code)
 
 
 @st.composite
 def cases(draw: Any) -> Case:
-    shape = draw(fg.shapes())
+    shape = draw(gv.shapes())
     dtype = draw(st.sampled_from(list(TYPES)))
     affine = np.eye(4)
-    affine[:3, :3] = fg.turn(*(draw(st.floats(-14, 14)) for _ in range(3)))
+    affine[:3, :3] = gv.turn(*(draw(st.floats(-14, 14)) for _ in range(3)))
     affine[:3, :3] *= [draw(st.sampled_from([0.35, 0.75, 1.0, 5.0])) for _ in range(3)]
     affine[:3, 3] = [draw(st.floats(-300, 300)) for _ in range(3)]
     layers = draw(st.sampled_from([0, 0, 1, 2, 3]))
     seed = draw(st.integers(0, 1000))
-    values = fg.voxels(shape, np.dtype(dtype), seed, 3 if layers else None)
+    values = gv.voxels(shape, np.dtype(dtype), seed, 3 if layers else None)
     return Case(
-        fv.Stored(values, affine),
+        vf.Stored(values, affine),
         draw(st.sampled_from(CODES)),
         dtype,
         draw(st.sampled_from("<>")),
@@ -113,7 +113,7 @@ def cases(draw: Any) -> Case:
     )
 
 
-def layered(case: Case, stored: fv.Stored) -> np.ndarray:
+def layered(case: Case, stored: vf.Stored) -> np.ndarray:
     """A layer for each label from 1, or the labels themselves."""
     if not case.layers:
         return stored.array_ijk
@@ -121,8 +121,8 @@ def layered(case: Case, stored: fv.Stored) -> np.ndarray:
     return np.stack(layers, case.layer_axis).astype(case.dtype)
 
 
-def header_of(case: Case, stored: fv.Stored, sizes: tuple[int, ...]) -> list[str]:
-    signs = np.array(next(v for k, v in fv.SPACES.items() if k.lower() == case.space.lower()))
+def header_of(case: Case, stored: vf.Stored, sizes: tuple[int, ...]) -> list[str]:
+    signs = np.array(next(v for k, v in vf.SPACES.items() if k.lower() == case.space.lower()))
     scale = UNITS[case.unit or "mm"]
     vectors = [vector(axis * signs / scale) for axis in stored.affine[:3, :3].T]
     kinds, marks = ["domain"] * 3, ["cell"] * 3
@@ -218,7 +218,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         if (
             (
                 not (case.layers or case.skip or case.extras or case.unit or case.detached)
-                and case.space in fv.SPACES
+                and case.space in vf.SPACES
             )
             and case.encoding in ("raw", "gzip", "ascii")
             and case.newline == "\n"
@@ -293,10 +293,10 @@ UNCLEAR = {
 @pytest.mark.parametrize("edit", UNCLEAR.values(), ids=list(UNCLEAR))
 def test_a_geometry_that_is_not_understood_is_refused(tmp_path: Path, edit: Any) -> None:
     """As an image, and as a mask whose other grid, or mirror image, would else pass for the image's."""
-    affine = fv.truth().affine
-    stored = fv.Stored((fv.truth().array_ijk > 0).astype(np.uint8), affine)
+    affine = vf.truth().affine
+    stored = vf.Stored((vf.truth().array_ijk > 0).astype(np.uint8), affine)
     case = Case(stored, "LAS", "u1", "<", "gzip", "LPS", None, 0, 0, (), "\n", False, 0)
-    fv.write_dicom(tmp_path / "series", fv.truth())
+    vf.write_dicom(tmp_path / "series", vf.truth())
     from segguided.data.formats.dicom.series import read_series
 
     image = read_series(tmp_path / "series")

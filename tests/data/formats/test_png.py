@@ -171,7 +171,7 @@ def test_lacking_masks_unequal_sizes_and_unknown_patients_are_named(layout: list
     ):
         read_patient("Breast_MRI_002", *layout)
     write_grey(layout[0] / "train" / "alone.png", np.zeros((8, 16), np.uint8))
-    with pytest.raises(ValueError, match="drawn on the same grid"):
+    with pytest.raises(ValueError, match="must be on the same grid"):
         prepared("alone", layout)
     (layout[1] / "train" / "alone.png").unlink()
     with pytest.raises(ValueError, match=r"all: expected PNG files of patient alone in its folders"):

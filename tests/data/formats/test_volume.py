@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segguided.data.formats.volume import Volume, check_finite, check_same_grid, oriented
-from support import fixtures_volumes as fv
+from segguided.data.formats.orientation import oriented
+from segguided.data.formats.volume import Volume, check_finite, check_same_grid
+from support import volume_files as vf
 
 CODES = [
     "".join(letters)
@@ -19,20 +20,20 @@ CODES = [
 @pytest.mark.parametrize("tilt", [0, 20])
 @pytest.mark.parametrize("code", CODES)
 def test_every_storage_order_gives_the_same_volume(code: str, tilt: float) -> None:
-    whole = fv.truth(tilt)
-    stored = fv.stored_along(whole, code)
+    whole = vf.truth(tilt)
+    stored = vf.stored_along(whole, code)
     volume = oriented(stored.array_ijk, stored.affine, {"file": "x"})
     np.testing.assert_array_equal(volume.array_zyx, whole.array_ijk.transpose(2, 1, 0))
     np.testing.assert_allclose(volume.affine, whole.affine, atol=1e-9)
     assert volume.spacing_zyx_mm == pytest.approx((2.5, 0.5, 0.75))
     assert volume.provenance == {"file": "x"}
-    z, y, x = np.argwhere(volume.array_zyx == fv.MARKER)[0]
-    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], fv.marker_mm(stored), atol=1e-9)
+    z, y, x = np.argwhere(volume.array_zyx == vf.MARKER)[0]
+    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], vf.marker_mm(stored), atol=1e-9)
 
 
 def test_positions_ascend_and_are_the_first_voxels_height() -> None:
-    whole = fv.truth(20)
-    stored = fv.stored_along(whole, "LPI")
+    whole = vf.truth(20)
+    stored = vf.stored_along(whole, "LPI")
     positions = oriented(stored.array_ijk, stored.affine).positions_mm
     expected = [(whole.affine @ [0, 0, k, 1])[2] for k in range(9)]
     np.testing.assert_allclose(positions, expected)
@@ -47,7 +48,7 @@ def test_only_three_axes(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("bad", [np.diag([1.0, 1, 0, 1]), np.diag([1.0, np.nan, 1, 1]), np.zeros((4, 4))])
 def test_an_affine_that_places_nothing(bad: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"not invertible: .*; mend the file's header"):
+    with pytest.raises(ValueError, match=r"not invertible: .*; correct the file's header"):
         oriented(np.zeros((2, 2, 2)), bad)
 
 
@@ -63,7 +64,7 @@ def test_grids() -> None:
     with pytest.raises(ValueError, match=r"p1: the image has shape \(2, 3, 4\) .* and the mask \(2, 3, 5\)"):
         check_same_grid(volume(), volume((2, 3, 5)), "p1")
     with pytest.raises(
-        ValueError, match=r"p1: image and mask lie on different grids .*check that both belong"
+        ValueError, match=r"p1: image and mask are on different grids .*check that both belong"
     ):
         check_same_grid(volume(), volume(move=0.2), "p1")
     check_same_grid(volume(), volume(move=0.2), "p1", tolerance_mm=0.3)

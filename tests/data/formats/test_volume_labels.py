@@ -10,7 +10,7 @@ from segguided.config.datasets import Preparation
 from segguided.data.datasets.sources import read_patient
 from segguided.data.formats.volume import Volume, labels_in
 from segguided.data.slicing import to_stack
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 
 def settings(labels: list[int | None], kind: str = "nifti", ignore: tuple[int, ...] = ()) -> Preparation:
@@ -39,14 +39,14 @@ def settings(labels: list[int | None], kind: str = "nifti", ignore: tuple[int, .
     ],
 )
 def test_labels_reach_the_slices(tmp_path: Path, labels: list[int], ignore: list[int], dtype: Any) -> None:
-    whole = fv.truth()
+    whole = vf.truth()
     numbers = np.array([0, *labels, *ignore])
     if max(numbers) > (np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 1 << 24):
         dtype = np.uint32
     place = np.searchsorted([-999, 41], whole.array_ijk) % len(numbers)
     paths = [
-        fv.write_nifti(tmp_path / "i.nii.gz", whole),
-        fv.write_nifti(tmp_path / "l.nii.gz", fv.Stored(numbers[place].astype(dtype), whole.affine)),
+        vf.write_nifti(tmp_path / "i.nii.gz", whole),
+        vf.write_nifti(tmp_path / "l.nii.gz", vf.Stored(numbers[place].astype(dtype), whole.affine)),
     ]
     preparation = settings(labels, ignore=tuple(ignore))  # type: ignore[arg-type]
     image, mask = read_patient(preparation.source, preparation.classes, {"patient": "p"}, paths)
@@ -59,7 +59,7 @@ def test_labels_reach_the_slices(tmp_path: Path, labels: list[int], ignore: list
 def test_an_image_in_place_of_the_labels(tmp_path: Path) -> None:
     """Of thousands of unknown labels a sentence names a few."""
     values = np.arange(7 * 8 * 9, dtype=np.uint16).reshape(7, 8, 9) * 100
-    path = fv.write_nifti(tmp_path / "i.nii", fv.Stored(values, fv.truth().affine))
+    path = vf.write_nifti(tmp_path / "i.nii", vf.Stored(values, vf.truth().affine))
     preparation = settings([1])
     with pytest.raises(ValueError, match=r"labels \[100, 200, .* and 491 more\] are outside") as caught:
         read_patient(preparation.source, preparation.classes, {"patient": "p"}, [path, path])

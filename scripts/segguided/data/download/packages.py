@@ -17,13 +17,13 @@ from segguided.data.download.pins import check_member, parse_pin
 from segguided.data.download.pip_session import pip_session, without_login
 from segguided.data.download.pip_settings import read_settings
 from segguided.data.download.transfer import download
-from segguided.data.formats import gzipped
+from segguided.data.formats import packed
 from segguided.files import atomic_path, sha256_of
 
 MOST_UNPACKED = 4_000_000_000  # bytes of an archive that are gone through
 MOST_AT_ONCE = 100_000_000  # bytes that are in memory
 MOST_ENTRIES = 200_000
-DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *gzipped.DAMAGED)
+DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *packed.DAMAGED)
 
 
 def fetch_package(requirement: str, sha256: str, target: Path) -> None:

@@ -1,1 +1,1 @@
-"""File formats: they know files, and no dataset."""
+"""File formats, each read as a Volume turned to LPS (orientation.py); they know files, and no dataset."""

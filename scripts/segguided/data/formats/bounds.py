@@ -1,10 +1,10 @@
-"""How much memory one patient may take: told from a file's header, before anything is allocated."""
+"""How much memory one patient may take: checked with the sizes in a file's header, before any allocation."""
 
 LARGEST_VOLUME = 4 << 30  # bytes of a patient's voxels; a CT of 2,000 slices of 512×512 in float32 takes half
 
 
 def refuse_huge(what: str, voxels: int, bytes_per_voxel: int) -> None:
-    """Raise ValueError, which begins with `what`, where so many voxels take more than a patient may."""
+    """Raise ValueError, beginning with `what`, when the voxels take more memory than a patient may."""
     size = voxels * bytes_per_voxel
     if size > LARGEST_VOLUME:
         raise ValueError(

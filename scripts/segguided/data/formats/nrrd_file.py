@@ -1,8 +1,9 @@
-"""Header and voxels of NRRD files. The header tells how many bytes there are; no more are ever unpacked."""
+"""Header and voxels of NRRD files. The header says how many bytes there are; no more are ever unpacked."""
 
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ from typing import Any
 import nrrd
 import numpy as np
 
-from segguided.data.formats import forms, gzipped
+from segguided.data.formats import file_kinds, packed
 from segguided.data.formats.bounds import refuse_huge
 
-Header = Mapping[str, Any]
+NrrdHeader = Mapping[str, Any]  # the standard's fields by their names in lower case
 
 LONGEST_HEADER = 16 << 20  # bytes; those of a hundred segments take some 100 KB
 LONGEST_TEXT = 256 << 20  # bytes of voxels written as text
-LONGEST_NUMBER = 40  # characters of one
+LONGEST_NUMBER = 40  # characters of a voxel written as text
 TYPES = {
     "i1": "signed char, int8, int8_t",
     "u1": "uchar, unsigned char, uint8, uint8_t",
@@ -31,94 +32,122 @@ TYPES = {
     "f8": "double",
 }
 TYPE_OF = {name: code for code, names in TYPES.items() for name in names.split(", ")}
-PACKED = {"gzip": forms.GZIP, "gz": forms.GZIP, "bzip2": forms.BZIP2, "bz2": forms.BZIP2}
+GZIP = file_kinds.GZIP
+BZIP2 = file_kinds.BZIP2
+PACKED = {"gzip": GZIP, "gz": GZIP, "bzip2": BZIP2, "bz2": BZIP2}
 TEXT = ("ascii", "text", "txt")
 ORDERS = ("little", "big")
-SPARE = 64 << 20  # bytes before the voxels, where a header says that they come last
+SPARE = 64 << 20  # bytes that may come before the voxels if a header says that these are the last ones
 VECTORS = ("space directions", "space origin", "measurement frame")
-WORDS = ("space", "type", "encoding", "endian")  # values that are the same in any case
+WORDS = ("space", "type", "encoding", "endian")  # fields whose values mean the same in any case
 SPELLINGS = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 SPELLINGS |= {f"axis{end}": f"axis {end}" for end in ("mins", "maxs")}
-FIELD = re.compile(r"([^:]+):(?!=)\s*(.*)")  # the standard's own; a user's pair of key and value has :=
+FIELD = re.compile(r"([^:]+):(?!=)\s*(.*)")  # a field of the standard; a user's pair of key and value has :=
 
 
-def read(path: Path) -> tuple[np.ndarray, Header]:
-    """Voxels as stored, first axis fastest, and header: the standard's fields in lower case.
+@dataclass(frozen=True)
+class VoxelLayout:
+    """How a header says that the voxels are stored."""
 
-    Raises ValueError for a missing, damaged or huge file, or a form that is not understood.
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def voxels(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the unpacked voxels."""
+        return self.voxels * self.dtype.itemsize
+
+
+def read(path: Path) -> tuple[np.ndarray, NrrdHeader]:
+    """Voxels as stored, first axis fastest, and header.
+
+    Raises ValueError if the file is missing, damaged or huge, or its form is not understood.
     """
-    forms.check_is_file(path, "an NRRD file")
-    with gzipped.one_sentence(path, "NRRD", "an NRRD file"), path.open("rb") as file:
+    file_kinds.check_is_file(path, "an NRRD file")
+    with packed.one_sentence(path, "NRRD", "an NRRD file"), path.open("rb") as file:
         header = _header(file)
-        shape, dtype = _shape(header), _dtype(header)
-        refuse_huge(str(path), math.prod(shape), dtype.itemsize)
-        detached = header.get("data file")
-        if detached is None:
-            return _voxels(file, header, shape, dtype), header
-        with _beside(path, detached).open("rb") as data:
-            return _voxels(data, header, shape, dtype), header
+        layout = VoxelLayout(_shape(header), _dtype(header))
+        refuse_huge(str(path), layout.voxels, layout.dtype.itemsize)
+        voxel_file = header.get("data file")
+        if voxel_file is None:
+            return _voxels(file, header, layout), header
+        with _beside(path, voxel_file).open("rb") as data:
+            return _voxels(data, header, layout), header
 
 
 def _header(file: BufferedReader) -> dict[str, Any]:
     lines = list(_lines(file))
-    sizes = [value for name, value in map(_parted, lines) if name == "sizes"]
+    sizes = [value for name, value in map(_field, lines) if name == "sizes"]
     try:
         header: dict[str, Any] = nrrd.read_header(iter(lines))
-    # pynrrd lets these escape where a value is none of its type, or empty.
+    # pynrrd raises the last three for a value that is empty or of another type.
     except (nrrd.NRRDError, ValueError, IndexError, OverflowError) as error:
         raise ValueError(f"its header is not understood ({error}); export it again") from error
     lacking = {"dimension", "type", "encoding", "sizes"} - header.keys()
     if lacking:
         raise EOFError(f"its header lacks {', '.join(sorted(lacking))}")
-    # pynrrd cuts 3.5 to 3 and lets 1e30 run over.
+    # Read again here: pynrrd cuts 3.5 to 3 and lets 1e30 overflow.
     header["sizes"] = [int(size) if size.isdecimal() else 0 for size in sizes[0].split()]
     return header
 
 
 def _lines(file: BufferedReader) -> Iterator[str]:
-    """The header's lines, spelled as pynrrd knows them; the file then stands at the voxels."""
-    start = file.read(forms.LENGTH)
+    """The header's lines, spelled as pynrrd expects them; at the end the file is at the voxels."""
+    start = file.read(file_kinds.LENGTH)
     if start and not start.startswith(b"NRRD"):
-        raise ValueError(f"it is {forms.named(start)}")
+        raise ValueError(f"it is {file_kinds.kind_of(start)}")
     file.seek(0)
-    left, detached = LONGEST_HEADER, False
+    left = LONGEST_HEADER
+    has_voxel_file = False
     while left > 0:
         line = file.readline(left)
-        if not line and not detached:
+        if not line and not has_voxel_file:
             raise EOFError("it ends within its header")
         left -= len(line)
         text = _text(line).rstrip()
         if not text:
             return
-        if ":" not in text and not text.startswith(("#", "NRRD")):
-            if not line.endswith(b"\n"):
-                raise EOFError("it ends within its header")
-            raise ValueError(f"a line of its header has no colon: {text[:40]!r}; export it again")
-        name, value = _parted(text)
+        _check_line(line, text)
+        name, value = _field(text)
         if name == "data file":
-            _check_one(value)
-            detached = True
+            _check_single_file(value)
+            has_voxel_file = True
         yield _spelled(text)
     raise ValueError(f"its header has no end within {LONGEST_HEADER >> 20} MiB; export it again")
 
 
-def _check_one(name: str) -> None:
-    if name.split()[:1] == ["LIST"] or re.search(r"%\d*[di]", name):
-        raise ValueError(f"its voxels are spread over several files (data file: {name}); save it as one file")
+def _check_line(line: bytes, text: str) -> None:
+    if ":" in text or text.startswith(("#", "NRRD")):
+        return
+    if not line.endswith(b"\n"):
+        raise EOFError("it ends within its header")
+    raise ValueError(f"a line of its header has no colon: {text[:40]!r}; export it again")
+
+
+def _check_single_file(voxel_file: str) -> None:
+    if voxel_file.split()[:1] == ["LIST"] or re.search(r"%\d*[di]", voxel_file):
+        raise ValueError(
+            f"its voxels are spread over several files (data file: {voxel_file}); save it as one file"
+        )
 
 
 def _text(line: bytes) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
-        return line.decode("latin-1")  # of old programs
+        return line.decode("latin-1")  # from old programs
 
 
 def _spelled(line: str) -> str:
-    name, value = _parted(line)
+    name, value = _field(line)
     if line.startswith("#") or not name:
         return line
-    if name in VECTORS:  # a blank after a comma would part the vector
+    if name in VECTORS:  # pynrrd would split a vector at a blank after a comma
         value = re.sub(r"\(([^)]*)\)", _without_blanks, value)
     return f"{name}: {value.lower() if name in WORDS else value}"
 
@@ -127,16 +156,16 @@ def _without_blanks(vector: re.Match[str]) -> str:
     return f"({''.join(vector[1].split())})"
 
 
-def _parted(line: str) -> tuple[str, str]:
-    """Name, in its one spelling, and value of a field of the standard; two empty words for other lines."""
-    found = FIELD.fullmatch(line)
-    if not found or line.startswith("#"):
+def _field(line: str) -> tuple[str, str]:
+    """Name, in its usual spelling, and value of a field of the standard; two empty words for other lines."""
+    match = FIELD.fullmatch(line)
+    if not match or line.startswith("#"):
         return "", ""
-    name = found[1].strip().lower()
-    return SPELLINGS.get(name, name), found[2].strip()
+    name = match[1].strip().lower()
+    return SPELLINGS.get(name, name), match[2].strip()
 
 
-def _shape(header: Header) -> tuple[int, ...]:
+def _shape(header: NrrdHeader) -> tuple[int, ...]:
     shape = tuple(header["sizes"])
     if len(shape) != header["dimension"] or min(shape, default=0) < 1:
         raise ValueError(
@@ -146,7 +175,7 @@ def _shape(header: Header) -> tuple[int, ...]:
     return shape
 
 
-def _dtype(header: Header) -> np.dtype:
+def _dtype(header: NrrdHeader) -> np.dtype:
     if header["type"] not in TYPE_OF:
         raise ValueError(f"its voxels are of the type {header['type']}, expected numbers; convert it")
     dtype = np.dtype(TYPE_OF[header["type"]])
@@ -161,94 +190,105 @@ def _dtype(header: Header) -> np.dtype:
 
 
 def _beside(path: Path, name: str) -> Path:
-    """The file of voxels that a header names: in its own folder or below, and one only."""
-    folder, voxels = path.parent.resolve(), (path.parent / name).resolve()
+    """The file of voxels that a header names; it must be in the header's folder or below."""
+    folder = path.parent.resolve()
+    voxels = (path.parent / name).resolve()
     if not voxels.is_relative_to(folder):
         raise ValueError(
-            f"its voxels lie outside its own folder (data file: {name}), where none are read; save header "
+            f"its voxels are outside its own folder (data file: {name}), where none are read; save header "
             "and voxels as one file, or side by side"
         )
     try:
-        forms.check_is_file(voxels, "its voxels")
+        file_kinds.check_is_file(voxels, "its voxels")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return voxels
 
 
-def _voxels(file: BufferedReader, header: Header, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Stands at the first voxel of the file, or at what is to be skipped before it."""
+def _voxels(file: BufferedReader, header: NrrdHeader, layout: VoxelLayout) -> np.ndarray:
+    """All voxels; the file is at the first of them, or at what the header says to skip before."""
     for _ in range(_count(header, "line skip", 0)):
         if not file.readline(LONGEST_HEADER):
             raise EOFError("it ends before its first voxel")
-    encoding, place = header["encoding"], file.tell()
+    encoding = header["encoding"]
     if encoding in TEXT:
-        return _numbers(file, shape, dtype)
+        return _numbers(file, layout)
     if encoding != "raw" and encoding not in PACKED:
         raise ValueError(
             f"its voxels are encoded as {encoding}; expected raw, ascii, gzip or bzip2: save it so"
         )
-    passed = _count(header, "byte skip", -1)
-    if passed == -1:
-        there = _length(_stream(file, encoding), SPARE + math.prod(shape) * dtype.itemsize)
-        passed = max(0, there - math.prod(shape) * dtype.itemsize)
-        file.seek(place)
-    if passed > SPARE and encoding in PACKED:
-        raise ValueError(f"over {SPARE >> 20} MiB come before its voxels; save it again")
+    skipped = _bytes_before(file, header, layout)
     stream = _stream(file, encoding)
-    gzipped.skip(stream, passed)
-    array = gzipped.read_array(stream, shape, dtype)
-    with gzipped.damage_first(stream):
-        if gzipped.skip(stream, 1):
-            raise ValueError(
-                f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
-                "again"
-            )
+    packed.skip(stream, skipped)
+    array = packed.read_array(stream, layout.shape, layout.dtype)
+    with packed.damage_first(stream):
+        if packed.skip(stream, 1):
+            raise _too_many(layout)
     return array
 
 
-def _length(stream: gzipped.Stream, most: int) -> int:
-    length = gzipped.skip(stream, most + 1)
+def _bytes_before(file: BufferedReader, header: NrrdHeader, layout: VoxelLayout) -> int:
+    """How many unpacked bytes come before the voxels; with "byte skip: -1" the voxels are the last bytes."""
+    encoding = header["encoding"]
+    skipped = _count(header, "byte skip", -1)
+    if skipped == -1:
+        begin = file.tell()
+        length = _length(_stream(file, encoding), SPARE + layout.size)
+        skipped = max(0, length - layout.size)
+        file.seek(begin)
+    if skipped > SPARE and encoding in PACKED:
+        raise ValueError(f"over {SPARE >> 20} MiB come before its voxels; save it again")
+    return skipped
+
+
+def _too_many(layout: VoxelLayout) -> ValueError:
+    return ValueError(
+        f"it holds more voxels than the sizes {layout.shape} in its header; correct the header or export it "
+        "again"
+    )
+
+
+def _length(stream: packed.Stream, most: int) -> int:
+    length = packed.skip(stream, most + 1)
     if length > most:
         raise ValueError(f"over {SPARE >> 20} MiB come before its voxels; save it again")
     return length
 
 
-def _stream(file: BufferedReader, encoding: str) -> gzipped.Stream:
-    return file if encoding == "raw" else gzipped.Unpacked(file, PACKED[encoding])
+def _stream(file: BufferedReader, encoding: str) -> packed.Stream:
+    return file if encoding == "raw" else packed.Unpacked(file, PACKED[encoding])
 
 
-def _count(header: Header, field: str, least: int) -> int:
+def _count(header: NrrdHeader, field: str, least: int) -> int:
     count = int(header.get(field, 0))
     if count < least:
         raise ValueError(f"its header has {field}: {count}, expected {least} or more; correct the header")
     return count
 
 
-def _numbers(file: BufferedReader, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def _numbers(file: BufferedReader, layout: VoxelLayout) -> np.ndarray:
     """Voxels written as text."""
-    count = math.prod(shape)
     text = file.read(LONGEST_TEXT + 1)
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"its voxels are over {LONGEST_TEXT >> 20} MiB of text; save it as gzip")
     words = text.replace(b",", b" ").split()
-    if len(words) < count:
+    if len(words) < layout.voxels:
         raise EOFError("it ends before its last voxel")
-    if len(words) > count:
-        raise ValueError(
-            f"it holds more voxels than the sizes {shape} in its header; correct the header or export it "
-            "again"
-        )
+    if len(words) > layout.voxels:
+        raise _too_many(layout)
+    dtype = layout.dtype
     try:
-        if max(map(len, words)) > LONGEST_NUMBER:  # numpy gives each word the room of the longest
-            raise ValueError(f"{max(map(len, words))} characters long")
+        longest = max(map(len, words))
+        if longest > LONGEST_NUMBER:  # numpy gives each word the room of the longest
+            raise ValueError(f"{longest} characters long")
         numbers = np.array(words).astype(dtype if dtype.kind != "f" else np.float64).astype(dtype)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"a voxel is no number of the type {header_name(dtype)} ({error}); export it again"
+            f"a voxel is no number of the type {_type_name(dtype)} ({error}); export it again"
         ) from error
-    return numbers.reshape(shape, order="F")
+    return numbers.reshape(layout.shape, order="F")
 
 
-def header_name(dtype: np.dtype) -> str:
+def _type_name(dtype: np.dtype) -> str:
     """The first of the standard's names for a type of numbers."""
     return TYPES[dtype.str[1:]].split(",")[0]

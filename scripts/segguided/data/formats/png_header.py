@@ -1,4 +1,4 @@
-"""What a PNG file states of itself (ISO/IEC 15948): its header, before pixels are allocated; checksums."""
+"""The header of a PNG file (ISO/IEC 15948), read before any pixels are allocated, and its checksums."""
 
 import struct
 import zlib
@@ -16,8 +16,8 @@ COLOURS = {0: "greyscale", 2: "RGB", 3: "a palette", 4: "greyscale with transpar
 
 
 @dataclass(frozen=True)
-class Header:
-    """Size in pixels, bits a sample, and how samples stand for colours."""
+class PngHeader:
+    """Size in pixels, bits a sample, and how samples encode colours."""
 
     width: int
     height: int
@@ -31,8 +31,8 @@ class Header:
         return f"{self.bits}-bit {COLOURS.get(self.colour, f'colours of type {self.colour}')}"
 
 
-def read_header(path: Path) -> Header:
-    """The header. Raises ValueError for no plain file, no PNG, and one too large; nothing else is read."""
+def read_header(path: Path) -> PngHeader:
+    """The header; nothing else is read. Raises ValueError if the file is missing, no PNG, or too large."""
     if not path.is_file():
         raise ValueError(
             f"{path}: expected a PNG file, but there is none; every image needs a mask of the same name"
@@ -41,13 +41,13 @@ def read_header(path: Path) -> Header:
     if size > LARGEST_FILE:
         raise ValueError(
             f"{path}: expected a PNG file of at most {LARGEST_FILE >> 20} MB, got {size / 1e6:,.0f} MB; "
-            "save the slice anew"
+            "save the slice again"
         )
     with path.open("rb") as file:
         first = file.read(IHDR.size)
     if len(first) < IHDR.size or not first.startswith(SIGNATURE) or first[12:16] != b"IHDR":
         raise ValueError(
-            f"{path}: expected a whole PNG file, got a damaged or another one (its first bytes are "
+            f"{path}: expected a whole PNG file, got a damaged or another file (its first bytes are "
             f"{first[:8]!r}); get it again"
         )
     _, _, _, width, height, bits, colour, _, _, interlace = IHDR.unpack(first)
@@ -56,42 +56,46 @@ def read_header(path: Path) -> Header:
             f"{path}: expected at most {MOST_PIXELS:,} pixels in a slice, but its header states {width} × "
             f"{height}; get the file again if that is wrong, else shrink or crop the slice"
         )
-    return Header(width, height, bits, colour, interlace == 1)
+    return PngHeader(width, height, bits, colour, interlace == 1)
 
 
-def find_damage(content: bytes, header: Header) -> str:
-    """What is wrong with a whole file, as a clause; empty where nothing is.
+def find_damage(content: bytes, header: PngHeader) -> str:
+    """What is wrong with a whole file, as a clause; empty if nothing is.
 
-    Pillow compares neither the checksum of the pixels nor their number, and shows zeros for what lacks.
+    Pillow checks neither the checksum of the pixels nor their number, and shows zeros for missing ones.
     """
     packed: list[bytes] = []
-    place, kind = len(SIGNATURE), b""
+    place = len(SIGNATURE)
+    kind = b""
+    # Each chunk: length, kind, data, checksum of kind and data.
     while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", content, place) if place + 8 <= len(content) else (0, b"")
-        data = content[place + 8 : place + 8 + length]
-        crc = content[place + 8 + length : place + 12 + length]
-        if len(crc) < 4:
+        if place + 8 > len(content):
             return "it is cut short"
-        if int.from_bytes(crc, "big") != zlib.crc32(data, zlib.crc32(kind)):
-            return f"the checksum of its part {kind.decode('latin-1')!r} is another"
+        length, kind = struct.unpack_from(">I4s", content, place)
+        data = content[place + 8 : place + 8 + length]
+        checksum = content[place + 8 + length : place + 12 + length]
+        if len(checksum) < 4:
+            return "it is cut short"
+        if int.from_bytes(checksum, "big") != zlib.crc32(data, zlib.crc32(kind)):
+            return f"the checksum of its part {kind.decode('latin-1')!r} is wrong"
         if kind == b"IDAT":
             packed.append(data)
         place += 12 + length
-    return _find_other_length(b"".join(packed), _data_length(header))
+    return _find_wrong_length(b"".join(packed), _data_length(header))
 
 
-def _find_other_length(packed: bytes, expected: int) -> str:
+def _find_wrong_length(packed: bytes, expected: int) -> str:
     unpacking = zlib.decompressobj()
     try:
-        found = len(unpacking.decompress(packed, expected + 1))
+        length = len(unpacking.decompress(packed, expected + 1))
     except zlib.error as error:
         return str(error)
-    if found != expected or not unpacking.eof:
-        return f"its pixels are not the {expected:,} bytes that its header makes them"
+    if length != expected or not unpacking.eof:
+        return f"its pixels are not the {expected:,} bytes that its header states"
     return ""
 
 
-def _data_length(header: Header) -> int:
+def _data_length(header: PngHeader) -> int:
     """Bytes of the unpacked pixels, each row with one byte for its filter, in one pass or Adam7's seven."""
     passes = ADAM7 if header.interlaced else ((0, 0, 1, 1),)
     total = 0

@@ -1,6 +1,7 @@
-"""The one frame every reader delivers: LPS, with z (towards the head) as the first array axis.
+"""The Volume that every reader returns, in LPS, and the checks of an image against its mask.
 
-Axis letters: i, j, k as stored in a file; x to the patient's left, y to posterior, z to superior.
+Axis letters: x to the patient's left, y to posterior, z to superior; z is the first axis of the array.
+orientation.py turns stored voxels to this frame.
 """
 
 import itertools
@@ -8,31 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-
-LEAST_UPRIGHT = 1e-3
-SPACINGS_MM = (1e-5, 1e3)
-FARTHEST_MM = 1e6  # a kilometre; far beyond, numbers no longer tell one voxel from the next
-LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels of one patient, oriented: array_zyx[z, y, x], x to the left, y to posterior, z to superior.
+    """Voxels of one patient in LPS: array_zyx[z, y, x], x to the left, y to posterior, z to superior.
 
     `affine` (4, 4) maps (x, y, z, 1) voxel indices to LPS millimetres (DICOM's patient frame). An oblique
     volume stays oblique: axes are permuted and flipped to the closest patient axis, never resampled.
-    Of a very large series `array_zyx` has shape, dtype and [z] alone: each slice is read when asked for.
+    For a very large series, `array_zyx` has only shape, dtype and [z]: each slice is read when it is asked
+    for.
     """
 
     array_zyx: np.ndarray
     affine: np.ndarray
     provenance: Mapping[str, Any] = field(default_factory=dict)  # JSON values: source UIDs, scanner …
-    slice_numbers: Mapping[str, int] | None = None  # by mask id, where files name slices and tell no position
-    padding: float | None = None  # the value of voxels that are no image; below all others
+    slice_numbers: Mapping[str, int] | None = None  # by mask id, for files that name slices, not positions
+    padding: float | None = None  # the value of voxels outside the image; below all others
     inverted: bool = False  # whether the largest value is black
-    counts: np.ndarray | None = None  # of int16 voxels by their bits, where the reader has counted them
+    counts: np.ndarray | None = None  # how many int16 voxels have each bit pattern, if the reader counted
 
     @property
     def spacing_zyx_mm(self) -> tuple[float, float, float]:
@@ -42,85 +38,38 @@ class Volume:
 
     @property
     def positions_mm(self) -> np.ndarray:
-        """LPS z coordinate of each slice's first voxel, in mm, shape (Z,), ascending; else its number."""
+        """LPS z coordinate of each slice's first voxel in mm, or the slice's number; (Z,), ascending."""
         if self.slice_numbers is not None:
             return np.array(list(self.slice_numbers.values()), float)
         return np.asarray(self.affine[2, 3] + self.affine[2, 2] * np.arange(self.array_zyx.shape[0]))
 
 
-def oriented(
-    array_ijk: np.ndarray, lps_affine: np.ndarray, provenance: Mapping[str, Any] | None = None
-) -> Volume:
-    """The Volume of an array with axes (i, j, k) and the (4, 4) affine from those indices to LPS mm.
-
-    Raises ValueError when the affine is singular or not finite, its spacing or position is no body's, or the
-    array is not 3-D.
-    """
-    if array_ijk.ndim != 3:
-        raise ValueError(f"expected a 3-D volume, got shape {array_ijk.shape}")
-    _check_affine(lps_affine)
-    # nibabel reasons in RAS: there, LPS directions read ("L", "P", "S").
-    ras_affine = LPS_FROM_RAS @ lps_affine
-    turn = nib.orientations.ornt_transform(
-        nib.orientations.io_orientation(ras_affine), nib.orientations.axcodes2ornt(("L", "P", "S"))
-    )
-    array_xyz = nib.orientations.apply_orientation(array_ijk, turn)
-    affine = LPS_FROM_RAS @ ras_affine @ nib.orientations.inv_ornt_aff(turn, array_ijk.shape)
-    return Volume(_by_slices(array_xyz.transpose(2, 1, 0)), affine, dict(provenance or {}))
-
-
-def _check_affine(lps_affine: np.ndarray) -> None:
-    spacing = np.linalg.norm(lps_affine[:3, :3], axis=0)
-    # The share of a box's volume that its slanted edges leave; a gantry's tilt of 30° leaves 0.87.
-    finite = np.isfinite(lps_affine).all() and spacing.all()
-    if not finite or abs(np.linalg.det(lps_affine[:3, :3] / spacing)) < LEAST_UPRIGHT:
-        raise ValueError(
-            f"the volume's affine is not invertible: {lps_affine.tolist()}; mend the file's header"
-        )
-    if spacing.min() < SPACINGS_MM[0] or spacing.max() > SPACINGS_MM[1]:
-        raise ValueError(
-            f"expected voxels of {SPACINGS_MM[0]:g} to {SPACINGS_MM[1]:g} mm, got "
-            f"{' × '.join(f'{mm:g}' for mm in spacing)} mm; is the unit of length in the header another?"
-        )
-    if (farthest := np.abs(lps_affine[:3, 3]).max()) > FARTHEST_MM:
-        raise ValueError(
-            f"expected the first voxel within {FARTHEST_MM:,.0f} mm of the scanner's centre, got "
-            f"{farthest:g} mm; correct the position in the file's header"
-        )
-
-
-def _by_slices(array_zyx: np.ndarray) -> np.ndarray:
-    """The array with each slice in one piece of memory: copied unless its axes are only flipped."""
-    steps = np.abs(array_zyx.strides)
-    return array_zyx if (steps[:-1] >= steps[1:]).all() else np.ascontiguousarray(array_zyx)
-
-
 def labels_in(labels_zyx: np.ndarray) -> list[int]:
-    """The values of an unsigned label map, ascending; one slice at a time."""
+    """The values of an unsigned label map, ascending; looks at one slice at a time."""
     if labels_zyx.dtype == np.uint8:
         counts = sum(np.bincount(slice_yx.ravel(), minlength=256) for slice_yx in labels_zyx)
         return [int(label) for label in np.flatnonzero(counts)]
-    found: set[int] = set()
+    labels: set[int] = set()
     for slice_yx in labels_zyx:
-        found |= set(np.unique(slice_yx).tolist())
-    return sorted(found)
+        labels |= set(np.unique(slice_yx).tolist())
+    return sorted(labels)
 
 
 def check_same_grid(image: Volume, mask: Volume, what: str, tolerance_mm: float = 0.1) -> None:
-    """Raise ValueError unless image and mask have one shape and the same corners (to `tolerance_mm`)."""
+    """Raise ValueError unless image and mask have the same shape and the same corners (to `tolerance_mm`)."""
     if image.array_zyx.shape != mask.array_zyx.shape:
         raise ValueError(
             f"{what}: the image has shape {image.array_zyx.shape} (z, y, x) and the mask "
-            f"{mask.array_zyx.shape}; they must be drawn on the same grid: "
+            f"{mask.array_zyx.shape}; they must be on the same grid: "
             "check that both belong to one series"
         )
-    # At the corners, for there an error of spacing or direction, multiplied by the index, is largest.
+    # An error of spacing or direction grows with the index, so it is largest at a corner.
     ends_xyz = [(0, n - 1) for n in reversed(image.array_zyx.shape)]
     corners = np.array([(*corner, 1) for corner in itertools.product(*ends_xyz)])
     apart = float(np.abs((image.affine - mask.affine) @ corners.T).max())
     if apart > tolerance_mm:
         raise ValueError(
-            f"{what}: image and mask lie on different grids (corners up to {apart:.2f} mm apart); "
+            f"{what}: image and mask are on different grids (corners up to {apart:.2f} mm apart); "
             "check that both belong to one series"
         )
 

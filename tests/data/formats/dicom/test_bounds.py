@@ -14,12 +14,12 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from segguided.config.datasets import Preparation
 from segguided.data.formats.dicom import files as dicom_files
-from segguided.data.formats.dicom import stack as dicom_stack
+from segguided.data.formats.dicom import voxels as dicom_voxels
 from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.volume import Volume, check_same_grid
 from segguided.data.slices import Stack
 from segguided.data.slicing import to_stack
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 MIB = 1 << 20
 
@@ -73,9 +73,9 @@ def inverted(k: int, dataset: Dataset) -> None:
 def test_slices_read_one_by_one_are_the_same_bytes(
     tmp_path: Path, code: str, change: Callable[[int, Dataset], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fv.write_dicom(tmp_path, fv.stored_along(fv.truth(tilt_degrees=5), code), change=change)
+    vf.write_dicom(tmp_path, vf.stored_along(vf.truth(tilt_degrees=5), code), change=change)
     held = read_series(tmp_path)
-    monkeypatch.setattr(dicom_stack, "IN_MEMORY", 0)
+    monkeypatch.setattr(dicom_voxels, "IN_MEMORY", 0)
     streamed = read_series(tmp_path)
     assert isinstance(held.array_zyx, np.ndarray) and not isinstance(streamed.array_zyx, np.ndarray)
     assert streamed.provenance == held.provenance and streamed.padding == held.padding
@@ -96,10 +96,10 @@ def test_slices_read_one_by_one_are_the_same_bytes(
 def test_a_large_series_of_another_plane_is_held(
     tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dicom_stack, "IN_MEMORY", 0)
-    fv.write_dicom(tmp_path, fv.stored_along(fv.truth(), code))
+    monkeypatch.setattr(dicom_voxels, "IN_MEMORY", 0)
+    vf.write_dicom(tmp_path, vf.stored_along(vf.truth(), code))
     volume = read_series(tmp_path)
-    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize("first", [0, 4, 8])
@@ -109,9 +109,9 @@ def test_a_large_series_that_needs_floats_is_held(
     def change(k: int, dataset: Dataset) -> None:
         dataset.RescaleSlope = "0.5" if k == first else "1"
 
-    monkeypatch.setattr(dicom_stack, "IN_MEMORY", 0)
-    fv.write_dicom(tmp_path, fv.truth(), change=change)
-    expected = fv.truth().array_ijk.transpose(2, 1, 0).astype(np.float32)
+    monkeypatch.setattr(dicom_voxels, "IN_MEMORY", 0)
+    vf.write_dicom(tmp_path, vf.truth(), change=change)
+    expected = vf.truth().array_ijk.transpose(2, 1, 0).astype(np.float32)
     expected[first] *= 0.5
     np.testing.assert_array_equal(read_series(tmp_path).array_zyx, expected)
 
@@ -126,13 +126,13 @@ def test_a_header_of_a_huge_image_is_refused_before_memory_is_taken(
     def change(k: int, dataset: Dataset) -> None:
         dataset.Rows, dataset.Columns = rows, columns
 
-    fv.write_dicom(tmp_path, fv.truth(), change=change)
+    vf.write_dicom(tmp_path, vf.truth(), change=change)
     message = refusal(tmp_path)
     assert "at most 4 GiB" in message and "GiB;" in message
 
 
 def test_many_slices_are_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
     monkeypatch.setattr("segguided.data.formats.bounds.LARGEST_VOLUME", 2 * 8 * 7 * 9 - 1)
     assert f"{8 * 7 * 9} voxels" in refusal(tmp_path)
     monkeypatch.setattr("segguided.data.formats.bounds.LARGEST_VOLUME", 2 * 8 * 7 * 9)
@@ -152,14 +152,14 @@ def write_deflated(path: Path, extra: int) -> None:
 @pytest.mark.parametrize("extra", [0, 100, MIB // 2])
 def test_a_deflated_file_reads(tmp_path: Path, extra: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dicom_files, "INFLATED", MIB)
-    for path in fv.write_dicom(tmp_path, fv.truth(), syntax=DeflatedExplicitVRLittleEndian):
+    for path in vf.write_dicom(tmp_path, vf.truth(), syntax=DeflatedExplicitVRLittleEndian):
         write_deflated(path, extra)
-    np.testing.assert_array_equal(read_series(tmp_path).array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(read_series(tmp_path).array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize("extra", [MIB, 60 * MIB, 200 * MIB])
 def test_a_deflated_bomb_is_refused(tmp_path: Path, extra: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
+    path = vf.write_dicom(tmp_path, vf.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
     write_deflated(path, extra)
     assert path.stat().st_size < MIB
     monkeypatch.setattr(dicom_files, "INFLATED", MIB)
@@ -168,7 +168,7 @@ def test_a_deflated_bomb_is_refused(tmp_path: Path, extra: int, monkeypatch: pyt
 
 
 def test_a_deflated_bomb_without_a_preamble_is_refused(tmp_path: Path) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
+    path = vf.write_dicom(tmp_path, vf.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
     write_deflated(path, 60 * MIB)
     path.write_bytes(path.read_bytes()[132:])
     assert "preamble" in refusal(tmp_path)
@@ -176,21 +176,21 @@ def test_a_deflated_bomb_without_a_preamble_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_a_deflated_file_cut_short_is_damage(tmp_path: Path, share: float) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
+    path = vf.write_dicom(tmp_path, vf.truth(), syntax=DeflatedExplicitVRLittleEndian)[4]
     begin = 144 + int.from_bytes(path.read_bytes()[140:144], "little")
     path.write_bytes(path.read_bytes()[: begin + int((path.stat().st_size - begin) * share)])
-    assert "truncated, damaged or none" in refusal(tmp_path)
+    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
 
 
 def test_a_file_larger_than_any_slice_is_not_read(tmp_path: Path) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth())[4]
+    path = vf.write_dicom(tmp_path, vf.truth())[4]
     os.truncate(path, 3 << 30)  # sparse: it takes no disk
     assert "3.0 GiB" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("coded", [False, True], ids=["plain", "coded"])
 def test_pixels_beyond_what_the_header_states_are_not_read(tmp_path: Path, coded: bool) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian)[4]
+    path = vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian)[4]
     content = path.read_bytes()
     items = b"\xff\xff\xff\xff\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0" if coded else b""
     with path.open("wb") as file:

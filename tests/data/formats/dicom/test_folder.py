@@ -33,7 +33,7 @@ from pydicom.uid import (
 
 from segguided.data.formats.dicom.series import read_series
 from segguided.listing import SYSTEM_FILES
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 CLASSES = {
     "seg": "1.2.840.10008.5.1.4.1.1.66.4",
@@ -52,7 +52,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 def assert_truth(folder: Path) -> None:
     volume = read_series(folder)
-    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
     assert volume.provenance["instances"] == 9
 
 
@@ -106,7 +106,7 @@ def screenshot(path: Path, **attributes: Any) -> Path:
 def test_objects_that_are_no_slices_are_left_out_by_name(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
     write_object(tmp_path / "0.dcm", CLASSES[kind], NumberOfFrames=12)
     with caplog.at_level(logging.INFO, "segguided"):
         assert_truth(tmp_path)
@@ -114,7 +114,7 @@ def test_objects_that_are_no_slices_are_left_out_by_name(
 
 
 def test_screenshots_and_localizers_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    paths = fv.write_dicom(tmp_path, fv.truth())
+    paths = vf.write_dicom(tmp_path, vf.truth())
     screenshot(tmp_path / "0.dcm")
     screenshot(tmp_path / "1.dcm")
     scout = pydicom.dcmread(paths[0])
@@ -136,7 +136,7 @@ def test_a_folder_of_other_objects_alone_is_told_what_it_holds(tmp_path: Path) -
 
 
 def test_names_that_are_no_slices(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
     for name in ("._1.dcm", "._2.dcm", ".1.dcm.part", "Thumbs.db", "DICOMDIR", "NOTES.TXT", "p1.NII.GZ"):
         (tmp_path / name).write_bytes(b"no image")
     (tmp_path / "reports").mkdir()
@@ -154,20 +154,20 @@ def test_names_that_are_no_slices(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("name", sorted(SYSTEM_FILES))
 def test_what_systems_write_into_folders_is_no_slice(tmp_path: Path, name: str) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
     (tmp_path / name).write_bytes(b"no image")
     assert_truth(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".DCM", ".ima", "", ".0001", ".json", ".LOG", ".zip"])
 def test_a_slice_is_found_under_any_ending(tmp_path: Path, ending: str) -> None:
-    for path in fv.write_dicom(tmp_path, fv.truth())[-2:]:  # the last of all: no gap would tell
+    for path in vf.write_dicom(tmp_path, vf.truth())[-2:]:  # the last of all: no gap would tell
         path.rename(path.with_suffix(ending))
     assert_truth(tmp_path)
 
 
 def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path) -> None:
-    last = fv.write_dicom(tmp_path, fv.truth())[-1]
+    last = vf.write_dicom(tmp_path, vf.truth())[-1]
     last.unlink()
     last.symlink_to(tmp_path / "nowhere")
     assert "a link to nothing" in refusal(tmp_path) and last.name in refusal(tmp_path)
@@ -181,7 +181,7 @@ def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["1.dcm.gz", "1.gz", "1.dcm"])
 def test_a_packed_slice_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    last = fv.write_dicom(tmp_path, fv.truth())[-1]
+    last = vf.write_dicom(tmp_path, vf.truth())[-1]
     (tmp_path / name).write_bytes(gzip.compress(last.read_bytes()))
     last.unlink()
     message = refusal(tmp_path)
@@ -192,7 +192,7 @@ def test_a_packed_slice_is_refused_by_name(tmp_path: Path, name: str) -> None:
 def test_slices_in_a_folder_below_are_not_lost(tmp_path: Path, depth: str) -> None:
     below = tmp_path / depth
     below.mkdir(parents=True)
-    for path in fv.write_dicom(tmp_path, fv.truth())[-3:]:
+    for path in vf.write_dicom(tmp_path, vf.truth())[-3:]:
         shutil.move(path, below / path.name)
     write_object(below / "0.dcm", CLASSES["seg"])
     message = refusal(tmp_path)
@@ -202,15 +202,15 @@ def test_slices_in_a_folder_below_are_not_lost(tmp_path: Path, depth: str) -> No
 def test_another_series_in_a_folder_below_is_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
-    fv.write_dicom(tmp_path / "other", fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
+    vf.write_dicom(tmp_path / "other", vf.truth())
     with caplog.at_level(logging.INFO, "segguided"):
         assert_truth(tmp_path)
     assert "left out 1 (other): folder below" in caplog.text
 
 
 def test_a_copy_of_a_slice_is_named_as_such(tmp_path: Path) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth())[3]
+    path = vf.write_dicom(tmp_path, vf.truth())[3]
     shutil.copy(path, tmp_path / "copy of it.dcm")
     message = refusal(tmp_path)
     assert path.name in message and "copy of it.dcm" in message and "one SOPInstanceUID" in message
@@ -224,10 +224,10 @@ def shortened(path: Path, start: int) -> None:
 
 
 def test_a_missing_preamble(tmp_path: Path) -> None:
-    for path in fv.write_dicom(tmp_path / "a", fv.truth()):
+    for path in vf.write_dicom(tmp_path / "a", vf.truth()):
         shortened(path, 132)
     assert_truth(tmp_path / "a")
-    for path in fv.write_dicom(tmp_path / "b", fv.truth(), syntax=ExplicitVRLittleEndian):
+    for path in vf.write_dicom(tmp_path / "b", vf.truth(), syntax=ExplicitVRLittleEndian):
         shortened(path, 144 + int.from_bytes(path.read_bytes()[140:144], "little"))
     assert_truth(tmp_path / "b")
 
@@ -236,8 +236,8 @@ def test_a_missing_preamble(tmp_path: Path) -> None:
     "content", [b"", b"\x08\x00", b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" * 40, b"II*\0" * 99]
 )
 def test_what_only_begins_like_dicom_is_none(tmp_path: Path, content: bytes) -> None:
-    fv.write_dicom(tmp_path, fv.truth())[2].write_bytes(content)
-    assert "truncated, damaged or none" in refusal(tmp_path)
+    vf.write_dicom(tmp_path, vf.truth())[2].write_bytes(content)
+    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
 
 
 GROUPS = {
@@ -271,20 +271,20 @@ def enhanced(shared: tuple[str, ...], frames: int = 1) -> Callable[[int, Dataset
     "shared", [(), tuple(GROUPS)[:2], tuple(GROUPS)[3:]], ids=["frame", "plane", "values"]
 )
 def test_enhanced_files_of_one_frame_read(tmp_path: Path, shared: tuple[str, ...]) -> None:
-    fv.write_dicom(tmp_path, fv.truth(), signed=False, intercept=-1024, change=enhanced(shared))
+    vf.write_dicom(tmp_path, vf.truth(), signed=False, intercept=-1024, change=enhanced(shared))
     assert_truth(tmp_path)
 
 
 def test_enhanced_files_of_several_frames_are_named(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path, fv.truth(), change=enhanced((), frames=3))
+    vf.write_dicom(tmp_path, vf.truth(), change=enhanced((), frames=3))
     message = refusal(tmp_path)
     assert "of 3 frames" in message and "emf2sf" in message
 
 
 @pytest.mark.parametrize("which", [0, 4, 8])
 def test_a_slice_without_pixels_is_named(tmp_path: Path, which: int) -> None:
-    paths = fv.write_dicom(
-        tmp_path, fv.truth(), change=lambda k, d: delattr(d, "PixelData") if k == which else None
+    paths = vf.write_dicom(
+        tmp_path, vf.truth(), change=lambda k, d: delattr(d, "PixelData") if k == which else None
     )
     message = refusal(tmp_path)
     assert "PixelData is missing" in message and paths[which].name in message
@@ -334,7 +334,7 @@ def test_a_form_without_a_decoder_is_named_with_a_way_out(
     tmp_path: Path, syntax: UID, code: bytes, words: tuple[str, ...]
 ) -> None:
     change = compressed(syntax, code, BitsStored=12, HighBit=11)
-    fv.write_dicom(tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian, change=change)
+    vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=change)
     message = refusal(tmp_path)
     assert all(word in message for word in words) and "may well be whole" in message
     assert "truncated" not in message and "again" not in message
@@ -350,7 +350,7 @@ def jpeg(grey: np.ndarray) -> bytes:
 def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
     grey = np.tile(np.arange(0, 224, 32, dtype=np.uint8), (8, 1))
     change = compressed(syntax, jpeg(grey), BitsAllocated=8, BitsStored=8, HighBit=7, PixelRepresentation=0)
-    fv.write_dicom(tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian, change=change)
+    vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=change)
     assert np.abs(read_series(tmp_path).array_zyx - grey).max() <= 3
 
 
@@ -383,7 +383,7 @@ def test_a_codec_may_not_deliver_more_than_the_header_states(
 ) -> None:
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7} if syntax == JPEGBaseline8Bit else {}
     change = compressed(syntax, code, PixelRepresentation=0, **bits)
-    fv.write_dicom(tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian, change=change)
+    vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=change)
     assert told in refusal(tmp_path)
 
 
@@ -394,16 +394,16 @@ def test_a_codec_may_not_deliver_more_than_the_header_states(
 )
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_code_is_damage(tmp_path: Path, code: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    fv.write_dicom(
-        tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian, change=compressed(JPEG2000Lossless, code)
+    vf.write_dicom(
+        tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=compressed(JPEG2000Lossless, code)
     )
-    assert "truncated, damaged or none" in refusal(tmp_path)
+    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_compressed_file_without_its_syntax_is_damaged(tmp_path: Path) -> None:
-    paths = fv.write_dicom(
-        tmp_path, fv.truth(), syntax=ExplicitVRLittleEndian, change=compressed(JPEG2000Lossless, b"\0" * 40)
+    paths = vf.write_dicom(
+        tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=compressed(JPEG2000Lossless, b"\0" * 40)
     )
     for path in paths:
         shortened(path, 144 + int.from_bytes(path.read_bytes()[140:144], "little"))
@@ -418,8 +418,8 @@ def test_a_compressed_file_without_its_syntax_is_damaged(tmp_path: Path) -> None
 )
 @pytest.mark.filterwarnings("ignore")  # pydicom warns of what it then raises for
 def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax: UID, enhance: bool) -> None:
-    truth = fv.truth()
-    truth = fv.Stored(np.pad(truth.array_ijk, ((0, 40), (0, 33), (0, 0))), truth.affine)
+    truth = vf.truth()
+    truth = vf.Stored(np.pad(truth.array_ijk, ((0, 40), (0, 33), (0, 0))), truth.affine)
 
     def change(k: int, dataset: Dataset) -> None:
         dataset.PixelPaddingValue = -2000
@@ -429,7 +429,7 @@ def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax:
             dataset.compress(syntax)
 
     written = ExplicitVRLittleEndian if syntax == RLELossless else syntax
-    paths = fv.write_dicom(tmp_path, truth, syntax=written, change=change)
+    paths = vf.write_dicom(tmp_path, truth, syntax=written, change=change)
     for path in paths[2:]:
         path.unlink()
     whole, random = paths[1].read_bytes(), np.random.default_rng(0)
@@ -451,13 +451,13 @@ def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax:
 )
 @pytest.mark.filterwarnings("ignore")
 def test_meta_information_that_names_no_form(tmp_path: Path, stated: bytes) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth())[4]
+    path = vf.write_dicom(tmp_path, vf.truth())[4]
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2\0", stated))
     assert path.name in refusal(tmp_path)
 
 
 def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fv.write_dicom(tmp_path, fv.truth())
+    vf.write_dicom(tmp_path, vf.truth())
 
     def fail(*arguments: Any, **settings: Any) -> None:
         raise OSError(5, "Input/output error")

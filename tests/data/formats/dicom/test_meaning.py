@@ -14,7 +14,7 @@ from segguided.config.datasets import Preparation
 from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.volume import Volume
 from segguided.data.slicing import to_stack
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 Change = Callable[[int, Dataset], None]
 PERCENTILE = {"kind": "percentile", "low": 1, "high": 99}
@@ -22,7 +22,7 @@ WINDOW = {"kind": "window", "low": -200, "high": 300}
 
 
 def series(folder: Path, change: Change, **how: Any) -> Volume:
-    fv.write_dicom(folder, fv.truth(), change=change, **how)
+    vf.write_dicom(folder, vf.truth(), change=change, **how)
     return read_series(folder)
 
 
@@ -102,7 +102,7 @@ def test_padding_counts_for_no_percentile_and_shows_as_darkest(
 ) -> None:
     intercept = 0 if signed else -1200  # so that no other pixel is 0
     image = series(tmp_path, padded(stated, held, signed, bits), signed=signed, intercept=intercept)
-    true_zyx = fv.truth().array_ijk.transpose(2, 1, 0)
+    true_zyx = vf.truth().array_ijk.transpose(2, 1, 0)
     np.testing.assert_array_equal(image.array_zyx[..., 2:], true_zyx[..., 2:])
     assert (image.array_zyx[..., :2] == image.padding).all() and image.array_zyx.dtype == np.int16
     assert image.provenance["padded_voxels"] == 9 * 8 * 2
@@ -132,7 +132,7 @@ def test_padding_is_a_stored_value_not_one_after_rescale(tmp_path: Path) -> None
     image = series(tmp_path, set_all(PixelPaddingValue=-1000), intercept=-24)
     assert image.padding is None  # -1000 is stored as -976
     image = series(tmp_path / "b", set_all(PixelPaddingValue=-976), intercept=-24)
-    assert (image.array_zyx == image.padding).sum() == (fv.truth().array_ijk == -1000).sum()
+    assert (image.array_zyx == image.padding).sum() == (vf.truth().array_ijk == -1000).sum()
 
 
 def test_padding_of_float_values_and_of_the_whole_range_of_int16(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_values_above_bit_0_are_shifted_down(tmp_path: Path, stored: int, high: 
         dataset.PixelData, dataset.BitsStored, dataset.HighBit = shifted.tobytes(), stored, high
 
     image = series(tmp_path, change, signed=signed, intercept=0 if signed else -1024)
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 def test_an_overlay_below_the_stored_bits_is_no_intensity(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_an_overlay_below_the_stored_bits_is_no_intensity(tmp_path: Path) -> Non
         dataset.add_new(0x60000102, "US", 0)
 
     image = series(tmp_path, change)
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_sign_and_bits_may_differ_between_slices(tmp_path: Path) -> None:
             dataset.RescaleIntercept = "-1024"
 
     image = series(tmp_path, change)
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 # Rescale
@@ -296,7 +296,7 @@ def test_pet_has_a_slope_of_its_own_in_each_slice(tmp_path: Path) -> None:
 
     image = series(tmp_path, change)
     slopes = 0.25 * np.arange(1, 10, dtype=np.float32)[:, None, None]
-    np.testing.assert_array_equal(image.array_zyx, fv.truth().array_ijk.transpose(2, 1, 0) * slopes)
+    np.testing.assert_array_equal(image.array_zyx, vf.truth().array_ijk.transpose(2, 1, 0) * slopes)
 
 
 def table(k: int, dataset: Dataset) -> None:
@@ -313,19 +313,19 @@ def table(k: int, dataset: Dataset) -> None:
 
 def test_a_modality_table_takes_the_place_of_the_slope(tmp_path: Path) -> None:
     image = series(tmp_path, table)
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), 2 * np.abs(fv.truth().array_ijk))
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), 2 * np.abs(vf.truth().array_ijk))
 
 
 def test_a_real_world_mapping_changes_no_value(tmp_path: Path) -> None:
     mapping = Dataset()
     mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 7.0, 3.0
     image = series(tmp_path, set_all(RealWorldValueMappingSequence=Sequence([mapping])))
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 def test_an_identity_need_not_be_stated_everywhere(tmp_path: Path) -> None:
     image = series(tmp_path, in_slice(3, lacking(*RESCALE)))
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_values_of_other_units_are_refused(tmp_path: Path, change: Change, words
 def test_a_ct_in_hu_reads(tmp_path: Path, units: str | None) -> None:
     change = set_all(Modality="CT", **({"RescaleType": units} if units else {}))
     image = series(tmp_path, change, signed=False, intercept=-1024, syntax=ExplicitVRLittleEndian)
-    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 @pytest.mark.parametrize("spacing", [[0, 0.5], [-0.5, 0.5], [0.5, -0.1]])

@@ -20,7 +20,7 @@ from pydicom.uid import (
 
 from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.volume import Volume
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
 CASES, MOST_REFUSED = 600, 0.02
 SYNTAXES = (
@@ -119,11 +119,11 @@ def pixel_bytes(case: Case, k: int) -> bytes:
     return (bits | above).astype(kind).astype(f"{order}{kind}").tobytes()
 
 
-def write(case: Case, folder: Path) -> fv.Stored:
+def write(case: Case, folder: Path) -> vf.Stored:
     """Write the series; return what it is made of: values (i, j, k) and their affine."""
     values_ijk = case.values_kji.transpose(2, 1, 0)
-    geometry = fv.stored_along(
-        fv.Stored(np.zeros(_permuted(values_ijk.shape, case.code)), case.affine), case.code
+    geometry = vf.stored_along(
+        vf.Stored(np.zeros(_permuted(values_ijk.shape, case.code)), case.affine), case.code
     )
 
     def change(k: int, dataset: Dataset) -> None:
@@ -146,16 +146,16 @@ def write(case: Case, folder: Path) -> fv.Stored:
             dataset.compress(RLELossless)
 
     syntax = ExplicitVRLittleEndian if case.syntax == RLELossless else case.syntax
-    for path in fv.write_dicom(folder, geometry, syntax=syntax, change=change, seed=case.seed):
+    for path in vf.write_dicom(folder, geometry, syntax=syntax, change=change, seed=case.seed):
         strip(path, case.preamble)
-    return fv.Stored(values_ijk, geometry.affine)
+    return vf.Stored(values_ijk, geometry.affine)
 
 
 def _permuted(shape_ijk: tuple[int, ...], code: str) -> list[int]:
     """The shape along L, P and S of an array whose axes run along the letters of `code`."""
     shape = [0, 0, 0]
     for size, letter in zip(shape_ijk, code, strict=True):
-        shape[fv.DIRECTIONS[letter][0]] = size
+        shape[vf.DIRECTIONS[letter][0]] = size
     return shape
 
 
@@ -168,7 +168,7 @@ def strip(path: Path, preamble: str) -> None:
         path.write_bytes(content[132 + 12 + int.from_bytes(content[140:144], "little") :])
 
 
-def assert_equal(volume: Volume, case: Case, written: fv.Stored) -> None:
+def assert_equal(volume: Volume, case: Case, written: vf.Stored) -> None:
     """The same value, or padding, at the same place in the patient."""
     x, y, z = volume.affine[:3, :3].T
     assert x[0] > 0 and y[1] > 0 and z[2] > 0

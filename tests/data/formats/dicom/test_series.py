@@ -11,20 +11,20 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from segguided.data.formats.dicom.series import read_series
-from segguided.data.formats.dicom.stack import reorder
+from segguided.data.formats.dicom.voxels import reorder
 from segguided.data.formats.volume import Volume
-from support import fixtures_volumes as fv
+from support import volume_files as vf
 
-PLANES = (fv.AXIAL, fv.AXIAL_DOWN, fv.AXIAL_TURNED, fv.SAGITTAL, fv.CORONAL)
+PLANES = (vf.AXIAL, vf.AXIAL_DOWN, vf.AXIAL_TURNED, vf.SAGITTAL, vf.CORONAL)
 EVERY_ORIENTATION = ["".join(pick) for axes in permutations(("LR", "PA", "SI")) for pick in product(*axes)]
 
 
-def assert_truth(volume: Volume, truth: fv.Stored) -> None:
+def assert_truth(volume: Volume, truth: vf.Stored) -> None:
     """The same voxels in LPS, and the marker at its place in the patient."""
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), truth.array_ijk)
     np.testing.assert_allclose(volume.affine, truth.affine, atol=1e-6)
-    z, y, x = np.argwhere(volume.array_zyx == fv.MARKER)[0]
-    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], fv.marker_mm(truth), atol=1e-6)
+    z, y, x = np.argwhere(volume.array_zyx == vf.MARKER)[0]
+    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], vf.marker_mm(truth), atol=1e-6)
 
 
 def simpleitk_volume(folder: Path) -> Volume:
@@ -45,8 +45,8 @@ def simpleitk_volume(folder: Path) -> Volume:
 def test_every_plane_gives_the_truth_and_agrees_with_itk(
     tmp_path: Path, plane: str, tilt: int, signed: bool
 ) -> None:
-    truth = fv.truth(tilt)
-    fv.write_dicom(tmp_path, fv.stored_along(truth, plane), signed=signed, intercept=0 if signed else -1024)
+    truth = vf.truth(tilt)
+    vf.write_dicom(tmp_path, vf.stored_along(truth, plane), signed=signed, intercept=0 if signed else -1024)
     volume = read_series(tmp_path)
     assert volume.array_zyx.dtype == np.int16
     assert_truth(volume, truth)
@@ -57,12 +57,12 @@ def test_every_plane_gives_the_truth_and_agrees_with_itk(
 
 @pytest.mark.parametrize("code", EVERY_ORIENTATION)
 def test_all_48_ways_to_store_the_patient(tmp_path: Path, code: str) -> None:
-    fv.write_dicom(tmp_path, fv.stored_along(fv.truth(), code))
-    assert_truth(read_series(tmp_path), fv.truth())
+    vf.write_dicom(tmp_path, vf.stored_along(vf.truth(), code))
+    assert_truth(read_series(tmp_path), vf.truth())
 
 
 def test_names_really_scramble_the_slices(tmp_path: Path) -> None:
-    paths = fv.write_dicom(tmp_path, fv.stored_along(fv.truth(), fv.AXIAL_DOWN))
+    paths = vf.write_dicom(tmp_path, vf.stored_along(vf.truth(), vf.AXIAL_DOWN))
     assert sorted(paths) not in (paths, paths[::-1])
 
 
@@ -71,12 +71,12 @@ def test_names_really_scramble_the_slices(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("signed", [True, False])
 def test_transfer_syntaxes(tmp_path: Path, syntax: Any, signed: bool) -> None:
-    truth = fv.truth()
+    truth = vf.truth()
     # JPEG 2000 encoders refuse images below 32 pixels.
-    truth = fv.Stored(
+    truth = vf.Stored(
         np.pad(truth.array_ijk, ((0, 40), (0, 33), (0, 0)), constant_values=-1000), truth.affine
     )
-    fv.write_dicom(
+    vf.write_dicom(
         tmp_path,
         truth,
         signed=signed,
@@ -90,21 +90,21 @@ def test_transfer_syntaxes(tmp_path: Path, syntax: Any, signed: bool) -> None:
 
 
 def test_a_fractional_slope_gives_float32(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path, fv.truth(), slope=0.5, intercept=-0.5)
+    vf.write_dicom(tmp_path, vf.truth(), slope=0.5, intercept=-0.5)
     volume = read_series(tmp_path)
     assert volume.array_zyx.dtype == np.float32
     # Half steps: -1000 is stored as -1999 and so on, all exact.
-    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), fv.truth().array_ijk)
+    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 
 
 def test_mr_without_rescale_is_taken_as_stored(tmp_path: Path) -> None:
     def drop(k: int, dataset: Dataset) -> None:
         del dataset.RescaleSlope, dataset.RescaleIntercept
 
-    fv.write_dicom(tmp_path, fv.truth(), change=drop)
+    vf.write_dicom(tmp_path, vf.truth(), change=drop)
     volume = read_series(tmp_path)
     assert volume.array_zyx.dtype == np.int16
-    assert_truth(volume, fv.truth())
+    assert_truth(volume, vf.truth())
 
 
 def test_a_slope_that_changes_between_slices_is_applied_to_each(tmp_path: Path) -> None:
@@ -112,18 +112,18 @@ def test_a_slope_that_changes_between_slices_is_applied_to_each(tmp_path: Path) 
         if k == 5:
             dataset.RescaleSlope = "0.5"
 
-    fv.write_dicom(tmp_path, fv.truth(), change=halve)
+    vf.write_dicom(tmp_path, vf.truth(), change=halve)
     volume = read_series(tmp_path)
-    expected = fv.truth().array_ijk.transpose(2, 1, 0).astype(np.float32)
+    expected = vf.truth().array_ijk.transpose(2, 1, 0).astype(np.float32)
     expected[5] *= 0.5
     np.testing.assert_array_equal(volume.array_zyx, expected)
 
 
 def test_unsigned_values_beyond_int16_do_not_wrap(tmp_path: Path) -> None:
-    truth = fv.truth(dtype=np.int32)
+    truth = vf.truth(dtype=np.int32)
     truth.array_ijk[truth.array_ijk < 0] = 0
     truth.array_ijk[0, 0, 0] = 60000
-    fv.write_dicom(tmp_path, truth, signed=False)
+    vf.write_dicom(tmp_path, truth, signed=False)
     assert read_series(tmp_path).array_zyx[0, 0, 0] == 60000
 
 
@@ -137,8 +137,8 @@ def test_bits_above_bits_stored_are_not_intensity(tmp_path: Path, signed: bool) 
         pixels[0] |= 0x8000
         dataset.PixelData = pixels.tobytes()
 
-    fv.write_dicom(tmp_path, fv.truth(), signed=signed, intercept=0 if signed else -1024, change=overlay)
-    assert_truth(read_series(tmp_path), fv.truth())
+    vf.write_dicom(tmp_path, vf.truth(), signed=signed, intercept=0 if signed else -1024, change=overlay)
+    assert_truth(read_series(tmp_path), vf.truth())
 
 
 def test_float_pixels_may_not_be_nan(tmp_path: Path) -> None:
@@ -148,20 +148,20 @@ def test_float_pixels_may_not_be_nan(tmp_path: Path) -> None:
         del dataset.PixelData, dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit
         dataset.BitsAllocated, dataset.FloatPixelData = 32, pixels.tobytes()
 
-    fv.write_dicom(tmp_path, fv.truth(), change=as_float)
+    vf.write_dicom(tmp_path, vf.truth(), change=as_float)
     assert "1 voxels are NaN or infinite" in refusal(tmp_path)
 
 
 def test_a_tilted_gantry_keeps_its_shear(tmp_path: Path) -> None:
-    sheared = fv.truth()
+    sheared = vf.truth()
     sheared.affine[1, 2] = 0.6
-    fv.write_dicom(tmp_path, fv.stored_along(sheared, fv.AXIAL_DOWN))
+    vf.write_dicom(tmp_path, vf.stored_along(sheared, vf.AXIAL_DOWN))
     assert_truth(read_series(tmp_path), sheared)
 
 
 def test_provenance_names_the_source(tmp_path: Path) -> None:
-    stored = fv.stored_along(fv.truth(), fv.AXIAL_TURNED)
-    fv.write_dicom(tmp_path, stored)
+    stored = vf.stored_along(vf.truth(), vf.AXIAL_TURNED)
+    vf.write_dicom(tmp_path, stored)
     provenance = dict(read_series(tmp_path).provenance)
     assert provenance.pop("series_uid") and provenance.pop("study_uid")
     # The frame of masks without a geometry: column, row, ascending slice.
@@ -179,12 +179,12 @@ def test_provenance_names_the_source(tmp_path: Path) -> None:
 
 
 def test_companions_are_ignored_and_endings_do_not_matter(tmp_path: Path) -> None:
-    paths = fv.write_dicom(tmp_path, fv.truth())
+    paths = vf.write_dicom(tmp_path, vf.truth())
     paths[0].rename(paths[0].with_suffix(""))
     paths[1].rename(paths[1].with_suffix(".IMA"))
     for name in ("notes.txt", "index.json", ".DS_Store", "._slice.dcm", "LICENSE"):
         (tmp_path / name).write_bytes(b"no image")
-    assert_truth(read_series(tmp_path), fv.truth())
+    assert_truth(read_series(tmp_path), vf.truth())
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1], [1, 0, 2]])
@@ -216,10 +216,10 @@ def test_missing_and_empty_folder(tmp_path: Path) -> None:
 
 
 def test_two_series_are_named_with_their_counts(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path, fv.truth(), change=lambda k, d: setattr(d, "SeriesInstanceUID", "1.2.3"))
-    fv.write_dicom(
+    vf.write_dicom(tmp_path, vf.truth(), change=lambda k, d: setattr(d, "SeriesInstanceUID", "1.2.3"))
+    vf.write_dicom(
         tmp_path,
-        fv.truth(),
+        vf.truth(),
         seed=1,
         change=lambda k, d: setattr(d, "SeriesInstanceUID", f"1.2.{3 + (k == 4)}"),
     )
@@ -228,14 +228,14 @@ def test_two_series_are_named_with_their_counts(tmp_path: Path) -> None:
 
 
 def test_a_missing_slice_is_located(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path, fv.stored_along(fv.truth(), fv.AXIAL_DOWN))[3].unlink()
+    vf.write_dicom(tmp_path, vf.stored_along(vf.truth(), vf.AXIAL_DOWN))[3].unlink()
     message = refusal(tmp_path)
     assert "between -130.00 and -125.00 mm (1 missing)" in message
 
 
 def test_duplicate_positions_name_both_files(tmp_path: Path) -> None:
-    first = fv.write_dicom(tmp_path, fv.truth())
-    second = fv.write_dicom(tmp_path, fv.truth(), seed=1)
+    first = vf.write_dicom(tmp_path, vf.truth())
+    second = vf.write_dicom(tmp_path, vf.truth(), seed=1)
     for path in second[:6] + second[7:]:
         path.unlink()
     message = refusal(tmp_path)
@@ -248,19 +248,19 @@ def test_uneven_steps(tmp_path: Path, axis: int) -> None:
         if k == 4:
             dataset.ImagePositionPatient[axis] += 0.3
 
-    fv.write_dicom(tmp_path, fv.truth(), change=shift)
+    vf.write_dicom(tmp_path, vf.truth(), change=shift)
     message = refusal(tmp_path)
     assert "spacing is uneven" in message and "0.3 mm" in message
 
 
 def test_rounded_positions_are_even_enough(tmp_path: Path) -> None:
-    stored = fv.truth()
+    stored = vf.truth()
     stored.affine[2, 2] = 1 / 3
 
     def rounded(k: int, dataset: Dataset) -> None:
         dataset.ImagePositionPatient = [f"{float(v):.2f}" for v in dataset.ImagePositionPatient]
 
-    fv.write_dicom(tmp_path, stored, change=rounded)
+    vf.write_dicom(tmp_path, stored, change=rounded)
     assert read_series(tmp_path).spacing_zyx_mm[0] == pytest.approx(1 / 3, abs=0.002)
 
 
@@ -277,7 +277,7 @@ def test_slices_that_differ(tmp_path: Path, keyword: str, value: Any) -> None:
         if k == 4:
             setattr(dataset, keyword, value)
 
-    fv.write_dicom(tmp_path, fv.truth(), change=differ)
+    vf.write_dicom(tmp_path, vf.truth(), change=differ)
     message = refusal(tmp_path)
     assert keyword in message and "another acquisition" in message
 
@@ -287,25 +287,25 @@ def test_slices_that_differ(tmp_path: Path, keyword: str, value: Any) -> None:
     ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "SeriesInstanceUID"],
 )
 def test_missing_attributes_are_named(tmp_path: Path, keyword: str) -> None:
-    paths = fv.write_dicom(tmp_path, fv.truth(), change=lambda k, d: delattr(d, keyword) if k == 4 else None)
+    paths = vf.write_dicom(tmp_path, vf.truth(), change=lambda k, d: delattr(d, keyword) if k == 4 else None)
     message = refusal(tmp_path)
     assert f"{keyword} is missing" in message and paths[4].name in message
 
 
 def test_impossible_orientation_and_position(tmp_path: Path) -> None:
-    fv.write_dicom(
+    vf.write_dicom(
         tmp_path / "a",
-        fv.truth(),
+        vf.truth(),
         change=lambda k, d: setattr(d, "ImageOrientationPatient", [1, 0, 0, 1, 0, 0]),
     )
     assert "perpendicular" in refusal(tmp_path / "a")
-    fv.write_dicom(tmp_path / "b", fv.truth(), change=lambda k, d: setattr(d, "ImagePositionPatient", [1, 2]))
+    vf.write_dicom(tmp_path / "b", vf.truth(), change=lambda k, d: setattr(d, "ImagePositionPatient", [1, 2]))
     assert "3 finite number(s) as ImagePositionPatient" in refusal(tmp_path / "b")
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")  # the cut ones
 def test_truncation_anywhere_is_refused(tmp_path: Path) -> None:
-    path = fv.write_dicom(tmp_path, fv.truth())[4]
+    path = vf.write_dicom(tmp_path, vf.truth())[4]
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, 7):
         path.write_bytes(whole[:length])
@@ -316,7 +316,7 @@ def test_truncation_anywhere_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")  # pydicom warns of what it then raises for
 def test_overwritten_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
     """Any byte may be wrong: the series reads, or a sentence tells what is not right."""
-    paths = fv.write_dicom(tmp_path, fv.truth())
+    paths = vf.write_dicom(tmp_path, vf.truth())
     for path in paths[3:]:
         path.unlink()
     whole, random = paths[1].read_bytes(), np.random.default_rng(0)
@@ -331,25 +331,25 @@ def test_overwritten_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
 
 
 def test_a_stray_file_is_not_taken_for_a_companion(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path, fv.truth())[2].write_bytes(b"<html>503 Slow Down</html>")
-    assert "truncated, damaged or none" in refusal(tmp_path)
+    vf.write_dicom(tmp_path, vf.truth())[2].write_bytes(b"<html>503 Slow Down</html>")
+    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
 
 
 def test_one_slice_is_no_series(tmp_path: Path) -> None:
-    for path in fv.write_dicom(tmp_path, fv.truth())[1:]:
+    for path in vf.write_dicom(tmp_path, vf.truth())[1:]:
         path.unlink()
     assert "at least 2 slices" in refusal(tmp_path)
 
 
 def test_multi_frame_colour_and_undecodable_pixels(tmp_path: Path) -> None:
-    fv.write_dicom(tmp_path / "a", fv.truth(), change=lambda k, d: setattr(d, "NumberOfFrames", 3))
+    vf.write_dicom(tmp_path / "a", vf.truth(), change=lambda k, d: setattr(d, "NumberOfFrames", 3))
     assert "multi-frame" in refusal(tmp_path / "a") and "3 frames" in refusal(tmp_path / "a")
 
     def colour(k: int, dataset: Dataset) -> None:
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
         dataset.PixelData *= 3
 
-    fv.write_dicom(tmp_path / "b", fv.truth(), change=colour)
+    vf.write_dicom(tmp_path / "b", vf.truth(), change=colour)
     assert "grey values" in refusal(tmp_path / "b")
 
     def unknown(k: int, dataset: Dataset) -> None:
@@ -359,5 +359,5 @@ def test_multi_frame_colour_and_undecodable_pixels(tmp_path: Path) -> None:
         dataset.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"
         dataset["PixelData"].is_undefined_length = True
 
-    fv.write_dicom(tmp_path / "c", fv.truth(), syntax=ExplicitVRLittleEndian, change=unknown)
+    vf.write_dicom(tmp_path / "c", vf.truth(), syntax=ExplicitVRLittleEndian, change=unknown)
     assert "no decoder" in refusal(tmp_path / "c") and "MPEG2" in refusal(tmp_path / "c")

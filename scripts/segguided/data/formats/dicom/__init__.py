@@ -1,1 +1,1 @@
-"""DICOM: a folder of files read as one volume."""
+"""DICOM: the files of a folder, read as one volume (series.py), placed in the patient by orientation.py."""

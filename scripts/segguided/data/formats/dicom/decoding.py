@@ -1,7 +1,8 @@
-"""The numbers that a DICOM file's pixel data holds, in whatever form they are coded, within bounds."""
+"""The numbers that a DICOM file's pixel data holds, in any encoding, with bounded memory."""
 
 import logging
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,114 +17,141 @@ from pydicom.uid import (
     JPEGTransferSyntaxes,
 )
 
-from segguided.data.formats.dicom import header
+from segguided.data.formats.dicom import attributes
+from segguided.data.formats.dicom.attributes import RefusedError
 
-# pydicom prints the traceback of each decoder that fails; what failed is told in one sentence here.
+# pydicom prints the traceback of each decoder that fails; our own message says it in one sentence.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 BITS_ALLOCATED = (8, 16, 32, 64)
-CODED = 1 << 16  # bytes that a codec may add to an image of any size: headers, markers, tables
-LOSSY_JPEG = (0xC0, 0xC1, 0xC2)  # markers of the frames that Pillow decodes, where they are 8 bits deep
+CODEC_OVERHEAD = 1 << 16  # bytes that a codec may add to an image of any size: headers, markers, tables
+LOSSY_JPEG = (0xC0, 0xC1, 0xC2)  # markers of the frames that Pillow decodes if they are 8 bits deep
 NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers among those of frames that begin none
-JP2 = b"\x00\x00\x00\x0cjP  "  # a box around JPEG 2000 that DICOM does without
+JP2 = b"\x00\x00\x00\x0cjP  "  # a box around JPEG 2000, which DICOM does not need
 
 
-def decoded(dataset: pydicom.Dataset, path: Path) -> tuple[np.ndarray, bool]:
-    """Pixels (row, column), all bits of BitsAllocated as they are, and whether a codec delivers plain values.
+@dataclass(frozen=True)
+class StoredImage:
+    """The image that a header states, before its pixels are decoded."""
 
-    Raises ValueError where the file is damaged, or in a form for which there is no decoder.
+    path: Path
+    syntax: UID
+    rows: int
+    columns: int
+    bits_allocated: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of its decoded pixels."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+
+def decode(dataset: pydicom.Dataset, path: Path) -> tuple[np.ndarray, bool]:
+    """Pixels (row, column) with all bits of BitsAllocated, and whether a codec delivered plain values.
+
+    Raises ValueError if the file is damaged, or in an encoding for which there is no decoder.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     decoder = _decoder(syntax, path)
-    bits = header.whole(dataset, "BitsAllocated", path)
+    bits = attributes.whole_number(dataset, "BitsAllocated", path)
     if bits not in BITS_ALLOCATED:
         raise ValueError(f"{path}: expected 8, 16, 32 or 64 as BitsAllocated, got {bits}; convert the series")
-    if "PixelData" in dataset and header.whole(dataset, "PixelRepresentation", path) not in (0, 1):
-        raise ValueError(f"{path}: expected 0 or 1 as PixelRepresentation; mend the header")
+    if "PixelData" in dataset and attributes.whole_number(dataset, "PixelRepresentation", path) not in (0, 1):
+        raise ValueError(f"{path}: expected 0 or 1 as PixelRepresentation; correct the header")
     try:
         _check_lengths(dataset, path, syntax)
         array, _ = decoder.as_array(dataset, raw=True, correct_unused_bits=False)
-    except _Refused:
+    except RefusedError:
         raise
-    except header.UNREADABLE as error:
-        raise header.damaged(path, error) from error
+    except attributes.UNREADABLE as error:
+        raise attributes.damaged(path, error) from error
     if array.ndim != 2:
         raise ValueError(f"{path}: expected one image of grey values, got pixels of shape {array.shape}")
     is_coded = syntax in JPEG2000TransferSyntaxes or syntax in JPEGTransferSyntaxes
     return array.astype(array.dtype.newbyteorder("="), copy=False), is_coded
 
 
-class _Refused(ValueError):
-    """A whole file that is refused, in a sentence of its own."""
-
-
 def _decoder(syntax: UID, path: Path) -> Decoder:
     try:
         decoder = get_decoder(syntax)
         available = decoder.is_available
-    except (NotImplementedError, ValueError):  # no transfer syntax of images at all
+    except (NotImplementedError, ValueError):  # not the transfer syntax of any image
         available = False
     if not available:
         raise _unsupported(path, syntax.name, syntax)
     return decoder
 
 
-def _unsupported(path: Path, form: str, syntax: UID) -> "_Refused":
+def _unsupported(path: Path, encoding: str, syntax: UID) -> RefusedError:
     tool = "gdcmconv --raw IN OUT"
     if syntax in JPEGTransferSyntaxes:
         tool = f"dcmdjpeg IN OUT (DCMTK) or {tool} (GDCM)"
     elif syntax in JPEGLSTransferSyntaxes:
         tool = f"dcmdjpls IN OUT (DCMTK) or {tool} (GDCM)"
-    return _Refused(
-        f"{path}: expected uncompressed, RLE, JPEG 2000 or 8-bit JPEG pixels, got {form}, for which no "
+    return RefusedError(
+        f"{path}: expected uncompressed, RLE, JPEG 2000 or 8-bit JPEG pixels, got {encoding}, for which no "
         f"decoder is installed (the file may well be whole); decompress the series first, as by {tool}"
     )
 
 
 def _check_lengths(dataset: pydicom.Dataset, path: Path, syntax: UID) -> None:
-    """Hold what is stored against the size that the header states, before a decoder takes memory for it."""
+    """Compare the stored bytes with the size in the header, before a decoder allocates memory for it."""
     keyword = next(key for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if key in dataset)
     pixels = dataset[keyword].value
-    rows, columns, bits = (header.whole(dataset, key, path) for key in ("Rows", "Columns", "BitsAllocated"))
-    stated = rows * columns * bits // 8
-    if not syntax.is_encapsulated:
-        if len(pixels) >= stated + max(2, columns * bits // 8):
-            raise _Refused(
-                f"{path}: expected {stated:,} bytes of pixels for {rows} rows and {columns} columns of "
-                f"{bits} bits, got {len(pixels):,}; mend the header or leave the series out"
-            )
-        return
-    code = next(generate_frames(pixels, number_of_frames=1))
-    if len(code) > 2 * stated + CODED:
-        raise _Refused(
-            f"{path}: expected a coded image of about {stated:,} bytes, got {len(code):,} bytes of code; get "
-            "the file again"
-        )
-    coded = _coded_size(dataset, path, syntax, code)
-    if coded not in (None, (rows, columns)):
-        raise _Refused(
-            f"{path}: expected an image of {rows} rows and {columns} columns, as the header states, got one "
-            f"of {coded} inside its {syntax.name}; get the file again"
+    image = StoredImage(
+        path,
+        syntax,
+        rows=attributes.whole_number(dataset, "Rows", path),
+        columns=attributes.whole_number(dataset, "Columns", path),
+        bits_allocated=attributes.whole_number(dataset, "BitsAllocated", path),
+    )
+    if syntax.is_encapsulated:
+        _check_code(dataset, image, next(generate_frames(pixels, number_of_frames=1)))
+    else:
+        _check_plain(image, pixels)
+
+
+def _check_plain(image: StoredImage, pixels: bytes) -> None:
+    row_size = image.columns * image.bits_allocated // 8
+    if len(pixels) >= image.size + max(2, row_size):
+        raise RefusedError(
+            f"{image.path}: expected {image.size:,} bytes of pixels for {image.rows} rows and "
+            f"{image.columns} columns of {image.bits_allocated} bits, got {len(pixels):,}; correct the "
+            "header or leave the series out"
         )
 
 
-def _coded_size(dataset: pydicom.Dataset, path: Path, syntax: UID, code: bytes) -> tuple[int, int] | None:
-    """Rows and columns that the codec's own header states; None of run lengths, which state none."""
-    if syntax in JPEG2000TransferSyntaxes:
+def _check_code(dataset: pydicom.Dataset, image: StoredImage, code: bytes) -> None:
+    if len(code) > 2 * image.size + CODEC_OVERHEAD:
+        raise RefusedError(
+            f"{image.path}: expected a coded image of about {image.size:,} bytes, got {len(code):,} bytes of "
+            "code; get the file again"
+        )
+    coded = _coded_size(dataset, image, code)
+    if coded not in (None, (image.rows, image.columns)):
+        raise RefusedError(
+            f"{image.path}: expected an image of {image.rows} rows and {image.columns} columns, as the "
+            f"header states, got one of {coded} inside its {image.syntax.name}; get the file again"
+        )
+
+
+def _coded_size(dataset: pydicom.Dataset, image: StoredImage, code: bytes) -> tuple[int, int] | None:
+    """Rows and columns in the codec's own header; None for run lengths, which state none."""
+    if image.syntax in JPEG2000TransferSyntaxes:
         return _size_of_jpeg2000(code)
-    if syntax not in JPEGTransferSyntaxes:
+    if image.syntax not in JPEGTransferSyntaxes:
         return None
-    kind, precision, size = _frame_of_jpeg(code)
-    if kind not in LOSSY_JPEG:
-        raise _unsupported(path, "lossless or arithmetic JPEG", syntax)
-    stored = header.whole(dataset, "BitsStored", path)
-    if precision != 8 or (syntax == JPEGExtended12Bit and stored != 8):
-        raise _unsupported(path, f"{max(precision, stored)}-bit JPEG", syntax)
+    marker, precision, size = _frame_of_jpeg(code)
+    if marker not in LOSSY_JPEG:
+        raise _unsupported(image.path, "lossless or arithmetic JPEG", image.syntax)
+    stored = attributes.whole_number(dataset, "BitsStored", image.path)
+    if precision != 8 or (image.syntax == JPEGExtended12Bit and stored != 8):
+        raise _unsupported(image.path, f"{max(precision, stored)}-bit JPEG", image.syntax)
     return size
 
 
 def _size_of_jpeg2000(code: bytes) -> tuple[int, int]:
-    """Of the SIZ marker, which comes second (ISO/IEC 15444-1, A.5.1)."""
+    """Rows and columns in the SIZ marker, which comes second (ISO/IEC 15444-1, A.5.1)."""
     start = _after_boxes(code)
     if code[start : start + 4] != b"\xff\x4f\xff\x51":
         raise ValueError("no JPEG 2000 begins where its pixels should")
@@ -132,7 +160,7 @@ def _size_of_jpeg2000(code: bytes) -> tuple[int, int]:
 
 
 def _after_boxes(code: bytes) -> int:
-    """Where JPEG 2000 begins; a box without a length would never end in pydicom's own search."""
+    """Where JPEG 2000 begins; pydicom's own search would never end at a box without a length."""
     if not code.startswith(JP2):
         return 0
     at = 12
@@ -145,7 +173,7 @@ def _after_boxes(code: bytes) -> int:
 
 
 def _frame_of_jpeg(code: bytes) -> tuple[int, int, tuple[int, int]]:
-    """Marker, bits a sample, rows and columns of the frame header (ISO/IEC 10918-1, B.2.2)."""
+    """Marker, bits a sample, and (rows, columns) of the frame header (ISO/IEC 10918-1, B.2.2)."""
     at = 2
     while at + 9 <= len(code) and code[at] == 0xFF:
         marker = code[at + 1]

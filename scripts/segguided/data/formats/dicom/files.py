@@ -1,4 +1,4 @@
-"""One DICOM file: opened within bounds, also in forms that are not to the letter, or named as what it is."""
+"""One DICOM file: opened with bounded memory, also if it bends the standard; other files are named."""
 
 import io
 import zlib
@@ -15,7 +15,8 @@ from pydicom.uid import (
 )
 
 from segguided.data.formats.bounds import refuse_huge
-from segguided.data.formats.dicom import header
+from segguided.data.formats.dicom import attributes
+from segguided.data.formats.dicom.attributes import RefusedError
 
 PREFIX = b"DICM"  # after 128 bytes of preamble
 # First bytes of a file that lost preamble and prefix: group 2 or 8, in little or big endian.
@@ -23,7 +24,7 @@ GROUPS = (b"\x02\x00\x00\x00", b"\x08\x00", b"\x00\x08\x00")
 PACKED = {b"\x1f\x8b": "gunzip", b"PK\x03\x04": "unzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz"}
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 DICOMDIR = "1.2.840.10008.1.3.10"
-# Objects of these groups of SOP classes hold no slices, though they may lie in a series' folder: waveforms,
+# Objects of these groups of SOP classes hold no slices, but may be in a series' folder: waveforms,
 # presentation states, raw data and segmentations, value maps, surfaces, reports, documents, radiotherapy.
 NO_SLICES = tuple(f"{STORAGE}{group}" for group in (9, 11, 66, 67, 68, 88, 104, 131, 481))
 SECONDARY_CAPTURE = f"{STORAGE}7"
@@ -33,14 +34,10 @@ INFLATED = 256 << 20  # bytes that a deflated file may become; a slice of 8,192Ã
 BESIDE_PIXELS = 64 << 20  # bytes of a file that are not its image
 
 
-class _Refused(ValueError):
-    """A whole file that is refused, in a sentence of its own."""
-
-
 def open_file(path: Path) -> pydicom.Dataset:
-    """The data set of one file, also where its preamble is missing; never more in memory than a slice may be.
+    """The data set of one file, also without its preamble; takes no more memory than a slice may.
 
-    Raises ValueError where it is no DICOM, damaged, or larger than any slice.
+    Raises ValueError if the file is no DICOM, damaged, or larger than any slice.
     """
     size = path.stat().st_size
     if size > LARGEST_FILE:
@@ -51,10 +48,10 @@ def open_file(path: Path) -> pydicom.Dataset:
     try:
         dataset = _read(path, size)
         _complete_syntax(dataset)
-    except _Refused:
+    except RefusedError:
         raise
-    except header.UNREADABLE as error:
-        raise header.damaged(path, error) from error
+    except attributes.UNREADABLE as error:
+        raise attributes.damaged(path, error) from error
     return dataset
 
 
@@ -65,12 +62,12 @@ def _read(path: Path, size: int) -> pydicom.Dataset:
     if not has_preamble:
         _refuse_packed(path, start)
     lost_preamble = not has_preamble and start.startswith(GROUPS)
-    # pydicom inflates while it reads, so this has to be known before.
+    # pydicom inflates while it reads, so this must be known first.
     if _is_deflated(path, lost_preamble):
-        return _inflated(path)
-    # A large value waits on the disk until the header has been held against it.
-    later = "1 MB" if size > BESIDE_PIXELS else None
-    dataset = pydicom.dcmread(path, defer_size=later, force=lost_preamble)
+        return _read_deflated(path)
+    # Of a large file, large values stay on the disk until the header has been checked against its size.
+    deferred_size = "1 MB" if size > BESIDE_PIXELS else None
+    dataset = pydicom.dcmread(path, defer_size=deferred_size, force=lost_preamble)
     if lost_preamble and not str(dataset.get("SOPClassUID", "")).startswith("1.2.840.10008."):
         raise ValueError("it has no preamble and names no class of DICOM objects")
     return dataset
@@ -79,29 +76,31 @@ def _read(path: Path, size: int) -> pydicom.Dataset:
 def _refuse_packed(path: Path, start: bytes) -> None:
     for magic, tool in PACKED.items():
         if start.startswith(magic):
-            raise _Refused(f"{path}: expected a DICOM file as it is, got a packed one; unpack it with {tool}")
+            raise RefusedError(
+                f"{path}: expected an unpacked DICOM file, got a packed one; unpack it with {tool}"
+            )
 
 
 def _is_deflated(path: Path, lost_preamble: bool) -> bool:
     if not lost_preamble:
         return read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
     if DeflatedExplicitVRLittleEndian.encode() in path.read_bytes():
-        raise _Refused(
+        raise RefusedError(
             f"{path}: expected a preamble before deflated DICOM, got none; inflate it with dcmconv +te"
         )
     return False
 
 
-def _inflated(path: Path) -> pydicom.Dataset:
-    """The data set of a deflated file; pydicom itself would inflate it whatever it becomes."""
+def _read_deflated(path: Path) -> pydicom.Dataset:
+    """The data set of a deflated file, with a limit on its inflated size; pydicom itself sets none."""
     meta = read_file_meta_info(path)
     begin = 128 + len(PREFIX) + 12 + meta.FileMetaInformationGroupLength  # 12: the element of that length
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     content = inflater.decompress(path.read_bytes()[begin:], INFLATED)
     if inflater.unconsumed_tail:
-        raise _Refused(
+        raise RefusedError(
             f"{path}: expected one slice, but the deflated file becomes more than {INFLATED >> 20} MiB; get "
-            "it again, or inflate it (dcmconv +te) if it is what it should be"
+            "it again, or inflate it (dcmconv +te) if its size is right"
         )
     if not inflater.eof:
         raise EOFError("the deflated data ends too early")
@@ -111,7 +110,7 @@ def _inflated(path: Path) -> pydicom.Dataset:
 
 
 def _complete_syntax(dataset: pydicom.Dataset) -> None:
-    """State the transfer syntax that pydicom guessed where the file states none."""
+    """Where the file states no transfer syntax, state the one that pydicom guessed."""
     stated = dataset.file_meta.get("TransferSyntaxUID")
     if stated:
         if not isinstance(stated, UID):
@@ -125,63 +124,69 @@ def _complete_syntax(dataset: pydicom.Dataset) -> None:
 
 
 def why_no_slice(dataset: pydicom.Dataset, path: Path) -> str:
-    """What the file is instead of a slice; empty where it has to be one."""
-    stated = header.text(dataset, "SOPClassUID", path)
-    sop_class = UID(stated or header.text(dataset.file_meta, "MediaStorageSOPClassUID", path))
-    if sop_class == DICOMDIR or any(
-        sop_class == group or sop_class.startswith(f"{group}.") for group in NO_SLICES
-    ):
+    """What the file is instead of a slice; empty if it must be a slice."""
+    stated = attributes.text(dataset, "SOPClassUID", path)
+    sop_class = UID(stated or attributes.text(dataset.file_meta, "MediaStorageSOPClassUID", path))
+    if _holds_no_slice(sop_class):
         return f"{sop_class.name}, no slice"
     if not any(keyword in dataset for keyword in PIXELS):
-        return ""  # of an image, which is incomplete then
-    if (
-        sop_class.startswith(SECONDARY_CAPTURE)
-        and header.value(dataset, "ImagePositionPatient", path) is None
-    ):
+        return ""  # an image without its pixels, which is refused later
+    if sop_class.startswith(SECONDARY_CAPTURE) and not _has_position(dataset, path):
         return "secondary capture without a position, no slice"
     return "localizer, no slice of the volume" if _is_localizer(dataset, path) else ""
 
 
+def _holds_no_slice(sop_class: UID) -> bool:
+    in_group = any(sop_class == group or sop_class.startswith(f"{group}.") for group in NO_SLICES)
+    return sop_class == DICOMDIR or in_group
+
+
+def _has_position(dataset: pydicom.Dataset, path: Path) -> bool:
+    return attributes.value(dataset, "ImagePositionPatient", path) is not None
+
+
 def _is_localizer(dataset: pydicom.Dataset, path: Path) -> bool:
-    kind = header.value(dataset, "ImageType", path)
-    return (
-        kind is not None and not isinstance(kind, str) and "LOCALIZER" in [str(word).upper() for word in kind]
-    )
+    image_type = attributes.value(dataset, "ImageType", path)
+    if image_type is None or isinstance(image_type, str):
+        return False
+    return "LOCALIZER" in [str(word).upper() for word in image_type]
 
 
 def complete_slice(dataset: pydicom.Dataset, path: Path) -> None:
-    """Bring the attributes of an enhanced file with one frame to where a slice has them.
+    """Copy the attributes of an enhanced file with one frame to where a plain slice has them.
 
-    Raises ValueError for several frames, no pixels, and pixels beyond what a slice may take.
+    Raises ValueError for several frames, no pixels, and more pixels than a slice may have.
     """
-    frames = header.value(dataset, "NumberOfFrames", path)
-    if frames is not None and header.whole(dataset, "NumberOfFrames", path) > 1:
+    frames = attributes.value(dataset, "NumberOfFrames", path)
+    if frames is not None and attributes.whole_number(dataset, "NumberOfFrames", path) > 1:
         raise ValueError(
             f"{path}: expected one slice a file, got an enhanced (multi-frame) file of {frames} frames; "
             "convert it to single-frame DICOM first (emf2sf of dcm4che does)"
         )
     try:
         _flatten(dataset, path)
-    except header.UNREADABLE as error:
-        raise header.damaged(path, error) from error
+    except attributes.UNREADABLE as error:
+        raise attributes.damaged(path, error) from error
     if not any(keyword in dataset for keyword in PIXELS):
-        header.required(dataset, "PixelData", path)
-    rows, columns, bits = (header.whole(dataset, key, path) for key in ("Rows", "Columns", "BitsAllocated"))
+        attributes.required(dataset, "PixelData", path)
+    rows = attributes.whole_number(dataset, "Rows", path)
+    columns = attributes.whole_number(dataset, "Columns", path)
+    bits = attributes.whole_number(dataset, "BitsAllocated", path)
     refuse_huge(str(path), rows * columns, -(-bits // 8))
-    _refuse_other_size(dataset, path, rows * columns * bits // 8)
+    _check_file_size(path, rows * columns * bits // 8)
 
 
 def _flatten(dataset: pydicom.Dataset, path: Path) -> None:
-    """What a functional group says of the one frame; the attribute of the data set itself goes before it."""
+    """Copy what functional groups say of the one frame; attributes of the data set itself take precedence."""
     for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
-        for frame in header.value(dataset, groups, path) or ():
+        for frame in attributes.value(dataset, groups, path) or ():
             for group in frame:
                 for item in group.value if group.VR == "SQ" else ():
                     dataset.update({e.tag: e for e in item if e.tag not in dataset})
 
 
-def _refuse_other_size(dataset: pydicom.Dataset, path: Path, stated: int) -> None:
-    """Raise ValueError where the file is far larger than the image that its header states."""
+def _check_file_size(path: Path, stated: int) -> None:
+    """Raise ValueError if the file is far larger than the image that its header states."""
     size = path.stat().st_size
     if size > 2 * stated + BESIDE_PIXELS:
         raise ValueError(

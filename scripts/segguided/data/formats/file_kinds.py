@@ -1,11 +1,13 @@
-"""What a file is, told by its first bytes: for the sentence that refuses it."""
+"""What kind of file begins with these bytes: for the message that refuses it."""
 
 import stat
 from pathlib import Path
 
-GZIP, BZIP2 = b"\x1f\x8b", b"BZh"
-LENGTH = 540  # bytes that tell
-FORMS = (
+GZIP = b"\x1f\x8b"
+BZIP2 = b"BZh"
+LENGTH = 540  # bytes at the beginning that are needed
+# Place in the file, the bytes there, and what the file is and what to do with it.
+KINDS = (
     (0, GZIP, "a gzip file; unpack it once"),
     (0, BZIP2, "a bzip2 file; unpack it"),
     (0, b"\xfd7zXZ", "an xz file; unpack it"),
@@ -26,18 +28,18 @@ FORMS = (
 )
 
 
-def named(start: bytes) -> str:
-    """What a file that begins with these bytes is, and what to do."""
-    for place, magic, name in FORMS:
+def kind_of(start: bytes) -> str:
+    """What a file that begins with these bytes is, and what to do with it."""
+    for place, magic, kind in KINDS:
         if start[place : place + len(magic)] == magic:
-            return name
+            return kind
     if not start:
         return "empty; get it again"
     return "of an unknown form, or damaged at its beginning; convert it or get it again"
 
 
 def check_is_file(path: Path, expected: str) -> None:
-    """Raise ValueError unless `path` is an ordinary file, which `expected` names."""
+    """Raise ValueError, naming what was `expected`, unless `path` is an ordinary file."""
     if path.is_file():
         return
     if not path.exists():

@@ -8,28 +8,34 @@ import numpy as np
 
 from segguided.data.formats.bounds import refuse_huge
 from segguided.data.formats.dicom.pixels import Pixels
+from segguided.data.formats.orientation import oriented
 from segguided.data.formats.values import count_int16
-from segguided.data.formats.volume import Volume, oriented
+from segguided.data.formats.volume import Volume
 
-IN_MEMORY = 512 << 20  # bytes of voxels that are held; what is larger is read twice instead
-INT16, FLOAT32 = np.dtype(np.int16), np.dtype(np.float32)
-# What stands for padding in a volume: a number that no other voxel has.
+IN_MEMORY = 512 << 20  # bytes of voxels that are held; a larger series is read twice instead
+INT16 = np.dtype(np.int16)
+FLOAT32 = np.dtype(np.float32)
+# What marks padding in a volume: a number that no other voxel has.
 PADDING = {INT16: int(np.iinfo(np.int16).min), FLOAT32: float(np.finfo(np.float32).min)}
 
 Reread = Callable[[], Pixels]
 
 
-def room(what: str, most: int, shape: tuple[int, int], dtype: np.dtype, streamable: bool) -> "HeldSlices":
-    """Where the slices go as they are read. Raises ValueError, beginning with `what`, for too many voxels."""
+def make_room(what: str, most: int, shape: tuple[int, int], dtype: np.dtype, is_axial: bool) -> "HeldSlices":
+    """Where up to `most` slices of `shape` (rows, columns) go as they are read.
+
+    Only axial series can be read again slice by slice. Raises ValueError, beginning with `what`, for too many
+    voxels.
+    """
     voxels = most * shape[0] * shape[1]
     refuse_huge(what, voxels, dtype.itemsize)
     is_large = voxels * dtype.itemsize > IN_MEMORY
-    kind = CountedSlices if is_large and streamable and dtype == INT16 else HeldSlices
+    kind = CountedSlices if is_large and is_axial and dtype == INT16 else HeldSlices
     return kind(most, shape, dtype)
 
 
 class FloatNeededError(Exception):
-    """Some voxel of the series has no number in int16."""
+    """Some voxel of the series does not fit int16."""
 
 
 class HeldSlices:
@@ -48,7 +54,7 @@ class HeldSlices:
 
     @property
     def padding(self) -> float | None:
-        """The number that stands for padding; None where no voxel is."""
+        """The number that marks padding; None if no voxel is padding."""
         return PADDING[self.dtype] if self.padded else None
 
     def place(self, k: int, pixels: Pixels) -> None:
@@ -59,55 +65,54 @@ class HeldSlices:
         self._keep(k, pixels)
 
     def _keep(self, k: int, pixels: Pixels) -> None:
-        self._array_kji[k] = marked(pixels, self.dtype)
+        self._array_kji[k] = with_padding_marked(pixels, self.dtype)
 
     def _check_int16(self, pixels: Pixels) -> None:
-        """Raise FloatNeededError where int16 cannot hold a value, or tell it from padding."""
-        values, padding = pixels.values, pixels.padding
-        if values.dtype != INT16:
+        """Raise FloatNeededError if int16 cannot hold a value, or cannot keep it apart from padding."""
+        if pixels.values.dtype != INT16:
             raise FloatNeededError
-        lowest = values == PADDING[INT16]
-        if padding is not None:
-            lowest &= ~padding
-        self._lowest_is_value |= bool(lowest.any())
-        if self._lowest_is_value and (self.padded or padding is not None):
+        is_lowest = pixels.values == PADDING[INT16]
+        if pixels.padding is not None:
+            is_lowest &= ~pixels.padding
+        self._lowest_is_value |= bool(is_lowest.any())
+        if self._lowest_is_value and (self.padded or pixels.padding is not None):
             raise FloatNeededError
 
-    def volume(self, order: Sequence[int], affine: np.ndarray, reread: Sequence[Reread]) -> Volume:
-        """The slices in `order`, `affine` mapping their (column, row, slice, 1) to LPS mm."""
+    def volume(self, order: Sequence[int], affine: np.ndarray, rereads: Sequence[Reread]) -> Volume:
+        """The slices in `order`; `affine` maps their (column, row, slice, 1) to LPS mm."""
         array_kji = self._array_kji[: len(order)]
         reorder(array_kji, order)
         return replace(oriented(array_kji.transpose(2, 1, 0), affine), padding=self.padding)
 
 
 class CountedSlices(HeldSlices):
-    """The same of a series too large to hold: only how many voxels have each int16 value is kept."""
+    """For a series too large to hold: keeps only how many voxels have each int16 value."""
 
     def _make_room(self) -> None:
         self._counts = np.zeros(1 << 16, np.int64)
 
     def _keep(self, k: int, pixels: Pixels) -> None:
-        self._counts += count_int16(marked(pixels, INT16))
+        self._counts += count_int16(with_padding_marked(pixels, INT16))
 
-    def volume(self, order: Sequence[int], affine: np.ndarray, reread: Sequence[Reread]) -> Volume:
-        """The same, but each slice is read by its entry of `reread`, as placed, when it is asked for."""
+    def volume(self, order: Sequence[int], affine: np.ndarray, rereads: Sequence[Reread]) -> Volume:
+        """As above, but each slice is read by its entry of `rereads` when it is asked for."""
         rows, columns = self.shape_kji[1:]
         unread = np.broadcast_to(INT16.type(0), (columns, rows, len(order)))  # takes no memory
         volume = oriented(unread, affine)
-        slices = StreamedSlices([reread[k] for k in order], affine, volume.array_zyx.shape)
-        # Slicing asks it for no more than its shape, its type, and one slice after the other.
+        slices = StreamedSlices([rereads[k] for k in order], affine, volume.array_zyx.shape)
+        # Slicing needs only its shape, its type, and one slice after another.
         array_zyx = cast(np.ndarray, slices)
         return replace(volume, array_zyx=array_zyx, padding=self.padding, counts=self._counts)
 
 
 class StreamedSlices:
-    """What slicing needs of an array (z, y, x), each slice read when it is asked for."""
+    """What slicing needs of an array (z, y, x); each slice is read when it is asked for."""
 
     dtype = INT16
 
-    def __init__(self, reread: Sequence[Reread], affine: np.ndarray, shape_zyx: tuple[int, ...]) -> None:
-        """`reread` reads the slices, ascending; `affine` maps (column, row, slice, 1) to LPS mm."""
-        self._reread = reread
+    def __init__(self, rereads: Sequence[Reread], affine: np.ndarray, shape_zyx: tuple[int, ...]) -> None:
+        """`rereads` read the slices, ascending; `affine` maps (column, row, slice, 1) to LPS mm."""
+        self._rereads = rereads
         self._affine = affine
         self.shape = shape_zyx
 
@@ -117,28 +122,31 @@ class StreamedSlices:
 
     def __getitem__(self, z: int) -> np.ndarray:
         """Slice z (y, x)."""
-        values_ji = marked(self._reread[z](), INT16)
-        one: Volume = oriented(values_ji.T[:, :, np.newaxis], self._affine)
-        return one.array_zyx[0]
+        values_ji = with_padding_marked(self._rereads[z](), INT16)
+        return oriented(values_ji.T[:, :, np.newaxis], self._affine).array_zyx[0]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The slices, one after the other."""
+        """The slices, one after another."""
         return (self[z] for z in range(len(self)))
 
 
-def marked(pixels: Pixels, dtype: np.dtype) -> np.ndarray:
-    """The slice's values with padding as the number that stands for it."""
+def with_padding_marked(pixels: Pixels, dtype: np.dtype) -> np.ndarray:
+    """The slice's values, and in padding the number that marks it."""
     values = pixels.values.astype(dtype, copy=False)
     return values if pixels.padding is None else np.where(pixels.padding, dtype.type(PADDING[dtype]), values)
 
 
 def reorder(stack: np.ndarray, order: Sequence[int]) -> None:
-    """stack[k] = stack[order[k]] for all k at once, with one slice of extra memory."""
+    """Make stack[k] what stack[order[k]] was, for all k, with one slice of extra memory."""
     source = list(order)
+    # Follow each cycle of the permutation once; a slice in its place is its own source.
     for start in range(len(source)):
-        saved, k = stack[start].copy(), start
+        saved = stack[start].copy()
+        k = start
         while source[k] != start:
             following = source[k]
             stack[k] = stack[following]
-            source[k], k = k, following
-        stack[k], source[k] = saved, k
+            source[k] = k
+            k = following
+        stack[k] = saved
+        source[k] = k
