@@ -137,7 +137,7 @@ SENTENCES = [
     ("datasets/ct-torso/classes/1/name", "left lung", "classes[1].name: expected letters, digits, '_' and '-' only"),
     ("datasets/ct-torso/classes/0/label", 2**32, "classes[0].label: expected a number of at most 4294967295, got 4294967296"),
     ("datasets/breast-phantom/classes/0/file", None, "classes breast of a phantom dataset name no .seg.nrrd; give each class its `file`"),
-    ("datasets/breast-phantom/classes/2/segment", "Vessels", "stands for two classes; give each class its own `segment`"),
+    ("datasets/breast-phantom/classes/2/segment", "Vessels", "belongs to two classes; give each class its own `segment`"),
     ("datasets/breast-phantom/classes/0/file", "{id}.seg.nrrd", "'{id}.seg.nrrd' may hold no placeholder but {patient}"),
     ("datasets/breast-phantom/classes/0/file", "{patient.seg.nrrd", "is no file name pattern"),
     ("datasets/ct-torso/source", {**NIFTI, "image": "{patient:03d}.nii"}, "is no file name pattern"),
@@ -226,7 +226,7 @@ def test_each_mistake_has_its_line() -> None:
 
 def test_labels_of_nifti_classes_must_differ() -> None:
     classes = [{"name": "liver", "label": 1}, {"name": "lungs", "label": 1}]
-    with pytest.raises(ValidationError, match="label 1 stands for two classes"):
+    with pytest.raises(ValidationError, match="label 1 belongs to two classes"):
         Preparation.model_validate(
             {
                 "source": NIFTI,

@@ -15,7 +15,12 @@ from pydantic import ValidationError
 from torch import nn
 
 from segguided.config.checks.names import check_class, check_color, check_inside
-from segguided.config.checks.sizes import _judged, _normed, misfits, segmenter_misfits
+from segguided.config.checks.sizes import (
+    _discriminator_misfits,
+    _group_norm_misfits,
+    misfits,
+    segmenter_misfits,
+)
 from segguided.config.datasets import Dataset, Preparation
 from segguided.config.models.diffusion import Unet
 from segguided.config.models.segmenter import Segmenter
@@ -88,8 +93,8 @@ def test_without_labels_the_place_counts_where_that_is_documented(kind: str, cou
 @pytest.mark.parametrize(
     ("kind", "labels", "reason"),
     [
-        ("nifti", (3, 3), "label 3 stands for two classes"),
-        ("png", (1, 2, 1), "label 1 stands for two classes"),
+        ("nifti", (3, 3), "label 3 belongs to two classes"),
+        ("png", (1, 2, 1), "label 1 belongs to two classes"),
         ("ct-org", (5, 6), "source.ignore names [6], which are labels of classes"),
         ("nifti", (0, 1), "greater than or equal to 1"),
     ],
@@ -163,9 +168,9 @@ def test_a_slip_gets_a_proposal(color: str) -> None:
 
 @pytest.mark.parametrize("name", ["macro", "Macro", "all", "ALL"])
 def test_classes_that_stand_for_something_else(name: str) -> None:
-    with pytest.raises(ValueError, match="stands for something else beside the classes"):
+    with pytest.raises(ValueError, match="has another meaning beside the classes"):
         check_class(name)
-    with pytest.raises(ValueError, match=rf"datasets\.ct-organ\.classes\[0\]\.name: '{name}' stands"):
+    with pytest.raises(ValueError, match=rf"datasets\.ct-organ\.classes\[0\]\.name: '{name}' has"):
         values = config()
         values["datasets"]["ct-organ"]["classes"][0]["name"] = name
         load(values)
@@ -195,10 +200,10 @@ def test_names_that_differ_in_capitals_alone() -> None:
 )
 def test_a_classs_file_stays_in_its_folder(file: str) -> None:
     assert "leads out of its folder" in (found := refusal("dicom", {"name": "a", "file": file})) or (
-        "characters that are not seen" in found
+        "invisible characters" in found
     )
     for key in ("image", "mask"):
-        with pytest.raises(ValidationError, match=r"leads out of its folder|not seen|one file for all"):
+        with pytest.raises(ValidationError, match=r"leads out of its folder|invisible|one file for all"):
             NiftiSource.model_validate({**SOURCES["nifti"], key: file})
 
 
@@ -259,7 +264,7 @@ def test_a_discriminators_smallest_scale_has_two_pixels(size: int) -> None:
     for layers, scales in itertools.product((2, 3, 4), (1, 2, 4, 5, 6)):
         settings = SpadeDiscriminator(channels=4, layers=layers, scales=scales)
         inputs = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
-        told = list(_judged("d", settings, size))
+        told = list(_discriminator_misfits("d", settings, size))
         assert trains(Discriminator(settings, 2), *inputs) == (not told), (layers, scales, told)
 
 
@@ -274,7 +279,7 @@ def test_a_discriminators_smallest_scale_has_two_pixels(size: int) -> None:
 )
 def test_a_group_of_one_value_is_refused(unet: dict[str, Any], size: int, fits: bool) -> None:
     network = Unet.model_validate(unet)
-    assert bool(list(_normed("u", network, size))) != fits
+    assert bool(list(_group_norm_misfits("u", network, size))) != fits
     lowest = size >> (len(network.channels) - 1)
     values = torch.randn(1, network.channels[-1], lowest, lowest)
     groups = network.norm_groups

@@ -18,9 +18,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (
             "grid:\n  seeds: [0]\n  seeds: [1]\n",
-            "mine.yaml, line 3: the key seeds stands in this section already",
+            "mine.yaml, line 3: this section already has the key seeds",
         ),
-        ("checkpoint_seconds: 010\n", "mine.yaml, line 1: 010 begins with 0, by which YAML counts in eights"),
+        ("checkpoint_seconds: 010\n", "mine.yaml, line 1: 010 begins with 0, which means octal in YAML"),
     ],
 )
 def test_traps_of_yaml_in_files_of_the_command_line(fresh: Path, text: str, sentence: str) -> None:
@@ -35,7 +35,7 @@ def test_traps_of_yaml_in_files_of_the_command_line(fresh: Path, text: str, sent
     ("added", "sentence"),
     [
         ("grid: {\n", "config.yaml, line {next}, column 1: no valid YAML"),
-        ("sampling: {}\n", "config.yaml, line {last}: the key sampling stands in this section already"),
+        ("sampling: {}\n", "config.yaml, line {last}: this section already has the key sampling"),
     ],
 )
 def test_config_yaml_itself(fresh: Path, added: str, sentence: str) -> None:

@@ -16,18 +16,18 @@ WRONG = {
     "{x}": "holds braces, which Snakemake takes for wildcards; rename it",
     "results/${HOME}": "holds braces",
     "a}b": "holds braces",
-    "<logs>/x": "holds <…>, which Snakemake takes for a place of its own; rename it",
+    "<logs>/x": "holds <…>, which Snakemake replaces by a path of its own; rename it",
     "a/<results>": "holds <…>",
-    "-x": "begins with '-', which is no path to a command; write ./ before it",
-    "@list": "begins with '@', which is no path to a command; write ./ before it",
-    "~/results": "begins with '~', which stands for no folder here; write the whole path",
+    "-x": "begins with '-', which commands take for an option; write ./ before it",
+    "@list": "begins with '@', which commands take for an option; write ./ before it",
+    "~/results": "begins with '~', which is not replaced by a folder here; write the whole path",
     "~me": "begins with '~'",
     "a\nb": "holds a line break or another control character; rename it",
     "a\tb": "holds a line break",
     "a\x00b": "holds a line break",
     "a\x1b[31mb": "holds a line break",
     "a\u2028b": "holds a line break",
-    "x" * 300: "has a name of 300 bytes, of which file systems take 255; shorten it",
+    "x" * 300: "has a name of 300 bytes, but file systems allow 255; shorten it",
     f"/data/{'肝' * 86}/x": "has a name of 258 bytes",
     "/".join(["x" * 200] * 5): "has 1004 bytes; keep to 1000",
 }
@@ -91,7 +91,7 @@ def test_names_that_are_too_long_for_a_folder_are_refused(section):
     settings[section]["x" * 64] = settings[section][first]
     load(settings)
     settings[section]["x" * 65] = settings[section][first]
-    with pytest.raises(ValueError, match="expected at most 64 characters, for names become folders, got"):
+    with pytest.raises(ValueError, match=r"expected at most 64 characters \(names become folders\), got"):
         load(settings)
 
 

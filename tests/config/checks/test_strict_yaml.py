@@ -24,35 +24,38 @@ def refusal(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: the key a stands in this section already, in line 1"),
-        ("a:\n  x: 1\n  y: 2\n  x: 1\n", "line 4: the key x stands in this section already, in line 2"),
-        ("a: {x: 1, x: 2}\n", "line 1: the key x stands in this section already, in line 1"),
-        ('a: 1\n"a": 2\n', "line 2: the key a stands in this section already"),
-        ("l:\n- {name: x}\n- name: y\n  name: z\n", "line 4: the key name stands"),
-        ("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n", "line 2: the key << stands"),
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', ": the key c stands twice in one section"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: this section already has the key a, in line 1"),
+        ("a:\n  x: 1\n  y: 2\n  x: 1\n", "line 4: this section already has the key x, in line 2"),
+        ("a: {x: 1, x: 2}\n", "line 1: this section already has the key x, in line 1"),
+        ('a: 1\n"a": 2\n', "line 2: this section already has the key a"),
+        ("l:\n- {name: x}\n- name: y\n  name: z\n", "line 4: this section already has the key name"),
+        ("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n", "line 2: this section already has the key <<"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', ": the key c appears twice in one section"),
     ],
 )
-def test_a_key_that_stands_twice(text: str, place: str) -> None:
+def test_a_repeated_key_is_refused(text: str, place: str) -> None:
     assert place in refusal(text)
 
 
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("label: 010\n", "line 1: 010 begins with 0, by which YAML counts in eights"),
+        ("label: 010\n", "line 1: 010 begins with 0, which means octal in YAML"),
         ("a:\n- {label: 08}\n", "line 2: 08 begins with 0"),
         ("a: [1, 007]\n", "line 1: 007 begins with 0"),
         ("a: -01\n", "line 1: -01 begins with 0"),
-        ("a: 1:30\n", "line 1: YAML reads 1:30 in sixties"),
-        ("a:\n\n  b: 190:20:30\n", "line 3: YAML reads 190:20:30 in sixties"),
+        ("a: 1:30\n", "line 1: YAML reads 1:30 as minutes and seconds"),
+        ("a:\n\n  b: 190:20:30\n", "line 3: YAML reads 190:20:30 as minutes and seconds"),
         ("no: 1\n", "line 1: the key no is read as true or false"),
         ("a:\n  on: 1\n", "line 2: the key on is read as true or false"),
         ("models: {NO: {}}\n", "line 1: the key NO is read as true or false"),
         ("? [a, b]\n: 1\n", "line 1: a key is a list or section"),
-        ("a: !!python/object/apply:os.system [ls]\n", "line 1: !!python/object/apply:os.system stands for"),
-        ("a:\n  b: !env HOME\n", "line 2: !env stands for nothing"),
-        ("a: =\n", "line 1: = stands for nothing"),
+        (
+            "a: !!python/object/apply:os.system [ls]\n",
+            "line 1: !!python/object/apply:os.system has no meaning",
+        ),
+        ("a:\n  b: !env HOME\n", "line 2: !env has no meaning here"),
+        ("a: =\n", "line 1: = has no meaning here"),
     ],
 )
 def test_values_that_yaml_reads_otherwise(text: str, place: str) -> None:
@@ -113,7 +116,7 @@ def test_the_files_of_the_repository() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("grid: {seeds: [0], seeds: [1]}\n", r"my\.yaml, line 1: the key seeds stands"),
+        ("grid: {seeds: [0], seeds: [1]}\n", r"my\.yaml, line 1: this section already has the key seeds"),
         ("grid: {datasets: [x]}\n", r"grid\.datasets names 'x'; defined: "),
         ("grid: {\n", r"my\.yaml, line 2, column 1: no valid YAML"),
     ],

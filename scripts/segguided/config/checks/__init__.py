@@ -1,1 +1,1 @@
-"""What a value of the configuration may be, and how a wrong one is told."""
+"""What a value of the configuration may be, and the sentence on a wrong one."""

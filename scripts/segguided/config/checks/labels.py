@@ -28,7 +28,7 @@ def check_labels(kind: str, classes: Sequence[AnatomyClass], ignored: Collection
 def _check_values(kind: str, values: Sequence[int], ignored: Collection[int]) -> None:
     repeated = repeated_names([str(value) for value in values])
     if repeated:
-        raise ValueError(f"label {repeated} stands for two classes; give each class its own `label`")
+        raise ValueError(f"label {repeated} belongs to two classes; give each class its own `label`")
     above = sorted(value for value in (*values, *ignored) if value > LARGEST_GREY)
     if kind == BY_PLACE and above:
         raise ValueError(
@@ -51,7 +51,7 @@ def check_segments(kind: str, classes: Sequence[AnatomyClass]) -> None:
         )
     repeated = repeated_names([f"{c.segment or 'all'} of {c.file}" for c in classes])
     if repeated:
-        raise ValueError(f"{repeated} stands for two classes; give each class its own `segment`")
+        raise ValueError(f"{repeated} belongs to two classes; give each class its own `segment`")
     _check_unlabelled(kind, classes, "name a `segment` instead")
 
 

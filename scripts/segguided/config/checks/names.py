@@ -1,4 +1,4 @@
-"""Names of classes, colours and files in the configuration: refused where something else has the name."""
+"""Names of classes, colours and files in the configuration."""
 
 import difflib
 import re
@@ -8,7 +8,8 @@ from string import Formatter
 
 from segguided.config.reserved import FULL, MACRO
 
-# Matplotlib's names (of CSS 4, of Tableau, and its own); importing it takes as long as all other parsing.
+# Matplotlib's names (of CSS 4, of Tableau, and its own). They are copied, because importing matplotlib takes
+# as long as all other parsing.
 LETTERS = "bgrcmykw"
 TABLEAU = ("blue", "orange", "green", "red", "purple", "brown", "pink", "gray", "olive", "cyan", "grey")
 WORD = re.compile(r"\w+")
@@ -36,12 +37,8 @@ GREY = re.compile(r"0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+")
 
 
 def check_color(color: str) -> str:
-    """The same colour. Raises ValueError for one that matplotlib does not know, or that lets through."""
-    if color in LETTERS and len(color) == 1:
-        return color
-    if color.lower() in NAMED or any(form.fullmatch(color) for form in (HEX, NUMBERED, GREY)):
-        return color
-    if color.startswith("xkcd:") and _is_of_xkcd(color):
+    """The same colour. Raises ValueError for one that matplotlib does not know, or that is transparent."""
+    if _is_known_color(color):
         return color
     close = difflib.get_close_matches(color.lower(), sorted(NAMED), 1)
     guess = f"did you mean {close[0]}? " if close else ""
@@ -51,23 +48,31 @@ def check_color(color: str) -> str:
     )
 
 
+def _is_known_color(color: str) -> bool:
+    if len(color) == 1 and color in LETTERS:
+        return True
+    if color.lower() in NAMED or any(form.fullmatch(color) for form in (HEX, NUMBERED, GREY)):
+        return True
+    return color.startswith("xkcd:") and _is_of_xkcd(color)
+
+
 def _is_of_xkcd(color: str) -> bool:
-    from matplotlib.colors import XKCD_COLORS  # noqa: PLC0415 - 949 names that hardly anybody writes
+    from matplotlib.colors import XKCD_COLORS  # noqa: PLC0415 - 949 names that few people write
 
     return color.lower() in XKCD_COLORS
 
 
 def check_class(name: str) -> str:
-    """The same name. Raises ValueError for one that stands for something else in tables."""
+    """The same name. Raises ValueError for one with another meaning in tables and figures."""
     if name.lower() in (MACRO, FULL):
         raise ValueError(
-            f"'{name}' stands for something else beside the classes, in tables and figures; rename the class"
+            f"'{name}' has another meaning beside the classes, in tables and figures; rename the class"
         )
     return name
 
 
 def check_inside(path: str, what: str) -> str:
-    """The same path. Raises ValueError, which begins with `what`, for one that leads out of its folder."""
+    """The same path. Raises ValueError, with `what` first, for a path that leads out of its folder."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith(("/", "~")) or ".." in parts:
         raise ValueError(
@@ -76,7 +81,7 @@ def check_inside(path: str, what: str) -> str:
         )
     if not path.isprintable():
         shown = ascii(path[:100])
-        raise ValueError(f"{what} {shown} holds characters that are not seen; rename the file")
+        raise ValueError(f"{what} {shown} holds invisible characters; rename the file")
     return path
 
 
@@ -91,11 +96,11 @@ def check_cells(row: Mapping[str, str], columns: Sequence[str], place: str) -> N
 
 
 def placeholders(pattern: str) -> set[str]:
-    """The names in the braces of a file name pattern. Raises ValueError where it is none."""
+    """The names in the braces of a file name pattern. Raises ValueError for what is no pattern."""
     try:
         parts = list(Formatter().parse(pattern))
         for _, _, spec, _ in parts:
-            format("", spec or "")  # cells are text: {patient:03d} fits none
+            format("", spec or "")  # cells are text, so that a format such as {patient:03d} fails
         return {name for _, name, _, _ in parts if name is not None}
     except ValueError as error:
         raise ValueError(

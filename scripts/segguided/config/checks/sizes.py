@@ -1,4 +1,4 @@
-"""Which image sizes networks can take, told from their settings: no norm may be left with one value."""
+"""Which image sizes the networks can take, by their settings: a norm needs more than one value."""
 
 from collections.abc import Iterator
 
@@ -12,18 +12,18 @@ from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
 
 
 def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
-    """Why a model cannot be trained on images of `size` pixels a side: sentences, none where it can."""
+    """Sentences on why a model cannot be trained on images of `size` pixels a side; none where it can."""
     where = f"models.{name}"
-    yield from _uneven(where, model.stride, size)
+    yield from _stride_misfits(where, model.stride, size)
     match model:
         case DiffusionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
-            yield from _normed(f"{where}.unet", unet, size // unet.patch)
+            yield from _group_norm_misfits(f"{where}.unet", unet, size // unet.patch)
         case ControlNetModel(init=Scratch() as init):
             latent = size >> (len(init.autoencoder.channels) - 1)
-            yield from _normed(f"{where}.init.autoencoder", init.autoencoder, size)
-            yield from _normed(f"{where}.init.unet", init.unet, latent)
+            yield from _group_norm_misfits(f"{where}.init.autoencoder", init.autoencoder, size)
+            yield from _group_norm_misfits(f"{where}.init.unet", init.unet, latent)
         case SpadeModel():
-            yield from _judged(f"{where}.discriminator", model.discriminator, size)
+            yield from _discriminator_misfits(f"{where}.discriminator", model.discriminator, size)
             if isinstance(model.perceptual, SegmenterPerceptual):
                 yield from segmenter_misfits(
                     f"{where}.perceptual.segmenter", model.perceptual.segmenter, size
@@ -31,8 +31,8 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
 
 
 def segmenter_misfits(where: str, segmenter: Segmenter, size: int) -> Iterator[str]:
-    """Why a segmenter cannot be trained; its instance norm needs two pixels at the lowest level."""
-    yield from _uneven(where, segmenter.stride, size)
+    """Sentences on why a segmenter cannot be trained; its lowest level needs two pixels for the norm."""
+    yield from _stride_misfits(where, segmenter.stride, size)
     if size == segmenter.stride:
         yield (
             f"image_size is {size}, which leaves one pixel at the lowest of the {len(segmenter.channels)} "
@@ -40,7 +40,7 @@ def segmenter_misfits(where: str, segmenter: Segmenter, size: int) -> Iterator[s
         )
 
 
-def _uneven(where: str, stride: int, size: int) -> Iterator[str]:
+def _stride_misfits(where: str, stride: int, size: int) -> Iterator[str]:
     if size % stride:
         yield (
             f"image_size is {size}, which the levels of {where} cannot halve evenly; choose a multiple of "
@@ -48,8 +48,10 @@ def _uneven(where: str, stride: int, size: int) -> Iterator[str]:
         )
 
 
-def _normed(where: str, network: Unet | AutoencoderSize | LatentUnetSize, size: int) -> Iterator[str]:
-    """A group norm of one value is 0, whatever the value."""
+def _group_norm_misfits(
+    where: str, network: Unet | AutoencoderSize | LatentUnetSize, size: int
+) -> Iterator[str]:
+    """A group norm of a single value is always 0, so that nothing of the image is left."""
     for level, channels in enumerate(network.channels):
         side = max(1, size >> level)
         if channels // network.norm_groups * side * side < 2:
@@ -60,8 +62,8 @@ def _normed(where: str, network: Unet | AutoencoderSize | LatentUnetSize, size: 
             )
 
 
-def _judged(where: str, discriminator: SpadeDiscriminator, size: int) -> Iterator[str]:
-    """Each scale sees half the side of the one before; from its second layer on it needs two pixels."""
+def _discriminator_misfits(where: str, discriminator: SpadeDiscriminator, size: int) -> Iterator[str]:
+    """Each scale sees half the side of the scale before; from its second layer on it needs two pixels."""
     smallest = -(-size >> (discriminator.scales - 1))
     if smallest < 2 and discriminator.layers > 2:
         yield (

@@ -1,4 +1,4 @@
-"""Texts of the configuration get into figures, tables, logs and the report: none may be more than a text."""
+"""Texts of the configuration, which appear in figures, tables, logs and the report: no codes, no markup."""
 
 import re
 import unicodedata
@@ -11,42 +11,44 @@ from segguided.shown import UNSHOWN, printable
 
 # Snakemake's report holds titles, paths and citations inside a script element, which these would end.
 ENDS_SCRIPT = re.compile(r"</script|<!--", re.IGNORECASE)
-SEVERAL_LINES = "about"  # the section whose texts may have line breaks
+SEVERAL_LINES = "about"  # texts of this section may have line breaks
 
 
 def _composed(text: str) -> str:
-    """The text in the Unicode form that is usual, where some systems write ä as a and two dots."""
+    """The text in Unicode's composed form: some systems write ä as an a and two dots."""
     return unicodedata.normalize("NFC", text)
 
 
-# Of a class: becomes a column and an argument, and stands in figures; letters of any language.
+# The name of a class becomes a column and an argument, and appears in figures; letters of any language.
 ClassName = Annotated[str, Field(pattern=r"^\w[\w-]*$"), AfterValidator(_composed)]
 
 
 def check_texts(values: Mapping[str, object]) -> None:
     """Raise ValueError, one line a mistake, for control characters and for markup in the report."""
-    wrong = [sentence for place, text in _texts(values, "") if (sentence := _mistake(place, text))]
-    if wrong:
-        raise ValueError("\n".join(f"config: {sentence}" for sentence in wrong))
+    sentences = [_mistake(place, text) for place, text in _texts(values, "")]
+    mistakes = [f"config: {sentence}" for sentence in sentences if sentence]
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
-    """Every text, and where it stands."""
+    """Where each text is, and the text."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts(one, f"{place}.{key}" if place else str(key))
+        for key, entry in value.items():
+            yield from _texts(entry, f"{place}.{key}" if place else str(key))
     elif isinstance(value, list | tuple):
-        for number, one in enumerate(value):
-            yield from _texts(one, f"{place}[{number}]")
+        for number, entry in enumerate(value):
+            yield from _texts(entry, f"{place}[{number}]")
 
 
 def _mistake(place: str, text: str) -> str:
-    lines = "\n" in text.strip() and SEVERAL_LINES not in place.split(".")
-    if lines or UNSHOWN.search(text):
+    """The sentence on what is wrong with a text; empty where nothing is."""
+    broken = "\n" in text.strip() and SEVERAL_LINES not in place.split(".")
+    if broken or UNSHOWN.search(text):
         shown = repr(printable(text[:60]))
         return f"{place}: expected one line of text without control characters, got {shown}; correct it"
     if found := ENDS_SCRIPT.search(text):
-        return f"{place}: a text may not hold '{found[0]}', which is markup in the report; take it out"
+        return f"{place}: a text may not hold '{found[0]}', which is markup in the report; remove it"
     return ""
