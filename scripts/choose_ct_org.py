@@ -1,4 +1,4 @@
-"""Choose CT-ORG's patients and splits by a recorded seed; run by hand, no rule."""
+"""Choose CT-ORG's patients and splits at random with a recorded seed; run by hand, not by a rule."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from segguided.data.datasets.ct_org_choice import (
     INHERITED_HEADERS,
     ORIGIN,
     UNSEEN,
-    choose,
-    eligible,
-    to_text,
+    choose_patients,
+    eligible_cases,
+    table_text,
 )
 from segguided.data.splits import SPLITS
 from segguided.files import write_text
@@ -29,12 +29,13 @@ def choose_ct_org(
     least_voxels: int = 1000,
     always: Sequence[int] = (),
 ) -> None:
-    """Write the patient table, its comments saying how it was chosen.
+    """Write the patient table; its comments say how the patients were chosen.
 
-    Among the cases that hold the organs by a `table` of list_ct_org.py, or else those of no doubtful header.
+    The choice is among the cases that hold the organs by a `table` of list_ct_org.py; without a table, among
+    the cases whose headers state a position.
     """
     if table:
-        cases = eligible(table, organs, least_voxels)
+        cases = eligible_cases(table, organs, least_voxels)
         holding = f"that hold {least_voxels} voxels or more of {', '.join(organs)}, each where a body has it"
         how = f"Chosen with seed {seed} among the {len(cases)} cases {holding}."
     else:
@@ -42,8 +43,9 @@ def choose_ct_org(
         how = f"Chosen with seed {seed} among {len(cases)} cases, {UNSEEN}"
     if always:
         how += f" Always among the chosen, whatever the seed: {', '.join(map(str, always))}."
-    rows = choose(cases, seed, dict(zip(SPLITS, counts, strict=True)), always)
-    write_text(output, to_text(rows, f"{ORIGIN} {how}"))
+    patients_in = dict(zip(SPLITS, counts, strict=True))
+    rows = choose_patients(cases, seed, patients_in, always)
+    write_text(output, table_text(rows, f"{ORIGIN} {how}"))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -51,11 +53,17 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="patient table to write, for `manifest:`")
     parser.add_argument("--table", type=Path, help="cases and their organs, by list_ct_org.py")
-    parser.add_argument("--seed", type=int, default=0, help="of choice and splits")
-    parser.add_argument("--counts", type=int, nargs=3, default=(24, 8, 8), help=f"patients of {SPLITS}")
-    parser.add_argument("--organs", nargs="+", default=ORGANS, help="what each case has to hold")
-    parser.add_argument("--least-voxels", type=int, default=1000, help="of each organ")
-    parser.add_argument("--always", type=int, nargs="*", default=(), help="cases that are not left to chance")
+    parser.add_argument("--seed", type=int, default=0, help="seed of choice and splits")
+    parser.add_argument(
+        "--counts",
+        type=int,
+        nargs=3,
+        default=(24, 8, 8),
+        help="number of patients in train, held-out and test",
+    )
+    parser.add_argument("--organs", nargs="+", default=ORGANS, help="organs that each case must hold")
+    parser.add_argument("--least-voxels", type=int, default=1000, help="least voxels of each organ")
+    parser.add_argument("--always", type=int, nargs="*", default=(), help="cases that are always chosen")
     return parser
 
 

@@ -15,9 +15,9 @@ def fetch_package(requirement: str, sha256: str, output: Path) -> None:
 def command_line() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requirement", required=True, help="pinned package, such as name==1.0")
+    parser.add_argument("--requirement", required=True, help="package with its version, such as name==1.0")
     parser.add_argument("--sha256", required=True, help="checksum of the source archive")
-    parser.add_argument("--output", required=True, type=Path, help="the archive")
+    parser.add_argument("--output", required=True, type=Path, help="archive to write")
     return parser
 
 

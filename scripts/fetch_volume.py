@@ -1,4 +1,4 @@
-"""Fetch one CT-ORG patient's volume and labels, and write a receipt of where they lie."""
+"""Fetch one CT-ORG patient's volume and labels, and write a receipt with their paths."""
 
 import argparse
 import json
@@ -12,7 +12,10 @@ from segguided.seals import write_sealed
 
 
 def fetch_volume(row: Mapping[str, str], settings: CtOrgSource, receipt: Path) -> None:
-    """Download below the dataset's folder (two levels above) what no local folder holds, then the receipt."""
+    """Download the files that the local folder lacks, then write the receipt.
+
+    They go below the dataset's folder, two levels above the receipt.
+    """
     write_sealed(receipt, fetch_patient(row, settings, receipt.parent.parent))
 
 

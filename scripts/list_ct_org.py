@@ -1,4 +1,4 @@
-"""List which organs each CT-ORG case of a folder holds, and whether they lie right; run by hand, no rule."""
+"""List the organs of each CT-ORG case in a folder and check their positions; run by hand, not by a rule."""
 
 import argparse
 import logging
@@ -17,29 +17,32 @@ LOG = logging.getLogger("segguided")
 def list_ct_org(folder: Path, output: Path) -> None:
     """Write a row for each labels-N.nii.gz in or below `folder`: voxels of each organ, header, anatomy.
 
-    Raises ValueError where there are none, or two of one case.
+    Raises ValueError where there are none, or where a case has two files.
     """
     files = find_labels(folder)
     if not files:
         raise ValueError(f"{folder}: no labels-N.nii.gz there or below; name the folder downloaded from TCIA")
     rows = []
     for case in sorted(files):
-        rows.append({"case": str(case), **describe_labels(files[case])})
-        LOG.info("%s", "\t".join(rows[-1].values()))
-    lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
+        row = {"case": str(case), **describe_labels(files[case])}
+        LOG.info("%s", "\t".join(row.values()))
+        rows.append(row)
+    lines = ["\t".join(rows[0])] + ["\t".join(row.values()) for row in rows]
     write_text(output, "\n".join(lines) + "\n")
 
 
 def find_labels(folder: Path) -> dict[int, Path]:
-    """The file of each case. Raises ValueError where two stand for one."""
+    """The labels of each case. Raises ValueError where a case has two files."""
     files: dict[int, Path] = {}
-    for found in walk(folder, [".nii.gz"]) if folder.is_dir() else ():
-        for name, path in found.files.items():
+    for listing in walk(folder, [".nii.gz"]) if folder.is_dir() else ():
+        for name, path in listing.files.items():
             match = LABELS.fullmatch(name)
-            if match and files.setdefault(int(match[1]), path) != path:
-                raise ValueError(
-                    f"{path}: case {int(match[1])} lies there twice, also as {files[int(match[1])]}; keep one"
-                )
+            if not match:
+                continue
+            case = int(match[1])
+            if case in files:
+                raise ValueError(f"{path}: case {case} is there twice, also as {files[case]}; keep one")
+            files[case] = path
     return files
 
 

@@ -1,4 +1,4 @@
-"""Renew the Duke patient table from the index of NCI Imaging Data Commons; run by hand, no rule."""
+"""Renew the Duke patient table from the index of NCI Imaging Data Commons; run by hand, not by a rule."""
 
 import argparse
 from pathlib import Path
@@ -9,14 +9,16 @@ from segguided.files import write_text
 
 
 def list_duke_series(table: Path, index: Path, output: Path) -> None:
-    """Write `table` with the series before contrast that `index` names for its patients."""
+    """Write the patients of `table` with their series before contrast from `index`."""
     write_text(output, renew_table(table, index))
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=Path, required=True, help="patient table: patients, comments, notes")
+    parser.add_argument(
+        "--table", type=Path, required=True, help="patient table with patients, comments and notes"
+    )
     parser.add_argument(
         "--index", type=Path, required=True, help="idc_index.parquet of the package idc-index-data"
     )

@@ -1,4 +1,4 @@
-"""List the patients of a PNG layout ({train,val,test}/*.png) as a patient table; run by hand, no rule."""
+"""Write the patient table of a PNG layout ({train,val,test}/*.png); run by hand, not by a rule."""
 
 import argparse
 import logging
@@ -14,14 +14,14 @@ LOG = logging.getLogger("segguided")
 
 
 def list_patients(images: Path, masks: Path, output: Path) -> None:
-    """Write each patient and its split, tab-separated: train trains, val is held out, test tests.
+    """Write each patient and its split, tab-separated; patients of the folder val are held out.
 
-    Raises ValueError for images without mask or masks without image, patients in two folders, and names that
+    Raises ValueError for images without mask, masks without image, patients in two folders, and names that
     cannot be file names.
     """
     files = list_slices(images)
     check_pairs(files, list_slices(masks), masks)
-    split_of = {one.patient: FOLDERS[one.folder] for one in files}
+    split_of = {file.patient: FOLDERS[file.folder] for file in files}
     for patient in split_of:
         check_patient_name(images, patient)
     rows = "".join(f"{patient}\t{split}\n" for patient, split in split_of.items())
@@ -33,8 +33,10 @@ def list_patients(images: Path, masks: Path, output: Path) -> None:
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, required=True, help="folder that holds train, val and test")
-    parser.add_argument("--masks", type=Path, required=True, help="the same of the masks, such as MASKS/all")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder of images, with train, val and test in it"
+    )
+    parser.add_argument("--masks", type=Path, required=True, help="folder of masks, such as MASKS/all")
     parser.add_argument("--output", type=Path, required=True, help="patient table to write, for `manifest:`")
     return parser
 

@@ -7,22 +7,22 @@ from segguided.cli import run
 from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom
-from segguided.data.download.receipts import FILES, describe
+from segguided.data.download.receipts import FILES, describe_files
 from segguided.seals import write_sealed
 
 
 def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
-    """Write the patient's files below the dataset's folder (two levels above), then the receipt."""
+    """Write the patient's files to the dataset's folder, two levels above the receipt; then the receipt."""
     folder = receipt.parent.parent
     phantom = make_phantom(patient, settings.seed, settings.size, settings.slices, settings.contrast)
     files = write_duke_layout(phantom, patient, folder)
-    write_sealed(receipt, {FILES: describe(files, folder)})
+    write_sealed(receipt, {FILES: describe_files(files, folder)})
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patient", required=True, help="name in the patient table")
+    parser.add_argument("--patient", required=True, help="the patient's name in the patient table")
     parser.add_argument(
         "--settings", required=True, type=PhantomSource.from_json, help="the source's settings, JSON"
     )

@@ -329,7 +329,7 @@ def test_checksum_lists(tmp_path: Path) -> None:
     assert read_record(path) == dict.fromkeys(names, one)
     assert read_record(tmp_path / "absent") == {}
     for text, reason in (
-        (f"{one}  a\n{other}  a\n", "line 2: a stands twice, with two checksums"),
+        (f"{one}  a\n{other}  a\n", "line 2: a appears twice, with two checksums"),
         (f"{one}  a\x85{other}  b\n", "line 1: holds the character U\\+0085"),
         (f"{one}  a\n{one} b\n", "line 2: expected a SHA-256, two spaces and a file name"),
     ):

@@ -1,11 +1,11 @@
-"""Organs tell a right orientation from each of its mirror images."""
+"""The positions of organs distinguish the right orientation from each mirror image."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from segguided.data.datasets.anatomy import axes_confirmed, confirm_orientation
+from segguided.data.datasets.anatomy import confirm_orientation, confirmed_axes
 from segguided.data.datasets.ct_org import ORGANS
 from segguided.data.formats.volume import Volume
 from support import fixtures_ct_org as fc
@@ -21,12 +21,12 @@ def body(*absent: int, flips: tuple[bool, ...] = (False, False, False)) -> Volum
 
 
 def test_a_body_is_confirmed_on_each_axis_with_distances() -> None:
-    held = confirm_orientation(body(), ORGANS, "labels")
-    assert axes_confirmed(held) == ALL
+    found_mm = confirm_orientation(body(), ORGANS, "labels")
+    assert confirmed_axes(found_mm) == ALL
     # Spine at x 12 and y 15.5, liver at x 5.5 and y 8: voxels of 0.8 mm.
-    assert held["the liver lies on the patient's right of the bones"] == pytest.approx(6.5 * 0.8, abs=0.1)
-    assert held["the bones lie behind the liver"] == pytest.approx(7.5 * 0.8, abs=0.1)
-    assert held["the bladder lies below the liver"] == pytest.approx((14.5 - 3.5) * 2.5, abs=0.1)
+    assert found_mm["the liver lies on the patient's right of the bones"] == pytest.approx(6.5 * 0.8, abs=0.1)
+    assert found_mm["the bones lie behind the liver"] == pytest.approx(7.5 * 0.8, abs=0.1)
+    assert found_mm["the bladder lies below the liver"] == pytest.approx((14.5 - 3.5) * 2.5, abs=0.1)
 
 
 @pytest.mark.parametrize("flips", FLIPS)
@@ -39,7 +39,7 @@ def test_each_mirror_image_is_refused_with_the_places_found(flips: tuple[bool, .
 @pytest.mark.parametrize(
     ("absent", "confirmed"),
     [
-        ((2,), ALL),  # the lungs stand in for the bladder
+        ((2,), ALL),  # the lungs replace the bladder
         ((1, 2), {"z"}),  # lungs and kidneys remain
         ((2, 3), {"x", "y"}),
         ((5,), {"z"}),
@@ -47,7 +47,7 @@ def test_each_mirror_image_is_refused_with_the_places_found(flips: tuple[bool, .
     ],
 )
 def test_what_is_not_shown_is_not_confirmed(absent: tuple[int, ...], confirmed: set[str]) -> None:
-    assert axes_confirmed(confirm_orientation(body(*absent), ORGANS, "labels")) == confirmed
+    assert confirmed_axes(confirm_orientation(body(*absent), ORGANS, "labels")) == confirmed
 
 
 def test_a_sliver_of_an_organ_says_nothing() -> None:
@@ -60,5 +60,5 @@ def test_bones_elsewhere_do_not_move_the_comparison() -> None:
     """A skull or legs that reach far to the front count in no slice of the liver."""
     volume = body()
     volume.array_zyx[29] = 5
-    held = confirm_orientation(volume, ORGANS, "labels")
-    assert held == confirm_orientation(body(), ORGANS, "labels")
+    found_mm = confirm_orientation(volume, ORGANS, "labels")
+    assert found_mm == confirm_orientation(body(), ORGANS, "labels")

@@ -171,7 +171,7 @@ def test_faults_that_pass(tmp_path: Path, mirror: Server, faults: list[int | str
     [
         ([404], "the server has no such file (404)"),
         ([403], "the server refuses it (403)"),
-        ([500] * 9, "the server is busy or broken (500), and again when tried anew"),
+        ([500] * 9, "the server is busy or broken (500), also when tried again"),
     ],
 )
 def test_faults_that_last_name_the_choices(

@@ -7,7 +7,7 @@ import pytest
 from choose_ct_org import choose_ct_org
 from list_ct_org import list_ct_org
 from segguided.config.workflow import load
-from segguided.data.datasets.ct_org_choice import INHERITED_HEADERS, VERIFIED, choose, eligible
+from segguided.data.datasets.ct_org_choice import INHERITED_HEADERS, VERIFIED, choose_patients, eligible_cases
 from segguided.data.splits import read_manifest
 from support import fixtures_ct_org as fc
 
@@ -38,18 +38,18 @@ def test_the_shipped_table_is_what_the_chooser_makes(tmp_path: Path) -> None:
 
 
 def test_a_seed_fixes_choice_and_splits() -> None:
-    one, again, other = (choose(range(140), seed, COUNTS, ()) for seed in (1, 1, 2))
-    assert one == again != other
+    first, again, other = (choose_patients(range(140), seed, COUNTS, ()) for seed in (1, 1, 2))
+    assert first == again != other
     assert splits([dict(row) for row in other]) == COUNTS
-    shuffled = choose(reversed(range(140)), 1, COUNTS, ())
-    assert shuffled == one
+    shuffled = choose_patients(reversed(range(140)), 1, COUNTS, ())
+    assert shuffled == first
 
 
 def test_too_few_cases_and_unfit_fixed_ones() -> None:
     with pytest.raises(ValueError, match=r"at least 40 eligible cases .* got 39; ask for fewer"):
-        choose(range(39), 0, COUNTS, ())
+        choose_patients(range(39), 0, COUNTS, ())
     with pytest.raises(ValueError, match=r"with \[2, 141\] among them, got 140 without \[141\]"):
-        choose(range(140), 0, COUNTS, (2, 141))
+        choose_patients(range(140), 0, COUNTS, (2, 141))
 
 
 def test_from_a_folder_to_the_patients_that_hold_the_organs(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_from_a_folder_to_the_patients_that_hold_the_organs(tmp_path: Path) -> N
     (tmp_path / "labels-old.nii.gz").touch()
     list_ct_org(tmp_path, tmp_path / "cases.tsv")
     organs = ("liver", "bladder", "lungs", "kidneys", "bone")
-    assert eligible(tmp_path / "cases.tsv", organs, 20) == [0, 2, 3, 5]
-    assert eligible(tmp_path / "cases.tsv", ("liver", "bone"), 20) == [0, 2, 3, 4, 5]
-    assert eligible(tmp_path / "cases.tsv", organs, 10_000) == []
+    assert eligible_cases(tmp_path / "cases.tsv", organs, 20) == [0, 2, 3, 5]
+    assert eligible_cases(tmp_path / "cases.tsv", ("liver", "bone"), 20) == [0, 2, 3, 4, 5]
+    assert eligible_cases(tmp_path / "cases.tsv", organs, 10_000) == []
     table = tmp_path / "chosen.tsv"
     choose_ct_org(table, tmp_path / "cases.tsv", counts=(2, 1, 1), least_voxels=20)
     rows = read_manifest(table)
@@ -78,10 +78,10 @@ def test_unfit_tables_and_folders(tmp_path: Path) -> None:
     table = tmp_path / "t.tsv"
     table.write_text("case\tliver\n1\t5\n")
     with pytest.raises(ValueError, match=r"t\.tsv: no column anatomy, or no rows; write it with"):
-        eligible(table, ["liver"], 1)
+        eligible_cases(table, ["liver"], 1)
     table.write_text("case\tanatomy\tliver\n1\tconfirmed\tmany\n")
     with pytest.raises(ValueError, match="expected whole numbers of voxels"):
-        eligible(table, ["liver"], 1)
+        eligible_cases(table, ["liver"], 1)
 
 
 def test_the_dataset_of_the_configuration_fits_its_table() -> None:
@@ -91,4 +91,4 @@ def test_the_dataset_of_the_configuration_fits_its_table() -> None:
     rows = read_manifest(ROOT / dataset.manifest)
     dataset.source.check_columns(list(rows[0]), dataset.manifest)
     assert dataset.class_names == ("liver", "bladder", "lungs", "kidneys", "bone")
-    assert [one.label for one in dataset.classes] == [1, 2, 3, 4, 5]
+    assert [class_.label for class_ in dataset.classes] == [1, 2, 3, 4, 5]

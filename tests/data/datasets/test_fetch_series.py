@@ -222,7 +222,8 @@ def test_a_transfer_that_stays_silent_is_given_up(case: Case, monkeypatch: pytes
     case.stand_in.faults[name] = ["stall"] * 9
     start = time.monotonic()
     assert (
-        "not complete (next to nothing arrived for 0.5 s, 3 times); the same command again" in case.refusal()
+        "not complete (almost nothing arrived for 0.5 s, 3 times); run the same command again"
+        in case.refusal()
     )
     assert time.monotonic() - start < 10
     assert name not in {path.name for path in case.images.iterdir()}
@@ -243,7 +244,10 @@ def test_a_slow_transfer_is_waited_for_but_not_forever(case: Case, monkeypatch: 
     case.receipt.unlink()
     case.stand_in.faults[name] = ["slow"]
     monkeypatch.setattr(idc, "LONGEST_S", 0.5)
-    assert "not complete (it took over 0.5 s); the same command again fetches the rest" in case.refusal()
+    assert (
+        "not complete (it took over 0.5 s); run the same command again, which fetches the rest"
+        in case.refusal()
+    )
 
 
 def test_only_the_configuration_names_a_server(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +305,7 @@ def damaged(case: Case, number: int, content: bytes) -> None:
 def test_a_truncated_object_is_quarantined_and_asked_for_again(case: Case) -> None:
     damaged(case, 2, case.files[2].read_bytes()[:-300])
     message = case.refusal(ValueError)
-    assert re.search(r"expected \d+ bytes, got \d+, twice; what came lies in .*quarantine", message)
+    assert re.search(r"expected \d+ bytes, got \d+, twice; the files are in .*quarantine", message)
     assert not case.images.exists()
     assert len(list((case.images.parents[1] / "quarantine" / PATIENT).iterdir())) == len(case.files)
     assert objects(case).count(case.files[0].name) >= 2

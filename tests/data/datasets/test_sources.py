@@ -15,7 +15,7 @@ from segguided.data.datasets import duke_masks
 from segguided.data.datasets.duke_layout import write_duke_layout
 from segguided.data.datasets.phantom import make_phantom
 from segguided.data.datasets.sources import read_patient
-from segguided.data.download.receipts import FILES, describe
+from segguided.data.download.receipts import FILES, describe_files
 from segguided.data.formats import nifti, nrrd
 from segguided.data.formats.dicom import series as dicom
 from segguided.seals import write_sealed
@@ -171,7 +171,7 @@ def test_missing_folders_and_files(tmp_path: Path) -> None:
 def test_a_phantom_is_read_through_its_receipt(tmp_path: Path) -> None:
     phantom = make_phantom("phantom_001", seed=0, size=32, slices=4)
     files = write_duke_layout(phantom, "phantom_001", tmp_path)
-    write_sealed(tmp_path / "receipts" / "phantom_001.json", {FILES: describe(files, tmp_path)})
+    write_sealed(tmp_path / "receipts" / "phantom_001.json", {FILES: describe_files(files, tmp_path)})
     row, raw = {"patient": "phantom_001"}, [tmp_path / "receipts" / "phantom_001.json"]
     source = PhantomSource(kind="phantom", size=32, slices=4)
     image, mask = read_patient(source, classes(DUKE), row, raw)
@@ -192,7 +192,7 @@ def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) ->
         path = folder / f"Segmentation_{PATIENT}_{name}.seg.nrrd"
         vf.write_nrrd(path, vf.Stored(np.ones(shape, np.uint8), affine), **vf.segment_fields(*segments))
     source, raw = PhantomSource(kind="phantom"), [tmp_path / "receipts" / "p.json"]
-    write_sealed(raw[0], {FILES: describe((tmp_path / "images" / PATIENT).iterdir(), tmp_path)})
+    write_sealed(raw[0], {FILES: describe_files((tmp_path / "images" / PATIENT).iterdir(), tmp_path)})
     read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)  # what is imported at need stays
     tracemalloc.start()
     image, _ = read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)

@@ -10,7 +10,7 @@ import pytest
 
 from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets import demo_ct
-from segguided.data.download.receipts import check_drawn
+from segguided.data.download.receipts import check_phantom
 from write_phantom import write_phantom
 
 PHANTOM = PhantomSource(kind="phantom", size=32, slices=4)
@@ -40,10 +40,10 @@ def test_a_phantom_that_is_not_its_receipts(
 ) -> None:
     receipt, images = tmp_path / "receipts/p.json", tmp_path / "images/p"
     write_phantom("p", PHANTOM, receipt)
-    check_drawn(receipt, tmp_path, images)
+    check_phantom(receipt, tmp_path, images)
     change(sorted(tmp_path.glob(pattern))[0])
     with pytest.raises(ValueError, match=r"delete .*and run the same command again"):
-        check_drawn(receipt, tmp_path, images)
+        check_phantom(receipt, tmp_path, images)
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._0.dcm", "Thumbs.db"])
@@ -51,7 +51,7 @@ def test_what_a_file_manager_writes_makes_no_phantom_anothers(tmp_path: Path, na
     receipt, images = tmp_path / "receipts/p.json", tmp_path / "images/p"
     write_phantom("p", PHANTOM, receipt)
     (images / name).write_bytes(b"x")
-    check_drawn(receipt, tmp_path, images)
+    check_phantom(receipt, tmp_path, images)
 
 
 @pytest.mark.parametrize("change", [flip, lambda path: path.write_bytes(b""), lambda path: flip(path, -1)])

@@ -56,7 +56,7 @@ def test_passing_faults_are_tried_again(server: Server, tmp_path: Path, faults: 
     assert len(server.seen) == len(faults) + 1
     asked = [asked for asked in server.ranges if asked]
     assert len(asked) >= faults.count("cut")
-    starts = [int(one[6:-1]) for one in asked]
+    starts = [int(header[6:-1]) for header in asked]
     assert starts == sorted(starts)
     if faults[-1] == "cut":
         assert starts[-1] > len(DATA) * (1 - 0.6 ** faults.count("cut"))
@@ -89,7 +89,7 @@ def test_lasting_refusals_are_asked_once(server: Server, tmp_path: Path, status:
 def test_a_server_that_stays_broken_is_given_up_and_what_came_stays(server: Server, tmp_path: Path) -> None:
     server.faults = ["cut", *[500] * 9]
     message = refusal(f"{server.url}/a.gz", tmp_path / "part")
-    assert message == "the server is busy or broken (500), and again when tried anew"
+    assert message == "the server is busy or broken (500), also when tried again"
     assert len(server.seen) == 4
     assert DATA.startswith((tmp_path / "part").read_bytes())
     assert (tmp_path / "part").stat().st_size > 500_000
@@ -104,11 +104,11 @@ def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -
         server.faults = ["silent"] * 9
         started = time.monotonic()
         message = refusal(f"{server.url}/a.gz", tmp_path / "part")
-        assert message == "the server does not answer in time, and again when tried anew"
+        assert message == "the server does not answer in time, also when tried again"
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         message = refusal(f"https://127.0.0.1:{port}/a.gz", tmp_path / "part")
-        assert message == "the server cannot be reached, and again when tried anew"
+        assert message == "the server cannot be reached, also when tried again"
         assert time.monotonic() - started < 4
 
 
@@ -125,7 +125,7 @@ def test_a_name_with_many_addresses_is_given_up_within_30_s(
     with deaf() as port:
         started = time.monotonic()
         message = refusal(f"https://127.0.0.1:{port}/a.gz", tmp_path / "part")
-    assert message == "the server does not answer in time, and again when tried anew"
+    assert message == "the server does not answer in time, also when tried again"
     assert 1.1 < time.monotonic() - started < 2
 
 

@@ -103,7 +103,7 @@ def test_too_slow_is_tried_again_a_few_times(
     monkeypatch.setattr(module, "SLOW_S", 0.1)
     with sending(lambda write: drip(write, *DRIPS[kind])) as url:
         message = refusal(url, tmp_path / "part")
-    assert message == "the server sends less than 1000 bytes a second, and again when tried anew"
+    assert message == "the server sends less than 1000 bytes a second, also when tried again"
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,7 @@ def test_headers_without_an_end(
     monkeypatch.setattr(answers, "ANSWER_S", 0.2)
     monkeypatch.setattr(module, "PATIENCE_S", 0.3)
     with sending(lambda write: drip(write, head, one)) as url:
-        assert (
-            refusal(url, tmp_path / "part") == "the server does not answer in time, and again when tried anew"
-        )
+        assert refusal(url, tmp_path / "part") == "the server does not answer in time, also when tried again"
 
 
 def endless(write: Write) -> None:
@@ -158,7 +156,7 @@ def test_the_disk_is_never_filled(
         written = part.stat().st_size if part.exists() else 0
         return SimpleNamespace(free=module.KEPT_FREE + 900_000 - written)
 
-    monkeypatch.setattr(module, "LOOK_EVERY", 100_000)
+    monkeypatch.setattr(module, "CHECK_EVERY", 100_000)
     monkeypatch.setattr("shutil.disk_usage", disk_usage)
 
     def talk(write: Write) -> None:
@@ -228,7 +226,7 @@ def test_a_wrong_length_is_no_whole_file_or_cut(server: Server, tmp_path: Path, 
     part = tmp_path / "part"
     with sending(talk) as url:
         if lie > 0:
-            assert "again when tried anew" in refusal(url, part)
+            assert "also when tried again" in refusal(url, part)
         else:  # the rest is no part of the answer; checksums tell
             download(url, part)
             assert part.stat().st_size == 1000 + lie

@@ -1,4 +1,4 @@
-"""Whether labelled organs lie where a body has them, which finds volumes mirrored along any axes.
+"""Checks that labelled organs are where a body has them: this finds volumes that are mirrored.
 
 Shape letters: Z, Y, X voxels in the LPS frame (towards the head, to the back, to the patient's left).
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from segguided.data.formats.volume import Volume
 
-LEAST_VOXELS = 50  # of an organ whose place counts; a sliver at the volume's edge says little
+LEAST_VOXELS = 50  # of an organ whose position is used; a sliver at the volume's edge says little
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Profile:
     x_Z: np.ndarray
 
     def __bool__(self) -> bool:
-        """Whether there is enough of the organ to have a place."""
+        """Whether there is enough of the organ to use its position."""
         return bool(self.count_Z.sum() >= LEAST_VOXELS)
 
     def beside(self, other: "Profile") -> "Profile":
@@ -45,12 +45,12 @@ class Relation:
     axis: str
     first: str
     second: str
-    says: str
-    side_by_side: bool = True  # only slices that show both count
+    statement: str
+    side_by_side: bool = True  # compare only slices that show both
 
 
-# Of an axis' relations the surest first. None of bones and lungs: an abdominal CT shows only the bases of the
-# lungs, which lie further back than the ribs around them.
+# The surest relation of an axis comes first. Bones and lungs are not compared: an abdominal CT shows only the
+# bases of the lungs, which are further back than the ribs around them.
 RELATIONS = (
     Relation("x", "bone", "liver", "the liver lies on the patient's right of the bones"),
     Relation("y", "bone", "liver", "the bones lie behind the liver"),
@@ -62,49 +62,63 @@ RELATIONS = (
 
 def profiles(labels_ZYX: np.ndarray, organs: Mapping[str, int]) -> dict[str, Profile]:
     """The Profile of each organ, `organs` giving its label; one slice at a time."""
-    found = {name: Profile(*np.zeros((3, len(labels_ZYX)))) for name in organs}
+    profile_of = {name: Profile(*np.zeros((3, len(labels_ZYX)))) for name in organs}
     for z, labels_YX in enumerate(labels_ZYX):
         present = np.flatnonzero(np.bincount(labels_YX.ravel(), minlength=256))
         for name, label in organs.items():
             if label in present:
                 y, x = np.nonzero(labels_YX == label)
-                found[name].count_Z[z], found[name].y_Z[z], found[name].x_Z[z] = len(y), y.sum(), x.sum()
-    return found
+                profile_of[name].count_Z[z] = len(y)
+                profile_of[name].y_Z[z] = y.sum()
+                profile_of[name].x_Z[z] = x.sum()
+    return profile_of
 
 
 def confirm_orientation(labels: Volume, organs: Mapping[str, int], where: object) -> dict[str, float]:
-    """For each axis the first relation that the labels can show, with the distance in mm by which it holds.
+    """For each axis the first relation that the labels can show: its statement, and the distance in mm.
 
-    `organs` are the labels of liver, bladder, lungs, kidneys and bone. Raises ValueError, with the places
-    found, where it does not hold.
+    `organs` are the labels of liver, bladder, lungs, kidneys and bone. Raises ValueError, with the positions,
+    where a relation does not hold; `where` names the file in the message.
     """
-    of = profiles(labels.array_zyx, organs)
-    held: dict[str, float] = {}
+    profile_of = profiles(labels.array_zyx, organs)
+    distances_mm: dict[str, float] = {}
     for relation in RELATIONS:
-        if relation.axis in axes_confirmed(held):
+        if relation.axis in confirmed_axes(distances_mm):
             continue
-        pair = of[relation.first], of[relation.second]
+        first, second = profile_of[relation.first], profile_of[relation.second]
         if relation.side_by_side:
-            pair = pair[0].beside(pair[1]), pair[1].beside(pair[0])
-        if not all(pair):
-            continue
-        first, second = (one.centre_mm(labels.spacing_zyx_mm) for one in pair)
-        apart_mm = first[relation.axis] - second[relation.axis]
-        if apart_mm <= 0:
-            raise ValueError(
-                f"{where}: expected that {relation.says}, but the centre of {relation.first} is at "
-                f"{_place(first)} and of {relation.second} at {_place(second)}, from the right, front, lower "
-                "corner; the header states a wrong orientation (or the organs lie mirrored): mend it or drop "
-                "the patient"
-            )
-        held[relation.says] = round(apart_mm, 1)
-    return held
+            first, second = first.beside(second), second.beside(first)
+        if first and second:
+            distance_mm = _distance_mm(relation, first, second, labels.spacing_zyx_mm, where)
+            distances_mm[relation.statement] = round(distance_mm, 1)
+    return distances_mm
 
 
-def axes_confirmed(held: Mapping[str, float]) -> set[str]:
-    """The axes on which the labels have spoken."""
-    return {relation.axis for relation in RELATIONS if relation.says in held}
+def _distance_mm(
+    relation: Relation,
+    first: Profile,
+    second: Profile,
+    spacing_zyx_mm: tuple[float, float, float],
+    where: object,
+) -> float:
+    """How far apart the organs' centres are on the relation's axis. Raises ValueError where it is wrong."""
+    first_mm = first.centre_mm(spacing_zyx_mm)
+    second_mm = second.centre_mm(spacing_zyx_mm)
+    distance_mm = first_mm[relation.axis] - second_mm[relation.axis]
+    if distance_mm <= 0:
+        raise ValueError(
+            f"{where}: expected that {relation.statement}, but the centre of {relation.first} is at "
+            f"{_position(first_mm)} and of {relation.second} at {_position(second_mm)}, from the right, "
+            "front, lower corner; the header states a wrong orientation (or the organs are mirrored): fix it "
+            "or drop the patient"
+        )
+    return distance_mm
 
 
-def _place(centre_mm: Mapping[str, float]) -> str:
+def confirmed_axes(distances_mm: Mapping[str, float]) -> set[str]:
+    """The axes whose direction the result of `confirm_orientation` confirms."""
+    return {relation.axis for relation in RELATIONS if relation.statement in distances_mm}
+
+
+def _position(centre_mm: Mapping[str, float]) -> str:
     return f"({centre_mm['x']:.0f} left, {centre_mm['y']:.0f} back, {centre_mm['z']:.0f} up) mm"

@@ -1,10 +1,11 @@
-"""Which CT-ORG cases stand for the paper's 40, whose numbers are not published."""
+"""Our choice of 40 CT-ORG cases: the paper uses 40, but does not publish their numbers."""
 
 import random
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from segguided.data.splits import PatientRow
 from segguided.text_tables import read_table
 
 CASES = range(140)
@@ -36,20 +37,18 @@ UNSEEN = (
 )
 COLUMNS = ("patient", "case", "sha256_volume", "sha256_labels", "split")
 
-Row = Mapping[str, str]
 
+def eligible_cases(table: Path, organs: Collection[str], least_voxels: int) -> list[int]:
+    """Cases of a table by list_ct_org.py that hold each organ and whose anatomy is confirmed.
 
-def eligible(table: Path, organs: Collection[str], least_voxels: int) -> list[int]:
-    """Cases of a table by list_ct_org.py that hold each organ, and whose organs lie where a body has them.
-
-    Raises ValueError for a table without these columns or with an unfit cell.
+    Raises ValueError for a table without these columns, or with a cell that is no whole number.
     """
     rows = read_table(table).rows
-    wanted = ("case", "anatomy", *organs)
-    lacking = [name for name in wanted if not rows or name not in rows[0]]
-    if lacking:
+    needed = ("case", "anatomy", *organs)
+    absent = [name for name in needed if not rows or name not in rows[0]]
+    if absent:
         raise ValueError(
-            f"{table}: no column {', '.join(lacking)}, or no rows; write it with scripts/list_ct_org.py"
+            f"{table}: no column {', '.join(absent)}, or no rows; write it with scripts/list_ct_org.py"
         )
     try:
         return [
@@ -63,18 +62,22 @@ def eligible(table: Path, organs: Collection[str], least_voxels: int) -> list[in
         ) from error
 
 
-def choose(cases: Iterable[int], seed: int, counts: Mapping[str, int], always: Collection[int]) -> list[Row]:
-    """Rows of a patient table: cases drawn by `seed` and dealt out to train, held-out and test by `counts`.
+def choose_patients(
+    cases: Iterable[int], seed: int, counts: Mapping[str, int], always: Collection[int]
+) -> list[PatientRow]:
+    """Rows of a patient table: cases chosen at random with `seed`, with `counts` patients in each split.
 
     The cases of `always` are among them. Raises ValueError where there are too few cases, or a case of
     `always` is not one of them.
     """
-    pool, total = sorted(set(cases)), sum(counts.values())
-    unfit = sorted(set(always) - set(pool))
-    if unfit or len(pool) < total:
+    pool = sorted(set(cases))
+    total = sum(counts.values())
+    unknown = sorted(set(always) - set(pool))
+    if unknown or len(pool) < total:
         raise ValueError(
             f"expected at least {total} eligible cases with {sorted(always)} among them, got {len(pool)}"
-            f"{f' without {unfit}' if unfit else ''}; ask for fewer organs, fewer patients, or no fixed cases"
+            f"{f' without {unknown}' if unknown else ''}; ask for fewer organs, fewer patients, or no fixed "
+            "cases"
         )
     rng = random.Random(seed)
     others = [case for case in pool if case not in always]
@@ -84,14 +87,15 @@ def choose(cases: Iterable[int], seed: int, counts: Mapping[str, int], always: C
     return sorted(map(_row, chosen, splits), key=lambda row: int(row["case"]))
 
 
-def _row(case: int, split: str) -> Row:
+def _row(case: int, split: str) -> PatientRow:
     volume, labels = VERIFIED.get(case, ("", ""))
     values = (f"ct-org-{case:03}", str(case), volume, labels, split)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def to_text(rows: Sequence[Row], provenance: str) -> str:
-    """The patient table, its provenance in comment lines first."""
-    lines = [*(f"# {line}" for line in textwrap.wrap(provenance, 108)), "\t".join(COLUMNS)]
+def table_text(rows: Sequence[PatientRow], provenance: str) -> str:
+    """The patient table; its first lines are comments with the provenance."""
+    lines = [f"# {line}" for line in textwrap.wrap(provenance, 108)]
+    lines.append("\t".join(COLUMNS))
     lines += ["\t".join(row[column] for column in COLUMNS) for row in rows]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""The files of a CT-ORG patient: from the user's folder, or downloaded from a mirror; SHA-256 either way."""
+"""The files of a CT-ORG patient: from the user's folder or a mirror, checked by SHA-256."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,34 +18,34 @@ MIRROR = "https://huggingface.co/datasets/MedOtter/ct-org/resolve/main"
 
 
 def fetch_patient(row: Mapping[str, str], source: CtOrgSource, root: Path) -> dict[str, dict[str, Any]]:
-    """Receipt of a patient's `volume` and `labels`: where each file lies, its bytes and its SHA-256.
+    """Receipt of a patient's `volume` and `labels`: path, bytes and SHA-256 of each file.
 
     A file in the local folder stays there; another is downloaded to `root`/files where a mirror is named.
-    Checksums are held against those in `row` or else in `root`/sha256, where first ones are recorded.
-    Raises ValueError for a wrong checksum and OSError where a file cannot be had.
+    Checksums are compared to those in `row`, or else in `root`/sha256, where new ones are recorded.
+    Raises ValueError for a wrong checksum and OSError where a file cannot be found or downloaded.
     """
     receipt = {}
     for part, name in file_names(row).items():
         path = source.local_file(name) or root / "files" / name
         if path.is_file():
-            sha256 = _settled(path, part, row, root)
+            sha256 = _checked_sha256(path, part, row, root)
         else:
             sha256 = _download(path, part, row, source, root)
         receipt[part] = {"file": str(path), "bytes": path.stat().st_size, "sha256": sha256}
     return receipt
 
 
-def _settled(path: Path, part: str, row: Mapping[str, str], root: Path) -> str:
+def _checked_sha256(path: Path, part: str, row: Mapping[str, str], root: Path) -> str:
     record = root / "sha256" / f"{row['patient']}.sha256"
     name = file_names(row)[part]
-    return checksums.settle(path, name, row[f"sha256_{part}"], record, nifti.check_complete)
+    return checksums.check_or_record(path, name, row[f"sha256_{part}"], record, nifti.check_complete)
 
 
 def _download(path: Path, part: str, row: Mapping[str, str], source: CtOrgSource, root: Path) -> str:
     if source.mirror is None:
-        looked = f"is not in {source.folder}" if source.folder else "has no folder to come from"
+        absence = f"is not in {source.folder}" if source.folder else "has no folder to come from"
         raise OSError(
-            f"{path.name} {looked} and no mirror is named: either {BY_HAND}, or allow a third party's copy "
+            f"{path.name} {absence} and no mirror is named: either {BY_HAND}, or allow a third party's copy "
             f"with source.mirror, such as {MIRROR}"
         )
     partial = path.with_name(f".{path.name}.part")
@@ -53,18 +53,18 @@ def _download(path: Path, part: str, row: Mapping[str, str], source: CtOrgSource
     try:
         download(f"{source.mirror.rstrip('/')}/{SUBFOLDERS[part]}/{path.name}", partial)
     except OSError as error:
-        if error.errno is not None:  # of the disk, not of the network
+        if error.errno is not None:  # an error of the disk, not of the network
             raise
         raise OSError(
             f"{error}; run again later, name another mirror as source.mirror, or {BY_HAND}"
         ) from error
     try:
-        sha256 = _settled(partial, part, row, root)
+        sha256 = _checked_sha256(partial, part, row, root)
     except ValueError:
         partial.unlink()
         if not resumed:
             raise
-        # Perhaps begun from another version of the file: once more, as a whole.
+        # The earlier part may be of another version of the file: download the whole file once more.
         return _download(path, part, row, source, root)
     partial.replace(path)
     return sha256

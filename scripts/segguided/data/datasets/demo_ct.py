@@ -20,7 +20,7 @@ from segguided.files import sha256_of
 from segguided.seals import damaged
 
 BODY, LUNGS, BONE = 1, 2, 3
-WORKING_MM = 2.5  # in-plane spacing aimed at: finer than the demo's slices, coarse enough for seconds
+WORKING_MM = 2.5  # in-plane spacing: finer than the demo's slices, coarse enough to take only seconds
 
 TISSUE_HU = -300.0
 AIR_HU = -400.0
@@ -30,8 +30,8 @@ BONE_HU = 180.0
 MARROW_HU = 75.0  # above muscle and the spinal cord
 MARROW_HOLE_MM2 = 250.0
 CORTEX_HU = 300.0
-CORTEX_SHARE = 0.15  # of a bone's voxels, at the least; a contrast-enhanced organ has hardly any
-DEEP_MM = 45.0  # below the skin lies no bone but the spine
+CORTEX_SHARE = 0.15  # the least share of a bone's voxels; a contrast-enhanced organ has hardly any
+DEEP_MM = 45.0  # so deep below the skin, the only bone is the spine
 ORGAN_HU = 150.0  # enhanced spleen and kidney
 DENSE_BLOOD_HU = 250.0
 UNDILUTED_CONTRAST_HU = 1000.0
@@ -43,9 +43,8 @@ def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]
     """Image (HU, int16) and label map (uint8: 1 body, 2 lungs, 3 bone) of one row of the table.
 
     `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone,
-    the masks of that blood (`blood`, separated by semicolons).
-    Both volumes are averaged in-plane to about 2.5 mm. Raises ValueError for an archive of
-    another SHA-256 than `row` tells.
+    the masks of that blood (`blood`, separated by semicolons). Both volumes are averaged in-plane to about
+    2.5 mm. Raises ValueError for an archive with another SHA-256 than that in `row`.
     """
     if row.get("sha256") and sha256_of(archive) != row["sha256"]:
         raise damaged(archive, "its SHA-256 is not the one in the patient table")
@@ -71,7 +70,7 @@ def _read_member(archive: Path, member: str, folder: Path) -> Volume:
     if path.name.endswith((".nii", ".nii.gz")):
         return nifti.read_image(path)
     raise ValueError(
-        f"{member}: expected a .nrrd, .nii or .nii.gz file; mend the patient table's `member`/`blood`"
+        f"{member}: expected a .nrrd, .nii or .nii.gz file; fix the patient table's `member`/`blood`"
     )
 
 
@@ -92,7 +91,7 @@ def _coarse_affine(affine: np.ndarray, factor: int) -> np.ndarray:
 
 
 def blood_on_grid(masks: Iterable[Volume], image: Volume) -> np.ndarray:
-    """Union of the masks on the image's grid; a mask may be cropped, but must share the grid's voxels."""
+    """Union of the masks on the image's grid; a mask may be cropped, but must have the voxels of the grid."""
     union = np.zeros(image.array_zyx.shape, dtype=bool)
     for mask in masks:
         start_xyz = np.linalg.solve(image.affine, mask.affine[:, 3])[:3]
@@ -102,9 +101,9 @@ def blood_on_grid(masks: Iterable[Volume], image: Volume) -> np.ndarray:
         inside = (start >= 0).all() and (stop <= image.array_zyx.shape).all()
         if not (same_axes and inside and np.allclose(start_xyz[::-1], start, atol=0.05)):
             raise ValueError(
-                "a blood mask lies on another grid than its image; mend the patient table's `blood`"
+                "a blood mask is on another grid than its image; fix the patient table's `blood`"
             )
-        union[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] |= mask.array_zyx > 0
+        union[tuple(map(slice, start, stop))] |= mask.array_zyx > 0
     return union
 
 
@@ -125,7 +124,7 @@ class Scan:
 def label_by_density(scan: Scan, blood: np.ndarray | None = None) -> np.ndarray:
     """Label map (uint8: 1 body, 2 lungs, 3 bone) of a CT.
 
-    `blood` marks contrast-filled heart and vessels; what is connected to them is kept out of bone too.
+    `blood` marks contrast-filled heart and vessels; they, and what is connected to them, are no bone.
     """
     body = body_mask(scan)
     inner = _erode(body, 8, scan.spacing, flat=True)  # without skin folds, leads and wires
@@ -213,7 +212,7 @@ _IN_PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 
 def _fill_slices(mask: np.ndarray) -> np.ndarray:
-    return np.stack([ndimage.binary_fill_holes(one) for one in mask])
+    return np.stack([ndimage.binary_fill_holes(mask_yx) for mask_yx in mask])
 
 
 def _at_least(millilitres: float, mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
@@ -237,7 +236,7 @@ def _ball(
     spacing: tuple[float, float, float],
     flat: bool = False,
 ) -> np.ndarray:
-    """A binary operation with a ball (a disc if `flat`); the volume goes on unchanged beyond its borders."""
+    """A binary operation with a ball (a disc if `flat`); at the borders the edge voxels are repeated."""
     radius = [round(radius_mm / s) for s in spacing]
     if flat:
         radius[0] = 0

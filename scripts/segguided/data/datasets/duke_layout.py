@@ -1,4 +1,4 @@
-"""A patient's image and masks on disk as in the Duke breast MRI data, with the traps of the real files."""
+"""Writes a patient's image and masks as in the Duke breast MRI data, with the oddities of the real files."""
 
 import hashlib
 import io
@@ -24,17 +24,23 @@ COLORS = {"Breast": "0.85 0.55 0.45", "Vessels": "0.85 0.10 0.10", "Dense": "0.3
 class Traits:
     """How one patient's files differ from another's, as in the real data."""
 
-    siemens: bool  # unsigned 12 bit, else GE: signed 16 bit
-    turned: bool  # rows and columns run to the right and to anterior
+    siemens: bool  # stores unsigned 12 bit; else GE, signed 16 bit
+    turned: bool  # columns run to the right and rows to anterior
     from_head: bool  # instance 1 is the uppermost slice
     swapped: bool  # Dense has label value 1 and Vessels 2, else the reverse
-    layered: bool  # one 4-D layer a segment, so that both can hold a voxel
+    layered: bool  # a 4-D file with a layer for each segment, so that a voxel can be in both
 
 
 def traits_of(patient: str) -> Traits:
     """The patient's traits, a function of the name alone."""
     digest = hashlib.sha256(patient.encode()).digest()
-    return Traits(*(digest[k] % n == 0 for k, n in enumerate((2, 3, 2, 3, 4))))
+    return Traits(
+        siemens=digest[0] % 2 == 0,
+        turned=digest[1] % 3 == 0,
+        from_head=digest[2] % 2 == 0,
+        swapped=digest[3] % 3 == 0,
+        layered=digest[4] % 4 == 0,
+    )
 
 
 def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path]:
@@ -50,12 +56,13 @@ def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path
     }
     affine = _turned(phantom.affine, phantom.image_zyx.shape) if traits.turned else phantom.affine
     masks = folder / "Segmentation_Masks_NRRD" / patient
-    both = masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
-    only = masks / f"Segmentation_{patient}_Breast.seg.nrrd"
-    _write_nrrd(only, stored["breast"].astype(np.uint8), affine, {"Breast": (1, 0)})
-    _write_nrrd(both, *_tissues(stored["vessels"], stored["dense"], affine, traits))
+    breast = masks / f"Segmentation_{patient}_Breast.seg.nrrd"
+    tissues = masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd"
+    _write_nrrd(breast, stored["breast"].astype(np.uint8), affine, {"Breast": (1, 0)})
+    labels, segments = _tissue_labels(stored["vessels"], stored["dense"], traits)
+    _write_nrrd(tissues, labels, affine, segments)
     slices = _write_series(folder / "images" / patient, patient, stored["image"], affine, traits)
-    return sorted([only, both, *slices])
+    return sorted([breast, tissues, *slices])
 
 
 def _turned(affine: np.ndarray, shape_zyx: tuple[int, ...]) -> np.ndarray:
@@ -64,18 +71,18 @@ def _turned(affine: np.ndarray, shape_zyx: tuple[int, ...]) -> np.ndarray:
     return affine @ turn
 
 
-def _tissues(
-    vessels: np.ndarray, dense: np.ndarray, affine: np.ndarray, traits: Traits
-) -> tuple[np.ndarray, np.ndarray, dict[str, tuple[int, int]]]:
-    """Array, affine and segments (name: label value, layer) of the file with vessels and dense tissue."""
+def _tissue_labels(
+    vessels: np.ndarray, dense: np.ndarray, traits: Traits
+) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    """Label map of vessels and dense tissue, and its segments (name: label value, layer)."""
     names = ("Dense", "Vessels") if traits.swapped else ("Vessels", "Dense")
     masks = {"Vessels": vessels, "Dense": dense}
     if traits.layered:
         layers = np.stack([masks[name] for name in names]).astype(np.uint8)
-        return layers, affine, {name: (1, layer) for layer, name in enumerate(names)}
+        return layers, {name: (1, layer) for layer, name in enumerate(names)}
     values = {name: value for value, name in enumerate(names, start=1)}
     merged = np.where(dense, values["Dense"], np.where(vessels, values["Vessels"], 0))
-    return merged.astype(np.uint8), affine, {name: (value, 0) for name, value in values.items()}
+    return merged.astype(np.uint8), {name: (value, 0) for name, value in values.items()}
 
 
 def _write_nrrd(
@@ -99,7 +106,7 @@ def _write_nrrd(
     buffer = io.BytesIO()
     nrrd.write(buffer, array.transpose(axes), header)
     text, _, voxels = buffer.getvalue().partition(b"\n\n")
-    # Comments tell the time of writing; without them equal masks are equal files.
+    # pynrrd writes the time into comments; without them equal masks give equal files.
     lines = [line for line in text.split(b"\n") if not line.startswith(b"#")]
     with atomic_path(path) as partial:
         partial.write_bytes(b"\n".join(lines) + b"\n\n" + voxels)
@@ -121,7 +128,7 @@ def _segment_fields(segments: Mapping[str, tuple[int, int]]) -> dict[str, str]:
 def _write_series(
     folder: Path, patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits
 ) -> list[Path]:
-    """One file a slice; neither names nor, for some patients, instance numbers follow z."""
+    """Write a file for each slice. Their names, and in some patients their numbers, do not ascend with z."""
     series = _series(patient, image_zyx, affine, traits)
     paths = []
     for z, pixels in enumerate(image_zyx):
@@ -136,7 +143,7 @@ def _write_series(
 
 
 def _series(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits) -> Dataset:
-    """What all slices share."""
+    """The part of the DICOM header that is equal in all slices."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0).round(6)
     across, down = (affine[:3, k] / np.linalg.norm(affine[:3, k]) for k in (0, 1))
     series = Dataset()
@@ -169,18 +176,19 @@ def _series(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Tra
 def _slice(
     series: Dataset, patient: str, number: int, position_lps: np.ndarray, pixels_yx: np.ndarray
 ) -> Dataset:
-    one = Dataset()
-    one.update(series)
-    one.InstanceNumber = number
-    one.SOPInstanceUID = _uid(patient, f"instance {number}")
-    one.ImagePositionPatient = [round(float(v), 6) for v in position_lps[:3]]
-    one.SliceLocation = one.ImagePositionPatient[2]
-    one.PixelData = pixels_yx.astype("<u2").tobytes()
-    one.file_meta = FileMetaDataset()
-    one.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID
-    one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
-    return one
+    """The DICOM file of one slice."""
+    dataset = Dataset()
+    dataset.update(series)
+    dataset.InstanceNumber = number
+    dataset.SOPInstanceUID = _uid(patient, f"instance {number}")
+    dataset.ImagePositionPatient = [round(float(v), 6) for v in position_lps[:3]]
+    dataset.SliceLocation = dataset.ImagePositionPatient[2]
+    dataset.PixelData = pixels_yx.astype("<u2").tobytes()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    return dataset
 
 
 def _uuid(patient: str, what: str) -> uuid.UUID:

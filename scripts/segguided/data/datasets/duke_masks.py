@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.data.download.checksums import settle
+from segguided.data.download.checksums import check_or_record
 from segguided.data.formats import nrrd
 from segguided.listing import find, list_folder
 
-MASK_FOLDER = "Segmentation_Masks_NRRD"  # at some depth below the folder a user names
+MASK_FOLDER = "Segmentation_Masks_NRRD"  # at some depth below the folder that the user names
 DEEPEST = 6  # levels below that folder to search
 OLD_MASKS = "supplement-v2"  # in the name of the data's older 2-D masks
 OBTAIN = (
@@ -20,12 +20,13 @@ OBTAIN = (
 def mask_folder(masks: Path, patient: str, remedy: str = "correct source.masks") -> Path:
     """The folder of a patient's masks, in `masks` itself or in a Segmentation_Masks_NRRD below it.
 
-    Level by level, so that finding it lists none of the patients' own folders. Raises ValueError where there
-    is none, and for the older 2-D masks, which do not fit.
+    The search goes level by level, so that it lists no patient's own folder. Raises ValueError where there is
+    none, and for the older 2-D masks, which do not fit.
     """
     if not masks.is_dir():
         raise ValueError(f"{masks}: expected the folder of the masks, but there is none; {remedy}")
-    level, refused = [masks], [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
+    level = [masks]
+    refused = [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
     for _ in range(DEEPEST if not refused else 0):
         for folder in level:
             if (folder.name == MASK_FOLDER or folder is masks) and find(folder / patient).is_dir():
@@ -44,17 +45,18 @@ def mask_folder(masks: Path, patient: str, remedy: str = "correct source.masks")
     )
 
 
-def settle_masks(masks: Path, patient: str, names: Sequence[str], record: Path) -> list[Path]:
-    """The patient's mask files of these names, whose checksums are those of `record`, written at first sight.
+def checked_masks(masks: Path, patient: str, names: Sequence[str], record: Path) -> list[Path]:
+    """The patient's mask files of these names, checked by the checksums in `record`.
 
-    Raises ValueError, which says where the masks come from, for files that are absent, damaged or changed.
+    Checksums of new files are recorded there. Raises ValueError for files that are absent, damaged or
+    changed; its message says where to get the masks.
     """
     folder = mask_folder(masks, patient, OBTAIN)
     files = [find(folder / name) for name in names]
     for path in files:
         if not path.is_file():
             raise ValueError(f"{path}: expected a mask of patient {patient}, but there is none; {OBTAIN}")
-        settle(path, path.name, "", record, _check_whole)
+        check_or_record(path, path.name, "", record, _check_whole)
     return files
 
 

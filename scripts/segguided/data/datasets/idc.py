@@ -1,4 +1,4 @@
-"""DICOM series from the public buckets of NCI Imaging Data Commons: fetched by s5cmd, checked as a whole."""
+"""DICOM series from the public buckets of NCI Imaging Data Commons: downloaded by s5cmd, then checked."""
 
 import logging
 import os
@@ -22,14 +22,14 @@ S5CMD = Path(s5cmd.__file__).parent / "bin" / "s5cmd"
 ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+[a-z0-9])/[\w./-]+/\*")
 RETRIES = 3
 CONNECTIONS = 16
-SILENCE_S = 60.0  # without LEAST_RATE, s5cmd is stopped: on its own it would wait forever
+SILENCE_S = 60.0  # s5cmd is stopped where it is slower than LEAST_RATE for so long: it would wait forever
 LEAST_RATE = 1000.0  # bytes a second
-SLACK = 1.1  # of a series' size: what a killed s5cmd left of single files comes on top
+SLACK = 1.1  # times the size of a series, at most: a killed s5cmd leaves parts of files
 SLACK_BYTES = 50_000_000
-STARTS = 3  # of s5cmd, where it falls silent
+STARTS = 3  # of s5cmd, where nothing arrives
 LONGEST_S = 3600.0  # for one series
-LEFTOVERS = "*.dcm[0-9]*"  # what a killed s5cmd was writing; it renames a file once it is whole
-OUTSIDE = "*..*"  # s5cmd would write an object called folder/../../name outside of its target
+LEFTOVERS = "*.dcm[0-9]*"  # parts of files by a killed s5cmd; it renames a file when it is complete
+OUTSIDE = "*..*"  # s5cmd would write an object named folder/../../name outside of its target
 REFUSED = re.compile(r"AccessDenied|Forbidden|status code: 403")
 ABSENT = re.compile(r"NoSuchKey|NoSuchBucket|NotFound|status code: 404")
 UNREACHABLE = re.compile(r"dial tcp|connection refused|no such host|i/o timeout|TLS handshake")
@@ -39,7 +39,7 @@ LOG = logging.getLogger("segguided")
 
 @dataclass(frozen=True)
 class Series:
-    """What one row of the patient table promises."""
+    """A DICOM series, as a row of the patient table describes it."""
 
     url: str
     uid: str
@@ -48,14 +48,15 @@ class Series:
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> "Series":
-        """A patient's series. Raises ValueError for an address that is not s3 and numbers that are none."""
+        """A patient's series. Raises ValueError for an address that is not s3, or wrong numbers."""
         if not ADDRESS.fullmatch(row["series_url"]):
             raise ValueError(
                 f"patient {row['patient']}: expected an address such as s3://bucket/folder/* as series_url, "
                 f"got '{row['series_url']}'; correct the patient table"
             )
         try:
-            instances, size = int(row["instances"]), round(float(row["size_MB"]) * 1e6)
+            instances = int(row["instances"])
+            size = round(float(row["size_MB"]) * 1e6)
         except ValueError as error:
             raise ValueError(
                 f"patient {row['patient']}: instances or size_MB is no number ({error}); correct the "
@@ -65,11 +66,12 @@ class Series:
 
 
 def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str | None = None) -> None:
-    """Bring `folder` to the whole series and nothing else; files that are there are not fetched again.
+    """Download the series to `folder`, which then holds nothing else.
 
-    A whole series is not asked for. One that came but is wrong goes to `quarantine`, in place of an earlier
-    one, and is fetched once more. Raises OSError where the server is dead, refuses or lacks it; then the
-    folder keeps what came. Raises ValueError where the series is wrong twice.
+    Files that are already there are not fetched again; where the series is complete, no server is asked. A
+    series that arrives but is wrong goes to `quarantine`, in place of an earlier one, and is fetched once
+    more. Raises OSError where the server is dead, refuses, or has no such series; then the folder keeps what
+    arrived. Raises ValueError where the series is wrong twice.
     """
     defect = find_defect(series, folder)
     if not defect:
@@ -84,19 +86,19 @@ def fetch_series(series: Series, folder: Path, quarantine: Path, endpoint: str |
         folder.rename(quarantine)
         LOG.info("%s: %s; moved to %s", series.url, defect, quarantine)
     raise ValueError(
-        f"{series.url}: {defect}, twice; what came lies in {quarantine}: if it is the right series, "
+        f"{series.url}: {defect}, twice; the files are in {quarantine}: if it is the right series, "
         "correct the patient table, else report it to the server"
     )
 
 
 def find_defect(series: Series, folder: Path) -> str:
-    """What is wrong with the series in `folder`, as a clause; empty where nothing is.
+    """What is wrong with the series in `folder`, as a clause; empty where it is right.
 
-    Looked at: number and total size of files (hidden ones aside), then one series of one UID, every file
-    complete, positions distinct and evenly spaced.
+    Checks number and total size of the files (without hidden ones); then that they are one series with the
+    right UID, that every file is complete, and that positions are distinct and evenly spaced.
     """
-    found = list_folder(folder) if folder.is_dir() else Listing(folder)
-    sizes = [path.stat().st_size for path in (*found.files.values(), *found.folders.values())]
+    listing = list_folder(folder) if folder.is_dir() else Listing(folder)
+    sizes = [path.stat().st_size for path in (*listing.files.values(), *listing.folders.values())]
     if len(sizes) != series.instances:
         return f"expected {series.instances} files, got {len(sizes)}"
     if sum(sizes) != series.size:
@@ -113,7 +115,7 @@ def find_defect(series: Series, folder: Path) -> str:
 
 
 def find_obstacle(series: Series, folder: Path, endpoint: str | None = None) -> str:
-    """What to do where no server answers; empty where one does. Told soon: s5cmd would try for minutes."""
+    """A message where no server answers, else empty. It takes seconds, while s5cmd would try for minutes."""
     match = ADDRESS.fullmatch(series.url)
     assert match
     address = endpoint or f"https://{match['bucket']}.s3.amazonaws.com"
@@ -139,14 +141,16 @@ def _absent(series: Series) -> str:
 
 
 def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
-    """Bring the files that are absent or of another size; where nothing arrives any more, start again."""
+    """Download the files that are absent or of another size; start again where no more bytes arrive."""
     folder.mkdir(parents=True, exist_ok=True)
-    until, reason = time.monotonic() + LONGEST_S, ""
+    deadline = time.monotonic() + LONGEST_S
+    reason = ""
     for _ in range(STARTS):
-        if obstacle := find_obstacle(series, folder, endpoint):
+        obstacle = find_obstacle(series, folder, endpoint)
+        if obstacle:
             raise OSError(obstacle)
         try:
-            _run_s5cmd(series, folder, endpoint, until - time.monotonic())
+            _run_s5cmd(series, folder, endpoint, deadline - time.monotonic())
             return
         except TooMuch:
             raise OSError(
@@ -154,8 +158,8 @@ def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
                 "correct size_MB in the patient table, or report it to the server"
             ) from None
         except Silent:
-            reason = f"next to nothing arrived for {SILENCE_S:g} s, {STARTS} times"
-            LOG.info("%s: next to nothing arrived for %g s; s5cmd was stopped", series.url, SILENCE_S)
+            reason = f"almost nothing arrived for {SILENCE_S:g} s, {STARTS} times"
+            LOG.info("%s: almost nothing arrived for %g s; s5cmd was stopped", series.url, SILENCE_S)
         except TimeoutError:
             reason = f"it took over {LONGEST_S:g} s"
             break
@@ -165,11 +169,11 @@ def _sync(series: Series, folder: Path, endpoint: str | None) -> None:
 def _run_s5cmd(series: Series, folder: Path, endpoint: str | None, longest_s: float) -> None:
     for leftover in folder.glob(LEFTOVERS):
         leftover.unlink()
-    command = [
-        *(str(S5CMD), "--no-sign-request", "--retry-count", str(RETRIES), "--numworkers", str(CONNECTIONS)),
-        *("--log", "error", *(("--endpoint-url", endpoint) if endpoint else ())),
-        *("sync", "--size-only", "--exclude", OUTSIDE, series.url, f"{folder}/"),
-    ]
+    command = [str(S5CMD), "--no-sign-request", "--log", "error"]
+    command += ["--retry-count", str(RETRIES), "--numworkers", str(CONNECTIONS)]
+    if endpoint:
+        command += ["--endpoint-url", endpoint]
+    command += ["sync", "--size-only", "--exclude", OUTSIDE, series.url, f"{folder}/"]
     environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT_URL"}
     limits = Limits(
         silence_s=SILENCE_S,
@@ -177,15 +181,15 @@ def _run_s5cmd(series: Series, folder: Path, endpoint: str | None, longest_s: fl
         least_bytes=round(SILENCE_S * LEAST_RATE),
         most_bytes=round(SLACK * series.size) + SLACK_BYTES,
     )
-    done = run_watched(command, folder, environment, limits)
-    if done.returncode:
-        raise OSError(_reason(series, folder, endpoint, done.stderr))
-    if not any(folder.iterdir()):  # an empty listing is no error to s5cmd
+    process = run_watched(command, folder, environment, limits)
+    if process.returncode:
+        raise OSError(_reason(series, folder, endpoint, process.stderr))
+    if not any(folder.iterdir()):  # s5cmd reports no error for a series without files
         raise OSError(_absent(series))
 
 
 def _reason(series: Series, folder: Path, endpoint: str | None, report: str) -> str:
-    """One sentence of what s5cmd reported."""
+    """What s5cmd reported, in one sentence."""
     if REFUSED.search(report):
         return (
             f"{series.url}: the server refuses it (403); check that the bucket is public, or drop the patient"
@@ -199,4 +203,4 @@ def _reason(series: Series, folder: Path, endpoint: str | None, report: str) -> 
 
 
 def _incomplete(series: Series, reason: str) -> str:
-    return f"{series.url}: not complete ({reason}); the same command again fetches the rest"
+    return f"{series.url}: not complete ({reason}); run the same command again, which fetches the rest"

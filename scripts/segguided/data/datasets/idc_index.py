@@ -5,18 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from segguided.data.splits import read_manifest
+from segguided.data.splits import PatientRow, read_manifest
 from segguided.text_tables import read_lines, read_table
 
 COLLECTION = "duke_breast_cancer_mri"
-# Names of the first series of the dynamic study, or of the whole study, whose first series it then is.
+# Names of the series before contrast. Some name the whole dynamic study, whose first series it then is.
 PRE_CONTRAST = frozenset(
-    (
-        *("ax dyn pre", "ax 3d dyn", "ax 3d dyn MP", "ax dynamic", "Ax Vibrant MultiPhase", "ax dyn"),
-        *("ax 3d dyn pre", "ax 3d pre", "t1_fl3d_tra_dynVIEWS_spair_ pre"),
-    )
+    {
+        "ax 3d dyn",
+        "ax 3d dyn MP",
+        "ax 3d dyn pre",
+        "ax 3d pre",
+        "ax dyn",
+        "ax dyn pre",
+        "ax dynamic",
+        "Ax Vibrant MultiPhase",
+        "t1_fl3d_tra_dynVIEWS_spair_ pre",
+    }
 )
-# Columns of the patient table and of the index (of the latter's parquet file, version 25).
+# Columns of the patient table, and their names in the index (parquet file, version 25).
 INDEXED = {
     "series_uid": "SeriesInstanceUID",
     "series_url": "series_aws_url",
@@ -28,7 +35,7 @@ INDEXED = {
     "scanner": "ManufacturerModelName",
 }
 
-Row = Mapping[str, str]
+IndexRow = Mapping[str, str]  # a series of the index
 
 
 def read_index(path: Path) -> list[dict[str, str]]:
@@ -41,8 +48,8 @@ def read_index(path: Path) -> list[dict[str, str]]:
         return list(read_table(path, needs=needs, comments=True).rows)
     columns = ["PatientID", *INDEXED.values()]
     try:
-        chosen = [("collection_id", "==", COLLECTION), ("Modality", "==", "MR")]
-        frame = pd.read_parquet(path, columns=columns, filters=chosen)
+        filters = [("collection_id", "==", COLLECTION), ("Modality", "==", "MR")]
+        frame = pd.read_parquet(path, columns=columns, filters=filters)
     except ImportError as error:
         raise OSError(
             f"{path}: reading parquet needs pyarrow; pip install pyarrow, then run again"
@@ -52,17 +59,17 @@ def read_index(path: Path) -> list[dict[str, str]]:
     return records
 
 
-def pre_contrast_series(index: Iterable[Row]) -> dict[str, Row]:
+def pre_contrast_series(index: Iterable[IndexRow]) -> dict[str, IndexRow]:
     """Each patient's series before contrast, from the series of the index.
 
-    The first by SeriesNumber of those with a name in PRE_CONTRAST: several time points of one study may share
-    the name, and the first of them is the one before contrast. Raises ValueError where two come first.
+    Several time points of a study may share a name of PRE_CONTRAST: the one with the lowest SeriesNumber is
+    before contrast. Raises ValueError where two series have this number.
     """
-    found: dict[str, Row] = {}
+    series: dict[str, IndexRow] = {}
     for row in index:
         if row["SeriesDescription"].strip() not in PRE_CONTRAST:
             continue
-        first = found.setdefault(row["PatientID"], row)
+        first = series.setdefault(row["PatientID"], row)
         if row is first:
             continue
         if int(row["SeriesNumber"]) == int(first["SeriesNumber"]):
@@ -71,19 +78,19 @@ def pre_contrast_series(index: Iterable[Row]) -> dict[str, Row]:
                 f"one before contrast, {first['SeriesInstanceUID']} and {row['SeriesInstanceUID']}; drop one"
             )
         if int(row["SeriesNumber"]) < int(first["SeriesNumber"]):
-            found[row["PatientID"]] = row
-    return found
+            series[row["PatientID"]] = row
+    return series
 
 
-def list_series(patients: Sequence[Row], index: Iterable[Row]) -> list[dict[str, str]]:
-    """Rows of the patient table: each patient's series, then the columns of `patients` the index lacks.
+def list_series(patients: Sequence[PatientRow], index: Iterable[IndexRow]) -> list[dict[str, str]]:
+    """Rows of the patient table: each patient's series, then the columns of `patients` that the index lacks.
 
     Raises ValueError for patients without a series before contrast.
     """
     series = pre_contrast_series(index)
-    lacking = sorted(row["patient"] for row in patients if row["patient"] not in series)
-    if lacking:
-        raise ValueError(f"the index holds no series before contrast of {', '.join(lacking)}; drop them")
+    absent = sorted(row["patient"] for row in patients if row["patient"] not in series)
+    if absent:
+        raise ValueError(f"the index holds no series before contrast of {', '.join(absent)}; drop them")
     return [
         {
             "patient": row["patient"],
@@ -95,7 +102,7 @@ def list_series(patients: Sequence[Row], index: Iterable[Row]) -> list[dict[str,
 
 
 def renew_table(table: Path, index: Path) -> str:
-    """The text of the patient table with its series read anew from `index`; its comments are kept."""
+    """The text of the patient table with the series from `index`; its comments are kept."""
     rows = list_series(read_manifest(table), read_index(index))
     comments = [line for line in read_lines(table) if line.startswith("#")]
     lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]

@@ -1,4 +1,4 @@
-"""Digital breast phantoms that look like axial fat-saturated T1 MRI at a glance; no real patient.
+"""Digital breast phantoms: they resemble axial fat-saturated T1 MRI, but show no real patient.
 
 Built in patient millimetres: x to the left, y to posterior, z to superior. Suffix _zyx: array axes.
 """
@@ -21,7 +21,7 @@ EDGE_OF_BREAST_MM = 10.0  # least height over the chest wall that counts as brea
 
 @dataclass(frozen=True)
 class Signals:
-    """Signal of each tissue under one contrast; air has none."""
+    """Signal of each tissue with one contrast; air has none."""
 
     lung: float
     fat: float
@@ -34,7 +34,7 @@ class Signals:
     lung_vessel: float
 
 
-# The anatomy is the same under each. t1-fat-suppressed: like Duke; t2: fat and fluid bright, flow dark.
+# The anatomy is the same in each. t1-fat-suppressed: like Duke; t2: fat and fluid bright, flow dark.
 CONTRASTS = {
     "t1-fat-suppressed": Signals(0.05, 0.16, 0.22, 0.42, 0.38, 0.5, 0.45, 1.0, 0.3),
     "t2": Signals(0.04, 0.8, 0.5, 0.35, 0.18, 0.45, 0.12, 0.06, 0.1),
@@ -111,8 +111,7 @@ def make_phantom(
 ) -> Phantom:
     """The phantom of this patient: size × size pixels, `slices` axial slices from feet to head.
 
-    Its randomness is a function of (seed, patient) alone: another `contrast` (of CONTRASTS) shows the same
-    anatomy.
+    Its random numbers depend on (seed, patient) only: each `contrast` (of CONTRASTS) shows the same anatomy.
     """
     tissue = CONTRASTS[contrast]
     digest = hashlib.sha256(f"{seed}/{patient}".encode()).digest()
@@ -164,17 +163,17 @@ def _noise(rng: np.random.Generator, grid: _Grid, scale_mm: float) -> Float:
 
 
 def _breasts(rng: np.random.Generator) -> tuple[_Breast, _Breast]:
-    """Right and left breast of one patient: alike, but never the same."""
-    scale, ptosis = rng.uniform(0.72, 1.25), rng.uniform(0.1, 1.0)
-    squareness, apart = rng.uniform(1.9, 3.2), rng.uniform(62, 69)
-    return _one_breast(rng, -apart, scale, ptosis, squareness), _one_breast(
-        rng, apart, scale, ptosis, squareness
-    )
+    """Right and left breast of one patient: alike, but not equal."""
+    scale = rng.uniform(0.72, 1.25)
+    ptosis = rng.uniform(0.1, 1.0)
+    squareness = rng.uniform(1.9, 3.2)
+    distance = rng.uniform(62, 69)  # of a breast's centre from the middle
+    right = _breast(rng, -distance, scale, ptosis, squareness)
+    left = _breast(rng, distance, scale, ptosis, squareness)
+    return right, left
 
 
-def _one_breast(
-    rng: np.random.Generator, x: float, scale: float, ptosis: float, squareness: float
-) -> _Breast:
+def _breast(rng: np.random.Generator, x: float, scale: float, ptosis: float, squareness: float) -> _Breast:
     asymmetry = rng.uniform(0.88, 1.12)
     return _Breast(
         x=x + rng.uniform(-3, 3),
@@ -190,7 +189,7 @@ def _one_breast(
 
 def _surface(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breast]) -> tuple[Float, Float]:
     """Depth below the skin, and height of the breast over the chest wall's fat at its (x, z), in mm."""
-    # Bending the coordinates lets the outline bulge and undulate as a height over (x, z) alone cannot.
+    # Bent coordinates let the outline bulge and undulate; a height over (x, z) alone could not.
     outwards = 1 + rng.uniform(-0.0005, 0.0035) * np.clip(-grid.y, 0, None)  # breasts lean apart
     x = grid.x / outwards + 3.5 * _noise(rng, grid, 28)
     y = grid.y + 2.5 * _noise(rng, grid, 25)
@@ -203,20 +202,20 @@ def _surface(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Bre
 def _vessels(
     rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breast], room: Bool
 ) -> tuple[Bool, Bool]:
-    """Vessels inside `room`: those that dense tissue keeps clear of, and those that pass through it."""
+    """Vessels inside `room`: those around which dense tissue leaves room, and those that pass through it."""
     voxels = np.argwhere(room).T
     points_mm = np.column_stack(
         [axis.ravel()[i] for axis, i in zip((grid.z, grid.y, grid.x), voxels, strict=True)]
     )
-    drawn = np.zeros((2, *grid.shape), dtype=bool)
+    rasterised = np.zeros((2, *grid.shape), dtype=bool)
     for kind, roots in enumerate((8, 1)):
         curves = []
         for breast in breasts:
             room_mm = points_mm[points_mm[:, 2] * breast.x > 0]
             nipple = np.array([breast.nipple_z, room_mm[:, 1].min(), breast.nipple_x])
             curves.append(grow_curves(rng, room_mm, nipple, roots))
-        drawn[kind][tuple(voxels)] = near_curves(points_mm, np.concatenate(curves), grid.spacing[0])
-    return drawn[0], drawn[1]
+        rasterised[kind][tuple(voxels)] = near_curves(points_mm, np.concatenate(curves), grid.spacing[0])
+    return rasterised[0], rasterised[1]
 
 
 def _dense(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breast], room: Bool) -> Bool:
@@ -235,7 +234,7 @@ def _dense(rng: np.random.Generator, grid: _Grid, breasts: tuple[_Breast, _Breas
 def _background(rng: np.random.Generator, grid: _Grid, depth: Float, wall: Float, tissue: Signals) -> Float:
     """Signal of skin, fat, chest wall and thorax."""
     texture = _noise(rng, grid, 3)
-    fat = tissue.fat * rng.uniform(0.7, 1.3) * (1 + 0.12 * texture)  # suppression never works quite alike
+    fat = tissue.fat * rng.uniform(0.7, 1.3) * (1 + 0.12 * texture)  # suppression never works equally well
     signal = np.where(depth > 0, fat, 0)
     signal[(depth > 0) & (depth < SKIN_MM)] = tissue.skin
     muscle = (wall > 0) & (np.abs(grid.x) > 9)

@@ -17,22 +17,24 @@ def grow_curves(
 ) -> np.ndarray:
     """Points (N, 4) of branching curves in one breast: z, y, x and radius, in mm.
 
-    `room_mm` (M, 3) are the places where a root may lie; roots are spread evenly over their heights.
+    `room_mm` (M, 3) are the points where a root may be; roots are spread evenly over their heights.
     """
-    pending = [(root, _unit(nipple_mm - root + rng.normal(0, 25, 3)), rng.uniform(*RADIUS_MM))
-               for root in _roots(rng, room_mm, roots)]  # fmt: skip
+    pending = []  # position, direction and radius of the start of each branch
+    for root in _roots(rng, room_mm, roots):
+        direction = _unit(nipple_mm - root + rng.normal(0, 25, 3))
+        pending.append((root, direction, rng.uniform(*RADIUS_MM)))
     points: list[np.ndarray] = []
     while pending and len(points) < MOST_POINTS:
-        at, heading, radius = pending.pop(0)
+        position, direction, radius = pending.pop(0)
         for _ in range(int(rng.uniform(*LENGTH_MM) / STEP_MM)):
-            points.append(np.array([*at, radius]))
+            points.append(np.array([*position, radius]))
             wander = rng.normal(0, 1, 3) * WITHIN_SLICE
-            heading = _unit(heading + 0.05 * _unit(nipple_mm - at) + 0.2 * wander)
-            at = at + STEP_MM * heading
+            direction = _unit(direction + 0.05 * _unit(nipple_mm - position) + 0.2 * wander)
+            position = position + STEP_MM * direction
             radius = max(THINNEST_MM, 0.995 * radius)
             if rng.random() < BRANCHES_PER_STEP and radius > THINNEST_MM:
                 aside = _unit(rng.normal(0, 1, 3) * WITHIN_SLICE)
-                pending.append((at, _unit(heading + 0.9 * aside), 0.9 * radius))
+                pending.append((position, _unit(direction + 0.9 * aside), 0.9 * radius))
     return np.array(points)
 
 
@@ -41,22 +43,22 @@ def _roots(rng: np.random.Generator, room_mm: np.ndarray, count: int) -> list[np
     heights = lowest + (highest - lowest) * (np.arange(count) + 0.5) / count
     roots = []
     for height in heights:
-        off_mm = np.abs(room_mm[:, 0] - height)
-        level = room_mm[off_mm <= off_mm.min() + 1e-6]
-        few = level[rng.permutation(len(level))[:12]]
-        roots.append(few[few[:, 1].argmax()])  # the one nearest to the chest wall
+        away_mm = np.abs(room_mm[:, 0] - height)
+        level = room_mm[away_mm <= away_mm.min() + 1e-6]
+        candidates = level[rng.permutation(len(level))[:12]]
+        roots.append(candidates[candidates[:, 1].argmax()])  # the nearest to the chest wall
     return roots
 
 
 def near_curves(points_mm: np.ndarray, curves: np.ndarray, slice_mm: float) -> np.ndarray:
-    """Whether each point lies within the radius of the nearest curve point (bool, one a point).
+    """Whether each point lies within the radius of the nearest curve point (bool, a value for each point).
 
-    Thick slices blur a thin vessel over their whole thickness: distances along z shrink accordingly.
+    A thick slice blurs a thin vessel over its whole thickness: distances along z are shortened to match.
     """
     squeeze = np.array([min(1.0, 4.0 / slice_mm), 1, 1])
     tree = cKDTree(curves[:, :3] * squeeze)
     distance, nearest = tree.query(points_mm * squeeze, distance_upper_bound=RADIUS_MM[1] + 1)
-    radius = np.append(curves[:, 3], 0)[nearest]  # index N means none in reach
+    radius = np.append(curves[:, 3], 0)[nearest]  # index N means no curve point in reach
     return np.asarray(distance <= radius)
 
 

@@ -1,4 +1,4 @@
-"""Where patients come from, behind one interface: a source and a patient's row give an image and a mask."""
+"""Reads a patient of any source: the source and the patient's row give an image and a mask."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -21,20 +21,21 @@ from segguided.data.download import receipts
 from segguided.data.formats import nifti, nrrd, png
 from segguided.data.formats.dicom import series as dicom
 from segguided.data.formats.volume import Volume, labels_in
+from segguided.data.splits import PatientRow
 from segguided.listing import find
 
-Row = Mapping[str, str]
 SHOWN = 12  # unknown labels that a message lists
 
 
 def read_patient(
-    source: Source, classes: Sequence[AnatomyClass], row: Row, raw: Sequence[Path]
+    source: Source, classes: Sequence[AnatomyClass], row: PatientRow, raw: Sequence[Path]
 ) -> tuple[Volume, Volume]:
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
-    `raw` is what the workflow names for the patient: image and mask file (nifti), DICOM folder and mask root
-    (dicom), folders of images and masks (png), receipt (phantom, ct-org, idc) or source package (demo-ct).
-    Raises ValueError where they are damaged or disagree.
+    `raw` are the patient's files or folders: image and mask file (nifti), DICOM folder and folder of all
+    masks (dicom), folders of images and masks (png), receipt (phantom, ct-org, idc) or source package
+    (demo-ct).
+    Raises ValueError where they are damaged or do not fit together.
     """
     match source:
         case NiftiSource():
@@ -59,8 +60,8 @@ def _classes_of(
     """A label map with each class's label replaced by its place in the table, from 1."""
     index_of = {c.label if c.label is not None else k: k for k, c in enumerate(classes, 1)}
     index_of |= dict.fromkeys((0, *ignored), 0)
-    found = labels_in(labels.array_zyx)
-    unknown = sorted(set(found) - index_of.keys())
+    present = labels_in(labels.array_zyx)
+    unknown = sorted(set(present) - index_of.keys())
     if unknown:
         known = (str(label) for label, index in index_of.items() if index)
         raise ValueError(
@@ -68,19 +69,19 @@ def _classes_of(
             f"{', '.join(known)}; give them a class with that `label`, or list them "
             "under source.ignore"
         )
-    if all(index_of[label] == label for label in found):
+    if all(index_of[label] == label for label in present):
         return labels
-    # In place where the type allows: a large label map is not held twice.
+    # In place where the type allows it, so that a large label map is not in memory twice.
     in_place = labels.array_zyx.dtype == np.uint8 and labels.array_zyx.flags.writeable
     mask_zyx = labels.array_zyx if in_place else np.empty(labels.array_zyx.shape, np.uint8)
-    index_of_found = np.array([index_of[label] for label in found], np.uint8)
+    indices = np.array([index_of[label] for label in present], np.uint8)
     for mask_yx, labels_yx in zip(mask_zyx, labels.array_zyx, strict=True):
-        mask_yx[...] = index_of_found[np.searchsorted(np.array(found, labels_yx.dtype), labels_yx)]
+        mask_yx[...] = indices[np.searchsorted(np.array(present, labels_yx.dtype), labels_yx)]
     return replace(labels, array_zyx=mask_zyx)
 
 
 def _some(labels: Sequence[int]) -> str:
-    """The labels; of many the first, for an image in place of a label map has thousands."""
+    """The labels, or the first of many: an image in place of a label map has thousands."""
     shown = ", ".join(map(str, labels[:SHOWN]))
     return f"[{shown}]" if len(labels) <= SHOWN else f"[{shown} and {len(labels) - SHOWN} more]"
 
@@ -88,13 +89,13 @@ def _some(labels: Sequence[int]) -> str:
 def _dicom_folders(
     source: DicomSource | PhantomSource | IdcSource, patient: str, raw: Sequence[Path]
 ) -> tuple[Path, Path]:
-    """Where the patient's series and masks lie; what a receipt tells of them is compared first."""
+    """The folders of the patient's series and masks, after they are compared to their receipt."""
     if isinstance(source, DicomSource):
         return raw[0], mask_folder(raw[1], patient)
     folder = raw[0].parent.parent  # of the receipt's dataset
     images = folder / "images" / patient
     if isinstance(source, PhantomSource):
-        receipts.check_drawn(raw[0], folder, images)
+        receipts.check_phantom(raw[0], folder, images)
         return images, mask_folder(folder, patient)
     masks = mask_folder(Path(source.masks), patient, OBTAIN)
     receipts.check_files(raw[0], "images", images)
@@ -107,9 +108,10 @@ def _read_dicom(
 ) -> tuple[Volume, Volume]:
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
-    # In class order: where two claim a voxel, the later wins. Neighbours of one file share its reading.
+    # In the order of classes: where two hold a voxel, the later wins. A file of several classes in a row is
+    # read once.
     for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
-        _draw(dict(numbered), find(masks / file.format(patient=patient)), image, mask_zyx)
+        _fill(mask_zyx, dict(numbered), find(masks / file.format(patient=patient)), image)
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
 
 
@@ -117,9 +119,9 @@ def _file_of(numbered: tuple[int, AnatomyClass]) -> str:
     return str(numbered[1].file)
 
 
-def _draw(classes: Mapping[int, AnatomyClass], path: Path, image: Volume, mask_zyx: np.ndarray) -> None:
-    """Set each class's number where its segment of the file is."""
-    segments = nrrd.read_segments(path, [one.segment for one in classes.values()], image)
+def _fill(mask_zyx: np.ndarray, classes: Mapping[int, AnatomyClass], path: Path, image: Volume) -> None:
+    """Write each class's number where its segment of the file is."""
+    segments = nrrd.read_segments(path, [class_.segment for class_ in classes.values()], image)
     for number, segment in zip(classes, segments, strict=True):
         for z, mask_yx in enumerate(mask_zyx):
             mask_yx[segment.plane(z)] = number

@@ -1,1 +1,1 @@
-"""Getting files from servers, checked and complete or not at all."""
+"""Downloads: files arrive complete and checked, or not at all."""

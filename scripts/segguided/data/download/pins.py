@@ -1,4 +1,4 @@
-"""Pinned source packages that a patient table names: checked before anything runs."""
+"""Source packages that a patient table names, with version and SHA-256: checked before anything runs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def parse_pin(requirement: str) -> tuple[NormalizedName, Version]:
-    """Name and version of a requirement such as "pyradiomics==3.0.1". Raises ValueError for any other."""
+    """Name and version of a requirement such as "pyradiomics==3.0.1". Raises ValueError for other text."""
     match = PIN.fullmatch(requirement)
     try:
         if match:
@@ -23,36 +23,38 @@ def parse_pin(requirement: str) -> tuple[NormalizedName, Version]:
 
 
 def check_member(member: str) -> None:
-    """Raise ValueError unless it names a file inside an archive."""
+    """Raise ValueError unless `member` is the name of a file inside an archive."""
     name = PurePosixPath(member)
     if not name.parts or name.is_absolute() or ".." in name.parts or not member.isprintable():
         raise ValueError(f"expected a file name inside the archive, got {member!r}; correct it")
 
 
 def pinned_packages(tables: Mapping[str, Iterable[Mapping[str, str]]]) -> dict[str, str]:
-    """SHA-256 of each package that the rows of the tables (by file name) name.
+    """SHA-256 of each package in the rows of the tables; `tables` gives the rows by the table's file name.
 
-    Raises ValueError for a package that is not pinned, a checksum that is none, a member that is no file
-    name, and for two checksums of one package.
+    Raises ValueError for a package without a version, a checksum that is none, a member that is no file
+    name, and two checksums of one package.
     """
-    found: dict[str, str] = {}
+    sha256_of: dict[str, str] = {}
     for table, rows in tables.items():
         for row in rows:
             try:
-                _check(row, found)
+                _add(row, sha256_of)
             except ValueError as error:
                 raise ValueError(f"{table}, patient {row['patient']}: {error}") from None
-    return found
+    return sha256_of
 
 
-def _check(row: Mapping[str, str], found: dict[str, str]) -> None:
-    package, sha256 = row["package"], row["sha256"]
+def _add(row: Mapping[str, str], sha256_of: dict[str, str]) -> None:
+    package = row["package"]
+    sha256 = row["sha256"]
     parse_pin(package)
     for member in (row["member"], *filter(None, map(str.strip, row["blood"].split(";")))):
         check_member(member)
     if not SHA256.fullmatch(sha256):
         raise ValueError(f"expected a SHA-256 of 64 hexadecimal digits, got {sha256!r}; correct it")
-    if found.setdefault(package, sha256) != sha256:
+    if sha256_of.setdefault(package, sha256) != sha256:
         raise ValueError(
-            f"{package} has another sha256 than in an earlier row ({found[package]}); correct the wrong one"
+            f"{package} has another sha256 than in an earlier row ({sha256_of[package]}); correct the wrong "
+            "value"
         )

@@ -1,4 +1,4 @@
-"""Where pip is set up to take packages from, and how it reaches them; its own command tells."""
+"""Where pip is set up to take packages from, and how it reaches them, read from pip's own commands."""
 
 import ast
 import os
@@ -19,7 +19,7 @@ LONGEST_S = 60.0
 TRUE = ("1", "true", "yes", "on", "y", "t")
 
 
-@dataclass(frozen=True, repr=False)  # addresses may hold a login: they are never shown as they are
+@dataclass(frozen=True, repr=False)  # no repr: addresses may hold a login, which must not be shown
 class PipSettings:
     """Where packages are looked for, and how those places are reached."""
 
@@ -50,15 +50,16 @@ def read_settings() -> PipSettings:
 
 def _options(listing: str) -> dict[str, str]:
     """Values by option, each from the strongest section that has it."""
-    found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+    sections: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for line in listing.splitlines():
-        if match := LINE.fullmatch(line):
-            found[match[1]][match[2]] = str(ast.literal_eval(match[3]))
-    return {name: value for section in SECTIONS for name, value in found[section].items()}
+        match = LINE.fullmatch(line)
+        if match:
+            sections[match[1]][match[2]] = str(ast.literal_eval(match[3]))
+    return {name: value for options in sections.values() for name, value in options.items()}
 
 
 def _default_index() -> str:
-    """The index that pip asks where none is set: its help tells, read without this machine's settings."""
+    """The index that pip uses where none is set: its help names it, read without this machine's settings."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     match = DEFAULT.search(_pip("download", "--help", environment={**plain, **PLAIN}))
     if not match:
@@ -67,7 +68,7 @@ def _default_index() -> str:
 
 
 def _pip(*arguments: str, environment: dict[str, str] | None = None) -> str:
-    """What pip prints. It is only asked: nothing is downloaded, built or run by it."""
+    """What pip prints. Here pip only prints: it downloads, builds and runs nothing."""
     command: Sequence[str] = (sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check")
     try:
         done = subprocess.run(
@@ -77,5 +78,5 @@ def _pip(*arguments: str, environment: dict[str, str] | None = None) -> str:
         raise OSError(f"pip {arguments[0]} took over {LONGEST_S:g} s; run the same command again") from None
     if done.returncode:
         reason = printable(without_secrets(" ".join(done.stderr.split())))[:300]
-        raise OSError(f"pip's settings cannot be read ({reason}); mend them, or install pip")
+        raise OSError(f"pip's settings cannot be read ({reason}); fix them, or install pip")
     return done.stdout

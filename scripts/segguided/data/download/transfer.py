@@ -1,4 +1,4 @@
-"""Resumable HTTPS downloads: a partial file is continued where a cut connection or a kill left it."""
+"""Resumable HTTPS downloads: a partial file is continued where an earlier run stopped."""
 
 import errno
 import logging
@@ -15,16 +15,16 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from segguided.data.download.answers import NoSuchFile, TryAgain, answer, https_session
-from segguided.shown import printable, without_secrets
+from segguided.data.download.failures import lasting_reason, passing_reason, shown_address
 
-PATIENCE_S = 9.0  # without a new byte, no try follows: a dead server is given up within 30 s
-PAUSES_S = (1.0, 2.0, 4.0)  # before tries that follow one without a new byte
-LONGEST_S = 3600.0  # for one file in one run; what arrived by then stays
-SLOW_S = 30.0  # so long a server may send less than LEAST_RATE
+PATIENCE_S = 9.0  # so long without a new byte, and no try follows: a dead server is given up within 30 s
+PAUSES_S = (1.0, 2.0, 4.0)  # between tries that bring too few bytes
+LONGEST_S = 3600.0  # for one file in one run; the bytes that arrived by then stay
+SLOW_S = 30.0  # for so long a server may send less than LEAST_RATE
 LEAST_RATE = 1000.0  # bytes a second
-MOST_BYTES = 4_000_000_000  # of one file, where no size is known
-KEPT_FREE = 100_000_000  # bytes of the disk
-LOOK_EVERY = 1 << 26  # bytes, between two looks at what is free
+MOST_BYTES = 4_000_000_000  # of one file
+KEPT_FREE = 100_000_000  # bytes of the disk that stay free
+CHECK_EVERY = 1 << 26  # bytes between two checks of the free space
 CHUNK = 1 << 18
 REFUSED = (401, 403)
 ABSENT = (404, 410)
@@ -37,11 +37,11 @@ LOG = logging.getLogger("segguided")
 
 @dataclass(frozen=True)
 class _Limits:
-    """Of one file: bytes, the moment (of the monotonic clock) to be there, whether a web page will do."""
+    """What is allowed for one file."""
 
-    most: int
-    deadline: float
-    page: bool
+    most: int  # bytes
+    deadline: float  # in seconds of the monotonic clock
+    page: bool  # whether it may be a web page
 
 
 def download(
@@ -52,41 +52,64 @@ def download(
     *,
     page: bool = False,
 ) -> str:
-    """Bring the file `part` to the whole content of `url`, asking only for the bytes it lacks.
+    """Complete the file `part` to the content of `url`, asking only for the bytes that are missing.
 
-    Returns the address it came from in the end, after redirects. Failures that may pass are tried again.
+    Returns the address that the content came from, after redirects. Failures that may pass are tried again.
     Raises OSError, one sentence that starts with the address, where the server is dead, too slow, refuses,
-    lacks the file, sends over `most` bytes or a web page though it is no `page`, where the disk has no room,
-    or where it takes over an hour; then `part` stays for the next run unless it is of no use. Nobody but this
-    function may take `part` for whole.
+    has no such file, sends over `most` bytes, or sends a web page (unless `page`); where the disk has no
+    room; and where it takes over an hour. Then `part` stays for the next run, unless it is useless. A `part`
+    is complete only when this function has returned.
     """
-    session, shown = session or https_session(), _shown(url)
+    session = session or https_session()
     part.parent.mkdir(parents=True, exist_ok=True)
-    started = moved = time.monotonic()
-    limits, fruitless = _Limits(most, started + LONGEST_S, page), 0
+    limits = _Limits(most, time.monotonic() + LONGEST_S, page)
+    retries = _Retries(shown_address(url), part, limits.deadline)
     while True:
-        before, begun = _size(part), time.monotonic()
+        retries.begin()
         try:
             return _transfer(url, part, session, limits)
         except (TryAgain, requests.RequestException, HTTPError) as error:
-            if lasting := _lasting(error):
-                raise OSError(f"{shown}: {lasting}") from error
-            now, reason, grown = time.monotonic(), _passing(error), _size(part) - before
-            if now > limits.deadline:
-                raise OSError(_too_long(shown)) from error
-            if grown > 0:
-                moved = now
-            if grown > 0 and grown >= LEAST_RATE * (now - begun):
-                fruitless = 0
-            if now - moved > PATIENCE_S or fruitless == len(PAUSES_S):
-                raise OSError(f"{shown}: {reason}, and again when tried anew") from error
-        LOG.info("%s: %s; trying again from %.1f MB", shown, reason, _size(part) / 1e6)
-        time.sleep(PAUSES_S[fruitless])
-        fruitless += 1
+            retries.check(error)
+        retries.pause()
 
 
-def _shown(url: str) -> str:
-    return printable(without_secrets(url))
+class _Retries:
+    """Decides after a failed try whether another follows."""
+
+    def __init__(self, shown: str, part: Path, deadline: float) -> None:
+        self.shown = shown
+        self.part = part
+        self.deadline = deadline
+        self.progress_s = time.monotonic()  # when a try last brought bytes
+        self.fruitless = 0  # number of tries since one brought enough bytes
+
+    def begin(self) -> None:
+        """Note the state before a try."""
+        self.start_s = time.monotonic()
+        self.size_at_start = _size(self.part)
+
+    def check(self, error: Exception) -> None:
+        """Raise OSError where no other try follows the one that ended with `error`."""
+        lasting = lasting_reason(error)
+        if lasting:
+            raise OSError(f"{self.shown}: {lasting}") from error
+        now = time.monotonic()
+        if now > self.deadline:
+            raise OSError(_too_long(self.shown)) from error
+        new_bytes = _size(self.part) - self.size_at_start
+        if new_bytes > 0:
+            self.progress_s = now
+            if new_bytes >= LEAST_RATE * (now - self.start_s):
+                self.fruitless = 0
+        reason = passing_reason(error)
+        if now - self.progress_s > PATIENCE_S or self.fruitless == len(PAUSES_S):
+            raise OSError(f"{self.shown}: {reason}, also when tried again") from error
+        LOG.info("%s: %s; trying again from %.1f MB", self.shown, reason, _size(self.part) / 1e6)
+
+    def pause(self) -> None:
+        """Wait before the next try."""
+        time.sleep(PAUSES_S[self.fruitless])
+        self.fruitless += 1
 
 
 def _too_long(shown: str) -> str:
@@ -97,16 +120,21 @@ def _too_long(shown: str) -> str:
 
 
 def _transfer(url: str, part: Path, session: requests.Session, limits: _Limits) -> str:
-    """One request; its answer is appended to `part` or, where the server sends all of it, replaces it."""
-    have, etag = _size(part), part.with_name(f"{part.name}.etag")
+    """One request. The answer is appended to `part`, or replaces it where the server sends the whole file.
+
+    Returns the address of the answer. Raises TryAgain where the answer is not complete.
+    """
+    have = _size(part)
+    etag = part.with_name(f"{part.name}.etag")
     with answer(session, url, _headers(have, etag)) as response:
-        status, at_end = response.status_code, f"bytes */{have}"
-        if status != 416 or response.headers.get("Content-Range") != at_end:
+        status = response.status_code
+        complete = status == 416 and response.headers.get("Content-Range") == f"bytes */{have}"
+        if not complete:
             expected = _total(url, response, have, part)
             _check_room(url, part, expected, have if status == 206 else 0, limits.most)
             if status == 200:
-                told = response.headers.get("ETag", "")
-                etag.write_text(told if ETAG.fullmatch(told) else "", encoding="utf-8")
+                sent = response.headers.get("ETag", "")
+                etag.write_text(sent if ETAG.fullmatch(sent) else "", encoding="utf-8")
             _append(url, response, part, limits)
             if expected is not None and _size(part) != expected:
                 raise TryAgain(f"the server sent {_size(part)} of {expected} bytes")
@@ -115,62 +143,66 @@ def _transfer(url: str, part: Path, session: requests.Session, limits: _Limits) 
 
 
 def _append(url: str, response: requests.Response, part: Path, limits: _Limits) -> None:
+    """Write the body of the answer to `part`."""
     appends = response.status_code == 206
     size = _size(part) if appends else 0
     check = _Check(url, part, limits, size)
     with _ended_at(limits.deadline, response):
-        # As sent: a .gz file whose server declares that as its compression must stay compressed. Whatever has
-        # come is taken at once: to wait for a whole chunk would be to wait for ever.
+        # decode_content=False: some servers declare a .gz file as compressed content, but it must stay .gz.
+        # read1 returns the bytes that have arrived: waiting for a whole chunk could take for ever.
         chunk = response.raw.read1(CHUNK, decode_content=False)
         if not size and not limits.page and chunk.lstrip().lower().startswith(PAGE):
-            # Of what came before, nothing is overwritten.
+            # The bytes that arrived before stay in `part`.
             part.with_name(f"{part.name}.etag").unlink(missing_ok=True)
-            raise OSError(f"{_shown(url)}: the server sent a web page in place of the file")
+            raise OSError(f"{shown_address(url)}: the server sent a web page in place of the file")
         with part.open("ab" if appends else "wb") as file:
             while chunk:
                 size += len(chunk)
                 check(size)
                 file.write(chunk)
                 chunk = response.raw.read1(CHUNK, decode_content=False)
-        check.time()  # an answer that was ended here looks like one that came to its end
+        check.time()  # an answer that was cut off at the deadline looks like a complete one
 
 
 class _Check:
-    """Called with the size of what has come: raises an error where it is too much, too slow or too late."""
+    """Called with the size of `part` so far: raises an error where it is too large, too slow or too late."""
 
     def __init__(self, url: str, part: Path, limits: _Limits, size: int) -> None:
-        self.url, self.part, self.limits = url, part, limits
-        self.look_at = size
-        self._begin(size)
+        self.url = url
+        self.part = part
+        self.limits = limits
+        self.next_check = size  # of the free space, at this size
+        self._watch_rate(size)
 
-    def _begin(self, size: int) -> None:
-        """Watch the rate over the next SLOW_S."""
-        self.slow_at, self.least = time.monotonic() + SLOW_S, size + SLOW_S * LEAST_RATE
+    def _watch_rate(self, size: int) -> None:
+        """Set the size that must be reached after SLOW_S."""
+        self.slow_at = time.monotonic() + SLOW_S
+        self.least_size = size + SLOW_S * LEAST_RATE
 
     def __call__(self, size: int) -> None:
         now = self.time()
-        if size > self.limits.most or size >= self.look_at:
+        if size > self.limits.most or size >= self.next_check:
             _check_room(self.url, self.part, size, size, self.limits.most)
-            self.look_at = size + LOOK_EVERY
+            self.next_check = size + CHECK_EVERY
         if now > self.slow_at:
-            if size < self.least:
+            if size < self.least_size:
                 raise TryAgain(f"the server sends less than {LEAST_RATE:g} bytes a second")
-            self._begin(size)
+            self._watch_rate(size)
 
     def time(self) -> float:
-        """The time now, unless it is over."""
+        """The time. Raises OSError after the deadline."""
         now = time.monotonic()
         if now > self.limits.deadline:
-            raise OSError(_too_long(_shown(self.url)))
+            raise OSError(_too_long(shown_address(self.url)))
         return now
 
 
 @contextmanager
 def _ended_at(deadline: float, response: requests.Response) -> Iterator[None]:
-    """Within, reading ends at the deadline, even where what arrives is nothing that can be returned."""
+    """Inside, reading ends at the deadline, also where the bytes that arrive are no content."""
 
     def end() -> None:
-        with suppress(OSError, ValueError, RuntimeError, TypeError):  # it has ended by itself
+        with suppress(OSError, ValueError, RuntimeError, TypeError):  # it ended before
             response.raw.shutdown()
 
     timer = Timer(max(0.0, deadline - time.monotonic()), end)
@@ -183,8 +215,11 @@ def _ended_at(deadline: float, response: requests.Response) -> Iterator[None]:
 
 
 def _check_room(url: str, part: Path, expected: int | None, have: int, most: int) -> None:
-    """Raise OSError where a file of `expected` bytes, `have` of them here, is too large, or the disk full."""
-    shown = _shown(url)
+    """Raise OSError where a file of `expected` bytes is too large, or the disk has no room for its rest.
+
+    `have` bytes of the file are on the disk; `expected` is None where the size is unknown.
+    """
+    shown = shown_address(url)
     if (expected or 0) > most:
         part.unlink(missing_ok=True)
         raise OSError(
@@ -193,27 +228,27 @@ def _check_room(url: str, part: Path, expected: int | None, have: int, most: int
         )
     free = shutil.disk_usage(part.parent).free
     if free < (expected or 0) - have + KEPT_FREE:
-        lacking = "more" if expected is None or expected == have else f"{(expected - have) / 1e6:.0f} MB"
+        missing = "more" if expected is None or expected == have else f"{(expected - have) / 1e6:.0f} MB"
         raise OSError(
             errno.ENOSPC,
-            f"{shown}: no room for {lacking} in {part.parent} ({free / 1e6:.0f} MB free there, of which "
+            f"{shown}: no room for {missing} in {part.parent} ({free / 1e6:.0f} MB free there, of which "
             f"{KEPT_FREE / 1e6:.0f} MB are kept free); free some space and run the same command again",
         )
 
 
 def _headers(have: int, etag: Path) -> dict[str, str]:
-    """A range for what is lacking, as long as the server's file is the one that was begun."""
+    """Headers that ask for the missing bytes, if the server's file is still the one that was begun."""
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        known = etag.read_text(encoding="utf-8") if etag.is_file() else ""
-        if known and not known.startswith("W/"):
-            headers["If-Range"] = known
+        tag = etag.read_text(encoding="utf-8") if etag.is_file() else ""
+        if tag and not tag.startswith("W/"):
+            headers["If-Range"] = tag
     return headers
 
 
 def _total(url: str, response: requests.Response, have: int, part: Path) -> int | None:
-    """Bytes of the whole file, None where the server tells none; anything but its content is an error."""
+    """Bytes of the whole file; None where the server does not say. Raises OSError for other answers."""
     status = response.status_code
     if status == 200:
         length = response.headers.get("Content-Length", "")
@@ -228,10 +263,10 @@ def _total(url: str, response: requests.Response, have: int, part: Path) -> int 
     if status in BUSY:
         raise TryAgain(f"the server is busy or broken ({status})")
     if status in REFUSED:
-        raise OSError(f"{_shown(url)}: the server refuses it ({status})")
+        raise OSError(f"{shown_address(url)}: the server refuses it ({status})")
     if status in ABSENT:
-        raise NoSuchFile(f"{_shown(url)}: the server has no such file ({status})")
-    raise OSError(f"{_shown(url)}: the server gave an unexpected answer ({status})")
+        raise NoSuchFile(f"{shown_address(url)}: the server has no such file ({status})")
+    raise OSError(f"{shown_address(url)}: the server gave an unexpected answer ({status})")
 
 
 def _is_number(text: str) -> bool:
@@ -240,27 +275,3 @@ def _is_number(text: str) -> bool:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-def _lasting(error: Exception) -> str:
-    """What no new try mends; empty where one may."""
-    if isinstance(error, requests.exceptions.InvalidSchema):
-        return "it leads away from https, which is not followed"
-    if isinstance(error, requests.TooManyRedirects):
-        return "it leads from one address to the next without an end"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "the server's certificate is not trusted"
-    passing = (TryAgain, HTTPError, requests.ConnectionError, requests.Timeout)
-    if isinstance(error, (*passing, requests.exceptions.ChunkedEncodingError)):
-        return ""
-    return f"no valid answer ({_shown(' '.join(str(error).split()))[:200]})"
-
-
-def _passing(error: Exception) -> str:
-    if isinstance(error, TryAgain):
-        return str(error)
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "the server does not answer in time"
-    if isinstance(error, requests.ConnectionError) and "Remote end closed" not in str(error):
-        return "the server cannot be reached"
-    return "the connection was cut"
