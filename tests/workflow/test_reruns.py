@@ -1,4 +1,4 @@
-"""What a change reruns: the README's table, row by row, with files as large as real ones.
+"""What a change reruns: the table of workflow/docs/reruns.md, row by row, with files as large as real ones.
 
 Snakemake compares files above a limit by their times alone, so small files would prove nothing. Here slices
 are 256×256, really sliced, and every other large output is a stand-in of random bytes, recorded by `--touch`

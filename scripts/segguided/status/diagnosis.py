@@ -176,7 +176,7 @@ def _sentence(e: Evidence) -> Diagnosis | None:
     if not said or e.status not in (1, None):
         return None
     return Diagnosis(
-        "input", said[-1].removeprefix("error: "), "mend what it names, then the same command again"
+        "input", said[-1].removeprefix("error: "), "fix what it names, then the same command again"
     )
 
 
