@@ -19,7 +19,7 @@ def test_each_failed_job_its_last_lines_and_what_to_do(tmp_path, capsys):
     assert "  train_diffusion breast-phantom/segguided-mat/seed0, attempt 2: killed (SIGKILL)" in text
     assert "    | RuntimeError: shapes do not match" in text
     assert "    log: logs/prepare_patient/breast-phantom/tiny_1.log" in text
-    assert "    → mend what it names, then the same command again" in text
+    assert "    → fix what it names, then the same command again" in text
     assert text.count("Rows is missing") == 1, "a sentence needs no log beside it"
     assert max(text.count(line) for line in text.splitlines() if line.startswith("    |")) == 1
 

@@ -137,7 +137,7 @@ def test_a_failed_run_ends_with_what_to_do(repository, quiet):
         said,
         re.MULTILINE,
     )
-    assert "    → mend what it names, then the same command again" in said
+    assert "    → fix what it names, then the same command again" in said
     view = Watcher(repository).look()
     assert [one.diagnosis.kind for one in view.failed] == ["input"]
     assert view.state.kind == "failed"
