@@ -204,7 +204,7 @@ def test_organ_labels_in_capitals_and_twice(tmp_path: Path) -> None:
     assert sorted(find_labels(tmp_path)) == [3, 4]
     assert find_labels(tmp_path / "absent") == {}
     entries(tmp_path / "b", "labels-03.nii.gz")
-    with pytest.raises(ValueError, match=r"case 3 lies there twice, also as .*; keep one"):
+    with pytest.raises(ValueError, match=r"case 3 is there twice, also as .*; keep one"):
         find_labels(tmp_path)
 
 

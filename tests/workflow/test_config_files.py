@@ -69,7 +69,7 @@ ROWS = "".join(f"p{k}\t{split}\t{k}.nii\n" for k, split in enumerate(("train", "
         (
             HEAD + ROWS,
             {"seed": 0, "held_out": 1, "test": 1},
-            "write `column: null` there so that the counts hold",
+            "write `column: null` there so that the counts decide",
         ),
         (
             HEAD + ROWS,

@@ -61,7 +61,7 @@ def test_a_square_of_pixels_that_no_scanner_makes_is_refused(spacing: tuple[floa
     tracemalloc.stop()
     message = str(caught.value)
     assert message.startswith("patient p7") and f"{spacing[1]:g} × {spacing[0]:g} mm" in message
-    assert "mend the spacing" in message
+    assert "fix the spacing" in message
 
 
 @pytest.mark.parametrize("spacing", [(1, 1), (5, 0.5), (0.3, 2), (1e-3, 1e-3)])
