@@ -101,7 +101,7 @@ def train(
     """The tiny network's run."""
     data = read_slices(slices)
     torch.manual_seed(seed)
-    learner = TinyLearner(steps, pause, breaks=ranks.number() == break_rank)
+    learner = TinyLearner(steps, pause, breaks=ranks.rank() == break_rank)
     plan = Plan(len(data), 4, steps)
     TrainingRun(data, plan, CPU, seed, output, checkpoint_seconds).train_to_files(learner, {})
 

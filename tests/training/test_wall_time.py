@@ -44,7 +44,7 @@ def test_outside_of_slurm_nothing_limits(squeue, monkeypatch):
 def test_a_failing_squeue_is_told_and_limits_nothing(squeue, caplog):
     squeue.unlink(missing_ok=True)
     assert stop_time() is None
-    assert "squeue does not tell when job 17 ends" in caplog.text
+    assert "squeue does not say when job 17 ends" in caplog.text
 
 
 class Nothing:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segguided.status.run import Job, Run
 from segguided.text_tables import read_table
-from segguided.training.attempts import NAME, Attempt, read_attempts
+from segguided.training.attempts import ATTEMPTS_FILE, Attempt, read_attempts
 
 UNTRAINED = {"slices", "raw", "data", "generated"}  # of which there may be many: no training lies below them
 DEVICE = re.compile(r"^device: (.+)$", re.MULTILINE)
@@ -56,9 +56,9 @@ def trainings(results: Path) -> Iterator[list[Attempt]]:
     """The attempts of each training below a folder; records that cannot be read are left out."""
     for place, folders, files in os.walk(results):
         folders[:] = [name for name in folders if name not in UNTRAINED]
-        if NAME in files:
+        if ATTEMPTS_FILE in files:
             try:
-                attempts = read_attempts(Path(place) / NAME)
+                attempts = read_attempts(Path(place) / ATTEMPTS_FILE)
             except (ValueError, OSError):
                 continue
             if attempts:

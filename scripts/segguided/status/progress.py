@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.status.run import Job
 from segguided.status.tails import tail
-from segguided.training.attempts import NAME, Attempt, Losses, read_attempts
+from segguided.training.attempts import ATTEMPTS_FILE, Attempt, Losses, read_attempts
 
 GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
 CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one
@@ -39,7 +39,7 @@ def _record_of(job: Job, folder: Path) -> list[Attempt]:
     if not job.outputs:
         return []
     try:
-        return read_attempts((folder / job.outputs[0]).with_name(NAME))
+        return read_attempts((folder / job.outputs[0]).with_name(ATTEMPTS_FILE))
     except (ValueError, OSError):
         return []
 

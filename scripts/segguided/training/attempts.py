@@ -1,7 +1,8 @@
-"""attempts.json beside a run's output: when each attempt began, how far it came, what it cost, why it ended.
+"""attempts.json beside a run's output: when each attempt began, how far it got, what it cost, why it ended.
 
-Snakemake deletes declared outputs, logs and benchmarks before each attempt, so only an undeclared file can
-tell of the attempts before. Nothing here may slow training down or stop it. No torch: status pages read it.
+Snakemake deletes declared outputs, logs and benchmarks before each attempt. So only an undeclared file can
+keep what earlier attempts did. Nothing here may slow training down or stop it. This module does without
+torch, because status pages read it.
 """
 
 import contextlib
@@ -25,16 +26,16 @@ from segguided.cli import Interrupted
 from segguided.files import write_text
 
 LOG = logging.getLogger("segguided")
-NAME = "attempts.json"
+ATTEMPTS_FILE = "attempts.json"
 SECONDS = 10.0  # between two writes
 MOST_POINTS = 120  # of an attempt's loss curve
 
 AttemptState = Literal["running", "finished", "interrupted", "failed", "killed"]
-Losses = dict[str, float | None]  # None: not a number
+Losses = dict[str, float | None]  # None: NaN or infinite
 
 
 class Attempt(BaseModel):
-    """One process that trained: `seen` is the last time it wrote, so an attempt killed hard ends there."""
+    """One process that trained. `seen` is when it last wrote: the end of an attempt that was killed."""
 
     started: AwareDatetime
     seen: AwareDatetime
@@ -52,11 +53,11 @@ class Attempt(BaseModel):
     slurm_job: str | None = None
     script: str  # the rule has the same name
     state: AttemptState = "running"
-    stopped_by: str | None = None  # the signal that interrupted it, or that its time was over
+    stopped_by: str | None = None  # the name of a signal, or that the job's time was over
 
     @property
     def hours(self) -> float:
-        """Wall hours from the start of the process to its last sign of life."""
+        """Hours from the start of the process to when it last wrote."""
         return max(0.0, (self.seen - self.started).total_seconds() / 3600)
 
     @property
@@ -66,27 +67,27 @@ class Attempt(BaseModel):
 
 
 class ProgressReport(Protocol):
-    """What the training loop counts; see training.Progress."""
+    """What an attempt reads of the training loop, see training.loop.TrainingProgress."""
 
-    step: int
-    summed: int
+    step: int  # steps done
+    summed: int  # steps in `sums`
 
     @property
     def sums(self) -> Mapping[str, SupportsFloat]:
-        """Summed losses of the running epoch: tensors on the device."""
+        """The losses of the running epoch, added up: tensors on the device."""
 
     @property
     def history(self) -> Sequence[Mapping[str, float]]:
-        """A row an epoch."""
+        """One row an epoch."""
 
 
 _LIST = TypeAdapter(list[Attempt])
 
 
 def read_attempts(path: Path) -> list[Attempt]:
-    """The attempts recorded in `path`, oldest first; none where there is no file.
+    """The attempts recorded in `path`, oldest first; an empty list if there is no file.
 
-    Raises ValueError when the file cannot be understood.
+    Raises ValueError if the file holds anything else.
     """
     try:
         return _LIST.validate_json(path.read_bytes())
@@ -97,10 +98,10 @@ def read_attempts(path: Path) -> list[Attempt]:
 
 
 class Attempts:
-    """The record of this process's attempt, a context around training: tell it of each step with `update`.
+    """The record of this process's attempt: a context around training; call `update` after each step.
 
-    The file is replaced after the first step and every `seconds`; losses, which wait for the device, are read
-    only then. Where the record cannot be read or written, training goes on and one warning tells.
+    The file is replaced after the first step and then every `seconds`. Only then losses are read, because
+    reading waits for the device. If the record cannot be read or written, training goes on with one warning.
     """
 
     def __init__(
@@ -112,14 +113,17 @@ class Attempts:
         gpus: int,
         seconds: float = SECONDS,
     ) -> None:
-        self.path, self.seconds = path, seconds
+        self.path = path
+        self.seconds = seconds
         self._warned = False
         self._progress: ProgressReport | None = None
-        self._earlier = self._read()
+        self._previous = self._read()
         now = datetime.now(UTC)
-        process = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
-        self.now = Attempt(
-            started=min(now, max([process, *(one.seen for one in self._earlier)])),
+        process_started = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+        # A process that trains twice counts its time once.
+        started = max([process_started, *(attempt.seen for attempt in self._previous)])
+        self.current = Attempt(
+            started=min(now, started),
             seen=now,
             steps=steps,
             batch_size=batch_size,
@@ -132,16 +136,17 @@ class Attempts:
         )
 
     def __enter__(self) -> Self:
-        """Leave a first record: the process runs, but no step is done."""
+        """Write a first record: the process runs, but no step is done."""
         self._write()
         return self
 
     def update(self, progress: ProgressReport) -> None:
-        """Note that another step is done; `progress` is looked at again when the record is closed."""
+        """Note that another step is done; `progress` is read again at the end."""
         now = time.monotonic()
         if self._progress is None:
-            self._clock = self._due = now
-            self.now.first_step = progress.step - 1
+            self._clock = now
+            self._due = now
+            self.current.first_step = progress.step - 1
         self._progress = progress
         if now >= self._due:
             self._due = now + self.seconds
@@ -152,45 +157,47 @@ class Attempts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Record how it ended; the error goes on."""
-        self.now.state = _ending(error)
-        if self.now.state == "interrupted":
-            self.now.stopped_by = _what_stopped(error)
+        self.current.state = _ending(error)
+        if self.current.state == "interrupted":
+            self.current.stopped_by = _what_stopped(error)
         if self._progress:
             with contextlib.suppress(RuntimeError):  # a device that failed gives no losses
                 self._read_progress(self._progress)
         self._write()
 
     def _read_progress(self, progress: ProgressReport) -> None:
-        """Step, speed and mean losses: the one place that waits for the device."""
-        now, first = self.now, (self.now.first_step or 0) + 1  # set-up belongs to the first step
-        now.step = progress.step
+        """Step, speed and mean losses: the only place that waits for the device."""
+        current = self.current
+        current.step = progress.step
+        first = (current.first_step or 0) + 1  # the clock starts after the first step, which includes set-up
         seconds = time.monotonic() - self._clock
         if progress.step > first and seconds > 0:
-            now.images_per_second = (progress.step - first) * now.batch_size / seconds
+            current.images_per_second = (progress.step - first) * current.batch_size / seconds
         if means := _means(progress):
-            now.losses = means
-            earlier = [point for point in now.curve if point["step"] != progress.step]
-            now.curve = _thinned([*earlier, {"step": progress.step, **means}])
+            current.losses = means
+            earlier_points = [point for point in current.curve if point["step"] != progress.step]
+            current.curve = _thinned([*earlier_points, {"step": progress.step, **means}])
 
     def _read(self) -> list[Attempt]:
-        """Earlier attempts; one that still calls itself running was killed and ended when last seen."""
+        """The previous attempts; one that still says it is running was killed when it last wrote."""
         try:
-            earlier = read_attempts(self.path)
+            previous = read_attempts(self.path)
         except (ValueError, OSError) as error:
             self._warn(error)
             with contextlib.suppress(OSError):
                 self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
             return []
-        for attempt in earlier:
+        for attempt in previous:
             if attempt.state == "running":
                 attempt.state = "killed"
-        return earlier
+        return previous
 
     def _write(self) -> None:
-        self.now.seen = datetime.now(UTC)
+        self.current.seen = datetime.now(UTC)
+        attempts = [*self._previous, self.current]
         try:
-            value = [one.model_dump(mode="json") for one in (*self._earlier, self.now)]
-            write_text(self.path, json.dumps(value, indent=1) + "\n")
+            records = [attempt.model_dump(mode="json") for attempt in attempts]
+            write_text(self.path, json.dumps(records, indent=1) + "\n")
         except (OSError, ValueError) as error:
             self._warn(error)
 
@@ -213,7 +220,7 @@ def _means(progress: ProgressReport) -> Losses:
 
 
 def _thinned(curve: list[Losses]) -> list[Losses]:
-    """At most MOST_POINTS points, the last among them."""
+    """At most MOST_POINTS points: if there are more, every second one, the last included."""
     return curve if len(curve) <= MOST_POINTS else curve[::-1][::2][::-1]
 
 

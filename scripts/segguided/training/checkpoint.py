@@ -1,4 +1,4 @@
-"""Resume files: what an interrupted training run needs to continue bit for bit, and only where it fits."""
+"""Resume files: what an interrupted training needs to continue bit for bit, if it is still the same run."""
 
 import copy
 import hashlib
@@ -25,7 +25,9 @@ from segguided.training.resume_files import ASIDE
 from segguided.training.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
-INTERVAL, TIME_OVER = 1, 1000  # what asks for a save, beside signals, whose numbers lie in between
+# Why a save is due. A signal is named by its own number, which is between these two.
+INTERVAL = 1
+TIME_OVER = 1000
 
 
 class Stateful(Protocol):
@@ -39,21 +41,24 @@ class Stateful(Protocol):
 
 
 class Checkpoint:
-    """The resume file of one run, written every `seconds` and when a signal, or the job's time, asks to stop.
+    """The resume file of one run, written every `seconds`, and when a signal or the job's time asks to stop.
 
-    It carries a fingerprint of settings, code and data; a file with another one is not continued from. Of
-    processes that train together the first writes it and all read it, so their number may change in between.
+    It holds a fingerprint of settings, code and data; a run with another fingerprint does not continue it.
+    When several processes train together, the first writes it and all read it, so that their number may
+    change from one attempt to the next.
     """
 
     def __init__(self, path: Path, fingerprint: str, seconds: float = 600) -> None:
-        self.path, self.fingerprint, self.seconds = path, fingerprint, seconds
+        self.path = path
+        self.fingerprint = fingerprint
+        self.seconds = seconds
         self._saved_at = time.monotonic()
         self._signal: int | None = None
         self._stop_time: float | None = None
-        self._asked = 0  # for a save, by any process: one of the numbers above, or a signal's
+        self._reason = 0  # why a save is due in any process, as a number from above; 0: it is not
 
     def listen(self) -> None:
-        """From now on Ctrl-C, SIGTERM, SIGUSR1 and the end of a SLURM job's time save and stop."""
+        """From now on, save and stop at Ctrl-C, SIGTERM, SIGUSR1 and before a SLURM job's time is over."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, self._on_signal)
         self._stop_time = stop_time() if ranks.is_first() else None
@@ -73,12 +78,12 @@ class Checkpoint:
         try:
             saved = self._read()
             if saved["fingerprint"] != self.fingerprint:
-                return self._start_afresh("was made by other settings, code or data")
+                return self._start_afresh("was made with other settings, code or data")
             learner.load_state_dict(saved["learner"])
             progress: dict[str, Any] = saved["progress"]
             LOG.info("resuming after step %d from %s", progress["step"], self.path)
         except (OSError, MemoryError, torch.OutOfMemoryError):
-            raise  # of the machine, not of the file, which may be fit to continue from another time
+            raise  # the machine failed, not the file: a later attempt may continue from it
         except Exception as error:  # torch raises half a dozen types for damage
             learner.load_state_dict(before)
             return self._start_afresh(f"cannot be continued ({_first_line(error)})")
@@ -91,9 +96,14 @@ class Checkpoint:
         return saved
 
     def _start_afresh(self, why: str) -> dict[str, Any]:
-        """Set the file aside until the run is complete: whoever restores the old settings can continue it."""
+        """Keep the file under another name until the run is complete: the old settings can continue it."""
         self.path.replace(self._aside)
-        LOG.warning("%s %s: starting afresh; it is kept as %s meanwhile", self.path, why, self._aside.name)
+        LOG.warning(
+            "%s %s: starting afresh; until the run is complete it is kept as %s",
+            self.path,
+            why,
+            self._aside.name,
+        )
         return {}
 
     @property
@@ -104,37 +114,39 @@ class Checkpoint:
     def due(self) -> bool:
         """Whether it is time to save: the interval is over, or the run is to stop.
 
-        Processes that train together ask after the same steps and get the same answer.
+        Processes that train together ask after the same steps, and all get the same answer.
         """
-        self._asked = ranks.highest(self._asking())
-        return self._asked > 0
+        self._reason = ranks.max_over_processes(self._own_reason())
+        return self._reason > 0
 
-    def _asking(self) -> int:
-        """What this process knows of; the first one keeps the time."""
+    def _own_reason(self) -> int:
+        """Why this process wants to save, or 0; only the first process keeps the time."""
         if self._signal is not None:
             return self._signal
         if self._stop_time is not None and time.monotonic() >= self._stop_time:
             return TIME_OVER
-        return INTERVAL if ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds else 0
+        if ranks.is_first() and time.monotonic() - self._saved_at >= self.seconds:
+            return INTERVAL
+        return 0
 
     @property
     def _stop_reason(self) -> str | None:
-        if self._asked == TIME_OVER:
+        if self._reason == TIME_OVER:
             return "the job's time is nearly over"
-        return signal.Signals(self._asked).name if self._asked > INTERVAL else None
+        return signal.Signals(self._reason).name if self._reason > INTERVAL else None
 
     def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
-        """Write the file; where `due` found that the run is to stop, raise Interrupted."""
+        """Write the file. Raise Interrupted afterwards if `due` found that the run must stop."""
         reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
             with atomic_path(self.path) as temporary:
-                with temporary.open("wb") as file:  # whose errors name the disk's; torch's own do not
+                with temporary.open("wb") as file:  # its errors say what the disk lacks; torch's do not
                     torch.save(state, file)
                 seal_archive(temporary, self.path, {})
         self._saved_at = time.monotonic()
         if reason is not None:
-            ranks.wait()  # none ends before the file is whole
+            ranks.wait_for_all()  # no process ends before the file is whole
             step = progress["step"]
             raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
         if self._stop_time is not None:
@@ -151,7 +163,7 @@ def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> st
     Of slices names and pixels count; of code what `meaning` says: no comment, docstring or text of a message.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(n for n in sys.modules if n.startswith("segguided")):
+    for name in sorted(module for module in sys.modules if module.startswith("segguided")):
         source = sys.modules[name].__file__
         if source:
             digest.update(f"{name}\0{meaning_of(Path(source))}\n".encode())

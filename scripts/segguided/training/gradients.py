@@ -1,4 +1,4 @@
-"""Gradients added up over the processes that share a batch."""
+"""Gradients summed over the processes that share a batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,58 +9,59 @@ from torch import nn
 
 from segguided.training import ranks
 
-BUCKET_BYTES = 25 << 20  # added up at once
+BUCKET_BYTES = 25 << 20  # summed at once
 
 
 class SharedGradients:
-    """Adds the processes' gradients, bucket by bucket, while the backward pass still runs.
+    """Sums the processes' gradients, bucket by bucket, while the backward pass still runs.
 
-    Not DistributedDataParallel: it fills its buckets anew after a process's first step, which changes the
-    order of additions, so that a run on three GPUs or more would not resume to the same bits; and it owns the
-    forward call, where an autoencoder has two.
+    torch's DistributedDataParallel does not fit. It fills its buckets anew after a process's first step. That
+    changes the order of additions, so a run on three GPUs or more would not resume to the same bits. It also
+    owns the forward call, and an autoencoder has two of them.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         trained = [parameter for parameter in parameters if parameter.requires_grad]
-        self._buckets = _buckets(trained[::-1]) if ranks.together() else []  # the last layer is ready first
+        self._buckets = _buckets(trained[::-1]) if ranks.is_shared() else []  # the last layer is ready first
         self._bucket_of = {p: number for number, bucket in enumerate(self._buckets) for p in bucket}
         self._missing: list[int] = []  # parameters by bucket
-        self._next, self._sent = 0, list[dist.Work]()
-        self._open = False
+        self._next_bucket = 0
+        self._sent: list[dist.Work] = []
+        self._in_last_pass = False
         for parameter in self._bucket_of:
             parameter.register_post_accumulate_grad_hook(self._on_ready)
 
     @contextmanager
-    def adding(self) -> Iterator[None]:
-        """The backward pass of a process's last part, inside, leaves the sums of all processes in `.grad`."""
-        self._open, self._next, self._missing = True, 0, [len(bucket) for bucket in self._buckets]
+    def summing(self) -> Iterator[None]:
+        """Around the last backward pass of a batch: after it, `.grad` holds the sums over all processes."""
+        self._in_last_pass = True
+        self._next_bucket = 0
+        self._missing = [len(bucket) for bucket in self._buckets]
         try:
             yield
         finally:
-            self._open = False
-        self._send(to=len(self._buckets))  # those with parameters that played no part
+            self._in_last_pass = False
+        self._send(to=len(self._buckets))  # the rest: buckets with parameters that were not used
         for work in self._sent:
             work.wait()
         self._sent = []
 
     def _on_ready(self, parameter: nn.Parameter) -> None:
-        if self._open:
+        if self._in_last_pass:
             self._missing[self._bucket_of[parameter]] -= 1
-            self._send(
-                to=next(
-                    (number for number, missing in enumerate(self._missing) if missing), len(self._missing)
-                )
-            )
+            unfinished = (number for number, missing in enumerate(self._missing) if missing)
+            self._send(to=next(unfinished, len(self._missing)))
 
     def _send(self, to: int) -> None:
-        """Start to add all buckets before `to`: in order, so that the processes' buckets meet."""
-        for bucket in self._buckets[self._next : to]:
+        """Start to sum the buckets before number `to`, in order, so that all processes sum the same one."""
+        for bucket in self._buckets[self._next_bucket : to]:
             if ready := [parameter for parameter in bucket if parameter.grad is not None]:
-                self._sent.append(_add_up(ready))
-        self._next = max(self._next, to)
+                self._sent.append(_start_sum(ready))
+        self._next_bucket = max(self._next_bucket, to)
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """The parameters in their order, in lists of about BUCKET_BYTES each."""
     buckets: list[list[nn.Parameter]] = []
     room = 0
     for parameter in parameters:
@@ -72,8 +73,8 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> list[list[nn.Parameter]]:
     return buckets
 
 
-def _add_up(parameters: Sequence[nn.Parameter]) -> dist.Work:
-    """Make the gradients views of one tensor, and start to sum it over the processes."""
+def _start_sum(parameters: Sequence[nn.Parameter]) -> dist.Work:
+    """Turn the gradients into views of one tensor, and start to sum that over the processes."""
     flat = torch.cat([p.grad.flatten() for p in parameters])
     for p, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         p.grad = piece.view_as(p)

@@ -1,4 +1,4 @@
-"""Starting the processes that train together on one node, passing signals on, and telling what ended them."""
+"""Starts the processes that train together on one node, passes signals on, and says what ended them."""
 
 import logging
 import os
@@ -24,17 +24,18 @@ from segguided.training import ranks
 
 LOG = logging.getLogger("segguided")
 HOST = "127.0.0.1"  # one node
-GRACE_SECONDS = 5.0  # for the others once one has failed, before each of SIGTERM and SIGKILL
-PATIENCE = timedelta(minutes=30)  # of one process with another, which may be writing a file
+GRACE_SECONDS = 5.0  # that the others have once one has failed, before SIGTERM and again before SIGKILL
+PATIENCE = timedelta(minutes=30)  # how long one process waits for another, which may be writing a file
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
-    """Call `function`: here for one GPU, else in as many processes as `gpus` says, which share each batch.
+    """Call `function`: in this process for one GPU, else in `gpus` processes that share each batch.
 
-    They share the `threads` too. `function` must be importable. SIGINT, SIGTERM and SIGUSR1 are passed on.
-    Once a process fails the others end within seconds, and this one exits as it did. Raises ValueError where
-    fewer GPUs can be seen, ChildProcessError for a killed process, Interrupted for signals before training.
+    They share the CPU `threads` too. `function` must be importable. SIGINT, SIGTERM and SIGUSR1 are passed
+    on. Once a process fails, the others end within seconds, and this one exits with the same code. Raises
+    ValueError if there are fewer GPUs, ChildProcessError for a killed process, and Interrupted for a signal
+    before training began.
     """
     gpus: int = arguments.pop("gpus")
     if gpus == 1:
@@ -44,13 +45,13 @@ def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
     LOG.info("%d processes share each batch", gpus)
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # port 0: a free one
     with _forwarding() as (received, processes):
-        context = start_processes(_rank, (function, arguments, gpus, store.port), gpus, join=False)
+        context = start_processes(_run_rank, (function, arguments, gpus, store.port), gpus, join=False)
         processes.extend(context.processes)
         for number in received:
             _send(number, processes)
         codes = _wait(processes)
         if any(number < 0 for number in codes.values()):
-            _is_first_to_fail(store)  # the others fail of this
+            _is_first_to_fail(store)  # claimed here, because the others fail only as a consequence
         with suppress(ProcessExitedException):
             while not context.join(grace_period=GRACE_SECONDS):
                 pass
@@ -58,7 +59,7 @@ def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
 
 
 def on_one_gpu(why: str) -> Launcher:
-    """A launcher that raises ValueError, which says `why`, for more than one GPU."""
+    """A launcher that raises ValueError with the reason `why` for more than one GPU."""
 
     def launch(function: Callable[..., None], arguments: Arguments) -> None:
         gpus = arguments.pop("gpus")
@@ -70,22 +71,22 @@ def on_one_gpu(why: str) -> Launcher:
 
 
 def _check(gpus: int) -> None:
-    """A machine without an accelerator trains on its CPU, in as many processes as asked for."""
+    """Raise ValueError if there are fewer GPUs. Without any accelerator, all processes train on the CPU."""
     if gpus < 1:
         raise ValueError(f"expected one GPU or more, got --gpus {gpus}")
     visible = torch.accelerator.device_count()
     if torch.accelerator.is_available() and visible < gpus:
         chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        limited = f" (CUDA_VISIBLE_DEVICES={chosen})" if chosen else ""
         raise ValueError(
-            f"{gpus} GPUs were asked for, but {visible} can be seen"
-            + (f" (CUDA_VISIBLE_DEVICES={chosen})" if chosen else "")
-            + "; ask for fewer, --set-resources RULE:gpu=N, or for a node that has them"
+            f"{gpus} GPUs were asked for, but {visible} can be seen{limited}; "
+            "ask for fewer, --set-resources RULE:gpu=N, or for a node that has them"
         )
 
 
 @contextmanager
 def _forwarding() -> Iterator[tuple[list[int], list[BaseProcess]]]:
-    """Signals received so far, and the processes that each is passed on to: to be filled in."""
+    """Pass signals on. Yields the list of signals received, and a list to be filled with the processes."""
     received: list[int] = []
     processes: list[BaseProcess] = []
 
@@ -109,7 +110,7 @@ def _send(number: int, processes: Sequence[BaseProcess]) -> None:
 
 
 def _wait(processes: Sequence[BaseProcess]) -> dict[int, int]:
-    """Exit codes by rank, where not 0, when one has failed or all have ended."""
+    """Wait until a process has failed or all have ended; the exit codes by rank that are not 0."""
     while True:
         codes = {rank: process.exitcode for rank, process in enumerate(processes)}
         failed = {rank: code for rank, code in codes.items() if code}
@@ -120,7 +121,7 @@ def _wait(processes: Sequence[BaseProcess]) -> dict[int, int]:
 
 
 def _conclude(codes: dict[int, int], received: Sequence[int], count: int) -> None:
-    """End as the first processes to fail did; what they had to say they have said."""
+    """End as the first processes that failed; they have already written their own messages."""
     for rank, code in codes.items():
         if -code in received:
             name = signal.Signals(-code).name
@@ -136,8 +137,8 @@ def _conclude(codes: dict[int, int], received: Sequence[int], count: int) -> Non
         sys.exit(max(codes.values()))
 
 
-def _rank(rank: int, function: Callable[..., None], arguments: Arguments, gpus: int, port: int) -> None:
-    """One of the processes. Of several that fail, the first says why."""
+def _run_rank(rank: int, function: Callable[..., None], arguments: Arguments, gpus: int, port: int) -> None:
+    """The body of one of the processes. Of several that fail, only the first says why."""
     store = dist.TCPStore(HOST, port, is_master=False)
     try:
         framed(partial(_take_part, rank, function, arguments, gpus, store))
@@ -146,7 +147,7 @@ def _rank(rank: int, function: Callable[..., None], arguments: Arguments, gpus: 
             raise
         sys.exit(1)
     except Exception:
-        time.sleep(GRACE_SECONDS / 10)  # if another was killed, this is no news
+        time.sleep(GRACE_SECONDS / 10)  # if another process was killed, that is the cause
         if _is_first_to_fail(store):
             traceback.print_exc()
         sys.exit(1)
@@ -155,9 +156,10 @@ def _rank(rank: int, function: Callable[..., None], arguments: Arguments, gpus: 
 def _take_part(
     rank: int, function: Callable[..., None], arguments: Arguments, gpus: int, store: dist.Store
 ) -> None:
+    """Join the other processes, call `function`, and leave."""
     if rank > 0:
         LOG.setLevel(logging.ERROR)
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which outlives a killed process
+    tqdm.set_lock(threading.RLock())  # its own lock is a system semaphore, which outlives a killed process
     threads = max(1, arguments["threads"] // gpus)
     ranks.join(rank, gpus, store, PATIENCE)
     try:

@@ -1,7 +1,8 @@
-"""One training loop for every model: seeded step by step, resumable bit for bit, stoppable by a signal.
+"""The training loop of every model: seeded at each step, resumed bit for bit, stopped by a signal.
 
-A model brings a Learner (losses and optimisers); the loop brings batches, randomness, history, checkpoints.
-All randomness is a function of (seed, step), so an interrupted run continues exactly where it stopped.
+A model brings a Learner (losses and optimisers). The loop brings batches, randomness, history and
+checkpoints. All randomness is a function of (seed, step): an interrupted run continues exactly where it
+stopped.
 """
 
 import hashlib
@@ -27,34 +28,35 @@ from segguided.training.attempts import Attempts
 from segguided.training.checkpoint import Checkpoint, Stateful
 
 LOG = logging.getLogger("segguided")
-HistoryRow = dict[str, float]  # one row of history.csv
+HistoryRow = dict[str, float]  # of history.csv
 
 
 class Learner(Stateful, Protocol):
-    """A network with its losses and optimisers: all the loop needs to know of a model."""
+    """A network with its losses and optimisers: all that the loop needs to know of a model."""
 
     def update(self, x_B: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of gradient descent on uint8 images (or what stands for them) and masks; the losses.
+        """One step of gradient descent on a batch; returns the losses, one scalar each.
 
-        Of processes that train together each gets the whole batch and draws for the whole of it, so that
-        their number changes no draw; `Descent.descend` then gives each its share.
+        `x_B` are uint8 images, or what a model learns from instead of them. When several processes train
+        together, each gets the whole batch and chooses the random numbers for all of it. So the number of
+        processes changes no random number; `Descent.descend` then gives each process its share.
         """
 
     def after_epoch(self) -> HistoryRow:
-        """Called at the end of each epoch (and of training); what it measured joins the history."""
+        """Called at the end of each epoch and of training; what it returns is added to the history."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many steps of which batch size: epochs drop their last, partial batch."""
+    """How many steps, of which batch size. An epoch drops its last batch if that is not full."""
 
-    slices: int
+    slices: int  # in the training set
     batch_size: int
     steps: int
 
     @classmethod
     def from_settings(cls, training: Length, slices: int) -> "Plan":
-        """The plan for a dataset of `slices` slices; a smaller dataset than a batch is one batch."""
+        """The plan for a dataset of `slices` slices; a dataset smaller than a batch is one batch."""
         batch_size = min(training.batch_size, slices)
         steps = training.steps or (training.epochs or 0) * (slices // batch_size)
         return cls(slices, batch_size, steps)
@@ -65,7 +67,7 @@ class Plan:
         return self.slices // self.batch_size
 
     def indices(self, seed: int, step: int) -> np.ndarray:
-        """Slices of the batch of `step`: a new permutation each epoch."""
+        """Which slices are in the batch of `step`: each epoch has a new random order."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = _epoch_order(self.slices, seed, epoch)
         return order[position * self.batch_size : (position + 1) * self.batch_size]
@@ -77,27 +79,29 @@ class Plan:
 
 @lru_cache(maxsize=1)
 def _epoch_order(slices: int, seed: int, epoch: int) -> np.ndarray:
-    """The permutation of an epoch, drawn once and not at each of its steps."""
+    """The random order of an epoch; cached, because each of its steps asks for it."""
     return np.random.default_rng([seed, epoch]).permutation(slices)
 
 
 class Batches:
-    """uint8 batches on a device; the whole set stays on an accelerator if half its free memory holds it."""
+    """uint8 batches on a device. The whole set stays on the GPU if it fits in half of the free memory."""
 
     def __init__(self, slices: SliceSet, device: torch.device) -> None:
-        self.slices, self.device = slices, device
+        self.slices = slices
+        self.device = device
         self.resident = self._upload() if self._fits() else None
 
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images and masks (B, H, W), uint8, on the device."""
         if self.resident:
-            at = torch.from_numpy(indices).to(self.device)
-            return self.resident[0][at], self.resident[1][at]
+            indices_B = torch.from_numpy(indices).to(self.device)
+            images_SHW, masks_SHW = self.resident
+            return images_SHW[indices_B], masks_SHW[indices_B]
         images_BHW, masks_BHW = (torch.from_numpy(a) for a in self.slices.batch(indices))
         return images_BHW.to(self.device, non_blocking=True), masks_BHW.to(self.device, non_blocking=True)
 
     def in_order(self, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every slice once."""
+        """Batches of every slice once, in the order of the set."""
         for start in range(0, len(self.slices), batch_size):
             yield self(np.arange(start, min(start + batch_size, len(self.slices))))
 
@@ -116,22 +120,22 @@ class Batches:
 
 @dataclass
 class TrainingProgress:
-    """What the loop itself must remember between two runs."""
+    """What the loop itself must remember to continue a run."""
 
-    step: int = 0
+    step: int = 0  # steps done
     sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
-    summed: int = 0
+    summed: int = 0  # steps in `sums`
     history: list[HistoryRow] = field(default_factory=list)
-    flops: int | None = None  # of one step, counted on the first
+    flops: int | None = None  # of one step, counted during the first
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a whole training run computed, on any number of attempts: a budget that no machine changes."""
+    """What a whole training run computed, in any number of attempts; the same on every machine."""
 
     steps: int
-    images: int  # seen, each as often as it was
-    flops: int  # multiply and add of convolutions, matrix products and attention, forward and backward
+    images: int  # seen, counted each time
+    flops: int  # of convolutions, matrix products and attention, forward and backward
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -142,27 +146,29 @@ def step_seed(seed: int, step: int) -> int:
 def train(
     learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint
 ) -> Iterator[TrainingProgress]:
-    """Run `learner` to the end of `plan`, yielding after every step; the history grows a row an epoch.
+    """Train to the end of `plan` and yield after every step; each epoch adds a row to the history.
 
-    Continues from `checkpoint` where it fits. Raises ValueError when a loss is NaN or infinite,
-    and Interrupted, its checkpoint saved, after Ctrl-C, SIGTERM or SIGUSR1.
+    Continues from `checkpoint` if that is of the same run. Raises ValueError when a loss is NaN or infinite.
+    After Ctrl-C, SIGTERM or SIGUSR1 it saves the checkpoint and raises Interrupted.
     """
     progress = TrainingProgress(**checkpoint.load(learner))
-    assert progress.step == ranks.highest(progress.step)
+    assert progress.step == ranks.max_over_processes(progress.step)
     if progress.step == plan.steps:  # stopped after its last step
         yield progress
     generator = torch.Generator(batches.device)
     while progress.step < plan.steps:
         torch.manual_seed(step_seed(seed, progress.step))  # dropout
         generator.manual_seed(step_seed(seed, progress.step))
-        losses = _update(learner, batches(plan.indices(seed, progress.step)), generator, progress)
+        x_B, masks_BHW = batches(plan.indices(seed, progress.step))
+        losses = _update(learner, x_B, masks_BHW, generator, progress)
         progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
         progress.summed += 1
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
-        if checkpoint.due or progress.step == plan.steps:  # its outputs may be refused or lost
-            _means(progress)  # never keep a diverged state
+        # The last step is saved too: the outputs may be refused or lost.
+        if checkpoint.due or progress.step == plan.steps:
+            _means(progress)  # raises for a diverged state, which must not be saved
             checkpoint.save(learner, vars(progress))
         yield progress
 
@@ -176,65 +182,76 @@ def fit(
     history: Path,
     attempts: Attempts | None = None,
 ) -> Cost:
-    """`train` with a progress bar where a person watches and log lines elsewhere; writes history.csv.
+    """`train` with a progress bar in a terminal and log lines elsewhere; writes history.csv.
 
-    `attempts`, where given, is told of every step. Raises ValueError where more processes train together than
-    a batch has slices.
+    `attempts` is updated at every step. Raises ValueError if more processes train together than a batch has
+    slices.
     """
-    if plan.batch_size < ranks.count():
-        raise ValueError(
-            f"a batch of {plan.batch_size} slices cannot be shared by {ranks.count()} GPUs; "
-            f"ask for at most {plan.batch_size}"
-        )
+    _check_shareable(plan)
     checkpoint.listen()
     LOG.info(
         "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
     )
     epochs = 0
-    with tqdm(
-        total=plan.steps, desc="training", unit="step", disable=None if ranks.is_first() else True
-    ) as bar:
+    hidden = None if ranks.is_first() else True  # None: where nobody watches
+    with tqdm(total=plan.steps, desc="training", unit="step", disable=hidden) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
             if attempts:
                 attempts.update(progress)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
-                LOG.info(
-                    "%s", " ".join(f"{name}={value:.6g}" for name, value in progress.history[-1].items())
-                )
+                _log_epoch(progress.history[-1])
     if ranks.is_first():
         write_table(history, progress.history)
     return Cost(plan.steps, plan.steps * plan.batch_size, plan.steps * (progress.flops or 0))
 
 
+def _check_shareable(plan: Plan) -> None:
+    if plan.batch_size < ranks.count():
+        raise ValueError(
+            f"a batch of {plan.batch_size} slices cannot be shared by {ranks.count()} GPUs; "
+            f"ask for at most {plan.batch_size}"
+        )
+
+
+def _log_epoch(row: HistoryRow) -> None:
+    LOG.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
+
+
 def _update(
-    learner: Learner, batch: tuple[Tensor, Tensor], generator: torch.Generator, progress: TrainingProgress
+    learner: Learner,
+    x_B: Tensor,
+    masks_BHW: Tensor,
+    generator: torch.Generator,
+    progress: TrainingProgress,
 ) -> dict[str, Tensor]:
-    """One step; all processes' operations of a run's first step, and of it in every run, are counted."""
+    """One step. The first step of a run also counts the operations, of all processes together."""
     if progress.flops is not None:
-        return learner.update(*batch, generator)
+        return learner.update(x_B, masks_BHW, generator)
     with FlopCounterMode(display=False) as counter:
-        losses = learner.update(*batch, generator)
-    progress.flops = ranks.total(counter.get_total_flops())
+        losses = learner.update(x_B, masks_BHW, generator)
+    progress.flops = ranks.sum_over_processes(counter.get_total_flops())
     return losses
 
 
 def _close_epoch(progress: TrainingProgress, learner: Learner, plan: Plan) -> None:
-    """Append the epoch's mean losses to the history: the one place where the device is waited for."""
+    """Append the epoch's mean losses to the history: the only place that waits for the device."""
     means = _means(progress)
     epoch = math.ceil(progress.step / plan.steps_per_epoch)
     progress.history.append({"epoch": epoch, "step": progress.step, **means, **learner.after_epoch()})
-    progress.sums, progress.summed = {}, 0
+    progress.sums = {}
+    progress.summed = 0
 
 
 def _means(progress: TrainingProgress) -> HistoryRow:
+    """Mean losses of the running epoch. Raises ValueError if one of them is NaN or infinite."""
     means = {name: float(total) / progress.summed for name, total in progress.sums.items()}
-    bad = [name for name, mean in means.items() if not math.isfinite(mean)]
-    if bad:
+    diverged = [name for name, mean in means.items() if not math.isfinite(mean)]
+    if diverged:
         first = progress.step - progress.summed
         raise ValueError(
-            f"{', '.join(bad)} is not a number between steps {first} and {progress.step}: training diverged; "
-            "lower learning_rate, or set precision: fp32"
+            f"{', '.join(diverged)} is not a number between steps {first} and {progress.step}: "
+            "training diverged; lower learning_rate, or set precision: fp32"
         )
     return means

@@ -1,4 +1,4 @@
-"""One network's optimiser: learning rate over the run, gradient clipping, weight averaging."""
+"""How one network descends: optimiser, learning rate over the run, gradient clipping, weight averaging."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,11 +13,15 @@ from segguided.config.models.training import Training
 from segguided.training import ranks
 from segguided.training.gradients import SharedGradients
 
-Factor = Callable[[int], float]  # of the learning rate, at a step
+Factor = Callable[[int], float]  # step -> what the learning rate is multiplied by
 
 
 class Descent:
-    """The optimiser state of `network`; without `clip` gradients keep their length."""
+    """The gradient descent of `network`: everything that its optimisation remembers.
+
+    `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length).
+    `ema_decay` averages the weights over the steps (None: no averaging).
+    """
 
     def __init__(
         self,
@@ -27,7 +31,9 @@ class Descent:
         clip: float | None = None,
         ema_decay: float | None = None,
     ) -> None:
-        self.network, self.optimizer, self.clip = network, optimizer, clip
+        self.network = network
+        self.optimizer = optimizer
+        self.clip = clip
         self.parameters = list(network.parameters())
         self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
@@ -51,26 +57,28 @@ class Descent:
         batch: Sequence[Tensor],
         micro_batch_size: int | None = None,
     ) -> dict[str, Tensor]:
-        """One step down the gradient of the batch's mean `loss`, summed over processes and over parts.
+        """One step down the gradient of the batch's mean `loss`, summed over processes and micro-batches.
 
-        Each process takes its share of `batch`, in parts of at most `micro_batch_size` that fit its device
-        (None: one part). `losses_of(*part)` gives means over a part; returned are those of the batch,
+        Each process takes its share of `batch` and computes it in micro-batches of at most
+        `micro_batch_size` images, which fit its device (None: the whole share at once).
+        `losses_of(*micro_batch)` gives the mean losses of a micro-batch. Returns those of the whole batch,
         detached.
         """
-        size, own = len(batch[0]), [ranks.share(tensor) for tensor in batch]
-        parts = list(zip(*(tensor.split(micro_batch_size or size) for tensor in own), strict=True))
+        size = len(batch[0])
+        own = [ranks.own_share(tensor) for tensor in batch]
+        micro_batches = list(zip(*(tensor.split(micro_batch_size or size) for tensor in own), strict=True))
         means: dict[str, Tensor] = {}
-        for position, part in enumerate(parts, start=1):
-            share = len(part[0]) / size
-            losses = {name: value * share for name, value in losses_of(*part).items()}
-            with self.gradients.adding() if position == len(parts) else nullcontext():
+        for position, micro_batch in enumerate(micro_batches, start=1):
+            share = len(micro_batch[0]) / size
+            losses = {name: value * share for name, value in losses_of(*micro_batch).items()}
+            with self.gradients.summing() if position == len(micro_batches) else nullcontext():
                 losses["loss"].backward()
             means = {name: value.detach() + means.get(name, 0) for name, value in losses.items()}
         self.step()
-        return ranks.added_up(means)
+        return ranks.sum_tensors(means)
 
     def step(self) -> None:
-        """One step down the gradients that the parameters hold."""
+        """One step down the gradients in the parameters' `.grad`, which are cleared."""
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
@@ -95,7 +103,8 @@ class Descent:
         self.schedule.load_state_dict(state["schedule"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
-            self.ema.to(self.parameters[0].device)  # where the file was read, on the CPU, it would stay
+            # The file is read on the CPU, and the averages would stay there.
+            self.ema.to(self.parameters[0].device)
 
     def averaged(self) -> nn.Module:
         """The network with its averaged weights in place of the last ones; call it once, after training."""
@@ -105,7 +114,7 @@ class Descent:
 
 
 class DescentLearner:
-    """What a learner with one optimiser and nothing else to remember has: a base class beside `update`."""
+    """Base class of a learner that needs to remember nothing but one descent; it adds `update`."""
 
     descent: Descent
 

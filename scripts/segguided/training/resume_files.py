@@ -1,6 +1,6 @@
-"""Resume files of trainings: kept until Snakemake has accepted the outputs, which it may still refuse.
+"""Resume files of trainings: kept until Snakemake has accepted the outputs, because it may still refuse them.
 
-A training cannot know: it ends before its outputs are looked at. Without torch, for the Snakefile needs it.
+A training ends before Snakemake looks at its outputs. This module does without torch: the Snakefile needs it.
 """
 
 import logging
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 RESUME = "resume.pt"
-ASIDE = "resume-aside.pt"  # of other settings, code or data
+ASIDE = "resume-aside.pt"  # made with other settings, code or data
 
 
 def has_resume_files(output: Path) -> bool:
-    """Whether a resume file lies beside a training's output."""
+    """Whether there is a resume file beside a training's output."""
     return any(output.with_name(name).exists() for name in (RESUME, ASIDE))
 
 
@@ -23,10 +23,10 @@ def discard_resume_files(output: Path) -> None:
 
 
 class ResumeFileDiscarder(logging.Handler):
-    """Hears from Snakemake's logger that jobs have finished; discards what those of `trainings` kept.
+    """Listens to Snakemake's logger and deletes the resume files of each training whose job has finished.
 
-    Trainings by the id of their job; `--quiet progress` keeps Snakemake from telling, so somebody must look
-    again at the end.
+    `trainings` gives the output of a training by the id of its job. With `--quiet progress` Snakemake does
+    not log finished jobs, so somebody must look again at the end.
     """
 
     def __init__(self, trainings: Mapping[str, Path]) -> None:

@@ -15,7 +15,7 @@ from segguided.config.models.training import Length
 from segguided.data.slices import SliceSet
 from segguided.devices import device_name, pick_device
 from segguided.training import ranks
-from segguided.training.attempts import NAME, Attempts
+from segguided.training.attempts import ATTEMPTS_FILE, Attempts
 from segguided.training.checkpoint import Checkpoint, fingerprint
 from segguided.training.loop import Batches, Cost, Learner, Plan, fit
 from segguided.training.resume_files import RESUME
@@ -113,7 +113,7 @@ class TrainingRun:
         if not ranks.is_first():
             return nullcontext()
         gpus = 0 if self.device.type == "cpu" else ranks.count()
-        path = self.output.with_name(NAME)
+        path = self.output.with_name(ATTEMPTS_FILE)
         return Attempts(path, self.plan.steps, self.plan.batch_size, device_name(self.device), gpus)
 
 

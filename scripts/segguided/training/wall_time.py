@@ -1,4 +1,4 @@
-"""When a SLURM job's time is over: a training run saves itself before, since no signal of SLURM reaches it.
+"""When a SLURM job's time is over: a training run saves itself before that, because no signal reaches it.
 
 SLURM signals only the job's own child, a Snakemake process that waits for its rule to end.
 """
@@ -11,15 +11,16 @@ import subprocess
 import time
 
 LOG = logging.getLogger("segguided")
-LEFT = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")  # squeue's %L: [[days-]hours:]minutes:seconds
-LONGEST_MARGIN, SHORTEST_MARGIN = 300.0, 15.0  # seconds
+TIME_LEFT = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")  # squeue's %L: [[days-]hours:]minutes:seconds
+LONGEST_MARGIN = 300.0  # seconds
+SHORTEST_MARGIN = 15.0
 
 
 def stop_time() -> float | None:
-    """The `time.monotonic()` at which to save and stop; None where nothing limits this process.
+    """The `time.monotonic()` at which to save and stop; None if nothing limits this process.
 
-    Five minutes before the end of the SLURM job, less in a job of under an hour. A limit that the site raises
-    while the job runs is followed, where this is asked again.
+    Five minutes before the end of the SLURM job, less in a job of under an hour. The site may raise the limit
+    while the job runs: ask again to follow it.
     """
     left = seconds_left()
     if left is None:
@@ -28,8 +29,9 @@ def stop_time() -> float | None:
 
 
 def seconds_left() -> float | None:
-    """Seconds until SLURM ends this process's job; None outside of one, or where it has no limit."""
-    job, squeue = os.environ.get("SLURM_JOB_ID"), shutil.which("squeue")
+    """Seconds until SLURM ends this process's job; None outside of a job, or if it has no limit."""
+    job = os.environ.get("SLURM_JOB_ID")
+    squeue = shutil.which("squeue")
     if not job or not squeue:
         return None
     try:
@@ -42,15 +44,15 @@ def seconds_left() -> float | None:
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         LOG.warning(
-            "squeue does not tell when job %s ends (%s): at its limit the last checkpoint counts", job, error
+            "squeue does not say when job %s ends (%s): at its limit the last checkpoint counts", job, error
         )
         return None
     return parse_left(answer.strip())
 
 
 def parse_left(text: str) -> float | None:
-    """Seconds in squeue's "1-02:03:04"; None for UNLIMITED and whatever else is no time."""
-    match = LEFT.fullmatch(text)
+    """Seconds in squeue's "1-02:03:04"; None for UNLIMITED and anything else that is no time."""
+    match = TIME_LEFT.fullmatch(text)
     if not match:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())

@@ -138,9 +138,9 @@ def latent_batches(
     try:
         if ranks.is_first():
             _make_room(autoencoder, slices, path)
-        ranks.wait()
+        ranks.wait_for_all()
         _encode_share(autoencoder, Batches(slices, device), path)
-        ranks.wait()
+        ranks.wait_for_all()
         yield LatentBatches(slices, np.load(path, mmap_mode="r"), device)
     finally:
         if ranks.is_first():
@@ -164,7 +164,7 @@ def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> No
     moments_S2CHW = np.lib.format.open_memmap(path, "r+")
     start = 0
     for position, (images_BHW, _) in enumerate(images.in_order(batch_size=16)):
-        if position % ranks.count() == ranks.number():
+        if position % ranks.count() == ranks.rank():
             moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
             moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
         start += len(images_BHW)
