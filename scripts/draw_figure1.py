@@ -7,7 +7,8 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.reserved import REAL
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import MASK, FigureDataset, figure_parser, read_panels
+from segguided.figures.panels import MASK, read_panels
+from segguided.figures.settings import FigureDataset, figure_parser
 
 GUIDED, UNCONDITIONAL = "segguided", "unconditional"
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""Rule draw_figure3: a test mask with classes removed, and images drawn from it with several noises."""
+"""Rule draw_figure3: a test mask with classes removed, and images generated from it with several noises."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,19 +6,21 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import FigureDataset, figure_parser
-from segguided.figures.variant_panels import partial_block
+from segguided.figures.partial_masks import ModelImages, partial_blocks
+from segguided.figures.settings import FigureDataset, ModelTitles, figure_parser
 
-DRAWS = (3, 2)  # images shown of the first model and of each further one
+FIRST_IMAGES = 3  # shown of each partial mask, of the first model
+FURTHER_IMAGES = 2  # and of each further model
 PLACES = (1,)  # of the slices chosen for figures 3 and 6, the one shown here
 
 
-def draw_figure3(
-    datasets: Sequence[FigureDataset], models: Sequence[tuple[str, str]], png: Path, pdf: Path
-) -> None:
-    """Write Figure 3: samples of the first (model, title), and of the others beside."""
-    columns = [(model, DRAWS[min(i, 1)], title) for i, (model, title) in enumerate(models)]
-    blocks = [partial_block(dataset, columns, PLACES) for dataset in datasets]
+def draw_figure3(datasets: Sequence[FigureDataset], models: ModelTitles, png: Path, pdf: Path) -> None:
+    """Write Figure 3: images of the first model, and of the others beside, datasets below each other."""
+    columns = [
+        ModelImages(name, title, FIRST_IMAGES if place == 0 else FURTHER_IMAGES)
+        for place, (name, title) in enumerate(models)
+    ]
+    blocks = partial_blocks(datasets, columns, PLACES)
     save_figure(draw_blocks(blocks, stacked=True), png, pdf)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import FigureDataset, figure_parser
-from segguided.figures.variant_panels import similarity_block
+from segguided.figures.settings import FigureDataset, figure_parser
+from segguided.figures.similarity import similarity_block
 
 
 def draw_figure4(

@@ -6,18 +6,16 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import FIGURE2_SLICES, FigureDataset, comparison_blocks, figure_parser
+from segguided.figures.comparison import FIGURE2_SLICES, comparison_blocks
+from segguided.figures.settings import FigureDataset, ModelTitles, figure_parser
 
 
 def draw_figure5(
-    datasets: Sequence[FigureDataset],
-    models: Sequence[tuple[str, str]],
-    n_slices: int,
-    png: Path,
-    pdf: Path,
+    datasets: Sequence[FigureDataset], models: ModelTitles, n_slices: int, png: Path, pdf: Path
 ) -> None:
-    """Write Figure 5 with the (model, title) columns in the order given."""
-    save_figure(draw_blocks(comparison_blocks(datasets, models, n_slices, skip=FIGURE2_SLICES)), png, pdf)
+    """Write Figure 5, with a column for each model in the order given."""
+    blocks = comparison_blocks(datasets, models, n_slices, skip=FIGURE2_SLICES)
+    save_figure(draw_blocks(blocks), png, pdf)
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -6,19 +6,17 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.figures.blocks import draw_blocks, save_figure
-from segguided.figures.panels import FigureDataset, figure_parser
-from segguided.figures.variant_panels import partial_block
+from segguided.figures.partial_masks import ModelImages, partial_blocks
+from segguided.figures.settings import FigureDataset, ModelTitles, figure_parser
 
-DRAWS = 3  # images shown of each partial mask
+IMAGES = 3  # shown of each partial mask
 PLACES = (0, 2, 3)  # of the slices chosen for figures 3 and 6, those that figure 3 does not show
 
 
-def draw_figure6(
-    datasets: Sequence[FigureDataset], models: Sequence[tuple[str, str]], png: Path, pdf: Path
-) -> None:
-    """Write Figure 6: samples of each (model, title), datasets side by side."""
-    columns = [(model, DRAWS, title) for model, title in models]
-    blocks = [partial_block(dataset, columns, PLACES) for dataset in datasets]
+def draw_figure6(datasets: Sequence[FigureDataset], models: ModelTitles, png: Path, pdf: Path) -> None:
+    """Write Figure 6: images of each model, datasets side by side."""
+    columns = [ModelImages(name, title, IMAGES) for name, title in models]
+    blocks = partial_blocks(datasets, columns, PLACES)
     save_figure(draw_blocks(blocks), png, pdf)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.reserved import REAL
 from segguided.figures.blocks import DARK, draw_blocks, save_figure
-from segguided.figures.panels import MASK, FigureDataset, figure_parser, read_panels
+from segguided.figures.panels import MASK, read_panels
+from segguided.figures.settings import FigureDataset, ModelTitles, figure_parser
 
 
 def draw_showcase(
     datasets: Sequence[FigureDataset],
-    models: Sequence[tuple[str, str]],
+    models: ModelTitles,
     real: Sequence[str],
     n_slices: int,
     png: Path,

@@ -7,7 +7,8 @@ from pathlib import Path
 from segguided.cli import run, slices_parser
 from segguided.config.reserved import REAL
 from segguided.figures.blocks import Block, draw_blocks, save_figure
-from segguided.figures.panels import MASK, FigureDataset, read_panels
+from segguided.figures.panels import MASK, read_panels
+from segguided.figures.settings import FigureDataset
 from segguided.generation.translation import files_of_same_patients
 
 

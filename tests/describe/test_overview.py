@@ -30,7 +30,7 @@ from segguided.describe.overview import (
     read_cell,
     read_cells,
 )
-from segguided.figures.panels import FigureClass
+from segguided.figures.settings import FigureClass
 
 CLASSES = [{"name": "body", "color": "dimgray"}, {"name": "vessels", "color": "red"}]
 COLOURS = ["yellow", "red"]

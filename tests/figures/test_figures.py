@@ -32,7 +32,8 @@ from segguided.figures.blocks import (
     draw_blocks,
     save_figure,
 )
-from segguided.figures.panels import FigureDataset, generated_tiles, read_panels
+from segguided.figures.panels import generated_tiles, read_panels
+from segguided.figures.settings import FigureDataset
 from segguided.generation.variants import write_variants
 from support.pictures import block, body
 

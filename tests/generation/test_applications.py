@@ -22,7 +22,7 @@ from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_generated, read_slices, write_stack
 from segguided.evaluation.rare import rare_case_rows
 from segguided.evaluation.translation import translation_rows
-from segguided.figures.panels import FigureDataset
+from segguided.figures.settings import FigureDataset
 from segguided.generation.rare import generate_rare_cases
 from segguided.generation.translation import (
     files_of_same_patients,

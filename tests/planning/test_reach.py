@@ -69,7 +69,7 @@ RULES_OF = {
     "models/controlnet": CONTROLNET,
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images", "export_model"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
-    "evaluation": MEASURE | SHOWN_VARIANTS | {"make_table", "draw_table"},
+    "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
     "figures": FIGURES | {"draw_table"},
     "tables": {"make_table", "draw_table", "write_datacard"},
     "describe": {"draw_overview", "write_datacard"},

@@ -40,7 +40,7 @@ from segguided.figures.legend import (
     draw_legend,
     legend_height,
 )
-from segguided.figures.panels import FigureClass
+from segguided.figures.settings import FigureClass
 
 PIXELS = round(TILE * DPI)  # of a tile's side
 TILES = 120  # aimed at on a sheet

@@ -1,1 +1,1 @@
-"""The tables: what stands in them, and how they are written."""
+"""Tables: layouts (the columns of each), frame (numbers), sheet (texts), markdown and typeset (files)."""

@@ -12,8 +12,9 @@ import draw_figure6
 from segguided.cli import call
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.figures.blocks import draw_blocks
-from segguided.figures.panels import FigureDataset
-from segguided.figures.variant_panels import SHOWN, partial_block, similarity_block
+from segguided.figures.partial_masks import SHOWN, ModelImages, partial_block
+from segguided.figures.settings import FigureDataset
+from segguided.figures.similarity import similarity_block
 from segguided.generation.partial_masks import spread_slices
 from segguided.generation.variants import write_variants
 
@@ -47,7 +48,7 @@ def similar(dataset):
 
 
 def test_rows_are_conditions_and_columns_are_draws(dataset):
-    block = partial_block(dataset, [("mat", 3, "MAT"), ("std", 2, "STD")], (1,))
+    block = partial_block(dataset, [ModelImages("mat", "MAT", 3), ModelImages("std", "STD", 2)], (1,))
     titles = ["mask", *(f"MAT {i}" for i in (1, 2, 3)), *(f"STD {i}" for i in (1, 2))]
     assert [column.title for column in block.columns] == titles
     greys = [[int(tile[0, 0]) for tile in column.tiles] for column in block.columns[1:]]
@@ -62,13 +63,13 @@ def test_figures_3_and_6_show_different_slices(dataset):
     shown = [set(module.PLACES) for module in (draw_figure3, draw_figure6)]
     assert not shown[0] & shown[1]
     assert shown[0] | shown[1] == set(range(SHOWN))
-    block = partial_block(dataset, [("mat", 1, "MAT")], draw_figure6.PLACES)
+    block = partial_block(dataset, [ModelImages("mat", "MAT", 1)], draw_figure6.PLACES)
     assert block.n_rows == 2 * len(draw_figure6.PLACES)
 
 
 def test_a_model_without_images_is_named(dataset):
     with pytest.raises(ValueError, match="set: no images of spade; there are mat, std"):
-        partial_block(dataset, [("spade", 1, "SPADE")], (1,))
+        partial_block(dataset, [ModelImages("spade", "SPADE", 1)], (1,))
 
 
 def test_similarity_runs_from_the_partial_mask_to_the_real_image(dataset):
@@ -76,7 +77,7 @@ def test_similarity_runs_from_the_partial_mask_to_the_real_image(dataset):
     assert [c.title for c in block.columns] == ["mask: b", "λ = 0", "λ = 0.5", "λ = 1", "real image"]
     assert [int(column.tiles[0][0, 0]) for column in block.columns[1:]] == [0, 1, 2, 100]
     figure = draw_blocks([block])
-    (axes,) = [one for one in figure.axes if one.lines]
+    (axes,) = [axes for axes in figure.axes if axes.lines]
     assert [line.get_ydata().tolist() for line in axes.lines] == [[0.2, 0.5, 0.9], [0.4, 0.6, 0.8]]
     inside(figure)
 
