@@ -1,4 +1,4 @@
-"""One asymmetric patient, written through every format: the truth that all readers must give back."""
+"""One asymmetric patient, written in every format: the truth that all readers must return."""
 
 import gzip
 import uuid
@@ -24,7 +24,7 @@ SPACES = {
     "RAS": (-1, -1, 1),
     "LAS": (1, -1, 1),
 }
-# Acquisition planes as scanners store them: column index, row index, slice index grow towards …
+# Acquisition planes as scanners store them: the directions in which column, row and slice index grow.
 AXIAL, AXIAL_DOWN, AXIAL_TURNED, SAGITTAL, CORONAL = "LPS", "LPI", "RAS", "PIL", "LIP"
 
 
@@ -37,7 +37,7 @@ class Stored:
 
 
 def truth(tilt_degrees: float = 0.0, dtype: Any = np.int16) -> Stored:
-    """A chiral object in LPS order (x, y, z): no flip and no swap of axes leaves it alone."""
+    """A chiral object in LPS order (x, y, z): every flip and every swap of axes changes it."""
     array_xyz = np.full((7, 8, 9), -1000, dtype)
     array_xyz[1:5, 2:7, 1:8] = 40  # body
     array_xyz[3:5, 2:4, 4:8] = 300  # an L of two bars on its left, anterior, upper side
@@ -62,7 +62,7 @@ def marker_mm(stored: Stored) -> np.ndarray:
 
 
 def stored_along(whole: Stored, code: str) -> Stored:
-    """The same patient with axes towards the letters of `code`; no nibabel, to be independent."""
+    """The same patient with axes in the directions of `code`, such as RAS; independent of nibabel."""
     axes = [DIRECTIONS[letter][0] for letter in code]
     array = whole.array_ijk.transpose(axes)
     affine = whole.affine.copy()
@@ -97,10 +97,8 @@ def write_dicom(
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(seed)
-    study, series = (
-        generate_uid(entropy_srcs=[str(folder)]),
-        generate_uid(entropy_srcs=[str(folder), "series"]),
-    )
+    study = generate_uid(entropy_srcs=[str(folder)])
+    series = generate_uid(entropy_srcs=[str(folder), "series"])
     paths = []
     for k in range(stored.array_ijk.shape[2]):
         dataset = _dataset(stored, k, study, series, signed, slope, intercept, syntax)
@@ -120,27 +118,35 @@ def _dataset(
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(k)])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == JPEG2000Lossless else syntax
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
-    dataset.PatientID, dataset.Modality, dataset.SeriesDescription = "Breast_MRI_002", "MR", "ax dyn pre"
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.PatientID = "Breast_MRI_002"
+    dataset.Modality = "MR"
+    dataset.SeriesDescription = "ax dyn pre"
     scanner = ("GE MEDICAL SYSTEMS", "Signa HDxt") if signed else ("SIEMENS", "Avanto")
     dataset.Manufacturer, dataset.ManufacturerModelName = scanner
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SeriesNumber = study, series, 3
+    dataset.StudyInstanceUID = study
+    dataset.SeriesInstanceUID = series
+    dataset.SeriesNumber = 3
     dataset.InstanceNumber = k + 1
-    step_i, step_j = stored.affine[:3, 0], stored.affine[:3, 1]
-    size_i, size_j = np.linalg.norm(step_i), np.linalg.norm(step_j)
+    step_i = stored.affine[:3, 0]
+    step_j = stored.affine[:3, 1]
+    size_i = np.linalg.norm(step_i)
+    size_j = np.linalg.norm(step_j)
     dataset.ImageOrientationPatient = ds_text(np.concatenate([step_i / size_i, step_j / size_j]))
     dataset.ImagePositionPatient = ds_text((stored.affine @ [0, 0, k, 1])[:3])
     dataset.PixelSpacing = ds_text(np.array([size_j, size_i]))
-    dataset.RescaleSlope, dataset.RescaleIntercept = f"{slope:g}", f"{intercept:g}"
+    dataset.RescaleSlope = f"{slope:g}"
+    dataset.RescaleIntercept = f"{intercept:g}"
     pixels = np.rint((stored.array_ijk[:, :, k].T.astype(float) - intercept) / slope)
     pixels = pixels.astype("<i2" if signed else "<u2")
     dataset.Rows, dataset.Columns = pixels.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
     bits = 16 if signed or stored.array_ijk.max() - intercept >= 4096 * slope else 12
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits, bits - 1
+    dataset.BitsAllocated = 16
+    dataset.BitsStored = bits
+    dataset.HighBit = bits - 1
     dataset.PixelRepresentation = int(signed)
     dataset.PixelData = pixels.tobytes()
     dataset["PixelData"].VR = "OW"
@@ -168,7 +174,7 @@ def write_nifti(path: Path, stored: Stored, slope: float = 1, inter: float = 0, 
 def write_nrrd(
     path: Path, stored: Stored, space: str | None = "left-posterior-superior", **fields: Any
 ) -> Path:
-    """NRRD in the given space; `fields` join the header, and a field of None leaves it."""
+    """NRRD in the given space; `fields` are added to the header, and a field of None is removed from it."""
     signs = SPACES[space or "LPS"]
     directions = (np.array(signs)[:, None] * stored.affine[:3, :3]).T
     if stored.array_ijk.ndim == 4:

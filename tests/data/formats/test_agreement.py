@@ -1,6 +1,6 @@
 """Image and mask agree to the voxel, from the files of every fixture to the slices that are written.
 
-The object is chiral and its grey values tell its labels: no flip, shift or swap of either goes unseen.
+The object is chiral and each grey value has one label: a flip, shift or swap of either would show.
 """
 
 from pathlib import Path

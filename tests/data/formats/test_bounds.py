@@ -18,19 +18,19 @@ def test_what_scanners_make_is_let_through(voxels: int, each: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("voxels", "each", "told"),
+    ("voxels", "each", "text"),
     [
         (LARGEST_VOLUME + 1, 1, "4.0 GiB"),
         (10**12, 2, "1,862.6 GiB"),
         (2**62, 8, "34,359,738,368.0 GiB"),
     ],
 )
-def test_the_sentence_tells_size_limit_and_remedy(voxels: int, each: int, told: str) -> None:
+def test_the_message_names_size_limit_and_remedy(voxels: int, each: int, text: str) -> None:
     with pytest.raises(ValueError) as caught:
         refuse_huge("folder/p.nii", voxels, each)
     message = str(caught.value)
     assert message.startswith("folder/p.nii: ") and "at most 4 GiB" in message and "crop" in message
-    assert told in message and f"{voxels:,} voxels" in message
+    assert text in message and f"{voxels:,} voxels" in message
 
 
 # A slice and the square around it

@@ -10,25 +10,17 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segguided.data.formats.nifti import read_image, read_labels
 from segguided.data.formats.orientation import LPS_FROM_RAS
 from support import generated_volumes as gv
+from support.property_tests import MOST_REFUSED, SAME_EXAMPLES
 
-CASES = 550
-MOST_REFUSED = 0.02
 MM_OF_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 DTYPES = ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
 SCALES = [(1, 0), (0, 0), (np.nan, 0), (0.5, -3), (1, -1024), (2, 0)]
-QUIET = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=CASES,
-    suppress_health_check=list(HealthCheck),
-    database=None,
-)
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,7 @@ class Case:
     order: str
     dtype: str
     shape: tuple[int, int, int]
-    trailing: int  # axes of one voxel behind the three
+    trailing: int  # axes of one voxel after the three
     lps_mm: np.ndarray
     unit: int
     placed_by: str  # sform, qform, both
@@ -51,7 +43,7 @@ class Case:
     labels: bool
 
     @property
-    def sheared(self) -> bool:
+    def is_sheared(self) -> bool:
         axes = self.lps_mm[:3, :3] / np.linalg.norm(self.lps_mm[:3, :3], axis=0)
         return not np.allclose(axes.T @ axes, np.eye(3), atol=1e-6)
 
@@ -79,7 +71,7 @@ def cases(draw: Any) -> Case:
 
 
 def header_of(case: Case) -> Any:
-    """The fields, set one by one: nibabel's own setters would choose codes and mend what is odd."""
+    """The fields, set one by one: nibabel's own setters would choose codes and repair odd values."""
     kind = nib.Nifti1Header if case.version == 1 else nib.Nifti2Header
     header = kind(endianness=case.order)
     ras = LPS_FROM_RAS @ case.lps_mm
@@ -108,7 +100,9 @@ def _set_quaternion(header: Any, ras: np.ndarray, spacing: np.ndarray) -> None:
         rotation[:, 2] *= -1
         header["pixdim"][0] = -1
     _, b, c, d = nib.quaternions.mat2quat(rotation)
-    header["quatern_b"], header["quatern_c"], header["quatern_d"] = b, c, d
+    header["quatern_b"] = b
+    header["quatern_c"] = c
+    header["quatern_d"] = d
     header["qoffset_x"], header["qoffset_y"], header["qoffset_z"] = ras[:3, 3]
 
 
@@ -119,7 +113,7 @@ def pack(data: bytes, packing: str) -> bytes:
         "gzip": gzip.compress(data, 1, mtime=0),
         "members": gzip.compress(data[:half], 1, mtime=0) + gzip.compress(data[half:], 1, mtime=0),
         "padded": gzip.compress(data, 1, mtime=0) + bytes(512),
-        "garbage": gzip.compress(data, 1, mtime=0) + b"behind the end",
+        "garbage": gzip.compress(data, 1, mtime=0) + b"after the end",
         "bzip2": bz2.compress(data),
     }[packing]
 
@@ -149,7 +143,7 @@ def assert_as_itk_reads(path: Path, case: Case) -> None:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
 
-    @QUIET
+    @SAME_EXAMPLES
     @given(cases())
     def check(case: Case) -> None:
         path = tmp_path / f"v{case.ending}"
@@ -166,10 +160,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         expected = values if case.labels else values.astype(np.float32)
         gv.assert_same_patient(volume, expected, case.lps_mm, 1e-3 if exact else 0.02)
         assert volume.provenance["suspicious_header"] is False
-        plain = (case.packing == "plain" and case.ending == ".nii") or (
-            case.packing == "gzip" and case.ending != ".nii"
-        )
-        if plain and case.version == 1 and not case.sheared:  # of what ITK reads, too
+        usual_packing = "plain" if case.ending == ".nii" else "gzip"
+        if case.packing == usual_packing and case.version == 1 and not case.is_sheared:  # which ITK reads too
             counts["compared"] += 1
             assert_as_itk_reads(path, case)
 
@@ -180,7 +172,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 @st.composite
 def damages(draw: Any) -> tuple[Case, list[tuple[int, int]], float]:
-    """A file, bytes of its header to be set, and the share of it that is left."""
+    """A file, bytes of its header to set (place, value), and the share of the file that is kept."""
     spots = st.tuples(st.integers(0, 351), st.integers(0, 255))
     return draw(cases()), draw(st.lists(spots, max_size=3)), draw(st.sampled_from([1, 1, 1, 0.05, 0.5, 0.98]))
 
@@ -189,7 +181,7 @@ def test_a_damaged_header_is_read_as_it_says_or_refused(tmp_path: Path) -> None:
     """Never a traceback; and what is read has the values and places that nibabel reads."""
     counts: Counter[str] = Counter()
 
-    @QUIET
+    @SAME_EXAMPLES
     @given(damages())
     def check(damage: tuple[Case, list[tuple[int, int]], float]) -> None:
         case, spots, share = damage

@@ -2,7 +2,6 @@
 
 import gzip
 from pathlib import Path
-from typing import Any
 
 import nrrd as pynrrd
 import numpy as np
@@ -13,6 +12,7 @@ from segguided.data.formats.nrrd import read_image, read_segments
 from segguided.data.formats.orientation import oriented
 from segguided.data.formats.volume import Volume
 from support import volume_files as vf
+from support.refusals import refusal
 
 DUKE = vf.segment_fields(("Vessels", 1, 0), ("Dense", 2, 0))
 SWAPPED = vf.segment_fields(("Dense", 1, 0), ("Vessels", 2, 0))
@@ -49,21 +49,12 @@ def layered(stored_as: str, tilt: float = 0) -> vf.Stored:
 
 
 def read_masks(path: Path, names: list[str | None], image: Volume) -> dict[str | None, np.ndarray]:
-    found = zip(names, read_segments(path, names, image), strict=True)
-    return {name: np.stack([mask.plane(z) for z in range(len(image.array_zyx))]) for name, mask in found}
+    masks = zip(names, read_segments(path, names, image), strict=True)
+    return {name: np.stack([mask.plane(z) for z in range(len(image.array_zyx))]) for name, mask in masks}
 
 
 def read_segment(path: Path, name: str | None, image: Volume) -> np.ndarray:
     return read_masks(path, [name], image)[name]
-
-
-def refusal(path: Path, read: Any = read_image, *arguments: Any) -> str:
-    """The message of the ValueError, checked to be one line that starts with the file."""
-    with pytest.raises(ValueError) as caught:
-        read(path, *arguments)
-    message = str(caught.value)
-    assert message.startswith(str(path)) and "\n" not in message
-    return message.removeprefix(str(path))  # pytest's folder holds words of the test's name
 
 
 # --- images ---
@@ -85,26 +76,28 @@ def test_images_of_any_space_give_the_truth(tmp_path: Path, space: str, code: st
 def test_an_image_without_orientation(tmp_path: Path) -> None:
     path = tmp_path / "ct.nrrd"
     pynrrd.write(str(path), vf.truth().array_ijk, {"spacings": [1.0, 1.0, 2.0]})
-    assert "left and right are unknown" in refusal(path)
-    assert "'space directions'" in refusal(vf.write_nrrd(path, vf.truth(), space_of_directions=None))
-    assert "'space origin'" in refusal(vf.write_nrrd(path, vf.truth(), space_of_origin=None))
+    assert "left and right are unknown" in refusal(path, read_image)
+    assert "'space directions'" in refusal(
+        vf.write_nrrd(path, vf.truth(), space_of_directions=None), read_image
+    )
+    assert "'space origin'" in refusal(vf.write_nrrd(path, vf.truth(), space_of_origin=None), read_image)
 
 
 def test_image_with_singular_directions_nan_voxels_or_four_axes(tmp_path: Path) -> None:
     truth = vf.truth(dtype=np.float32)
     path = vf.write_nrrd(tmp_path / "ct.nrrd", truth, space_of_directions=np.diag([1.0, 1.0, 0.0]))
-    assert "not invertible" in refusal(path)
+    assert "not invertible" in refusal(path, read_image)
     truth.array_ijk[1, 2, 3] = np.nan
-    assert "1 voxels are NaN or infinite" in refusal(vf.write_nrrd(path, truth))
+    assert "1 voxels are NaN or infinite" in refusal(vf.write_nrrd(path, truth), read_image)
     four = vf.Stored(np.stack([truth.array_ijk] * 2), truth.affine)
-    assert "3-D volume" in refusal(vf.write_nrrd(path, four))
+    assert "3-D volume" in refusal(vf.write_nrrd(path, four), read_image)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.6, 0.9])
 @pytest.mark.parametrize("encoding", ["gzip", "raw"])
 def test_truncated_files(tmp_path: Path, share: float, encoding: str) -> None:
     path = vf.cut(vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), encoding=encoding, **DUKE), share)
-    assert "truncated or damaged" in refusal(path)
+    assert "truncated or damaged" in refusal(path, read_image)
     assert "truncated or damaged" in refusal(path, read_segment, None, reference())
 
 
@@ -165,7 +158,7 @@ def test_everything_nonzero_where_no_segment_is_asked_or_named(tmp_path: Path) -
     np.testing.assert_array_equal(read_segment(path, "Breast", reference()).transpose(2, 1, 0), both)
 
 
-def test_segments_that_cannot_be_told(tmp_path: Path) -> None:
+def test_segments_that_cannot_be_identified(tmp_path: Path) -> None:
     path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
     message = refusal(path, read_segment, "Breast", reference())
     assert "named Breast" in message and "Vessels, Dense" in message
@@ -179,11 +172,11 @@ def test_segments_that_cannot_be_told(tmp_path: Path) -> None:
     assert "value one" in refusal(path, read_segment, "Dense", reference())
 
 
-def test_bytes_before_and_behind_the_mask(tmp_path: Path) -> None:
+def test_bytes_before_and_after_the_mask(tmp_path: Path) -> None:
     path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
     header, _, zipped = path.read_bytes().partition(b"\n\n")
     skipping = header + b"\nbyte skip: -1\n\n" + gzip.compress(b"\1" * 16 + gzip.decompress(zipped))
-    for content in (skipping, path.read_bytes() + b"behind"):
+    for content in (skipping, path.read_bytes() + b"after"):
         path.write_bytes(content)
         np.testing.assert_array_equal(
             read_segment(path, "Vessels", reference()).transpose(2, 1, 0), vessels_xyz()

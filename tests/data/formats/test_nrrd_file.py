@@ -1,4 +1,4 @@
-"""What an NRRD file is made of: packed no larger than its header says, and voxels in its own folder only."""
+"""NRRD files: no more is unpacked than the header says, and voxels are read in its own folder only."""
 
 import bz2
 import gzip
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.nrrd import read_file, read_image, read_segments
 from segguided.data.formats.orientation import oriented
 from segguided.data.formats.volume import Volume
 from support import volume_files as vf
+from support.refusals import refusal
 
 VALUES = np.arange(24, dtype=np.uint8)
 HEADER = """NRRD0005
@@ -39,14 +41,6 @@ def write(path: Path, body: bytes, encoding: str = "raw", more: str = "", header
     return path
 
 
-def refusal(path: Path, read: Callable[[Path], object] = read_image) -> str:
-    with pytest.raises(ValueError) as caught:
-        read(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message and "delete" not in message
-    return message.removeprefix(str(path))
-
-
 def assert_read(path: Path) -> None:
     array_zyx = read_image(path).array_zyx
     np.testing.assert_array_equal(array_zyx.transpose(2, 1, 0), VALUES.reshape((2, 3, 4), order="F"))
@@ -68,7 +62,8 @@ def test_voxels_beside_the_header(tmp_path: Path, name: str, encoding: str) -> N
     "name", ["../m.raw", "{outside}/m.raw", "below/../../m.raw", "link.raw", "linked/m.raw", "/dev/zero"]
 )
 def test_voxels_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
-    own, outside = tmp_path / "own", tmp_path / "outside"
+    own = tmp_path / "own"
+    outside = tmp_path / "outside"
     (own / "below").mkdir(parents=True)
     outside.mkdir()
     for folder in (tmp_path, outside):
@@ -76,7 +71,7 @@ def test_voxels_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
     (own / "link.raw").symlink_to(outside / "m.raw")
     (own / "linked").symlink_to(outside)
     path = write(own / "m.nhdr", b"", more=f"data file: {name.format(outside=outside)}\n")
-    assert "are outside its own folder" in refusal(path)
+    assert "are outside its own folder" in refusal(path, read_image)
     assert "are outside its own folder" in refusal(path, read_file)
 
 
@@ -85,7 +80,7 @@ def test_voxels_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
 )
 def test_voxels_in_several_files(tmp_path: Path, names: str) -> None:
     path = write(tmp_path / "m.nhdr", b"", more=f"data file: {names}\n")
-    assert "spread over several files" in refusal(path)
+    assert "spread over several files" in refusal(path, read_image)
 
 
 def test_voxels_in_what_is_no_file(tmp_path: Path) -> None:
@@ -93,12 +88,12 @@ def test_voxels_in_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "pipe.nrrd").symlink_to("pipe")
     (tmp_path / "zero.nrrd").symlink_to("/dev/zero")
-    told = {"pipe": "a pipe", "folder": "a folder", "lost": "there is none", "": "a folder"}
-    for name, expected in told.items():
+    kinds = {"pipe": "a pipe", "folder": "a folder", "lost": "there is none", "": "a folder"}
+    for name, expected in kinds.items():
         with pytest.raises(ValueError, match=rf"m\.nhdr: .*{name}: expected its voxels, but .*{expected}"):
             read_image(write(tmp_path / "m.nhdr", b"", more=f"data file: ./{name}\n"))
-    assert "a pipe" in refusal(tmp_path / "pipe.nrrd")
-    assert "a device" in refusal(tmp_path / "zero.nrrd")
+    assert "a pipe" in refusal(tmp_path / "pipe.nrrd", read_image)
+    assert "a device" in refusal(tmp_path / "zero.nrrd", read_image)
 
 
 # --- load ---
@@ -109,7 +104,7 @@ def test_a_bomb_is_unpacked_to_the_size_in_its_header(tmp_path: Path, encoding: 
     bomb = PACK[encoding](VALUES.tobytes() + bytes(60 << 20))
     path = write(tmp_path / "m.nrrd", bomb, encoding)
     tracemalloc.start()
-    assert "more voxels than the sizes (2, 3, 4)" in refusal(path)
+    assert "more voxels than the sizes (2, 3, 4)" in refusal(path, read_image)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(bomb) < 100_000 and peak < 8e6
@@ -119,14 +114,14 @@ def test_a_bomb_is_unpacked_to_the_size_in_its_header(tmp_path: Path, encoding: 
 @pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ascii"])
 def test_a_header_that_asks_for_too_much(tmp_path: Path, sizes: str, encoding: str) -> None:
     header = HEADER.replace("2 3 4", sizes)
-    assert "GiB" in refusal(write(tmp_path / "m.nrrd", b"1", encoding, header=header))
+    assert "GiB" in refusal(write(tmp_path / "m.nrrd", b"1", encoding, header=header), read_image)
 
 
 def test_a_header_without_an_end(tmp_path: Path) -> None:
     (tmp_path / "m.nrrd").write_bytes(b"NRRD0005\n" + (b"#" * 9_999 + b"\n") * 2_000)
-    assert "no end within 16 MiB" in refusal(tmp_path / "m.nrrd")
+    assert "no end within 16 MiB" in refusal(tmp_path / "m.nrrd", read_image)
     (tmp_path / "m.nrrd").write_bytes(b"NRRD0005\n" + b"x" * 20_000_000)
-    assert "its header" in refusal(tmp_path / "m.nrrd")
+    assert "its header" in refusal(tmp_path / "m.nrrd", read_image)
 
 
 def test_text_with_an_endless_number(tmp_path: Path) -> None:
@@ -134,14 +129,16 @@ def test_text_with_an_endless_number(tmp_path: Path) -> None:
     assert_read(write(tmp_path / "m.nrrd", " ".join(words).encode(), "ascii"))
     assert_read(write(tmp_path / "m.nrrd", ",\n".join(words).encode(), "text"))
     words[3] = "0" * 3_000_000
-    assert "3000000 characters long" in refusal(write(tmp_path / "m.nrrd", " ".join(words).encode(), "ascii"))
+    assert "3000000 characters long" in refusal(
+        write(tmp_path / "m.nrrd", " ".join(words).encode(), "ascii"), read_image
+    )
 
 
-# --- headers and voxels that are odd ---
+# --- odd headers and voxels ---
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "words"),
     [
         ("sizes: 2 3.5 4", "each needs a whole number"),
         ("sizes: 2 0 4", "each needs a whole number"),
@@ -162,12 +159,13 @@ def test_text_with_an_endless_number(tmp_path: Path) -> None:
         ("Type: uint8\ntype: uint8", "Duplicate header field"),
     ],
 )
-def test_headers_that_are_not_understood(tmp_path: Path, line: str, told: str) -> None:
+def test_headers_that_are_not_understood(tmp_path: Path, line: str, words: str) -> None:
     name = line.split(":", 1)[0].lower()
-    lines = [one for one in HEADER.format(encoding="raw", more="").splitlines() if one.split(":")[0] != name]
-    (tmp_path / "m.nrrd").write_bytes("\n".join([*lines, line]).encode() + b"\n\n" + VALUES.tobytes())
-    message = refusal(tmp_path / "m.nrrd")
-    assert told in message and "damaged" not in message
+    whole = HEADER.format(encoding="raw", more="").splitlines()
+    others = [other for other in whole if other.split(":")[0] != name]
+    (tmp_path / "m.nrrd").write_bytes("\n".join([*others, line]).encode() + b"\n\n" + VALUES.tobytes())
+    message = refusal(tmp_path / "m.nrrd", read_image)
+    assert words in message and "damaged" not in message
 
 
 def test_names_in_any_case_and_spelling(tmp_path: Path) -> None:
@@ -184,7 +182,7 @@ def test_names_in_any_case_and_spelling(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "kind"),
     [
         (b"", "truncated or damaged"),
         (b"NRRD0005\n", "truncated or damaged"),
@@ -197,40 +195,40 @@ def test_names_in_any_case_and_spelling(tmp_path: Path) -> None:
         (b"ObjectType = Image\n", "MetaImage"),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, content: bytes, told: str) -> None:
+def test_other_files_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
     (tmp_path / "m.nrrd").write_bytes(content)
-    assert told in refusal(tmp_path / "m.nrrd")
+    assert kind in refusal(tmp_path / "m.nrrd", read_image)
 
 
 @pytest.mark.parametrize("encoding", PACK)
 def test_truncation_anywhere(tmp_path: Path, encoding: str) -> None:
-    """In each line of the header, and up to the last byte, where a checksum lies."""
+    """In each line of the header, and up to the last byte, where a checksum is."""
     whole = write(tmp_path / "m.nrrd", PACK[encoding](VALUES.tobytes()), encoding).read_bytes()
     for length in range(4, len(whole)):
         (tmp_path / "m.nrrd").write_bytes(whole[:length])
-        assert "truncated or damaged" in refusal(tmp_path / "m.nrrd")
+        assert "truncated or damaged" in refusal(tmp_path / "m.nrrd", read_image)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
 def test_every_bit_of_packed_voxels_counts(tmp_path: Path, encoding: str) -> None:
-    """But for the one or two that fill up a byte, which Python's own unpacking does not mind either."""
+    """Except one or two that fill up a byte, which Python's own unpacking ignores too."""
     packed = PACK[encoding](VALUES.tobytes())
-    unminded = 0
+    ignored = 0
     for place in range(10, len(packed)):
         flipped = bytearray(packed)
         flipped[place] ^= 16
         path = write(tmp_path / "m.nrrd", bytes(flipped), encoding)
         try:
             assert_read(path)
-            unminded += 1
+            ignored += 1
         except ValueError as error:
             assert "truncated or damaged" in str(error)
-    assert unminded <= 2
+    assert ignored <= 2
 
 
 def test_more_raw_voxels_than_the_header_says(tmp_path: Path) -> None:
     path = write(tmp_path / "m.nrrd", VALUES.tobytes() + b"\0")
-    assert "more voxels than the sizes (2, 3, 4)" in refusal(path)
+    assert "more voxels than the sizes (2, 3, 4)" in refusal(path, read_image)
 
 
 # --- segments ---
@@ -267,9 +265,9 @@ def test_names_outside_ascii(tmp_path: Path) -> None:
 
 def test_segments_of_one_name(tmp_path: Path) -> None:
     path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(), **vf.segment_fields(("A", 1, 0), ("a ", 2, 0)))
-    assert "2 segments are named A" in refusal(path, lambda one: masks(one, "A"))
+    assert "2 segments are named A" in refusal(path, masks, "A")
     path = vf.write_nrrd(path, labelled(), **vf.segment_fields(("A", 0, 0)))
-    assert "whole label value above 0" in refusal(path, lambda one: masks(one, "A"))
+    assert "whole label value above 0" in refusal(path, masks, "A")
 
 
 @pytest.mark.parametrize("bad", [0.5, np.nan, np.inf, -0.25])
@@ -282,16 +280,14 @@ def test_masks_that_are_no_labels(tmp_path: Path, bad: float, dtype: Any) -> Non
     np.testing.assert_array_equal(masks(path, "A")[0].transpose(2, 1, 0), stored.array_ijk == 1)
     stored.array_ijk[1, 2, 3] = bad
     path = vf.write_nrrd(path, stored, **fields)
-    assert f"got {bad:g}; is this a map of probabilities" in refusal(path, lambda one: masks(one, None))
+    assert f"got {bad:g}; is this a map of probabilities" in refusal(path, masks, None)
 
 
 @pytest.mark.parametrize(
     "header", ["spacings: 1 1 1\n", "spacings: nan nan nan\n", 'space units: "mm" "mm" "mm"\n']
 )
-def test_a_header_that_places_nothing_is_without(tmp_path: Path, header: str) -> None:
-    """As Duke's masks are: the frame of the DICOM files is the mask's."""
-    from segguided.data.formats.dicom.series import read_series
-
+def test_a_header_that_places_nothing_counts_as_without_geometry(tmp_path: Path, header: str) -> None:
+    """As Duke's masks are: they are in the frame of the DICOM files."""
     vf.write_dicom(tmp_path / "series", vf.truth())
     image = read_series(tmp_path / "series")
     array = labelled().array_ijk
@@ -304,9 +300,7 @@ def test_a_header_that_places_nothing_is_without(tmp_path: Path, header: str) ->
 
 @pytest.mark.parametrize("flips", [[-1, 1, 1], [1, -1, 1], [1, 1, -1], [-1, -1, -1]])
 def test_unit_steps_that_mirror_are_no_default(tmp_path: Path, flips: list[int]) -> None:
-    from segguided.data.formats.dicom.series import read_series
-
     vf.write_dicom(tmp_path / "series", vf.truth())
     image = read_series(tmp_path / "series")
     path = vf.write_nrrd(tmp_path / "m.nrrd", vf.Stored(labelled().array_ijk, np.diag([*flips, 1.0])))
-    assert "different grids" in refusal(path, lambda one: next(read_segments(one, [None], image)))
+    assert "different grids" in refusal(path, lambda file: next(read_segments(file, [None], image)))

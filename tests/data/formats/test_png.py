@@ -70,8 +70,8 @@ def prepared(patient: str, layout: list[Path], **changes: Any) -> Stack:
     ],
 )
 def test_a_patient_is_the_name_before_the_slice_number(name: str, patient: str, number: int) -> None:
-    found = slice_file("train", name)
-    assert (found.patient, found.number, found.name) == (patient, number, name)
+    file = slice_file("train", name)
+    assert (file.patient, file.number, file.name) == (patient, number, name)
 
 
 def test_slices_keep_names_pixels_and_order_by_number(layout: list[Path]) -> None:
@@ -214,7 +214,7 @@ def test_a_patient_in_two_folders_is_refused_by_name(layout: list[Path]) -> None
     assert "patient alone has slices in test and in train (alone.png)" in refusal(layout)
     with pytest.raises(ValueError, match="patient alone has slices in test and in train"):
         read_patient("alone", *layout)
-    assert [one.name for one in list_slices(layout[0], "v")] == ["v_slice_0"]
+    assert [file.name for file in list_slices(layout[0], "v")] == ["v_slice_0"]
 
 
 def test_mistakes_in_the_layout_are_named(layout: list[Path], tmp_path: Path) -> None:

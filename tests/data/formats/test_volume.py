@@ -1,4 +1,4 @@
-"""The one frame of all readers: turning never moves a voxel in the patient."""
+"""The orientation that all readers share: turning a volume never moves a voxel in the patient."""
 
 import itertools
 from typing import Any
@@ -71,7 +71,8 @@ def test_grids() -> None:
 
 
 def test_a_small_error_of_spacing_shows_at_the_far_corner() -> None:
-    near, far = volume((2, 3, 400)), volume((2, 3, 400))
+    near = volume((2, 3, 400))
+    far = volume((2, 3, 400))
     far.affine[0, 0] += 0.01
     with pytest.raises(ValueError, match=r"corners up to 3\.99 mm apart"):
         check_same_grid(near, far, "p1")
@@ -93,7 +94,7 @@ def test_voxels_without_a_number_are_counted_and_located() -> None:
 
 @pytest.mark.parametrize(("position", "fits"), [(2e4, True), (-9e5, True), (2e6, False), (-1e18, False)])
 def test_a_position_where_no_scanner_is_is_refused(position: float, fits: bool) -> None:
-    """So far away, the numbers of a header no longer tell one voxel from the next."""
+    """So far away, float numbers no longer separate one voxel from the next."""
     affine = np.diag([0.5, 0.5, 2.0, 1.0])
     affine[1, 3] = position
     if fits:

@@ -142,7 +142,8 @@ def _whole_labels(path: Path, header: NiftiHeader, values: np.ndarray, first: in
 
 def _volume(path: Path, header: NiftiHeader, array_ijk: np.ndarray) -> Volume:
     try:
-        return oriented(array_ijk, LPS_FROM_RAS @ header.ras_affine, _provenance(path, header))
+        with np.errstate(over="ignore", invalid="ignore"):  # an affine beyond float64 is refused here
+            return oriented(array_ijk, LPS_FROM_RAS @ header.ras_affine, _provenance(path, header))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

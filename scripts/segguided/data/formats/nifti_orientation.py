@@ -31,10 +31,13 @@ def read_affine(header: Any) -> tuple[np.ndarray, bool]:
             f"its field xyzt_units names {unit} as the unit of length, which is none (1 metre, 2 millimetre, "
             "3 micrometre, 0 unknown, taken as millimetre); correct the header"
         )
-    affine, is_unsure = _stated_affine(header)
-    is_identity = np.allclose(np.abs(affine), np.eye(4))  # without signs: axes may have been flipped since
-    in_mm = affine.copy()
-    in_mm[:3] *= MM_OF_UNIT[unit]
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float64 place no voxel: refused later
+        affine, is_unsure = _stated_affine(header)
+        is_identity = np.allclose(
+            np.abs(affine), np.eye(4)
+        )  # without signs: axes may have been flipped since
+        in_mm = affine.copy()
+        in_mm[:3] *= MM_OF_UNIT[unit]
     return in_mm, is_unsure or bool(is_identity)
 
 

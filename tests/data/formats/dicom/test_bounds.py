@@ -1,4 +1,4 @@
-"""A DICOM file takes no more memory than its header owns up to, and large series are read slice by slice."""
+"""A DICOM file takes no more memory than its header states, and large series are read slice by slice."""
 
 import os
 import tracemalloc
@@ -20,20 +20,18 @@ from segguided.data.formats.volume import Volume, check_same_grid
 from segguided.data.slices import Stack
 from segguided.data.slicing import to_stack
 from support import volume_files as vf
+from support.refusals import series_refusal
 
 MIB = 1 << 20
 
 
 def refusal(folder: Path) -> str:
-    """The message of the ValueError, for which no more than 40 MiB were taken."""
+    """The message of the ValueError; no more than 40 MiB were taken until then."""
     tracemalloc.start()
-    with pytest.raises(ValueError) as caught:
-        read_series(folder)
+    message = series_refusal(folder)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40 * MIB
-    message = str(caught.value)
-    assert message.startswith(str(folder)) and "\n" not in message and ";" in message
     return message
 
 
@@ -87,9 +85,10 @@ def test_slices_read_one_by_one_are_the_same_bytes(
         {"kind": "percentile", "low": 12.3, "high": 77.7},
         {"kind": "window", "low": -700, "high": 100},
     ):
-        one, other = sliced(held, intensity), sliced(streamed, intensity)
-        np.testing.assert_array_equal(one.images_SHW, other.images_SHW)
-        assert one.provenance == other.provenance
+        from_held = sliced(held, intensity)
+        from_streamed = sliced(streamed, intensity)
+        np.testing.assert_array_equal(from_held.images_SHW, from_streamed.images_SHW)
+        assert from_held.provenance == from_streamed.provenance
 
 
 @pytest.mark.parametrize("code", ["PIL", "LIP"])
@@ -116,7 +115,7 @@ def test_a_large_series_that_needs_floats_is_held(
     np.testing.assert_array_equal(read_series(tmp_path).array_zyx, expected)
 
 
-# Headers and files that promise other sizes than they keep
+# Headers and files whose sizes are not the stated ones
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(65535, 65535), (30000, 20000), (65535, 8000)])

@@ -1,4 +1,4 @@
-"""What lies in a DICOM folder is read, left out for a reason that the log states, or refused by its name."""
+"""What is in a DICOM folder is read, left out for a reason that the log states, or refused by its name."""
 
 import gzip
 import logging
@@ -34,6 +34,7 @@ from pydicom.uid import (
 from segguided.data.formats.dicom.series import read_series
 from segguided.listing import SYSTEM_FILES
 from support import volume_files as vf
+from support.refusals import series_refusal
 
 CLASSES = {
     "seg": "1.2.840.10008.5.1.4.1.1.66.4",
@@ -54,16 +55,6 @@ def assert_truth(folder: Path) -> None:
     volume = read_series(folder)
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
     assert volume.provenance["instances"] == 9
-
-
-def refusal(folder: Path) -> str:
-    """The message of the ValueError: one line with the place and a remedy that deletes nothing."""
-    with pytest.raises(ValueError) as caught:
-        read_series(folder)
-    message = str(caught.value)
-    assert message.startswith(str(folder)) and "\n" not in message and ";" in message
-    assert "delete" not in message.lower()
-    return message
 
 
 def write_object(path: Path, sop_class: str, **attributes: Any) -> Path:
@@ -127,11 +118,11 @@ def test_screenshots_and_localizers_are_left_out(tmp_path: Path, caplog: pytest.
     assert "left out 1 (scout.dcm): localizer" in caplog.text
 
 
-def test_a_folder_of_other_objects_alone_is_told_what_it_holds(tmp_path: Path) -> None:
+def test_a_folder_of_other_objects_only_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     for n in range(3):
         write_object(tmp_path / f"{n}.dcm", CLASSES["rtstruct"])
     write_object(tmp_path / "seg.dcm", CLASSES["seg"])
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "3 × RT Structure Set Storage" in message and "1 × Segmentation Storage" in message
 
 
@@ -161,7 +152,7 @@ def test_what_systems_write_into_folders_is_no_slice(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("ending", [".DCM", ".ima", "", ".0001", ".json", ".LOG", ".zip"])
 def test_a_slice_is_found_under_any_ending(tmp_path: Path, ending: str) -> None:
-    for path in vf.write_dicom(tmp_path, vf.truth())[-2:]:  # the last of all: no gap would tell
+    for path in vf.write_dicom(tmp_path, vf.truth())[-2:]:  # the last two: without them there is no gap
         path.rename(path.with_suffix(ending))
     assert_truth(tmp_path)
 
@@ -170,13 +161,13 @@ def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path) -> None:
     last = vf.write_dicom(tmp_path, vf.truth())[-1]
     last.unlink()
     last.symlink_to(tmp_path / "nowhere")
-    assert "a link to nothing" in refusal(tmp_path) and last.name in refusal(tmp_path)
+    assert "a link to nothing" in series_refusal(tmp_path) and last.name in series_refusal(tmp_path)
     last.unlink()
     os.mkfifo(last)
-    assert "no regular file" in refusal(tmp_path)
+    assert "no regular file" in series_refusal(tmp_path)
     last.unlink()
     last.symlink_to("/dev/zero")
-    assert "no regular file" in refusal(tmp_path)
+    assert "no regular file" in series_refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["1.dcm.gz", "1.gz", "1.dcm"])
@@ -184,7 +175,7 @@ def test_a_packed_slice_is_refused_by_name(tmp_path: Path, name: str) -> None:
     last = vf.write_dicom(tmp_path, vf.truth())[-1]
     (tmp_path / name).write_bytes(gzip.compress(last.read_bytes()))
     last.unlink()
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert name in message and "gunzip" in message
 
 
@@ -195,7 +186,7 @@ def test_slices_in_a_folder_below_are_not_lost(tmp_path: Path, depth: str) -> No
     for path in vf.write_dicom(tmp_path, vf.truth())[-3:]:
         shutil.move(path, below / path.name)
     write_object(below / "0.dcm", CLASSES["seg"])
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert str(tmp_path / "more") in message and "same series" in message
 
 
@@ -212,7 +203,7 @@ def test_another_series_in_a_folder_below_is_left_out(
 def test_a_copy_of_a_slice_is_named_as_such(tmp_path: Path) -> None:
     path = vf.write_dicom(tmp_path, vf.truth())[3]
     shutil.copy(path, tmp_path / "copy of it.dcm")
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert path.name in message and "copy of it.dcm" in message and "one SOPInstanceUID" in message
 
 
@@ -237,7 +228,7 @@ def test_a_missing_preamble(tmp_path: Path) -> None:
 )
 def test_what_only_begins_like_dicom_is_none(tmp_path: Path, content: bytes) -> None:
     vf.write_dicom(tmp_path, vf.truth())[2].write_bytes(content)
-    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
+    assert "truncated, damaged or no DICOM" in series_refusal(tmp_path)
 
 
 GROUPS = {
@@ -249,12 +240,13 @@ GROUPS = {
 
 
 def enhanced(shared: tuple[str, ...], frames: int = 1) -> Callable[[int, Dataset], None]:
-    """Move what a slice has into the functional groups of an enhanced file; `shared` into the shared ones."""
+    """Move a slice's attributes into functional groups, as enhanced files have them; some are shared."""
 
     def change(k: int, dataset: Dataset) -> None:
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.4.1")
         dataset.NumberOfFrames = frames
-        frame, common = Dataset(), Dataset()
+        frame = Dataset()
+        common = Dataset()
         for group, keywords in GROUPS.items():
             item = Dataset()
             for keyword in keywords:
@@ -277,7 +269,7 @@ def test_enhanced_files_of_one_frame_read(tmp_path: Path, shared: tuple[str, ...
 
 def test_enhanced_files_of_several_frames_are_named(tmp_path: Path) -> None:
     vf.write_dicom(tmp_path, vf.truth(), change=enhanced((), frames=3))
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "of 3 frames" in message and "emf2sf" in message
 
 
@@ -286,7 +278,7 @@ def test_a_slice_without_pixels_is_named(tmp_path: Path, which: int) -> None:
     paths = vf.write_dicom(
         tmp_path, vf.truth(), change=lambda k, d: delattr(d, "PixelData") if k == which else None
     )
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "PixelData is missing" in message and paths[which].name in message
 
 
@@ -335,7 +327,7 @@ def test_a_form_without_a_decoder_is_named_with_a_way_out(
 ) -> None:
     change = compressed(syntax, code, BitsStored=12, HighBit=11)
     vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=change)
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert all(word in message for word in words) and "may well be whole" in message
     assert "truncated" not in message and "again" not in message
 
@@ -355,7 +347,7 @@ def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
 
 
 @pytest.mark.parametrize(
-    ("syntax", "code", "told"),
+    ("syntax", "code", "size"),
     [
         (JPEGBaseline8Bit, jpeg(np.zeros((64, 64), np.uint8)), "(64, 64)"),
         (JPEGBaseline8Bit, jpeg_header(0xC0, 8, 65000, 65000), "(65000, 65000)"),
@@ -379,12 +371,12 @@ def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_codec_may_not_deliver_more_than_the_header_states(
-    tmp_path: Path, syntax: UID, code: bytes, told: str
+    tmp_path: Path, syntax: UID, code: bytes, size: str
 ) -> None:
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7} if syntax == JPEGBaseline8Bit else {}
     change = compressed(syntax, code, PixelRepresentation=0, **bits)
     vf.write_dicom(tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=change)
-    assert told in refusal(tmp_path)
+    assert size in series_refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +389,7 @@ def test_damaged_code_is_damage(tmp_path: Path, code: bytes, capfd: pytest.Captu
     vf.write_dicom(
         tmp_path, vf.truth(), syntax=ExplicitVRLittleEndian, change=compressed(JPEG2000Lossless, code)
     )
-    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
+    assert "truncated, damaged or no DICOM" in series_refusal(tmp_path)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -409,7 +401,7 @@ def test_a_compressed_file_without_its_syntax_is_damaged(tmp_path: Path) -> None
         shortened(path, 144 + int.from_bytes(path.read_bytes()[140:144], "little"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert "TransferSyntaxUID is missing" in refusal(tmp_path)
+        assert "TransferSyntaxUID is missing" in series_refusal(tmp_path)
 
 
 @pytest.mark.parametrize("enhance", [False, True], ids=["plain", "enhanced"])
@@ -432,7 +424,8 @@ def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax:
     paths = vf.write_dicom(tmp_path, truth, syntax=written, change=change)
     for path in paths[2:]:
         path.unlink()
-    whole, random = paths[1].read_bytes(), np.random.default_rng(0)
+    whole = paths[1].read_bytes()
+    random = np.random.default_rng(0)
     for _ in range(60):
         damaged = bytearray(whole)
         for place in random.integers(min(len(whole), 1500), size=random.integers(1, 4)):
@@ -453,7 +446,7 @@ def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax:
 def test_meta_information_that_names_no_form(tmp_path: Path, stated: bytes) -> None:
     path = vf.write_dicom(tmp_path, vf.truth())[4]
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2\0", stated))
-    assert path.name in refusal(tmp_path)
+    assert path.name in series_refusal(tmp_path)
 
 
 def test_a_disk_that_cannot_be_read_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

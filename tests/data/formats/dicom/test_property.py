@@ -1,4 +1,4 @@
-"""Whatever a DICOM file may say of its pixels: they come back as written, or are refused; nothing between."""
+"""Whatever a DICOM file says of its pixels, they come back as written or are refused, and nothing else."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -21,8 +21,9 @@ from pydicom.uid import (
 from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.volume import Volume
 from support import volume_files as vf
+from support.property_tests import MOST_REFUSED, SAME_EXAMPLES
 
-CASES, MOST_REFUSED = 600, 0.02
+EXAMPLES = 600
 SYNTAXES = (
     *(ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian),
     *(DeflatedExplicitVRLittleEndian, RLELossless),
@@ -34,7 +35,7 @@ INTERCEPTS = st.sampled_from([0, 0, -1024, -8192, 0.25, 32768, 1e6])
 
 @dataclass(frozen=True)
 class Case:
-    """One series: its stored values, all they are wrapped in, and what comes back."""
+    """One series: its stored values, how its files state them, and what must come back."""
 
     stored_kji: np.ndarray  # int64
     rescale: list[tuple[float, float] | None]
@@ -78,8 +79,8 @@ def cases(draw: st.DrawFn) -> Case:
     padding = None
     if draw(st.booleans()):
         # As the standard has it, 16 bits at most, also where pixels have more.
-        one = st.sampled_from(some) | st.integers(low, high)
-        ends = st.tuples(one, one) | one.map(lambda value: (value, value))
+        end = st.sampled_from(some) | st.integers(low, high)
+        ends = st.tuples(end, end) | end.map(lambda value: (value, value))
         padding = draw(
             ends.filter(lambda pair: all(-(1 << 15) * signed <= p < 1 << (16 - signed) for p in pair))
         )
@@ -191,13 +192,7 @@ def test_whatever_is_written_is_read_back_or_refused(tmp_path: Path) -> None:
     tally: Counter[str] = Counter()
     refusals: list[str] = []
 
-    @settings(
-        max_examples=CASES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(SAME_EXAMPLES, max_examples=EXAMPLES)
     @given(cases())
     def check(case: Case) -> None:
         folder = tmp_path / str(tally.total())

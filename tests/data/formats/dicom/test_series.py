@@ -14,6 +14,7 @@ from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.dicom.voxels import reorder
 from segguided.data.formats.volume import Volume
 from support import volume_files as vf
+from support.refusals import series_refusal
 
 PLANES = (vf.AXIAL, vf.AXIAL_DOWN, vf.AXIAL_TURNED, vf.SAGITTAL, vf.CORONAL)
 EVERY_ORIENTATION = ["".join(pick) for axes in permutations(("LR", "PA", "SI")) for pick in product(*axes)]
@@ -149,7 +150,7 @@ def test_float_pixels_may_not_be_nan(tmp_path: Path) -> None:
         dataset.BitsAllocated, dataset.FloatPixelData = 32, pixels.tobytes()
 
     vf.write_dicom(tmp_path, vf.truth(), change=as_float)
-    assert "1 voxels are NaN or infinite" in refusal(tmp_path)
+    assert "1 voxels are NaN or infinite" in series_refusal(tmp_path)
 
 
 def test_a_tilted_gantry_keeps_its_shear(tmp_path: Path) -> None:
@@ -195,24 +196,15 @@ def test_reordering_in_place_equals_indexing(order: list[int]) -> None:
     np.testing.assert_array_equal(stack, expected)
 
 
-# --- what is refused, and the words that tell why ---
-
-
-def refusal(folder: Path) -> str:
-    """The message of the ValueError, checked to be one line that starts with the place."""
-    with pytest.raises(ValueError) as caught:
-        read_series(folder)
-    message = str(caught.value)
-    assert message.startswith(str(folder)) and "\n" not in message and ";" in message
-    return message
+# --- what is refused, and the words that say why ---
 
 
 def test_missing_and_empty_folder(tmp_path: Path) -> None:
-    assert "there is none" in refusal(tmp_path / "nowhere")
+    assert "there is none" in series_refusal(tmp_path / "nowhere")
     (tmp_path / "notes.txt").touch()
-    assert "no DICOM files" in refusal(tmp_path)
+    assert "no DICOM files" in series_refusal(tmp_path)
     (tmp_path / "series-1").mkdir()
-    assert "such as series-1" in refusal(tmp_path)
+    assert "such as series-1" in series_refusal(tmp_path)
 
 
 def test_two_series_are_named_with_their_counts(tmp_path: Path) -> None:
@@ -223,13 +215,13 @@ def test_two_series_are_named_with_their_counts(tmp_path: Path) -> None:
         seed=1,
         change=lambda k, d: setattr(d, "SeriesInstanceUID", f"1.2.{3 + (k == 4)}"),
     )
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "1.2.3 (17 files)" in message and "1.2.4 (1 files)" in message
 
 
 def test_a_missing_slice_is_located(tmp_path: Path) -> None:
     vf.write_dicom(tmp_path, vf.stored_along(vf.truth(), vf.AXIAL_DOWN))[3].unlink()
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "between -130.00 and -125.00 mm (1 missing)" in message
 
 
@@ -238,7 +230,7 @@ def test_duplicate_positions_name_both_files(tmp_path: Path) -> None:
     second = vf.write_dicom(tmp_path, vf.truth(), seed=1)
     for path in second[:6] + second[7:]:
         path.unlink()
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert first[6].name in message and second[6].name in message and "(duplicate slice)" in message
 
 
@@ -249,7 +241,7 @@ def test_uneven_steps(tmp_path: Path, axis: int) -> None:
             dataset.ImagePositionPatient[axis] += 0.3
 
     vf.write_dicom(tmp_path, vf.truth(), change=shift)
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert "spacing is uneven" in message and "0.3 mm" in message
 
 
@@ -278,7 +270,7 @@ def test_slices_that_differ(tmp_path: Path, keyword: str, value: Any) -> None:
             setattr(dataset, keyword, value)
 
     vf.write_dicom(tmp_path, vf.truth(), change=differ)
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert keyword in message and "another acquisition" in message
 
 
@@ -288,7 +280,7 @@ def test_slices_that_differ(tmp_path: Path, keyword: str, value: Any) -> None:
 )
 def test_missing_attributes_are_named(tmp_path: Path, keyword: str) -> None:
     paths = vf.write_dicom(tmp_path, vf.truth(), change=lambda k, d: delattr(d, keyword) if k == 4 else None)
-    message = refusal(tmp_path)
+    message = series_refusal(tmp_path)
     assert f"{keyword} is missing" in message and paths[4].name in message
 
 
@@ -298,9 +290,9 @@ def test_impossible_orientation_and_position(tmp_path: Path) -> None:
         vf.truth(),
         change=lambda k, d: setattr(d, "ImageOrientationPatient", [1, 0, 0, 1, 0, 0]),
     )
-    assert "perpendicular" in refusal(tmp_path / "a")
+    assert "perpendicular" in series_refusal(tmp_path / "a")
     vf.write_dicom(tmp_path / "b", vf.truth(), change=lambda k, d: setattr(d, "ImagePositionPatient", [1, 2]))
-    assert "3 finite number(s) as ImagePositionPatient" in refusal(tmp_path / "b")
+    assert "3 finite number(s) as ImagePositionPatient" in series_refusal(tmp_path / "b")
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")  # the cut ones
@@ -309,17 +301,18 @@ def test_truncation_anywhere_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, 7):
         path.write_bytes(whole[:length])
-        message = refusal(tmp_path)
+        message = series_refusal(tmp_path)
         assert path.name in message and ("truncated" in message or "expected" in message), length
 
 
 @pytest.mark.filterwarnings("ignore")  # pydicom warns of what it then raises for
 def test_overwritten_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
-    """Any byte may be wrong: the series reads, or a sentence tells what is not right."""
+    """Any byte may be wrong: the series is read, or a sentence says what is wrong."""
     paths = vf.write_dicom(tmp_path, vf.truth())
     for path in paths[3:]:
         path.unlink()
-    whole, random = paths[1].read_bytes(), np.random.default_rng(0)
+    whole = paths[1].read_bytes()
+    random = np.random.default_rng(0)
     for _ in range(300):
         damaged = bytearray(whole)
         damaged[random.integers(len(whole))] = random.integers(256)
@@ -332,25 +325,25 @@ def test_overwritten_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
 
 def test_a_stray_file_is_not_taken_for_a_companion(tmp_path: Path) -> None:
     vf.write_dicom(tmp_path, vf.truth())[2].write_bytes(b"<html>503 Slow Down</html>")
-    assert "truncated, damaged or no DICOM" in refusal(tmp_path)
+    assert "truncated, damaged or no DICOM" in series_refusal(tmp_path)
 
 
 def test_one_slice_is_no_series(tmp_path: Path) -> None:
     for path in vf.write_dicom(tmp_path, vf.truth())[1:]:
         path.unlink()
-    assert "at least 2 slices" in refusal(tmp_path)
+    assert "at least 2 slices" in series_refusal(tmp_path)
 
 
 def test_multi_frame_colour_and_undecodable_pixels(tmp_path: Path) -> None:
     vf.write_dicom(tmp_path / "a", vf.truth(), change=lambda k, d: setattr(d, "NumberOfFrames", 3))
-    assert "multi-frame" in refusal(tmp_path / "a") and "3 frames" in refusal(tmp_path / "a")
+    assert "multi-frame" in series_refusal(tmp_path / "a") and "3 frames" in series_refusal(tmp_path / "a")
 
     def colour(k: int, dataset: Dataset) -> None:
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
         dataset.PixelData *= 3
 
     vf.write_dicom(tmp_path / "b", vf.truth(), change=colour)
-    assert "grey values" in refusal(tmp_path / "b")
+    assert "grey values" in series_refusal(tmp_path / "b")
 
     def unknown(k: int, dataset: Dataset) -> None:
         dataset.file_meta.TransferSyntaxUID = UID(
@@ -360,4 +353,4 @@ def test_multi_frame_colour_and_undecodable_pixels(tmp_path: Path) -> None:
         dataset["PixelData"].is_undefined_length = True
 
     vf.write_dicom(tmp_path / "c", vf.truth(), syntax=ExplicitVRLittleEndian, change=unknown)
-    assert "no decoder" in refusal(tmp_path / "c") and "MPEG2" in refusal(tmp_path / "c")
+    assert "no decoder" in series_refusal(tmp_path / "c") and "MPEG2" in series_refusal(tmp_path / "c")
