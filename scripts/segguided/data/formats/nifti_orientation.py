@@ -33,9 +33,8 @@ def read_affine(header: Any) -> tuple[np.ndarray, bool]:
         )
     with np.errstate(over="ignore", invalid="ignore"):  # numbers beyond float64 place no voxel: refused later
         affine, is_unsure = _stated_affine(header)
-        is_identity = np.allclose(
-            np.abs(affine), np.eye(4)
-        )  # without signs: axes may have been flipped since
+        # Without signs: axes may have been flipped after the header was lost.
+        is_identity = np.allclose(np.abs(affine), np.eye(4))
         in_mm = affine.copy()
         in_mm[:3] *= MM_OF_UNIT[unit]
     return in_mm, is_unsure or bool(is_identity)
