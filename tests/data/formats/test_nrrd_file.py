@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segguided.data.formats import nrrd_file
 from segguided.data.formats.dicom.series import read_series
-from segguided.data.formats.nrrd import read_file, read_image, read_segments
+from segguided.data.formats.nrrd import read_image, read_segments
 from segguided.data.formats.orientation import oriented
 from segguided.data.formats.volume import Volume
 from support import volume_files as vf
@@ -72,7 +73,7 @@ def test_voxels_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
     (own / "linked").symlink_to(outside)
     path = write(own / "m.nhdr", b"", more=f"data file: {name.format(outside=outside)}\n")
     assert "are outside its own folder" in refusal(path, read_image)
-    assert "are outside its own folder" in refusal(path, read_file)
+    assert "are outside its own folder" in refusal(path, nrrd_file.read)
 
 
 @pytest.mark.parametrize(

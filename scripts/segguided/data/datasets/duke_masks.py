@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.data.download.checksums import check_or_record
-from segguided.data.formats import nrrd
+from segguided.data.formats import nrrd_file
 from segguided.listing import find, list_folder
 
 MASK_FOLDER = "Segmentation_Masks_NRRD"  # at some depth below the folder that the user names
@@ -61,7 +61,7 @@ def checked_masks(masks: Path, patient: str, names: Sequence[str], record: Path)
 
 
 def _check_whole(path: Path) -> None:
-    nrrd.read_file(path)
+    nrrd_file.read(path)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from segguided.data.formats import nrrd_file
-from segguided.data.formats.nrrd_file import NrrdHeader
+from segguided.data.formats.nrrd_header import NrrdHeader
 from segguided.data.formats.nrrd_orientation import Orientation, read_orientation
 from segguided.data.formats.orientation import oriented
 from segguided.data.formats.volume import Volume, check_finite, check_same_grid
@@ -42,7 +42,7 @@ def read_image(path: Path) -> Volume:
     Raises ValueError if the file is missing, damaged, huge or not 3-D, if its header has no orientation, and
     for voxels that are NaN or infinite.
     """
-    array, header = read_file(path)
+    array, header = nrrd_file.read(path)
     with _errors_begin_with(path):
         orientation = read_orientation(header)
         if orientation.lps_affine is None:
@@ -69,7 +69,7 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     column i, row j, slice k upwards (Duke masks). Raises ValueError for a missing or damaged file, a name
     that it does not hold, another grid, and a geometry that is not understood.
     """
-    array, header = read_file(path)
+    array, header = nrrd_file.read(path)
     with _errors_begin_with(path):
         orientation = read_orientation(header)
         _check_whole_numbers(array)
@@ -78,11 +78,6 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     for name in names:
         labels_ijk, value = _labels(path, layers_lijk, segments, name)
         yield SegmentMask(_on_grid(path, labels_ijk, orientation, reference), value)
-
-
-def read_file(path: Path) -> tuple[np.ndarray, NrrdHeader]:
-    """Voxels as stored, and header. Raises ValueError for a missing or damaged file."""
-    return nrrd_file.read(path)
 
 
 @contextmanager

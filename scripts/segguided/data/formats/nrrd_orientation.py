@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segguided.data.formats.nrrd_file import NrrdHeader
+from segguided.data.formats.nrrd_header import NrrdHeader
 
 LPS_SIGNS = {
     "left-posterior-superior": (1, 1, 1),
