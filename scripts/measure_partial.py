@@ -7,9 +7,8 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.data.slices import read_slices
 from segguided.evaluation.command_line import measuring_parser
-from segguided.evaluation.conditions import predict_conditions
+from segguided.evaluation.partial_masks import partial_rows, predict_conditions
 from segguided.evaluation.prediction import load_segmenter_for
-from segguided.evaluation.variation import partial_rows
 from segguided.files import write_table
 from segguided.generation.variants import read_variants, with_class_names
 

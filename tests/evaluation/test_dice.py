@@ -12,18 +12,15 @@ from monai.metrics.meandice import DiceMetric, compute_dice
 from monai.networks.utils import one_hot
 
 from segguided.evaluation.dice import (
-    bootstrap_dice,
-    bootstrap_interval,
     class_counts,
     dice_of_counts,
     held_classes,
-    interval_unit,
     per_patient_dice,
     pooled_dice,
-    ratio_interval,
     slice_mean_dice,
     with_macro,
 )
+from segguided.evaluation.intervals import bootstrap_dice, bootstrap_interval, interval_unit, ratio_interval
 from support.noisy_masks import noisy_pair
 
 N_CLASSES = 3
@@ -161,7 +158,7 @@ def test_rejects(prediction: np.ndarray, target: np.ndarray, message: str) -> No
 
 @pytest.mark.parametrize("n_slices", [0, 3])
 def test_rejects_slices_without_patient(n_slices: int) -> None:
-    with pytest.raises(ValueError, match="one patient name a slice and at least one slice"):
+    with pytest.raises(ValueError, match="one patient name for each slice and at least one slice"):
         per_patient_dice(np.ones((n_slices, 1, 4), int), np.array(["a"] * (2 * n_slices)))
 
 

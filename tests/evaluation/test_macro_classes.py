@@ -10,19 +10,14 @@ from hypothesis import strategies as st
 
 from segguided.config.evaluation import Evaluation
 from segguided.data.slices import SliceSet, Stack
-from segguided.evaluation.dice import (
-    bootstrap_dice,
-    bootstrap_interval,
-    class_counts,
-    held_classes,
-    percentile_interval,
-)
+from segguided.evaluation.dice import class_counts, held_classes
+from segguided.evaluation.intervals import bootstrap_dice, bootstrap_interval, percentile_interval
 from segguided.evaluation.measured import read_csv, to_csv
+from segguided.evaluation.partial_masks import partial_rows
 from segguided.evaluation.rare import rare_case_rows
 from segguided.evaluation.records import faithfulness_record, quality_record
 from segguided.evaluation.similarity import similarity_rows
 from segguided.evaluation.translation import translation_rows
-from segguided.evaluation.variation import partial_rows
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, over_seeds
 from segguided.tables.layouts import CEILING_ROW, TABLE_1

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, ratio_interval
+from segguided.evaluation.dice import class_counts, held_classes, pooled_dice
+from segguided.evaluation.intervals import ratio_interval
 from segguided.evaluation.records import faithfulness_record, quality_record, read_training_cost
 from segguided.seals import write_sealed
 from support.noisy_masks import noisy_pair
@@ -84,5 +85,5 @@ def test_training_cost_is_copied_and_is_unknown_for_a_model_from_elsewhere(tmp_p
     write_sealed(path, json.loads('{"kind": "imported"}'))
     assert read_training_cost(path) == {}
     write_sealed(path, json.loads('{"training": {"steps": 2}}'))
-    with pytest.raises(ValueError, match=r"does not tell the training's flops, images; .* train again"):
+    with pytest.raises(ValueError, match=r"does not say the training's flops, images; .* train again"):
         read_training_cost(path)

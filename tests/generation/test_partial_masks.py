@@ -8,7 +8,7 @@ from generate_partial import generate_partial
 from measure_partial import measure_partial
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
-from segguided.evaluation.variation import partial_rows
+from segguided.evaluation.partial_masks import partial_rows
 from segguided.generation.partial_masks import generate_conditions, keep_classes, spread_slices
 from segguided.generation.variants import read_variants, with_class_names, write_variants
 from segguided.text_tables import read_table

@@ -318,7 +318,7 @@ def test_nothing_reruns_after_a_run(finished):
         ("tables/typeset.py", {"draw_table"}),
         ("evaluation/distances.py", {"evaluate_model"} | TABLES),
         ("generation/sets.py", GENERATION | FIGURES | PARTIAL),
-        ("evaluation/variation.py", {"measure_partial"}),
+        ("evaluation/partial_masks.py", {"measure_partial"}),
         ("generation/similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
         (
             "models/spade.py",

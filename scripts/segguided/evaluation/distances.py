@@ -15,9 +15,9 @@ from segguided.evaluation.records import Record
 def distance_record(
     features_ND: np.ndarray, reference_MD: np.ndarray, *, subsets: int, subset_size: int, seed: int
 ) -> Record:
-    """Flat keys `distance.…`: both distances of the features to the real `reference`, and what they rest on.
+    """Table 3, keys distance.…: both distances of the features to the real `reference`, and their basis.
 
-    A subset of the kernel distance holds at most half of the smaller set, or its subsets would be alike.
+    A subset of the kernel distance is at most half of the smaller set: larger subsets would be alike.
     """
     size = max(2, min(subset_size, len(features_ND) // 2, len(reference_MD) // 2))
     kernel, kernel_std = kernel_distance(
@@ -40,11 +40,13 @@ def frechet_distance(features_ND: np.ndarray, reference_MD: np.ndarray) -> float
     """‖μ − μ'‖² + tr(Σ + Σ' − 2(ΣΣ')^½) of the Gaussians fitted to either set.
 
     With Σ = R'R, the trace of the root is the sum of the singular values of R₁R₂'. MONAI's FIDMetric gives
-    the same where covariances have full rank; its matrix root warns or raises where images are few.
+    the same where covariances have full rank; with few images its matrix root warns or raises.
     """
     _check(features_ND, reference_MD)
-    x_ND, y_MD = (np.asarray(features, np.float64) for features in (features_ND, reference_MD))
-    root, reference_root = _covariance_root(x_ND), _covariance_root(y_MD)
+    x_ND = np.asarray(features_ND, np.float64)
+    y_MD = np.asarray(reference_MD, np.float64)
+    root = _covariance_root(x_ND)
+    reference_root = _covariance_root(y_MD)
     variances = np.sum(root**2) + np.sum(reference_root**2)
     shared = np.linalg.norm(root @ reference_root.T, "nuc")
     return max(0.0, float(np.sum((x_ND.mean(axis=0) - y_MD.mean(axis=0)) ** 2) + variances - 2 * shared))
@@ -61,10 +63,10 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Unbiased squared MMD under the kernel (x·y/D + 1)³: mean and standard deviation over random subsets.
 
-    About 0, also below, for two sets of one distribution, however few the images.
+    About 0, and possibly less, for two sets of the same distribution, however few the images.
     """
     _check(features_ND, reference_MD)
-    # Features are given: the "network" passes them on. Subsets are drawn from torch's global CPU generator.
+    # The "network" passes the given features on. Torch's global CPU generator chooses the subsets.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")
         torch.default_generator.manual_seed(seed)

@@ -7,9 +7,14 @@ from monai.metrics.regression import SSIMMetric
 
 def structural_similarity(images_MHW: np.ndarray, others_MHW: np.ndarray) -> np.ndarray:
     """SSIM of each pair of uint8 images, (M,); MONAI's, with its 11-pixel Gaussian window."""
-    pair = (torch.from_numpy(np.array(a))[:, None].float() for a in (images_MHW, others_MHW))
-    scores_M: np.ndarray = SSIMMetric(spatial_dims=2, data_range=255)(*pair).flatten().numpy()
+    metric = SSIMMetric(spatial_dims=2, data_range=255)
+    scores_M: np.ndarray = metric(_to_tensor(images_MHW), _to_tensor(others_MHW)).flatten().numpy()
     return scores_M
+
+
+def _to_tensor(images_MHW: np.ndarray) -> torch.Tensor:
+    """The images (M, 1, H, W), float."""
+    return torch.from_numpy(np.array(images_MHW))[:, None].float()
 
 
 def mean_absolute_difference(images_MHW: np.ndarray, others_MHW: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A table's numbers as CSV: equal numbers give equal bytes, and what was written is read back alike."""
+"""A table's numbers as CSV: equal numbers give equal bytes, and reading gives back what was written."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ CsvValue = float | int | str
 
 
 def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
-    """CSV with a fixed number of decimals and nothing for an undefined number."""
+    """CSV with a fixed number of decimals; an undefined number is an empty cell."""
 
     def fixed(value: CsvValue) -> CsvValue:
         if not isinstance(value, float):
@@ -24,9 +24,9 @@ def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """What `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name.
+    """The frame that `to_csv` wrote, NaN for an empty cell; a name such as NA stays a name.
 
-    Raises ValueError for a file that is no such table, or has no rows.
+    Raises ValueError for a file that is no such table or has no rows.
     """
     if not read_table(path, ",").rows:
         raise ValueError(f"{path}: expected a table with rows, but it has none; make it again")

@@ -1,4 +1,4 @@
-"""What a trained segmenter says of images: class maps, and features of its deepest level.
+"""What a trained segmenter predicts on images: class maps, and features of its deepest level.
 
 Shape letters: B batch, S slices, C channels (classes with background), D features, H height, W width.
 """

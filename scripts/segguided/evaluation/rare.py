@@ -14,14 +14,8 @@ from segguided.config.reserved import MACRO
 from segguided.data.halves import slices_in_half
 from segguided.data.slices import SliceSet
 from segguided.devices import pick_device
-from segguided.evaluation.dice import (
-    bootstrap_dice,
-    class_counts,
-    held_classes,
-    percentile_interval,
-    pooled_dice,
-    with_macro,
-)
+from segguided.evaluation.dice import class_counts, held_classes, pooled_dice, with_macro
+from segguided.evaluation.intervals import bootstrap_dice, percentile_interval
 from segguided.evaluation.prediction import predict
 
 

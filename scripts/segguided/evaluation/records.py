@@ -1,4 +1,4 @@
-"""The flat record of one dataset, model and seed, from which alone the tables are made.
+"""The flat record of one dataset, model and seed. The tables are made from such records alone.
 
 Shape suffixes: S slices, H and W pixels, C foreground classes, K the C classes and their macro mean (last);
 a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels, M being the test mask.
@@ -11,22 +11,20 @@ import numpy as np
 
 from segguided.config.reserved import MACRO
 from segguided.evaluation.dice import (
-    bootstrap_interval,
     class_counts,
     held_classes,
-    interval_unit,
     nan_mean,
     per_patient_dice,
     pooled_dice,
     ratio,
-    ratio_interval,
     slice_mean_dice,
     with_macro,
 )
+from segguided.evaluation.intervals import bootstrap_interval, interval_unit, ratio_interval
 from segguided.seals import read_sealed
 
-NEAR_ZERO = 0.1  # a ceiling below it: the segmenter all but misses the class on real images
-Record = dict[str, float | int | str | None]  # None: undefined, as all of a class that no test mask holds
+NEAR_ZERO = 0.1  # where the ceiling is lower, the segmenter all but misses the class on real images
+Record = dict[str, float | int | str | None]  # None: undefined, such as the Dice of a class in no test mask
 
 
 def faithfulness_record(
@@ -39,9 +37,10 @@ def faithfulness_record(
     resamples: int,
     seed: int,
 ) -> Record:
-    """Table 1: m (`target`), m_gen (`generated`, None for the real data alone) and m_real (`real`).
+    """Table 1, from the masks m (`target`), m_gen (`generated`) and m_real (`real`).
 
-    Keys `faithfulness.{mask|real|ceiling}.{statistic}.{class|macro|patient}`: see `record_of_counts`.
+    `generated_SHW` is None for the real images alone. For the keys, which begin with
+    faithfulness.{mask|real|ceiling}, see `record_of_counts`.
     """
     n_classes = len(class_names)
     counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes)}
@@ -61,9 +60,10 @@ def quality_record(
     resamples: int,
     seed: int,
 ) -> Record:
-    """Table 2: predictions on real images, by segmenters trained on a model's and on real (`ceiling`) images.
+    """Table 2, from masks that segmenters trained on a model's and on real images predict on real images.
 
-    `model_SHW` is None for the real data alone. Keys `quality.{model|ceiling}.…`: see `record_of_counts`.
+    `model_SHW` is None for the real images alone. For the keys, which begin with quality.{model|ceiling}, see
+    `record_of_counts`.
     """
     counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, len(class_names))}
     if model_SHW is not None:
@@ -72,9 +72,9 @@ def quality_record(
 
 
 def read_training_cost(description: Path) -> Record:
-    """Keys `training.{steps|images|flops}`, from the config.json beside a run's weights.
+    """Keys training.{steps|images|flops}, from the config.json beside a run's weights.
 
-    None for a model that was trained elsewhere, whose description tells nothing of training.
+    No key for a model that was trained elsewhere: its description says nothing of training.
     """
     cost = read_sealed(description).get("training")
     if cost is None:
@@ -83,7 +83,7 @@ def read_training_cost(description: Path) -> Record:
     missing = names - cost.keys() if isinstance(cost, dict) else names
     if missing:
         raise ValueError(
-            f"{description} does not tell the training's {', '.join(sorted(missing))}; it comes from another "
+            f"{description} does not say the training's {', '.join(sorted(missing))}; it comes from another "
             "version: train again"
         )
     return {f"training.{name}": cost[name] for name in ("steps", "images", "flops")}
@@ -98,13 +98,14 @@ def record_of_counts(
     resamples: int,
     seed: int,
 ) -> Record:
-    """Flat JSON record of counts (S, C, 4) by comparison, one of which is `ceiling`; None: undefined.
+    """Flat JSON record of counts (S, C, 4) by comparison; one comparison is "ceiling". None: undefined.
 
-    Keys are `{evaluation}.{comparison}.{statistic}.{name}`. The name is a class or `macro` for the statistics
-    dice, dice_low, dice_high, slice_mean and, except for the ceiling itself, ratio, ratio_low, ratio_high (to
-    the ceiling's Dice, None where that is below NEAR_ZERO); it is a patient for patient_dice (the mean of the
-    classes that its masks hold). Beside them `{evaluation}.slices`, `{evaluation}.patients` and
-    `{evaluation}.interval_unit`. Raises ValueError where no test mask holds any class.
+    Keys are {evaluation}.{comparison}.{statistic}.{name}. For the statistics dice, dice_low, dice_high and
+    slice_mean the name is a class or "macro". So it is for ratio, ratio_low and ratio_high, which the ceiling
+    does not have: Dice over the ceiling's, None where that is below NEAR_ZERO. For patient_dice, the mean
+    over the classes that a patient's masks hold, the name is the patient. Three more keys are
+    {evaluation}.slices, {evaluation}.patients and {evaluation}.interval_unit. Raises ValueError where no test
+    mask holds a class.
     """
     if MACRO in class_names:
         raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
@@ -142,9 +143,9 @@ def _dice_statistics(
 def _ratio_statistics(
     counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Dice over the ceiling's, without the classes whose ceiling is near 0: the macro's is over the others.
+    """Dice over the ceiling's; classes whose ceiling is near 0 have none, and are in no macro ratio.
 
-    Else it would lie outside the classes' ratios: a class that the ceiling misses adds to one mean alone.
+    With them the macro ratio could be outside the classes' ratios: such a class adds to one of the two means.
     """
     ceiling_C = pooled_dice(ceiling_SC4)
     over_C = held_classes(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)

@@ -1,8 +1,9 @@
 """Tables 1, 2 and 3, each described by its columns. A new column of a table is one more entry of its layout.
 
 For instance, Measure("recall", "quality.model.recall.{name}", heading="recall", better="higher") gives CSV,
-Markdown and picture that column, with the best model's value in bold. The records' values come from
-`evaluation/records.py` (Tables 1 and 2: Dice and its interval) and `evaluation/distances.py` (Table 3).
+Markdown and picture that column, with the best model's value in bold. The records hold what
+`evaluation/dice.py` and `evaluation/intervals.py` (Tables 1 and 2) and `evaluation/distances.py` (Table 3)
+measure.
 """
 
 from dataclasses import dataclass
