@@ -1,14 +1,15 @@
-"""A CT-ORG case drawn from boxes where a body has its organs, and written as CT-ORG has it."""
+"""A CT-ORG case: boxes where a body has its organs, rasterised and written as in CT-ORG; and its receipt."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fetch_volume import fetch_volume
+from segguided.config.sources.ct_org import CtOrgSource
 from support import volume_files as vf
 
-# x to the left, y to the back, z to the head; each organ of another size, no flip leaves any of it in place.
+# x to the left, y to the back, z to the head; organs differ in size, and no flip leaves one in place.
 BOXES = {
     1: np.s_[3:9, 5:12, 12:18],  # liver, on the right
     2: np.s_[10:14, 5:9, 2:6],  # bladder, low and in front
@@ -17,7 +18,7 @@ BOXES = {
     5: np.s_[11:14, 14:18, 1:29],  # spine
     6: np.s_[10:13, 4:9, 28:30],  # brain
 }
-HU = np.array([-1000, 60, 5, -800, 120, 700, 35], np.int16)  # by label: the image alone tells the label
+HU = np.array([-1000, 60, 5, -800, 120, 700, 35], np.int16)  # by label: each label has its own value
 
 
 def labels(*absent: int) -> vf.Stored:
@@ -26,7 +27,7 @@ def labels(*absent: int) -> vf.Stored:
     for label, box in BOXES.items():
         if label not in absent:
             array[box] = label
-    array[16, 12:15, 10] = 0 if 4 in absent else 4  # and a crumb of the left one
+    array[16, 12:15, 10] = 0 if 4 in absent else 4  # and a small part of the left one
     affine = np.diag([0.8, 0.8, 2.5, 1.0])
     affine[:3, 3] = [-12.5, 31.25, -140.0]
     return vf.Stored(array, affine)
@@ -59,5 +60,13 @@ def row(case: int = 0, volume: str = "", label: str = "") -> dict[str, str]:
     }
 
 
-def receipt_of(root: Path) -> dict[str, Any]:
-    return dict(json.loads((root / "receipts" / "ct-org-000.json").read_text()))
+def settings(**values: Any) -> CtOrgSource:
+    return CtOrgSource.model_validate({"kind": "ct-org", **values})
+
+
+def fetch(root: Path, patient_row: dict[str, str] | None = None, **source: Any) -> Path:
+    """The receipt of the fetched case."""
+    patient_row = patient_row or row()
+    receipt = root / "receipts" / f"{patient_row['patient']}.json"
+    fetch_volume(patient_row, settings(**source), receipt)
+    return receipt

@@ -154,3 +154,33 @@ def test_a_truncated_archive_says_fetch_again(tmp_path: Path) -> None:
 def test_a_missing_archive_says_fetch_it_first(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="fetch it first"):
         read_member(tmp_path / "a.tar.gz", "a", tmp_path / "out")
+
+
+def write_tar(path: Path, *entries: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for info in entries:
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    return path
+
+
+def entry(name: str, size: int = 0, **pax: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.pax_headers = size, pax
+    return info
+
+
+def test_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "MOST_UNPACKED", 1_000_000)
+    monkeypatch.setattr(packages, "MOST_AT_ONCE", 100_000)
+    monkeypatch.setattr(packages, "MOST_ENTRIES", 50)
+    bombs = {
+        "member": write_tar(tmp_path / "a.tar.gz", entry("a", 2_000_000)),
+        "before": write_tar(tmp_path / "b.tar.gz", entry("x", 2_000_000), entry("a", 1)),
+        "header": write_tar(tmp_path / "c.tar.gz", entry("a", 1, comment="x" * 200_000)),
+        "entries": write_tar(tmp_path / "d.tar.gz", *(entry(f"x{i}") for i in range(60)), entry("a", 1)),
+    }
+    for bomb in bombs.values():
+        with pytest.raises(ValueError, match=r"unpacks to over|a header of|has over 50 entries"):
+            read_member(bomb, "a", tmp_path / "out")
+    small = write_tar(tmp_path / "e.tar.gz", entry("a", 300_000), entry("later", 2_000_000))
+    assert read_member(small, "a", tmp_path / "out").stat().st_size == 300_000

@@ -1,0 +1,37 @@
+"""The settings that pip itself would use are read, and their logins are never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from segguided.data.download import transfer as download
+from segguided.data.download.pip_settings import read_settings
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Pip as it is where nothing is set up, and with an index that has nothing."""
+    monkeypatch.setattr(download, "PAUSES_S", (0.01, 0.02, 0.03))
+    for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "NO_INDEX", "CERT", "TRUSTED_HOST", "PROXY"):
+        monkeypatch.delenv(f"PIP_{name}", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "empty").as_uri())
+
+
+def test_pip_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_INDEX_URL")
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nextra-index-url = https://a/simple\n  https://b/simple\ncert = /c.pem\n"
+        "[download]\nproxy = http://u:s3cret@proxy\n[install]\nindex-url = https://never\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "h1 h2:80")
+    settings = read_settings()
+    assert len(settings.indexes) == 3 and settings.indexes[0].startswith("https://")
+    assert settings.indexes[1:] == ("https://a/simple", "https://b/simple")
+    assert settings.trusted == {"h1", "h2:80"} and settings.cert == "/c.pem"
+    assert settings.proxy == "http://u:s3cret@proxy" and "s3cret" not in repr(settings)
+    (tmp_path / "pip.conf").write_text("no section")
+    with pytest.raises(OSError, match=r"pip's settings cannot be read"):
+        read_settings()
