@@ -1,4 +1,4 @@
-"""Mask ids of foreign slice files never lead out of an export, and never fall together."""
+"""Mask ids of foreign slice files never lead out of an export, and never share a file name."""
 
 import zipfile
 from pathlib import Path
@@ -12,9 +12,9 @@ from segguided.data.slices import Stack, read_slices, write_stack
 from segguided.generation.pairs import write_pairs
 
 PIXELS = np.zeros((2, 16, 16), np.uint8)
-LEADING_OUT = ("../outside", "/tmp/outside", "a/b", "..", "a\\..\\..\\outside", "C:outside", "a\0b", "")
-OTHERS = ("a\nb", "a\x1b[1m", "x" * 300, "肝" * 100, "a ", "a.", "a\u202eb", "a?", ".")
-TOGETHER = (("Slice_1", "slice_1"), ("Läsion", "La\u0308sion"), ("a", "a"), ("STRASSE", "straße"))
+OUTSIDE = ("../outside", "/tmp/outside", "a/b", "..", "a\\..\\..\\outside", "C:outside", "a\0b", "")
+NO_NAMES = ("a\nb", "a\x1b[1m", "x" * 300, "肝" * 100, "a ", "a.", "a\u202eb", "a?", ".")
+SAME_FILE = (("Slice_1", "slice_1"), ("Läsion", "La\u0308sion"), ("a", "a"), ("STRASSE", "straße"))
 
 
 def slice_file(folder: Path, names: tuple[str, str]) -> Path:
@@ -29,7 +29,7 @@ def files(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize(
     "names",
-    [*((name, "b") for name in (*LEADING_OUT, *OTHERS)), *TOGETHER],
+    [*((name, "b") for name in (*OUTSIDE, *NO_NAMES)), *SAME_FILE],
     ids=lambda names: ascii(names)[:30],
 )
 def test_such_names_are_refused_before_anything_is_written(names: tuple[str, str], tmp_path: Path) -> None:
@@ -52,13 +52,13 @@ def test_such_names_are_refused_before_anything_is_written(names: tuple[str, str
 def test_plain_names_stay(name: str, tmp_path: Path) -> None:
     path = slice_file(tmp_path, (name, "b"))
     export_layout({"train": [path]}, {}, tmp_path / "export" / "layout.tsv")
-    written = {one.name for one in (tmp_path / "export" / "images" / "train").iterdir()}
+    written = {path.name for path in (tmp_path / "export" / "images" / "train").iterdir()}
     assert written == {f"{name}.png", "b.png"}
     write_pairs(tmp_path / "pairs.zip", read_slices([path]), PIXELS, ["a"], ["a"])
     with zipfile.ZipFile(tmp_path / "pairs.zip") as archive:
         assert f"real_data/{name}.png" in archive.namelist()
 
 
-def test_names_of_several_patients_fall_together(tmp_path: Path) -> None:
+def test_names_of_several_patients_may_be_one_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.zip: the mask ids 'A_1' and 'a_1' are one file's name"):
         check_names(["A_1", "b", "a_1"], "x.zip")

@@ -63,7 +63,7 @@ def test_nifti_end_to_end(tmp_path: Path, ct: list[Path]) -> None:
     stack = read_stack(output)
     assert stack.images_SHW.shape == stack.masks_SHW.shape == (9, 16, 16)
     assert stack.positions_S[0] == pytest.approx(-140)
-    # In the frame of the library the bar of "bone" lies on the left, anterior, upper side.
+    # In the frame of the library the bar of "bone" is on the left, anterior, upper side.
     s, y, x = np.argwhere(stack.masks_SHW == 2).mean(axis=0) - np.argwhere(stack.masks_SHW == 1).mean(axis=0)
     assert (s > 0, y < 0, x > 0) == (True, True, True)
     assert (stack.images_SHW[2] == 104).sum() > 20  # 40 HU in a window from -1000 to 1550

@@ -252,9 +252,9 @@ def test_choosing_none_or_by_another_length(chosen: list[bool]) -> None:
 def test_other_images_over_the_same_masks() -> None:
     slices = set_of([2, 3])
     images = np.arange(5 * 64, dtype=np.uint8).reshape(5, 8, 8)
-    other = slices.with_images(images, list(slices.names))
-    np.testing.assert_array_equal(other.images, images)
-    np.testing.assert_array_equal(other.masks, slices.masks)
+    changed = slices.with_images(images, list(slices.names))
+    np.testing.assert_array_equal(changed.images, images)
+    np.testing.assert_array_equal(changed.masks, slices.masks)
     half = slices.where([True, False, True, False, True])
     np.testing.assert_array_equal(half.with_images(images[::2], half.names).images, images[::2])
     wrong = [

@@ -115,7 +115,7 @@ def test_the_aspect_in_mm_is_kept(spacing: Any, shape: tuple[int, int, int]) -> 
     mm=st.tuples(st.floats(0.5, 2), st.floats(0.5, 2)),
 )
 def test_image_and_mask_stay_aligned(shape: tuple[int, int, int], size: int, mm: tuple[float, float]) -> None:
-    """An asymmetric object has its centre of mass at one place in both, to half a pixel."""
+    """An asymmetric object has its centre of mass at the same place in both, to half a pixel."""
     mask = np.zeros(shape, np.uint8)
     _, height, width = shape
     mask[:, height // 8 : height // 2, width // 6 : width * 3 // 4] = 1
@@ -148,7 +148,7 @@ def test_shrinking_averages_instead_of_sampling() -> None:
 @pytest.mark.parametrize(
     ("interpolation", "overshoots"), [("triangle", 0), ("box", 0), ("cubic", 1), ("lanczos", 1)]
 )
-def test_each_filter_keeps_the_range_and_is_told(interpolation: str, overshoots: int) -> None:
+def test_each_filter_keeps_the_range_and_is_recorded(interpolation: str, overshoots: int) -> None:
     """Enlarged edges of a step: cubic and Lanczos pass 255 there and must not wrap around to black."""
     image = np.full((1, 16, 16), 0, np.float32)
     image[0, :, 8:] = 200
@@ -165,8 +165,8 @@ def test_each_filter_keeps_the_range_and_is_told(interpolation: str, overshoots:
 
 
 def test_the_default_says_what_it_always_said() -> None:
-    told = sliced(ramp(), ones()).provenance["resampling"]
-    assert told == "image: triangle filter; mask: nearest neighbour; padded to a square"
+    resampling = sliced(ramp(), ones()).provenance["resampling"]
+    assert resampling == "image: triangle filter; mask: nearest neighbour; padded to a square"
 
 
 def test_z_ascends_and_slices_are_chosen_by_share_and_step() -> None:

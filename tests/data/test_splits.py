@@ -122,7 +122,7 @@ patients = st.lists(st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True), min_size=3,
 
 
 @given(patients=patients, seed=st.integers(0, 10**6), data=st.data())
-def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
+def test_a_random_split_is_disjoint_complete_and_fixed_by_its_seed(
     patients: list[str], seed: int, data: st.DataObject
 ) -> None:
     held_out = data.draw(st.integers(1, len(patients) - 2))
@@ -137,13 +137,13 @@ def test_a_drawn_split_is_disjoint_complete_and_fixed_by_its_seed(
     assert assign_splits(rows[::-1], counts) == splits
 
 
-def test_another_seed_draws_another_split() -> None:
+def test_another_seed_gives_another_split() -> None:
     rows = [{"patient": f"p{k}"} for k in range(20)]
-    drawn = [assign_splits(rows, RandomSplit(seed=seed, held_out=5, test=5)) for seed in range(10)]
-    assert len({str(splits) for splits in drawn}) == 10
+    different = {str(assign_splits(rows, RandomSplit(seed=seed, held_out=5, test=5))) for seed in range(10)}
+    assert len(different) == 10
 
 
-def test_a_seed_draws_the_same_split_for_ever() -> None:
+def test_a_seed_gives_the_same_split_for_ever() -> None:
     rows = [{"patient": f"p{k}"} for k in range(8)]
     splits = assign_splits(rows, RandomSplit(seed=0, held_out=2, test=3))
     assert splits == {"train": ["p3", "p6", "p7"], "held-out": ["p1", "p4"], "test": ["p0", "p2", "p5"]}
@@ -154,12 +154,12 @@ def test_a_column_may_leave_patients_to_the_seed_which_halves_them(patients: lis
     rows = [{"patient": patient, "group": UNDECIDED} for patient in patients]
     fixed = {"A-train": "train", "A-held": "held-out", "A-test": "test"}
     rows += [{"patient": patient, "group": group} for patient, group in fixed.items()]
-    drawn = RandomSplit(seed=seed, column="group")
-    splits = assign_splits(rows, drawn)
+    random_split = RandomSplit(seed=seed, column="group")
+    splits = assign_splits(rows, random_split)
     assert {p: name for name, names in splits.items() for p in names if p in fixed} == fixed
     assert [len(names) - 1 for names in splits.values()] == [0, len(patients) // 2, (len(patients) + 1) // 2]
     assert sorted(p for names in splits.values() for p in names) == sorted([*patients, *fixed])
-    assert assign_splits(rows[::-1], drawn) == splits
+    assert assign_splits(rows[::-1], random_split) == splits
 
 
 def test_a_column_that_decides_everything_leaves_nothing_to_the_seed() -> None:
@@ -172,7 +172,7 @@ def test_a_column_that_decides_everything_leaves_nothing_to_the_seed() -> None:
 
 
 def test_the_breast_mri_split_is_the_authors_training_set_and_two_halves_of_the_rest() -> None:
-    """Recorded: a result must not depend on the day it was drawn."""
+    """Recorded: the split must stay the same in every version."""
     rows = read_manifest(ROOT / "workflow/manifests/duke-breast-mri.tsv")
     splits = assign_splits(rows, RandomSplit(seed=0, column="paper_split"))
     assert [len(names) for names in splits.values()] == [70, 15, 15]
@@ -221,7 +221,7 @@ def test_one_patient_is_halved_by_alternate_blocks(count: int) -> None:
     names, owners = slices(p_slice_9=count)
     validation, test = (in_half(names, owners, halves, half) for half in ("validation", "test"))
     assert validation == [k // 8 % 2 == 0 for k in range(count)]
-    assert test == [not one for one in validation]
+    assert test == [not validates for validates in validation]
     assert any(test)
 
 

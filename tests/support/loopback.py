@@ -26,7 +26,7 @@ OPENSSL = (
 
 @cache
 def certificate() -> Path:
-    """Key and certificate for 127.0.0.1, made for this process alone by the openssl command."""
+    """Key and certificate for 127.0.0.1, made for this process by the openssl command."""
     folder = Path(tempfile.mkdtemp(prefix="loopback-"))
     atexit.register(shutil.rmtree, folder)
     key, signed, both = (folder / name for name in ("key.pem", "certificate.pem", "both.pem"))
@@ -37,7 +37,7 @@ def certificate() -> Path:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` by path; `faults` are spent one a request; `seen` holds path and range of each."""
+    """Serves `files` by path. Each request takes the next of `faults`; `seen` lists paths and ranges."""
 
     daemon_threads = True
 
@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET, with the next fault instead where there is one."""
+    """Answers GET requests, or shows the next fault where there is one."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -93,7 +93,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def content(self, data: bytes, fault: str | None) -> None:
         etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-        asked, whole = self.headers["Range"], len(data)
+        asked = self.headers["Range"]
+        whole = len(data)
         if asked and self.headers.get("If-Range", etag) == etag and fault != "no-ranges":
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= whole:
@@ -143,15 +144,15 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @contextmanager
 def deaf() -> Iterator[int]:
-    """The port of a server that answers no attempt to connect, as behind a firewall: its queue is full."""
+    """The port of a server that accepts no connection, as behind a firewall: its queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
         port = listening.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
         try:
             yield port
         finally:
-            for one in waiting:
-                one.close()
+            for client in waiting:
+                client.close()

@@ -19,7 +19,7 @@ ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Messag
 
 
 class StandIn:
-    """`faults[name]`: what happens to the next GETs of the object of that file name, or of a "list".
+    """`faults[name]` says what happens to the next GET requests for that file name, or for a "list".
 
     A status (500), "cut" (half of the body, then the connection closes), "stall" (half of it, then silence),
     "slow" (all of it, but in 20 pieces of 0.1 s each) or seconds to wait before answering.
@@ -58,7 +58,8 @@ class StandIn:
         whole = response.get_data()
         if fault in ("cut", "stall", "slow"):
             response.headers["Connection"] = "close"
-            response.response, response.automatically_set_content_length = self._pieces(whole, fault), False
+            response.response = self._pieces(whole, fault)
+            response.automatically_set_content_length = False
         elif response.status_code in (200, 206):
             self.sent.append(name)
         return response(environ, start_response)
@@ -82,7 +83,7 @@ class _Handler(WSGIRequestHandler):
 
 @contextmanager
 def serve() -> Iterator[StandIn]:
-    """A stand-in that stops, and forgets its objects, with the block."""
+    """A stand-in that stops, and forgets its objects, at the end of the block."""
     stand_in = StandIn()
     server = make_server("127.0.0.1", 0, stand_in, threaded=True, request_handler=_Handler)
     server.daemon_threads = True

@@ -85,13 +85,15 @@ def test_pins_of_the_patient_table_count_before_the_record(tmp_path: Path, folde
     assert "hexadecimal digits, got 'abc'" in refusal(ValueError, root, fc.row(0, "abc"), folder=str(folder))
 
 
-@pytest.mark.parametrize(("harm", "told"), [("cut", "truncated or damaged"), ("page", "it is a web page")])
-def test_a_damaged_file_is_never_recorded(tmp_path: Path, folder: Path, harm: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("harm", "expected"), [("cut", "truncated or damaged"), ("page", "it is a web page")]
+)
+def test_a_damaged_file_is_never_recorded(tmp_path: Path, folder: Path, harm: str, expected: str) -> None:
     if harm == "cut":
         vf.cut(folder / "volume-0.nii.gz")
     else:
         (folder / "volume-0.nii.gz").write_text("<html>log in</html>")
-    assert told in refusal(ValueError, tmp_path / "raw", folder=str(folder))
+    assert expected in refusal(ValueError, tmp_path / "raw", folder=str(folder))
     assert not (tmp_path / "raw" / "sha256").exists()
 
 
@@ -195,8 +197,10 @@ def test_an_object_that_is_not_whole_on_the_server_is_refused(
     shorter = {"truncated": whole[:-300], "without its last byte": whole[:-1]}
     mirror.files[name] = shorter.get(harm, b"<html>log in</html>")
     error = ValueError if harm in shorter else OSError
-    told = "truncated or damaged" if harm in shorter else "the server sent a web page in place of the file"
-    assert told in refusal(error, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
+    expected = (
+        "truncated or damaged" if harm in shorter else "the server sent a web page in place of the file"
+    )
+    assert expected in refusal(error, tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
 
 

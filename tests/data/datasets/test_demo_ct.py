@@ -1,4 +1,4 @@
-"""Labels by density: right on a torso drawn from cylinders, whatever the grid, and blood is no bone."""
+"""Labels by density are right on a torso of cylinders, on each grid, and blood is no bone."""
 
 import csv
 import tarfile
@@ -26,7 +26,7 @@ SHAPE_MM = (180, 240, 330)  # z, y, x
 
 
 class Torso:
-    """A drawn CT in HU, and where each part lies."""
+    """A rasterised CT in HU, and the mask of each part."""
 
     def __init__(self, spacing: tuple[float, float, float]) -> None:
         self.spacing = spacing
@@ -34,24 +34,24 @@ class Torso:
         z, y, x = ((np.arange(n) + 0.5) * s for n, s in zip(shape, spacing, strict=True))
         self.z, self.y, self.x = z[:, None, None], y[:, None], x - 165
         self.hu = np.random.default_rng(0).normal(0, 12, shape) - 1000
-        self.body = self._paint(((self.y - 110) / 95) ** 2 + (self.x / 145) ** 2 < 1, 40)
-        self.couch = self._paint((np.abs(self.y - 213) < 2.6) & (np.abs(self.x) < 120), 200)
-        self._paint((np.abs(self.x - 30) < 2) & (np.abs(self.y - 205) < 6), 200)  # a strap ties them together
-        self.lungs = self._paint(
+        self.body = self._fill(((self.y - 110) / 95) ** 2 + (self.x / 145) ** 2 < 1, 40)
+        self.couch = self._fill((np.abs(self.y - 213) < 2.6) & (np.abs(self.x) < 120), 200)
+        self._fill((np.abs(self.x - 30) < 2) & (np.abs(self.y - 205) < 6), 200)  # a strap ties them together
+        self.lungs = self._fill(
             (((np.abs(self.x) - 62) / 42) ** 2 + ((self.y - 105) / 60) ** 2 < 1) & (self.z > 70), -820
         )
-        self.bulla = self._paint((self.x + 70) ** 2 + (self.y - 100) ** 2 + (self.z - 120) ** 2 < 12**2, -990)
-        self.trachea = self._paint((self.x**2 + (self.y - 90) ** 2 < 9**2) & (self.z > 100), -990)
-        self.bowel = self._paint(
+        self.bulla = self._fill((self.x + 70) ** 2 + (self.y - 100) ** 2 + (self.z - 120) ** 2 < 12**2, -990)
+        self.trachea = self._fill((self.x**2 + (self.y - 90) ** 2 < 9**2) & (self.z > 100), -990)
+        self.bowel = self._fill(
             ((self.x - 40) / 35) ** 2 + ((self.y - 80) / 30) ** 2 + ((self.z - 28) / 22) ** 2 < 1, -990
         )
         spine = self.x**2 + (self.y - 160) ** 2
-        self.spine = self._paint(spine < 14**2, 450) & ~self._paint(spine < 8**2, 130)
+        self.spine = self._fill(spine < 14**2, 450) & ~self._fill(spine < 8**2, 130)
         self.marrow = np.broadcast_to(spine < 8**2, shape)
-        self.vessel = self._paint((self.x - 6) ** 2 + (self.y - 130) ** 2 < 10**2, 350)
+        self.vessel = self._fill((self.x - 6) ** 2 + (self.y - 130) ** 2 < 10**2, 350)
         self.labels = label_by_density(Scan(self.hu, spacing))
 
-    def _paint(self, where: np.ndarray, hu: float) -> np.ndarray:
+    def _fill(self, where: np.ndarray, hu: float) -> np.ndarray:
         where = np.broadcast_to(where, self.hu.shape)
         self.hu[where] += hu - np.median(self.hu[where])
         return where

@@ -27,7 +27,7 @@ def phantom() -> Phantom:
 def test_the_demo_patients_show_every_trait() -> None:
     traits = [traits_of(patient) for patient in PATIENTS]
     for name in ("siemens", "turned", "from_head", "swapped", "layered"):
-        assert {getattr(one, name) for one in traits} == {False, True}, name
+        assert {getattr(trait, name) for trait in traits} == {False, True}, name
 
 
 def whole(mask: nrrd.SegmentMask) -> np.ndarray:
@@ -36,18 +36,18 @@ def whole(mask: nrrd.SegmentMask) -> np.ndarray:
 
 @pytest.mark.parametrize("patient", PATIENTS)
 def test_written_patients_read_back(patient: str, tmp_path: Path) -> None:
-    drawn = make_phantom(patient, seed=0, size=40, slices=6)
-    write_duke_layout(drawn, patient, tmp_path)
+    phantom = make_phantom(patient, seed=0, size=40, slices=6)
+    write_duke_layout(phantom, patient, tmp_path)
     image = dicom.read_series(tmp_path / "images" / patient)
     masks = tmp_path / "Segmentation_Masks_NRRD" / patient
     read = partial(nrrd.read_segments, reference=image)
     (breast,) = read(masks / f"Segmentation_{patient}_Breast.seg.nrrd", [None])
     vessels, dense = read(masks / f"Segmentation_{patient}_Dense_and_Vessels.seg.nrrd", ["Vessels", "Dense"])
-    seen = drawn.vessels_zyx if traits_of(patient).layered else drawn.vessels_zyx & ~drawn.dense_zyx
-    assert np.array_equal(image.array_zyx, drawn.image_zyx)
-    assert np.allclose(image.affine, drawn.affine, atol=1e-3)
-    assert np.array_equal(whole(breast), drawn.breast_zyx)
-    assert np.array_equal(whole(dense), drawn.dense_zyx)
+    seen = phantom.vessels_zyx if traits_of(patient).layered else phantom.vessels_zyx & ~phantom.dense_zyx
+    assert np.array_equal(image.array_zyx, phantom.image_zyx)
+    assert np.allclose(image.affine, phantom.affine, atol=1e-3)
+    assert np.array_equal(whole(breast), phantom.breast_zyx)
+    assert np.array_equal(whole(dense), phantom.dense_zyx)
     assert np.array_equal(whole(vessels), seen)
 
 
@@ -67,11 +67,11 @@ def test_neither_names_nor_instance_numbers_follow_z(tmp_path: Path) -> None:
 def test_the_maker_decides_the_sign(siemens: bool, phantom: Phantom, tmp_path: Path) -> None:
     patient = next(p for p in PATIENTS if traits_of(p).siemens == siemens)
     write_duke_layout(phantom, patient, tmp_path)
-    one = pydicom.dcmread(next((tmp_path / "images" / patient).iterdir()))
-    assert one.PixelRepresentation == (0 if siemens else 1)
-    assert one.Manufacturer.startswith("SIEMENS" if siemens else "GE")
-    assert one.file_meta.TransferSyntaxUID == pydicom.uid.ImplicitVRLittleEndian
-    assert one.PatientID == patient
+    dataset = pydicom.dcmread(next((tmp_path / "images" / patient).iterdir()))
+    assert dataset.PixelRepresentation == (0 if siemens else 1)
+    assert dataset.Manufacturer.startswith("SIEMENS" if siemens else "GE")
+    assert dataset.file_meta.TransferSyntaxUID == pydicom.uid.ImplicitVRLittleEndian
+    assert dataset.PatientID == patient
 
 
 def test_receipt_lists_every_file_and_rewriting_changes_no_byte(

@@ -129,7 +129,7 @@ def test_a_series_arrives_whole_and_reads_back_as_the_patient(case: Case) -> Non
 
 
 def test_what_is_whole_already_needs_no_server(case: Case) -> None:
-    """Also where the files were put there by hand, under other names."""
+    """Also where the files were copied there by hand, with other names."""
     case.images.mkdir(parents=True)
     for number, path in enumerate(case.files):
         shutil.copy(path, case.images / f"1-{number:03d}.dcm")
@@ -295,7 +295,7 @@ def test_a_killed_download_is_taken_for_nothing_and_continued(case: Case) -> Non
 
 
 def damaged(case: Case, number: int, content: bytes) -> None:
-    """Another object in the place of one of the series."""
+    """Replace an object of the series by another."""
     path = case.receipt.parent.parent / "other" / case.files[number].name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

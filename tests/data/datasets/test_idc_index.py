@@ -1,4 +1,4 @@
-"""The series before contrast: the right one of each patient, and the patient table that comes from them."""
+"""Each patient gets the right series before contrast, and the patient table is made of them."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ def series(patient: str, description: str, number: str) -> dict[str, str]:
 
 def test_every_patient_of_the_excerpt_has_one_and_its_number_settles_the_ambiguous() -> None:
     index = read_index(EXCERPT)
-    found = pre_contrast_series(index)
-    assert found.keys() == {row["PatientID"] for row in index}
-    assert {row["SeriesDescription"].strip() for row in found.values()} == PRE_CONTRAST
+    series_of = pre_contrast_series(index)
+    assert series_of.keys() == {row["PatientID"] for row in index}
+    assert {row["SeriesDescription"].strip() for row in series_of.values()} == PRE_CONTRAST
     numbers = {"Breast_MRI_065": "600", "Breast_MRI_120": "7", "Breast_MRI_279": "400", "Breast_MRI_596": "6"}
-    assert {patient: found[patient]["SeriesNumber"] for patient in numbers} == numbers
-    assert pre_contrast_series(reversed(index)) == found
+    assert {patient: series_of[patient]["SeriesNumber"] for patient in numbers} == numbers
+    assert pre_contrast_series(reversed(index)) == series_of
 
 
 def test_numbers_are_compared_as_numbers_and_names_without_their_margins() -> None:

@@ -45,7 +45,7 @@ def test_most_slices_of_the_demo_size_hold_every_class(patient: str) -> None:
     labels = make_phantom(patient, seed=0, size=96, slices=24).labels_zyx
     breast = [slice_yx for slice_yx in labels if (slice_yx > 0).sum() > 100]
     assert len(breast) >= 12
-    assert np.mean([all((one == k).sum() >= 8 for k in (1, 2, 3)) for one in breast]) > 0.6
+    assert np.mean([all((slice_yx == k).sum() >= 8 for k in (1, 2, 3)) for slice_yx in breast]) > 0.6
 
 
 def test_vessels_are_at_least_two_pixels_thick() -> None:

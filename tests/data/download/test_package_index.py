@@ -50,8 +50,8 @@ def hostile(folder: Path, name: str = NAME) -> Path:
     }
     path = folder / name
     with tarfile.open(path, "w:gz") as tar:
-        for one, text in files.items():
-            info = tarfile.TarInfo(f"tinyscan-1.0/{one}")
+        for member, text in files.items():
+            info = tarfile.TarInfo(f"tinyscan-1.0/{member}")
             info.size = len(text)
             tar.addfile(info, io.BytesIO(text.encode()))
     return path
@@ -62,14 +62,14 @@ def page(*links: str) -> bytes:
 
 
 def serve(server: Server, archive: Path, kind: str) -> None:
-    """An index with the package, told in one of the ways that indexes have."""
+    """An index with the package, written in the given way."""
     data, digest = archive.read_bytes(), sha256_of(archive)
     server.files["/files/" + NAME] = data
     link = f"../../files/{NAME}"
-    other = "tinyscan-2.0.tar.gz#sha256=" + "1" * 64
+    later = "tinyscan-2.0.tar.gz#sha256=" + "1" * 64
     server.files["/simple/tinyscan/"] = {
-        "html": page(other, f"{link}#sha256={digest}"),
-        "no-hash": page(other, link),
+        "html": page(later, f"{link}#sha256={digest}"),
+        "no-hash": page(later, link),
         "md5": page(f"{link}#md5=0"),
         "absolute": page(f"{server.url}/files/{NAME}"),
         "base": b'<base href="/files/">' + page(NAME),
@@ -118,9 +118,9 @@ def test_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) 
         monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     else:
         monkeypatch.setenv("PIP_" + settings[kind][0], settings[kind][1])
-    found = archive if "index" not in kind else folder / NAME
-    fetch_package(PIN, sha256_of(found), tmp_path / "t.tar.gz")
-    assert sha256_of(tmp_path / "t.tar.gz") == sha256_of(found)
+    expected = archive if "index" not in kind else folder / NAME
+    fetch_package(PIN, sha256_of(expected), tmp_path / "t.tar.gz")
+    assert sha256_of(tmp_path / "t.tar.gz") == sha256_of(expected)
 
 
 def test_a_redirect_is_followed(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,9 +227,9 @@ def test_a_login_is_sent_to_its_server_alone(
 
     monkeypatch.setattr(handler, "do_GET", note)
     serve(server, archive, "absolute")
-    with serving(monkeypatch) as other:
-        other.files = {"/files/" + NAME: archive.read_bytes()}
-        server.files["/simple/tinyscan/"] = page(f"{other.url}/files/{NAME}")
+    with serving(monkeypatch) as second:
+        second.files = {"/files/" + NAME: archive.read_bytes()}
+        server.files["/simple/tinyscan/"] = page(f"{second.url}/files/{NAME}")
         monkeypatch.setenv("PIP_INDEX_URL", server.url.replace("//", "//us%40er:s3cret@") + "/simple")
         fetch_package(PIN, sha256_of(archive), tmp_path / "t.tar.gz")
     assert sent == [("/simple/tinyscan/", "Basic dXNAZXI6czNjcmV0"), ("/files/" + NAME, None)]

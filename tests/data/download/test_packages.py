@@ -130,7 +130,7 @@ def test_a_link_that_lies_in_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_archives_are_unpacked_here_only() -> None:
-    """Of zip files nothing is unpacked: slices are read where they lie in the .npz."""
+    """No zip file is unpacked: slices are read in place, inside the .npz file."""
     unpacks = re.compile(r"\.extract(all)?\(|unpack_archive\(")
     scripts = Path(packages.__file__).parents[3]
     assert [path for path in scripts.rglob("*.py") if unpacks.search(path.read_text())] == [

@@ -1,4 +1,4 @@
-"""Raw files are those of their receipt, source packages those of the table, or one sentence says so."""
+"""Raw files must be those of their receipt, and source packages those of the patient table."""
 
 import hashlib
 import io

@@ -59,10 +59,10 @@ def sending(talk: Callable[[Write], None]) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def drip(write: Write, head: bytes, one: bytes) -> None:
+def drip(write: Write, head: bytes, piece: bytes) -> None:
     write(head)
     while True:
-        write(one)
+        write(piece)
         time.sleep(0.02)
 
 
@@ -107,15 +107,15 @@ def test_too_slow_is_tried_again_a_few_times(
 
 
 @pytest.mark.parametrize(
-    ("head", "one"),
+    ("head", "piece"),
     [(b"", b"H"), (OK, b"X-A: b\r\n"), (OK + b"X: ", b"y"), (b"HTTP/1.1 100 Continue\r\n\r\n", b"H")],
 )
 def test_headers_without_an_end(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, one: bytes
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes, piece: bytes
 ) -> None:
     monkeypatch.setattr(answers, "ANSWER_S", 0.2)
     monkeypatch.setattr(module, "PATIENCE_S", 0.3)
-    with sending(lambda write: drip(write, head, one)) as url:
+    with sending(lambda write: drip(write, head, piece)) as url:
         assert refusal(url, tmp_path / "part") == "the server does not answer in time, also when tried again"
 
 

@@ -1,4 +1,4 @@
-"""A child that writes is left alone, one that falls silent or takes too long is killed."""
+"""A child process that writes may go on; it is killed where it writes too little or takes too long."""
 
 import os
 import time
