@@ -5,15 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.data.datasets.ct_org_choice import (
-    CASES,
-    INHERITED_HEADERS,
-    ORIGIN,
-    UNSEEN,
-    choose_patients,
-    eligible_cases,
-    table_text,
-)
+from segguided.data.datasets.ct_org_choice import chosen_table
 from segguided.data.splits import SPLITS
 from segguided.files import write_text
 
@@ -31,21 +23,10 @@ def choose_ct_org(
 ) -> None:
     """Write the patient table; its comments say how the patients were chosen.
 
-    The choice is among the cases that hold the organs by a `table` of list_ct_org.py; without a table, among
-    the cases whose headers state a position.
+    `table` is one of list_ct_org.py; without it, nothing is known of the organs that a case holds.
     """
-    if table:
-        cases = eligible_cases(table, organs, least_voxels)
-        holding = f"that hold {least_voxels} voxels or more of {', '.join(organs)}, each where a body has it"
-        how = f"Chosen with seed {seed} among the {len(cases)} cases {holding}."
-    else:
-        cases = [case for case in CASES if case not in INHERITED_HEADERS]
-        how = f"Chosen with seed {seed} among {len(cases)} cases, {UNSEEN}"
-    if always:
-        how += f" Always among the chosen, whatever the seed: {', '.join(map(str, always))}."
     patients_in = dict(zip(SPLITS, counts, strict=True))
-    rows = choose_patients(cases, seed, patients_in, always)
-    write_text(output, table_text(rows, f"{ORIGIN} {how}"))
+    write_text(output, chosen_table(table, seed, patients_in, organs, least_voxels, always))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -2,15 +2,13 @@
 
 import argparse
 import logging
-import re
 from pathlib import Path
 
 from segguided.cli import run
 from segguided.data.datasets.ct_org import describe_labels
+from segguided.data.datasets.ct_org_files import find_labels
 from segguided.files import write_text
-from segguided.listing import walk
 
-LABELS = re.compile(r"labels-(\d+)\.nii\.gz", re.IGNORECASE)
 LOG = logging.getLogger("segguided")
 
 
@@ -29,21 +27,6 @@ def list_ct_org(folder: Path, output: Path) -> None:
         rows.append(row)
     lines = ["\t".join(rows[0])] + ["\t".join(row.values()) for row in rows]
     write_text(output, "\n".join(lines) + "\n")
-
-
-def find_labels(folder: Path) -> dict[int, Path]:
-    """The labels of each case. Raises ValueError where a case has two files."""
-    files: dict[int, Path] = {}
-    for listing in walk(folder, [".nii.gz"]) if folder.is_dir() else ():
-        for name, path in listing.files.items():
-            match = LABELS.fullmatch(name)
-            if not match:
-                continue
-            case = int(match[1])
-            if case in files:
-                raise ValueError(f"{path}: case {case} is there twice, also as {files[case]}; keep one")
-            files[case] = path
-    return files
 
 
 def command_line() -> argparse.ArgumentParser:

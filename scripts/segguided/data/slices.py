@@ -173,25 +173,37 @@ def read_stack(path: Path) -> Stack:
     """
     arrays = map_npz(path)
     try:
-        images_SHW, masks_SHW, positions_S = arrays["images"], arrays["masks"], arrays["positions"].copy()
-        provenance = dict(json.loads(str(arrays["provenance"])))
-        mask_ids = tuple(map(str, arrays["names"])) if "names" in arrays else None
+        stack = Stack(
+            patient=path.stem,
+            images_SHW=arrays["images"],
+            masks_SHW=arrays["masks"],
+            positions_S=arrays["positions"].copy(),
+            provenance=dict(json.loads(str(arrays["provenance"]))),
+            mask_ids=tuple(map(str, arrays["names"])) if "names" in arrays else None,
+        )
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a slice file ({error}); delete it and prepare it again") from error
-    shapes = images_SHW.shape, masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:])
-    if (
-        len(set(shapes)) > 1
-        or images_SHW.ndim != 3
-        or {images_SHW.dtype, masks_SHW.dtype} != {np.dtype(np.uint8)}
-    ):
+    _check_stack(path, stack)
+    return stack
+
+
+def _check_stack(path: Path, stack: Stack) -> None:
+    """Raise ValueError where types and shapes of the arrays are not those of slices."""
+    images_SHW = stack.images_SHW
+    masks_SHW = stack.masks_SHW
+    positions_S = stack.positions_S
+    shapes = {images_SHW.shape, masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:])}
+    types = {images_SHW.dtype, masks_SHW.dtype}
+    if len(shapes) > 1 or images_SHW.ndim != 3 or types != {np.dtype(np.uint8)}:
         raise ValueError(
             f"{path}: expected uint8 images and masks (S, H, W) and S positions, got {images_SHW.dtype} "
             f"{images_SHW.shape}, {masks_SHW.dtype} {masks_SHW.shape} and {positions_S.shape}; "
             "prepare it again"
         )
-    if mask_ids is not None and len(mask_ids) != len(images_SHW):
-        raise ValueError(f"{path}: {len(images_SHW)} slices have {len(mask_ids)} names; prepare it again")
-    return Stack(path.stem, images_SHW, masks_SHW, positions_S, provenance, mask_ids)
+    if stack.mask_ids is not None and len(stack.mask_ids) != len(images_SHW):
+        raise ValueError(
+            f"{path}: {len(images_SHW)} slices have {len(stack.mask_ids)} names; prepare it again"
+        )
 
 
 def write_stack(path: Path, stack: Stack) -> None:
@@ -216,7 +228,8 @@ def read_generated(path: Path, masks: SliceSet | None = None) -> tuple[np.ndarra
     arrays = map_npz(path)
     if masks:
         check_preparation(path, archive_facts(path).get("preparation"), masks)
-    images_NHW, names_N = arrays.get("images", np.empty(0)), arrays.get("names", np.empty(0))
+    images_NHW = arrays.get("images", np.empty(0))
+    names_N = arrays.get("names", np.empty(0))
     if images_NHW.dtype != np.uint8 or images_NHW.ndim != 3 or names_N.shape != images_NHW.shape[:1]:
         raise ValueError(
             f"{path}: expected uint8 images (N, H, W) and N names, got {images_NHW.dtype} "

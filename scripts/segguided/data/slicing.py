@@ -39,29 +39,8 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     check_finite(image, patient)
     _check_classes(patient, mask.array_zyx, preparation)
     low, high = _grey_range(patient, image, preparation.intensity)
-    kept = _selected(mask.array_zyx, preparation)
-    if not len(kept):
-        raise ValueError(
-            f"patient {patient} has no slice left: {len(mask.array_zyx)} slices, none with the share "
-            f"{preparation.slices.min_foreground:g} of labelled pixels that was asked for; lower "
-            "slices.min_foreground or drop the patient"
-        )
-    pad = _padding(patient, image)
-    _check_width(patient, image, preparation.image_size)
-    shape = (len(kept), preparation.image_size, preparation.image_size)
-    refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
-    images_SHW = np.empty(shape, np.uint8)
-    masks_SHW = np.empty(shape, np.uint8)
-    for row, z in enumerate(kept):
-        resized = _resize(
-            np.pad(_grey_values(image, z, low, high), pad),
-            preparation.image_size,
-            FILTERS[preparation.interpolation],
-        )
-        images_SHW[row] = np.rint(np.clip(resized, 0, 255))  # cubic and Lanczos overshoot at edges
-        masks_SHW[row] = _resize(
-            np.pad(mask.array_zyx[z], pad), preparation.image_size, Image.Resampling.NEAREST
-        )
+    kept = _kept_slices(patient, mask.array_zyx, preparation)
+    images_SHW, masks_SHW = _squares(patient, image, mask, kept, low, high, preparation)
     return Stack(
         patient,
         images_SHW,
@@ -70,6 +49,31 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
         _provenance(image, mask, preparation, low, high),
         None if image.slice_numbers is None else tuple(list(image.slice_numbers)[z] for z in kept),
     )
+
+
+def _squares(
+    patient: str,
+    image: Volume,
+    mask: Volume,
+    kept: np.ndarray,
+    low: float,
+    high: float,
+    preparation: Preparation,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and masks (S, H, W), uint8, of the kept slices: padded to squares and resized."""
+    size = preparation.image_size
+    pad = _padding(patient, image)
+    _check_width(patient, image, size)
+    shape = (len(kept), size, size)
+    refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
+    images_SHW = np.empty(shape, np.uint8)
+    masks_SHW = np.empty(shape, np.uint8)
+    image_filter = FILTERS[preparation.interpolation]
+    for row, z in enumerate(kept):
+        image_HW = _resize(np.pad(_grey_values(image, z, low, high), pad), size, image_filter)
+        images_SHW[row] = np.rint(np.clip(image_HW, 0, 255))  # cubic and Lanczos overshoot at edges
+        masks_SHW[row] = _resize(np.pad(mask.array_zyx[z], pad), size, Image.Resampling.NEAREST)
+    return images_SHW, masks_SHW
 
 
 def _grey_values(image: Volume, z: int, low: float, high: float) -> np.ndarray:
@@ -127,11 +131,18 @@ def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation)
         )
 
 
-def _selected(mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
-    """The z of each slice that is kept."""
+def _kept_slices(patient: str, mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:
+    """The z of each slice that is kept. Raises ValueError where none is."""
+    least_share = preparation.slices.min_foreground
     share_S = np.array([np.count_nonzero(mask_yx) / mask_yx.size for mask_yx in mask_zyx])
-    kept = np.flatnonzero(share_S >= preparation.slices.min_foreground)
-    return kept[:: preparation.slices.every]
+    kept = np.flatnonzero(share_S >= least_share)[:: preparation.slices.every]
+    if not len(kept):
+        raise ValueError(
+            f"patient {patient} has no slice left: {len(mask_zyx)} slices, none with the share "
+            f"{least_share:g} of labelled pixels that was asked for; lower slices.min_foreground or drop the "
+            "patient"
+        )
+    return kept
 
 
 def _padding(patient: str, image: Volume) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -85,7 +85,8 @@ def confirm_orientation(labels: Volume, organs: Mapping[str, int], where: object
     for relation in RELATIONS:
         if relation.axis in confirmed_axes(distances_mm):
             continue
-        first, second = profile_of[relation.first], profile_of[relation.second]
+        first = profile_of[relation.first]
+        second = profile_of[relation.second]
         if relation.side_by_side:
             first, second = first.beside(second), second.beside(first)
         if first and second:

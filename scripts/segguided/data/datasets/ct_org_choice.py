@@ -62,6 +62,32 @@ def eligible_cases(table: Path, organs: Collection[str], least_voxels: int) -> l
         ) from error
 
 
+def chosen_table(
+    cases_table: Path | None,
+    seed: int,
+    counts: Mapping[str, int],
+    organs: Sequence[str],
+    least_voxels: int,
+    always: Collection[int],
+) -> str:
+    """The text of a patient table: cases chosen at random with `seed`; its comments say how.
+
+    The choice is among the cases that hold the organs by a table of list_ct_org.py; without that table, among
+    the cases whose headers state a position.
+    """
+    if cases_table:
+        cases = eligible_cases(cases_table, organs, least_voxels)
+        holding = f"that hold {least_voxels} voxels or more of {', '.join(organs)}, each where a body has it"
+        how = f"Chosen with seed {seed} among the {len(cases)} cases {holding}."
+    else:
+        cases = [case for case in CASES if case not in INHERITED_HEADERS]
+        how = f"Chosen with seed {seed} among {len(cases)} cases, {UNSEEN}"
+    if always:
+        how += f" Always among the chosen, whatever the seed: {', '.join(map(str, always))}."
+    rows = choose_patients(cases, seed, counts, always)
+    return _table_text(rows, f"{ORIGIN} {how}")
+
+
 def choose_patients(
     cases: Iterable[int], seed: int, counts: Mapping[str, int], always: Collection[int]
 ) -> list[PatientRow]:
@@ -93,7 +119,7 @@ def _row(case: int, split: str) -> PatientRow:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def table_text(rows: Sequence[PatientRow], provenance: str) -> str:
+def _table_text(rows: Sequence[PatientRow], provenance: str) -> str:
     """The patient table; its first lines are comments with the provenance."""
     lines = [f"# {line}" for line in textwrap.wrap(provenance, 108)]
     lines.append("\t".join(COLUMNS))

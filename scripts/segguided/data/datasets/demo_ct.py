@@ -77,7 +77,8 @@ def _read_member(archive: Path, member: str, folder: Path) -> Volume:
 def block_mean(array_zyx: np.ndarray, factor: int) -> np.ndarray:
     """Averages over factor × factor pixels of each slice, float32; leftovers at the end are dropped."""
     slices, height, width = array_zyx.shape
-    rows, columns = height // factor, width // factor
+    rows = height // factor
+    columns = width // factor
     blocks = array_zyx[:, : rows * factor, : columns * factor].reshape(slices, rows, factor, columns, factor)
     mean: np.ndarray = blocks.mean(axis=(2, 4), dtype=np.float32)
     return mean

@@ -25,18 +25,18 @@ def mask_folder(masks: Path, patient: str, remedy: str = "correct source.masks")
     """
     if not masks.is_dir():
         raise ValueError(f"{masks}: expected the folder of the masks, but there is none; {remedy}")
-    level = [masks]
-    refused = [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
-    for _ in range(DEEPEST if not refused else 0):
+    older = [masks] if OLD_MASKS in str(masks.absolute()).lower() else []
+    level = [] if older else [masks]
+    for _ in range(DEEPEST):
         for folder in level:
             if (folder.name == MASK_FOLDER or folder is masks) and find(folder / patient).is_dir():
                 return find(folder / patient)
         below = [path for folder in level if folder.name != MASK_FOLDER for path in _folders(folder)]
-        refused += [path for path in below if OLD_MASKS in path.name.lower()]
+        older += [path for path in below if OLD_MASKS in path.name.lower()]
         level = [path for path in below if OLD_MASKS not in path.name.lower()]
-    if refused:
+    if older:
         raise ValueError(
-            f"{refused[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, "
+            f"{older[0]} holds the older 2-D masks (Supplement-v2); name the folder of Supplement-v3, "
             "whose masks are 3-D, as source.masks"
         )
     raise ValueError(

@@ -39,7 +39,8 @@ def read_patient(
     """
     match source:
         case NiftiSource():
-            image, labels = nifti.read_image(raw[0]), nifti.read_labels(raw[1])
+            image = nifti.read_image(raw[0])
+            labels = nifti.read_labels(raw[1])
             return image, _classes_of(labels, classes, source.ignore, raw[1])
         case PngSource():
             image, labels = png.read_patient(row["patient"], raw[0], raw[1])
