@@ -190,7 +190,7 @@ COLOURED = (
 CONTROLNET = {"generate_controlnet": 1, **worth(1)}
 ROWS = {
     # Nothing at all.
-    "two GPUs": (("--set-resources", "train_diffusion:gpu=2"), {}),
+    "two GPUs": (("--set-resources", "train_diffusion:gpu=2", "train_segmenter:gpu=2"), {}),
     "more threads": (("--set-threads", "train_diffusion=3", "generate_spade=2"), {}),
     "seconds between checkpoints": (("--config", "checkpoint_seconds=60"), {}),
     "a model outside the grid": (

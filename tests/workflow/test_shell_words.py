@@ -13,12 +13,9 @@ import pytest
 import yaml
 
 from support.miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+from support.rule_files import rule_sources
 
-RULES = {
-    name
-    for path in (ROOT / "workflow/rules").glob("*.smk")
-    for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
-}
+RULES = set(rule_sources())
 NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds"}  # of Snakemake, or checked as numbers
 PLAIN = "plain"
 HOSTILE = {
@@ -205,9 +202,7 @@ def fields(text):
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_field_of_a_command_is_quoted(name):
-    text = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    body = re.search(rf"^rule {name}:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)[1]
-    command = body.split("    shell:\n")[1]
+    command = rule_sources()[name]["shell"]
     assert "{log:q}" in command
     loose = {field for field in fields(command) if not field.endswith(":q")}
     assert loose <= NUMBERS, f"write {{…:q}} for {loose - NUMBERS}"

@@ -151,6 +151,7 @@ def fresh(tmp_path_factory):
     "arguments",
     [
         ("-s", "{fresh}/Snakefile"),
+        ("-s", "{fresh}/workflow/Snakefile"),
         ("-s", "{fresh}/Snakefile", "--directory", "{elsewhere}"),
         ("-s", "{fresh}/Snakefile", "--directory", "{elsewhere}/below"),
     ],
@@ -160,9 +161,9 @@ def test_from_another_folder_one_sentence_says_how(fresh, tmp_path, arguments):
     command = [argument.format(**places) for argument in arguments]
     said = one_sentence(
         snakemake(tmp_path, "-n", "results/table1.csv", *command),
-        f"this pipeline runs in its own folder, where its scripts and tables lie, and not in {tmp_path}",
+        f"this pipeline runs in its own folder, where its scripts and tables are, and not in {tmp_path}",
     )
-    assert f"give the command in {fresh}, or add --directory {fresh}; results may lie elsewhere" in said
+    assert f"give the command in {fresh}, or add --directory {fresh}; results may be elsewhere" in said
     assert "--config 'pathvars={results: FOLDER}'" in said  # one word of a shell
 
 

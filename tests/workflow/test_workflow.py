@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from support.miniature import MINIATURE, ROOT, copy_repository, jobs_of, snakemake
+from support.rule_files import rule_sources
+
+LARGEST_FILE = 150  # lines
 
 CARD = (
     ["--profile", "slurm", "all"],
@@ -109,47 +112,78 @@ def test_lint(fresh):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def rules():
-    """Source of each rule, by name."""
-    found = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.MULTILINE):
-            found[name] = body
-    return found
-
-
-@pytest.mark.parametrize("name", sorted(rules()))
+@pytest.mark.parametrize("name", sorted(rule_sources()))
 def test_one_verb_in_five_places(name):
-    body = rules()[name]
+    rule = rule_sources()[name]
     assert (ROOT / "scripts" / f"{name}.py").is_file()
     if name != "list_split":  # whose output its digest alone decides
-        assert f'library=library("{name}")' in body
-    assert re.search(rf'script=(ancient\()?"scripts/{name}.py"', body)
-    assert f'"<logs>/{name}' in body
-    assert f'"<benchmarks>/{name}' in body
+        assert f'library=library("{name}")' in rule["params"]
+    assert f'script=script_file("{name}")' in rule["params"]
+    if "pathvars" in rule:
+        assert f'rule="{name}"' in rule["pathvars"], "it would log to the place of the rule it inherits from"
+    own_place = name if "pathvars" not in rule else "<rule>"
+    assert f'"<logs>/{own_place}' in rule["log"]
+    assert f'"<benchmarks>/{own_place}' in rule["benchmark"]
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert re.search(rf"\b{name}\b", tests.replace(f'"{name}"', "")), f"no test names {name}"
     assert (ROOT / "scripts" / f"{name}.py").read_text().count(f"def {name}(") == 1
 
 
-@pytest.mark.parametrize("name", sorted(rules()))
+@pytest.mark.parametrize("name", sorted(rule_sources()))
 @pytest.mark.parametrize(
     "directive", ["log", "benchmark", "conda", "threads", "resources", "message", "shell"]
 )
 def test_each_rule_has_each_directive(name, directive):
-    assert f"    {directive}:" in rules()[name]
-    assert "> {log:q} 2>&1" in rules()[name]
+    rule = rule_sources()[name]
+    assert rule[directive].strip()
+    assert "> {log:q} 2>&1" in rule["shell"]
+
+
+def test_rules_and_their_functions_are_in_files_of_one_name():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        assert f'include: "../functions/{path.name}"' in path.read_text()
+    names = [
+        {path.name for path in (ROOT / "workflow" / folder).iterdir()} for folder in ("rules", "functions")
+    ]
+    assert names[0] == names[1]
+
+
+def test_no_file_of_the_workflow_is_too_large():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "workflow").rglob("*.smk")}
+    assert not {name: length for name, length in lengths.items() if length > LARGEST_FILE}
+
+
+def test_a_missing_script_stops_the_parsing_with_one_sentence(fresh):
+    script = fresh / "scripts/measure_rare.py"
+    text = script.read_text()
+    script.unlink()
+    result = snakemake(fresh, "-n", "results/table1.csv")
+    script.write_text(text)
+    assert result.returncode == 1
+    assert "scripts/measure_rare.py is missing, but a rule runs it" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_the_workflow_in_its_own_folder_is_the_same(fresh):
+    """The root's Snakefile only includes it."""
+    here, there = (
+        jobs_of(snakemake(fresh, "-n", "all", *which)) for which in ([], ["-s", "workflow/Snakefile"])
+    )
+    assert here == there
+    assert here["make_table"] == 3
 
 
 def test_each_reported_output_has_its_caption():
-    captions = re.findall(r'reported\(\s*"[^"]+",\s*"(\w+)"', "".join(rules().values()))
+    captions = re.findall(
+        r'reported\(\s*"[^"]+",\s*"(\w+)"', "".join(rule["output"] for rule in rule_sources().values())
+    )
     assert {"table", "figure1", "figure2", "figure5", "overview", "datacard"} <= set(captions)
     for caption in captions:
         assert (ROOT / f"workflow/report/{caption}.rst").read_text().startswith(("**", "{%")), caption
 
 
 def test_no_run_blocks_scripts_or_lambdas():
-    for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]:
+    for path in [*ROOT.glob("**/Snakefile"), *(ROOT / "workflow").rglob("*.smk")]:
         assert not re.search(r"^\s+(run|script):|lambda", path.read_text(), re.MULTILINE), path
 
 

@@ -2,11 +2,11 @@
 
 from segguided.data.splits import sample_patients
 
-MOST_PATIENTS = 120  # on an overview, which else nobody could read
+MOST_PATIENTS = 120  # on an overview, which nobody could read with more
 
 
 def overview_slices(wildcards):
-    """Of the patients an overview shows: it needs no others."""
+    """The slice files of the patients that the overview shows."""
     shown = sample_patients(SPLITS[wildcards.dataset], MOST_PATIENTS)
     return [
         f"<results>/slices/{wildcards.dataset}/{patient}.npz"
@@ -16,7 +16,7 @@ def overview_slices(wildcards):
 
 
 def overview_json(wildcards):
-    """What an overview shows: classes and their colours, and patients by split, of how many."""
+    """Classes and their colours, the patients shown, and how many each split has."""
     name = wildcards.dataset
     value = {
         "name": name,
@@ -28,9 +28,9 @@ def overview_json(wildcards):
 
 
 def card_json(wildcards):
-    """What a data card says that no slice file knows."""
+    """What a data card says that is in no slice file."""
     dataset = CONFIG.datasets[wildcards.dataset]
-    # With the paths, which slicing is given otherwise; whichever server sends a series, it is the same.
+    # With the paths, which `preparation_json` leaves out; without the server, for each sends the same series.
     source = dataset.source.model_dump(mode="json", exclude={"endpoint"})
     value = {
         "name": wildcards.dataset,

@@ -1,9 +1,11 @@
 # What a person should see of a dataset before training on it: a contact sheet and a data card.
 
 
+include: "../functions/describe.smk"
+
+
 rule draw_overview:
     input:
-        script="scripts/draw_overview.py",
         slices=overview_slices,
     output:
         reported(
@@ -19,21 +21,21 @@ rule draw_overview:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
+        script=script_file("draw_overview"),
         library=library("draw_overview"),
         dataset=overview_json,
     message:
         "Drawing mask outlines on the patients of {wildcards.dataset}"
     shell:
-        "python {input.script:q} --dataset {params.dataset:q} --slices {input.slices:q}"
+        "python {params.script:q} --dataset {params.dataset:q} --slices {input.slices:q}"
         " --png {output:q} > {log:q} 2>&1"
 
 
 rule write_datacard:
     input:
-        script="scripts/write_datacard.py",
         manifest=patient_table,
         splits="<results>/data/{dataset}/splits.csv",
         slices=all_slices,
@@ -50,15 +52,16 @@ rule write_datacard:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(60),
     params:
+        script=script_file("write_datacard"),
         library=library("write_datacard"),
         card=card_json,
         folder=slices_folder,
     message:
         "Writing the data card of {wildcards.dataset}"
     shell:
-        "python {input.script:q} --card {params.card:q} --splits {input.splits:q} --slices {params.folder:q}"
+        "python {params.script:q} --card {params.card:q} --splits {input.splits:q} --slices {params.folder:q}"
         " --manifest {input.manifest:q} --output {output.card:q} --checksums {output.checksums:q}"
         " > {log:q} 2>&1"

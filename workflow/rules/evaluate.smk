@@ -1,6 +1,9 @@
 # Dice of generated images and of the segmenters trained on them; the tables.
 
 
+include: "../functions/evaluate.smk"
+
+
 localrules:
     make_table,
     draw_table,
@@ -8,7 +11,6 @@ localrules:
 
 rule evaluate_model:
     input:
-        script="scripts/evaluate_model.py",
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         generated=generated_test,
@@ -30,9 +32,10 @@ rule evaluate_model:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(120),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(120),
     params:
+        script=script_file("evaluate_model"),
         library=library("evaluate_model"),
         generated=generated_argument,
         run=run_argument,
@@ -42,7 +45,7 @@ rule evaluate_model:
     message:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        "python {params.script:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --test @{input.test_list:q} {params.generated:q} {params.run:q} {params.held_out:q}"
         " --evaluator {input.evaluator:q} --trained-on {input.trained_on:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
@@ -50,7 +53,6 @@ rule evaluate_model:
 
 rule make_table:
     input:
-        script="scripts/make_table.py",
         records=metrics_records,
         paper="workflow/paper_values.tsv",
     output:
@@ -64,21 +66,21 @@ rule make_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(1000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("make_table"),
         library=library("make_table"),
         settings=table_settings_json,
     message:
         "Writing table {wildcards.table}"
     shell:
-        "python {input.script:q} --table {wildcards.table:q} --records {input.records:q} --paper {input.paper:q}"
+        "python {params.script:q} --table {wildcards.table:q} --records {input.records:q} --paper {input.paper:q}"
         " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
 
 
 rule draw_table:
     input:
-        script="scripts/draw_table.py",
         csv="<results>/table{table}.csv",
     output:
         png=reported("table{table}.png", "table", "as printed"),
@@ -91,12 +93,13 @@ rule draw_table:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(1000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("draw_table"),
         library=library("draw_table"),
     message:
         "Typesetting table {wildcards.table}"
     shell:
-        "python {input.script:q} --table {wildcards.table:q} --csv {input.csv:q}"
+        "python {params.script:q} --table {wildcards.table:q} --csv {input.csv:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

@@ -1,6 +1,9 @@
 # The figures: real images, masks and generated images of test patients, from the grid's first seed.
 
 
+include: "../functions/figures.smk"
+
+
 localrules:
     draw_figure1,
     draw_figure2,
@@ -8,39 +11,8 @@ localrules:
     draw_showcase,
 
 
-rule draw_figure1:
-    input:
-        script="scripts/draw_figure1.py",
-        slices=figure_slices,
-        lists=figure_lists,
-        generated=figure_compared_images,
-    output:
-        png=reported(
-            "figure1.png", "figure1", "real, mask-guided and unconditional images"
-        ),
-        pdf="<results>/figure1.pdf",
-    log:
-        "<logs>/draw_figure1.log",
-    benchmark:
-        "<benchmarks>/draw_figure1.tsv"
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        library=library("draw_figure1"),
-        datasets=figure_arguments,
-    message:
-        "Drawing figure 1: real, mask-guided and unconditional images"
-    shell:
-        "python {input.script:q} {params.datasets:q} --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
-
-
 rule draw_figure2:
     input:
-        script="scripts/draw_figure2.py",
         slices=figure_slices,
         lists=figure_lists,
         generated=figure_images,
@@ -48,59 +20,64 @@ rule draw_figure2:
         png=reported("figure2.png", "figure2", "each model's images from test masks"),
         pdf="<results>/figure2.pdf",
     log:
-        "<logs>/draw_figure2.log",
+        "<logs>/<rule>.log",
     benchmark:
-        "<benchmarks>/draw_figure2.tsv"
+        "<benchmarks>/<rule>.tsv"
+    pathvars:
+        rule="draw_figure2",
     conda:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("draw_figure2"),
         library=library("draw_figure2"),
         datasets=figure_arguments,
         models=guided_columns,
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
-        "python {input.script:q} {params.datasets:q} {params.models:q}"
+        "python {params.script:q} {params.datasets:q} {params.models:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
-rule draw_figure5:
+use rule draw_figure2 as draw_figure1 with:
     input:
-        script="scripts/draw_figure5.py",
         slices=figure_slices,
         lists=figure_lists,
-        generated=figure_images,
+        generated=figure1_images,
+    output:
+        png=reported(
+            "figure1.png", "figure1", "real, mask-guided and unconditional images"
+        ),
+        pdf="<results>/figure1.pdf",
+    pathvars:
+        rule="draw_figure1",
+    params:
+        script=script_file("draw_figure1"),
+        library=library("draw_figure1"),
+        models=[],
+    message:
+        "Drawing figure 1: real, mask-guided and unconditional images"
+
+
+use rule draw_figure2 as draw_figure5 with:
     output:
         png=reported("figure5.png", "figure5", "more of figure 2"),
         pdf="<results>/figure5.pdf",
-    log:
-        "<logs>/draw_figure5.log",
-    benchmark:
-        "<benchmarks>/draw_figure5.tsv"
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+    pathvars:
+        rule="draw_figure5",
     params:
+        script=script_file("draw_figure5"),
         library=library("draw_figure5"),
-        datasets=figure_arguments,
-        models=guided_columns,
     message:
         "Drawing figure 5: more of figure 2, from other test masks"
-    shell:
-        "python {input.script:q} {params.datasets:q} {params.models:q}"
-        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 rule draw_showcase:
     input:
-        script="scripts/draw_showcase.py",
         slices=figure_slices,
         lists=figure_lists,
         generated=figure_images,
@@ -114,9 +91,10 @@ rule draw_showcase:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("draw_showcase"),
         library=library("draw_showcase"),
         datasets=figure_arguments,
         models=guided_columns,
@@ -124,5 +102,5 @@ rule draw_showcase:
     message:
         "Drawing the picture of the README"
     shell:
-        "python {input.script:q} {params.datasets:q} {params.models:q} {params.real:q}"
+        "python {params.script:q} {params.datasets:q} {params.models:q} {params.real:q}"
         " --png {output:q} > {log:q} 2>&1"

@@ -1,9 +1,11 @@
-# Synthetic sets: an image for every mask of the test and of the held-out patients.
+# Generated sets: an image for every mask of the test and of the held-out patients.
+
+
+include: "../functions/generate.smk"
 
 
 rule generate_diffusion:
     input:
-        script="scripts/generate_diffusion.py",
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         test=test_slices,
@@ -11,12 +13,16 @@ rule generate_diffusion:
         held_out=held_out_slices,
         held_out_list="<results>/data/{dataset}/held-out.txt",
     output:
-        test=drawn("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
-        held_out=drawn("<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"),
+        test=generated_set("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
+        held_out=generated_set(
+            "<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"
+        ),
     log:
-        of_shard("<logs>/generate_diffusion/{dataset}/{model}/seed{seed}.log"),
+        by_shard("<logs>/<rule>/{dataset}/{model}/seed{seed}.log"),
     benchmark:
-        of_shard("<benchmarks>/generate_diffusion/{dataset}/{model}/seed{seed}.tsv")
+        by_shard("<benchmarks>/<rule>/{dataset}/{model}/seed{seed}.tsv")
+    pathvars:
+        rule="generate_diffusion",
     wildcard_constraints:
         model=models_of("diffusion", "imported"),
     conda:
@@ -24,62 +30,49 @@ rule generate_diffusion:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(480),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(480),
     params:
+        script=script_file("generate_diffusion"),
         library=library("generate_diffusion"),
         sampling=CONFIG.sampling.to_json(),
         shard=shard_argument,
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
+        "python {params.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
         " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"
 
 
-rule generate_spade:
-    input:
-        script="scripts/generate_spade.py",
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        test=test_slices,
-        test_list="<results>/data/{dataset}/test.txt",
-        held_out=held_out_slices,
-        held_out_list="<results>/data/{dataset}/held-out.txt",
-    output:
-        test=drawn("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
-        held_out=drawn("<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"),
-    log:
-        of_shard("<logs>/generate_spade/{dataset}/{model}/seed{seed}.log"),
-    benchmark:
-        of_shard("<benchmarks>/generate_spade/{dataset}/{model}/seed{seed}.tsv")
+use rule generate_diffusion as generate_controlnet with:
+    pathvars:
+        rule="generate_controlnet",
     wildcard_constraints:
-        model=models_of("spade"),
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
+        model=models_of("controlnet"),
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(480),
+        mem_mb=more_each_attempt(32000),
+        runtime=more_each_attempt(480),
     params:
+        script=script_file("generate_controlnet"),
+        library=library("generate_controlnet"),
+
+
+use rule generate_diffusion as generate_spade with:
+    pathvars:
+        rule="generate_spade",
+    wildcard_constraints:
+        model=models_of("spade"),
+    params:
+        script=script_file("generate_spade"),
         library=library("generate_spade"),
         sampling=CONFIG.sampling.generation_json(),
-        shard=shard_argument,
-    message:
-        "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
-    shell:
-        "python {input.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
-        " --slices @{input.test_list:q} --output {output.test:q}"
-        " --slices @{input.held_out_list:q} --output {output.held_out:q}"
-        " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule gather_images:
     input:
-        script="scripts/gather_images.py",
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         test_shards=gather.generation(
@@ -98,19 +91,20 @@ rule gather_images:
     benchmark:
         "<benchmarks>/gather_images/{dataset}/{model}/seed{seed}.tsv"
     wildcard_constraints:
-        model=sharded_models(),
+        model=models_in_shards(),
     conda:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(8000),
+        runtime=more_each_attempt(60),
     params:
+        script=script_file("gather_images"),
         library=library("gather_images"),
     message:
         "Gathering the images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q}"
+        "python {params.script:q}"
         " --slices @{input.test_list:q} --shards {input.test_shards:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --shards {input.held_out_shards:q} --output {output.held_out:q}"
         " > {log:q} 2>&1"

@@ -1,5 +1,8 @@
-# Models and data to and from elsewhere: the paper authors' PNG layout and checkpoints, and plain diffusers.
-# `all` asks for none of the exports; workflow/docs/interoperability.md names them.
+# Models and images to and from other programs: the paper authors' PNG layout and checkpoints, plain diffusers.
+# `all` makes no export; workflow/docs/interoperability.md names the targets.
+
+
+include: "../functions/interop.smk"
 
 
 localrules:
@@ -8,7 +11,6 @@ localrules:
 
 rule import_model:
     input:
-        script="scripts/import_model.py",
         files=imported_files,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -24,24 +26,22 @@ rule import_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(8000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("import_model"),
         library=library("import_model"),
-        model=model_json,
-        n_classes=count_classes,
+        options=model_options,
         image_size=image_size,
     message:
         "Importing {wildcards.model} for {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --model {params.model:q} --n-classes {params.n_classes:q}"
-        " --image-size {params.image_size:q} --seed {wildcards.seed:q} --output {output.weights:q}"
-        " > {log:q} 2>&1"
+        "python {params.script:q} {params.options:q} --image-size {params.image_size:q}"
+        " --seed {wildcards.seed:q} --output {output.weights:q} > {log:q} 2>&1"
 
 
 rule export_model:
     input:
-        script="scripts/export_model.py",
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
     output:
@@ -57,21 +57,21 @@ rule export_model:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(8000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("export_model"),
         library=library("export_model"),
         timestep_spacing=CONFIG.sampling.timestep_spacing,
     message:
         "Exporting {wildcards.model} of {wildcards.dataset}, seed {wildcards.seed}, for plain diffusers"
     shell:
-        "python {input.script:q} --weights {input.weights:q} --timestep-spacing {params.timestep_spacing:q}"
+        "python {params.script:q} --weights {input.weights:q} --timestep-spacing {params.timestep_spacing:q}"
         " --readme {output.readme:q} > {log:q} 2>&1"
 
 
 rule export_layout:
     input:
-        script="scripts/export_layout.py",
         train=exported_training_slices,
         train_list=exported_training_list,
         held_out=held_out_slices,
@@ -89,14 +89,15 @@ rule export_layout:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=more_each_attempt(4000),
+        runtime=more_each_attempt(120),
     params:
+        script=script_file("export_layout"),
         library=library("export_layout"),
         train=exported_training_argument,
         generated=exported_argument,
     message:
         "Writing the {wildcards.model} images of {wildcards.dataset} as PNG files"
     shell:
-        "python {input.script:q} {params.train:q} --slices held-out @{input.held_out_list:q}"
+        "python {params.script:q} {params.train:q} --slices held-out @{input.held_out_list:q}"
         " --slices test @{input.test_list:q} {params.generated:q} --receipt {output:q} > {log:q} 2>&1"

@@ -1,19 +1,24 @@
 # Partial masks (figures 3 and 6) and adjustable similarity to a real image (figure 4), from the grid's first seed.
 
 
+include: "../functions/partial.smk"
+
+
+# The rule that others inherit from, which generate other images than one for each mask. `options` are what each adds.
 rule generate_partial:
     input:
-        script="scripts/generate_partial.py",
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        test=test_slices,
-        test_list="<results>/data/{dataset}/test.txt",
+        slices=test_slices,
+        lists=["<results>/data/{dataset}/test.txt"],
     output:
         "<results>/partial/{dataset}/{model}/seed{seed}.npz",
     log:
-        "<logs>/generate_partial/{dataset}/{model}/seed{seed}.log",
+        "<logs>/<rule>/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/generate_partial/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/<rule>/{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="generate_partial",
     wildcard_constraints:
         model=masked_models(),
     conda:
@@ -21,26 +26,37 @@ rule generate_partial:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(240),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(240),
     params:
+        script=script_file("generate_partial"),
         library=library("generate_partial"),
+        lists=lists_argument,
         sampling=CONFIG.sampling.to_json(),
-        n_classes=count_classes,
-        partial_masks=partial_masks_json,
-        counts=partial_counts(),
+        options=partial_options,
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
-        "python {input.script:q} --weights {input.weights:q} --slices @{input.test_list:q}"
-        " --sampling {params.sampling:q} --n-classes {params.n_classes:q}"
-        " --partial-masks {params.partial_masks:q} {params.counts:q} --seed {wildcards.seed:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --weights {input.weights:q} {params.lists:q} --sampling {params.sampling:q}"
+        " {params.options:q} --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+
+
+use rule generate_partial as generate_similar with:
+    output:
+        "<results>/similarity/{dataset}/{model}/seed{seed}.npz",
+    pathvars:
+        rule="generate_similar",
+    params:
+        script=script_file("generate_similar"),
+        library=library("generate_similar"),
+        sampling=CONFIG.sampling.generation_json(),
+        options=similar_options,
+    message:
+        "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
 
 
 rule measure_partial:
     input:
-        script="scripts/measure_partial.py",
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         generated=partial_images,
@@ -49,67 +65,33 @@ rule measure_partial:
     output:
         "<results>/partial/{dataset}.csv",
     log:
-        "<logs>/measure_partial/{dataset}.log",
+        "<logs>/<rule>/{dataset}.log",
     benchmark:
-        "<benchmarks>/measure_partial/{dataset}.tsv"
+        "<benchmarks>/<rule>/{dataset}.tsv"
+    pathvars:
+        rule="measure_partial",
     conda:
         "../../envs/segguided.yaml"
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(60),
     params:
+        script=script_file("measure_partial"),
         library=library("measure_partial"),
+        models=option("--models", CONFIG.partial_models),
         classes=class_names,
-        models=CONFIG.partial_models,
     message:
         "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
     shell:
-        "python {input.script:q} --dataset {wildcards.dataset:q} --models {params.models:q}"
-        " --generated {input.generated:q} --slices @{input.test_list:q} --evaluator {input.evaluator:q}"
-        " --classes {params.classes:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
-
-
-rule generate_similar:
-    input:
-        script="scripts/generate_similar.py",
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        test=test_slices,
-        test_list="<results>/data/{dataset}/test.txt",
-    output:
-        "<results>/similarity/{dataset}/{model}/seed{seed}.npz",
-    log:
-        "<logs>/generate_similar/{dataset}/{model}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/generate_similar/{dataset}/{model}/seed{seed}.tsv"
-    wildcard_constraints:
-        model=masked_models(),
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(240),
-    params:
-        library=library("generate_similar"),
-        sampling=CONFIG.sampling.generation_json(),
-        similarity=similarity_json(),
-        kept=first_partial_values,
-    message:
-        "Generating images of {wildcards.dataset} of adjustable similarity to real ones"
-    shell:
-        "python {input.script:q} --weights {input.weights:q} --slices @{input.test_list:q}"
-        " --sampling {params.sampling:q} --similarity {params.similarity:q}"
-        " --kept {params.kept:q} --seed {wildcards.seed:q}"
+        "python {params.script:q} --dataset {wildcards.dataset:q} {params.models:q} --generated {input.generated:q}"
+        " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
-rule measure_similarity:
+use rule measure_partial as measure_similarity with:
     input:
-        script="scripts/measure_similarity.py",
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         generated=similar_images,
@@ -117,23 +99,11 @@ rule measure_similarity:
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
     output:
         "<results>/similarity/{dataset}.csv",
-    log:
-        "<logs>/measure_similarity/{dataset}.log",
-    benchmark:
-        "<benchmarks>/measure_similarity/{dataset}.tsv"
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(60),
+    pathvars:
+        rule="measure_similarity",
     params:
+        script=script_file("measure_similarity"),
         library=library("measure_similarity"),
-        classes=class_names,
+        models=[],
     message:
         "Measuring the similarity of generated and real images of {wildcards.dataset} against λ"
-    shell:
-        "python {input.script:q} --dataset {wildcards.dataset:q} --generated {input.generated:q}"
-        " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"

@@ -1,48 +1,32 @@
-# Rare-case augmentation: masks with a rare class drawn more often, and what a segmenter gains from it.
+# Rare-case augmentation: more images with a rare class, and what a segmenter gains from them.
 
 
-rule generate_rare:
+include: "../functions/rare.smk"
+
+
+use rule generate_partial as generate_rare with:
     input:
-        script="scripts/generate_rare.py",
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        held_out=held_out_slices,
-        held_out_list="<results>/data/{dataset}/held-out.txt",
+        slices=held_out_slices,
+        lists=["<results>/data/{dataset}/held-out.txt"],
     output:
         "<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
-    log:
-        "<logs>/generate_rare/{dataset}/{model}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/generate_rare/{dataset}/{model}/seed{seed}.tsv"
-    wildcard_constraints:
-        model=masked_models(),
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(240),
+    pathvars:
+        rule="generate_rare",
     params:
+        script=script_file("generate_rare"),
         library=library("generate_rare"),
-        sampling=CONFIG.sampling.to_json(),
-        n_classes=count_classes,
-        rare_class=rare_value,
-        images=rare_images(),
+        options=rare_options,
     message:
-        "Drawing rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
-    shell:
-        "python {input.script:q} --weights {input.weights:q} --slices @{input.held_out_list:q}"
-        " --sampling {params.sampling:q} --n-classes {params.n_classes:q} --rare-class {params.rare_class:q}"
-        " --images {params.images:q} --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        "Generating rare cases of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"
 
 
-rule train_augmented:
+use rule train_segmenter as train_augmented with:
     input:
-        script="scripts/train_augmented.py",
         slices=held_out_slices,
         slices_list="<results>/data/{dataset}/held-out.txt",
-        drawn="<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
+        generated=["<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz"],
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
     output:
@@ -50,34 +34,21 @@ rule train_augmented:
         config="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/config.json",
         history="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/history.csv",
     log:
-        "<logs>/train_augmented/{dataset}/{model}/seed{seed}.log",
+        "<logs>/<rule>/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_augmented/{dataset}/{model}/seed{seed}.tsv"
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        mem_mb=growing(16000, most=2),
-        runtime="8h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
+        "<benchmarks>/<rule>/{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="train_augmented",
     params:
+        script=script_file("train_augmented"),
         library=library("train_augmented"),
-        segmenter=CONFIG.segmenter.to_json(),
-        n_classes=count_classes,
-        halves_seed=halves_seed(),
+        generated=generated_argument,
     message:
-        "Training the segmenter of {wildcards.dataset} on real images and drawn rare cases"
-    shell:
-        "python {input.script:q} --slices @{input.slices_list:q} --generated {input.drawn:q} --test @{input.test_list:q}"
-        " --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q} --n-classes {params.n_classes:q}"
-        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
+        "Training the segmenter of {wildcards.dataset} on real images and generated rare cases"
 
 
 rule measure_rare:
     input:
-        script="scripts/measure_rare.py",
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         without=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
@@ -95,16 +66,17 @@ rule measure_rare:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(60),
     params:
+        script=script_file("measure_rare"),
         library=library("measure_rare"),
         classes=class_names,
         rare_class=rare_class,
         evaluation=resampling_json,
     message:
-        "Measuring what drawn rare cases add on {wildcards.dataset}"
+        "Measuring what generated rare cases add on {wildcards.dataset}"
     shell:
-        "python {input.script:q} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
+        "python {params.script:q} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
         " --classes {params.classes:q} --rare-class {params.rare_class:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"

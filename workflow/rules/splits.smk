@@ -1,4 +1,7 @@
-# Which patients train, are held out and test: a list a split for scripts to read, and a table of them all.
+# Which patients train, are held out and test: a list for each split, which scripts read, and a table of all.
+
+
+include: "../functions/splits.smk"
 
 
 localrules:
@@ -7,9 +10,6 @@ localrules:
 
 
 rule list_split:
-    input:
-        # Neither script, library nor patient table make a list stale: the digest tells what it must hold.
-        script=ancient("scripts/list_split.py"),
     output:
         "<results>/data/{dataset}/{split}.txt",
     log:
@@ -20,23 +20,24 @@ rule list_split:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(500),
+        runtime=more_each_attempt(10),
+        # Resources and no parameters, and no `library` below: only another digest makes a list stale.
         manifest=patient_table,
-        drawn=drawn_json,
+        random_split=random_split_json,
     params:
+        script=script_file("list_split"),
         digest=split_digest,
         folder=slices_folder,
     message:
         "Listing the slices of {wildcards.dataset}, {wildcards.split}"
     shell:
-        "python {input.script:q} --manifest {resources.manifest:q} --split {wildcards.split:q} --random-split {resources.drawn:q}"
-        " --digest {params.digest:q} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --manifest {resources.manifest:q} --split {wildcards.split:q}"
+        " --random-split {resources.random_split:q} --digest {params.digest:q} --folder {params.folder:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule split_dataset:
     input:
-        script="scripts/split_dataset.py",
         slices=all_slices,
         train_list="<results>/data/{dataset}/train.txt",
         held_out_list="<results>/data/{dataset}/held-out.txt",
@@ -51,15 +52,16 @@ rule split_dataset:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
+        script=script_file("split_dataset"),
         library=library("split_dataset"),
         halves_seed=halves_seed(),
         classes=class_names,
     message:
         "Listing the splits of {wildcards.dataset}"
     shell:
-        "python {input.script:q} --train @{input.train_list:q} --held-out @{input.held_out_list:q}"
+        "python {params.script:q} --train @{input.train_list:q} --held-out @{input.held_out_list:q}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --classes {params.classes:q}"
         " --output {output:q} > {log:q} 2>&1"

@@ -1,10 +1,14 @@
-# Training on GPU nodes. A run stops itself before its time limit, keeps resume.pt beside its output
+# Training on GPU nodes. A training stops itself before its time limit, keeps resume.pt beside its output
 # and ends nonzero; the same command, or the profile's retry, continues it.
 
 
+include: "../functions/train.smk"
+
+
+# The rule that other trainings inherit from. In `params`, `files` are the words of the command line that are made of
+# inputs, and `options` those that are made of the configuration: Snakemake compares only the latter with the last run.
 rule train_diffusion:
     input:
-        script="scripts/train_diffusion.py",
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
     output:
@@ -12,9 +16,11 @@ rule train_diffusion:
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
         history="<results>/runs/{dataset}/{model}/seed{seed}/history.csv",
     log:
-        "<logs>/train_diffusion/{dataset}/{model}/seed{seed}.log",
+        "<logs>/<rule>/{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_diffusion/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/<rule>/{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="train_diffusion",
     wildcard_constraints:
         model=models_of("diffusion"),
     conda:
@@ -22,96 +28,63 @@ rule train_diffusion:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=growing(32000, most=2),
+        mem_mb=more_each_attempt(32000, most=2),
         runtime="24h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
+        # A resource and no parameter: another value retrains nothing.
+        checkpoint_seconds=CONFIG.checkpoint_seconds,
     params:
+        script=script_file("train_diffusion"),
         library=library("train_diffusion"),
-        model=model_json,
-        n_classes=count_classes,
+        files=[],
+        options=model_options,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q}"
-        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        "python {params.script:q} --slices @{input.slices_list:q} {params.files:q} {params.options:q}"
+        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
-rule train_perceptual:
-    input:
-        script="scripts/train_perceptual.py",
-        slices=training_slices,
-        slices_list="<results>/data/{dataset}/train.txt",
+use rule train_diffusion as train_perceptual with:
     output:
         weights="<results>/perceptual/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/perceptual/{dataset}/{model}/seed{seed}/config.json",
         history="<results>/perceptual/{dataset}/{model}/seed{seed}/history.csv",
-    log:
-        "<logs>/train_perceptual/{dataset}/{model}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/train_perceptual/{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="train_perceptual",
     wildcard_constraints:
         model=models_of("spade"),
-    conda:
-        "../../envs/segguided.yaml"
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000, most=2),
+        mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
+        checkpoint_seconds=CONFIG.checkpoint_seconds,
     params:
+        script=script_file("train_perceptual"),
         library=library("train_perceptual"),
-        segmenter=perceptual_segmenter_json,
-        n_classes=count_classes,
+        options=perceptual_options,
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        "python {input.script:q} --slices @{input.slices_list:q} --segmenter {params.segmenter:q}"
-        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
-rule train_spade:
+use rule train_diffusion as train_spade with:
     input:
-        script="scripts/train_spade.py",
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
         perceptual=perceptual_network,
-    output:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        history="<results>/runs/{dataset}/{model}/seed{seed}/history.csv",
-    log:
-        "<logs>/train_spade/{dataset}/{model}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/train_spade/{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="train_spade",
     wildcard_constraints:
         model=models_of("spade"),
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 8
-    resources:
-        gpu=1,
-        mem_mb=growing(32000, most=2),
-        runtime="24h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
     params:
+        script=script_file("train_spade"),
         library=library("train_spade"),
-        model=model_json,
-        perceptual=perceptual_argument,
-        n_classes=count_classes,
-    message:
-        "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
-    shell:
-        "python {input.script:q} --slices @{input.slices_list:q} --model {params.model:q} {params.perceptual:q}"
-        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
+        files=perceptual_argument,
 
 
 rule train_segmenter:
     input:
-        script="scripts/train_segmenter.py",
         slices=held_out_slices,
         slices_list="<results>/data/{dataset}/held-out.txt",
         generated=generated_held_out,
@@ -122,18 +95,21 @@ rule train_segmenter:
         config="<results>/segmenters/{dataset}/{train_set}/seed{seed}/config.json",
         history="<results>/segmenters/{dataset}/{train_set}/seed{seed}/history.csv",
     log:
-        "<logs>/train_segmenter/{dataset}/{train_set}/seed{seed}.log",
+        "<logs>/<rule>/{dataset}/{train_set}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_segmenter/{dataset}/{train_set}/seed{seed}.tsv"
+        "<benchmarks>/<rule>/{dataset}/{train_set}/seed{seed}.tsv"
+    pathvars:
+        rule="train_segmenter",
     conda:
         "../../envs/segguided.yaml"
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000, most=2),
+        mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,  # no parameter: another retrains nothing
+        checkpoint_seconds=CONFIG.checkpoint_seconds,
     params:
+        script=script_file("train_segmenter"),
         library=library("train_segmenter"),
         generated=generated_argument,
         segmenter=CONFIG.segmenter.to_json(),
@@ -142,7 +118,7 @@ rule train_segmenter:
     message:
         "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
     shell:
-        "python {input.script:q} --slices @{input.slices_list:q} {params.generated:q}"
+        "python {params.script:q} --slices @{input.slices_list:q} {params.generated:q}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
         " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

@@ -1,47 +1,37 @@
-# Cross-modality translation: a model of one dataset draws from the masks of another.
+# Cross-modality translation: a model of one dataset generates images from the masks of another.
+
+
+include: "../functions/translation.smk"
 
 
 localrules:
     draw_translation,
 
 
-rule translate_masks:
+use rule generate_partial as translate_masks with:
     input:
-        script="scripts/translate_masks.py",
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
-        masks=translated_slices,
-        masks_list="<results>/data/{masks}/test.txt",
+        slices=translated_slices,
+        lists=["<results>/data/{masks}/test.txt"],
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
     log:
-        "<logs>/translate_masks/{masks}-to-{dataset}/{model}/seed{seed}.log",
+        "<logs>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/translate_masks/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
-    wildcard_constraints:
-        model=masked_models(),
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(240),
+        "<benchmarks>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="translate_masks",
     params:
+        script=script_file("translate_masks"),
         library=library("translate_masks"),
-        sampling=CONFIG.sampling.to_json(),
-        values=translated_values,
+        options=translation_options,
     message:
-        "Drawing {wildcards.dataset} images from masks of {wildcards.masks}"
-    shell:
-        "python {input.script:q} --weights {input.weights:q} --slices @{input.masks_list:q}"
-        " --sampling {params.sampling:q} --values {params.values:q}"
-        " --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        "Generating {wildcards.dataset} images from masks of {wildcards.masks}"
 
 
 rule measure_translation:
     input:
-        script="scripts/measure_translation.py",
         masks=translated_slices,
         masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
@@ -60,24 +50,24 @@ rule measure_translation:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=growing(16000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(16000),
+        runtime=more_each_attempt(60),
     params:
+        script=script_file("measure_translation"),
         library=library("measure_translation"),
         own=own_argument,
         mask_classes=mask_classes,
         classes=class_names,
     message:
-        "Measuring {wildcards.dataset} images drawn from masks of {wildcards.masks}"
+        "Measuring {wildcards.dataset} images generated from masks of {wildcards.masks}"
     shell:
-        "python {input.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
+        "python {params.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
         " --threads {threads} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_translation:
     input:
-        script="scripts/draw_translation.py",
         masks=translated_slices,
         masks_list="<results>/data/{masks}/test.txt",
         own=own_slices,
@@ -93,14 +83,15 @@ rule draw_translation:
         "../../envs/segguided.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(10),
     params:
+        script=script_file("draw_translation"),
         library=library("draw_translation"),
         source=translation_json,
         own=own_argument,
     message:
         "Drawing the translation of {wildcards.masks} to {wildcards.dataset}"
     shell:
-        "python {input.script:q} --source {params.source:q} --target {wildcards.dataset:q} {params.own:q}"
+        "python {params.script:q} --source {params.source:q} --target {wildcards.dataset:q} {params.own:q}"
         " --png {output:q} > {log:q} 2>&1"

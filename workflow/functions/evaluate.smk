@@ -1,7 +1,5 @@
 # Inputs and parameters of the rules that measure models and write tables.
 
-from segguided.config.evaluation import Resampling
-
 
 def generated_test(wildcards):
     """The images to measure; none for the real images' own record."""
@@ -11,19 +9,31 @@ def generated_test(wildcards):
 
 
 def run_description(wildcards):
-    """What a model's training cost; none for the real images."""
+    """What the model's training cost; none for the real images."""
     if wildcards.model == REAL:
         return []
     return ["<results>/runs/{dataset}/{model}/seed{seed}/config.json"]
 
 
+def run_argument(wildcards, input):
+    return option("--run", input.run)
+
+
 def reference_slices(wildcards):
-    """Real images to set beside the generated ones, in the real images' own record."""
+    """The real images that the real images' own record compares to those of the test patients."""
     return held_out_slices(wildcards) if wildcards.model == REAL else []
 
 
 def reference_list(wildcards):
     return [list_of(wildcards.dataset, "held-out")] if wildcards.model == REAL else []
+
+
+def reference_argument(wildcards, input):
+    return option_with_lists("--held-out", input.held_out_list)
+
+
+def evaluation_json(wildcards):
+    return CONFIG.evaluation.to_json()
 
 
 def metrics_records(wildcards):
@@ -33,27 +43,6 @@ def metrics_records(wildcards):
         model=[*CONFIG.grid.models, REAL],
         seed=CONFIG.grid.seeds,
     )
-
-
-def evaluation_json(wildcards):
-    return CONFIG.evaluation.to_json()
-
-
-def resampling_json(wildcards):
-    return CONFIG.evaluation.to_json(Resampling.model_fields)
-
-
-def run_argument(wildcards, input):
-    return optional("--run", input.run)
-
-
-def reference_argument(wildcards, input):
-    return listed("--held-out", input.held_out_list)
-
-
-def title_of(model):
-    """A model's name as tables and figures show it."""
-    return CONFIG.models[model].title or model
 
 
 def table_settings_json(wildcards):

@@ -1,22 +1,24 @@
-# What is looked at when a run starts, once its jobs are known, and what is cleared away when trainings are accepted.
+# What happens when a run starts, once its jobs are known, and what is deleted when a training is accepted.
 
 import atexit
 import time
 
 from segguided.config.left_out import applications_left_out, figures_left_out
 from segguided.planning.inputs import refuse_future, refuse_unquoted
+from segguided.planning.writers import enter, leave
 from segguided.training.resume_files import (
     ResumeFileDiscarder,
     discard_resume_files,
     has_resume_files,
 )
-from segguided.planning.writers import enter, leave
 
-LEFT_OUT = []  # by `all` and `applications`, those of them that are asked for
+LEFT_OUT = (
+    []
+)  # sentences on what the configuration leaves out of the targets of this run
 
 
 def tell_left_out(sentences):
-    """Name what the configuration leaves out, once, when the jobs are found; no input."""
+    """Log once each what the configuration leaves out. An input function that returns no input."""
     for sentence in sentences:
         if sentence not in LEFT_OUT:
             LEFT_OUT.append(sentence)
@@ -34,14 +36,14 @@ def left_out_applications(wildcards):
 
 def refuse_left_out(things, figure):
     """The same things; where there are none, stop and name the setting that the figure lacks."""
-    if not things:
-        sentences = figures_left_out(CONFIG)
-        raise WorkflowError(next(one for one in sentences if one.startswith(figure)))
-    return things
+    if things:
+        return things
+    reasons = [text for text in figures_left_out(CONFIG) if text.startswith(figure)]
+    raise WorkflowError(reasons[0])
 
 
 def refuse_second_writer():
-    """Stop where a pipeline of another folder writes into the same results; the file that tells of this one."""
+    """The file that says this run writes here; stops where a run of another folder writes the same results."""
     try:
         mine = enter(Path(RESULTS), Path.cwd())
     except (ValueError, OSError) as error:
@@ -51,17 +53,16 @@ def refuse_second_writer():
 
 
 def refuse_inputs(mine):
-    """Stop where an input would make Snakemake delete what is made from it, or run what its name holds."""
+    """Stop where an input's date would make Snakemake delete outputs, or a shell would run an input's name."""
     jobs = list(workflow.dag.needrun_jobs())
-    made = {path for job in jobs for path in job.output}
-    found = {path for job in jobs for path in job.input}
-    now = max(
-        time.time(), mine.stat().st_mtime
-    )  # the file system may have a clock of its own
+    outputs = {path for job in jobs for path in job.output}
+    inputs = {path for job in jobs for path in job.input}
+    # The file system may have a clock of its own.
+    now = max(time.time(), mine.stat().st_mtime)
     try:
-        refuse_future(found - made, now)
+        refuse_future(inputs - outputs, now)
         if not workflow.local_exec:
-            refuse_unquoted(found)
+            refuse_unquoted(inputs)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 
@@ -74,20 +75,16 @@ def discard_accepted():
     """Delete what trainings kept to resume from, where their outputs are complete and accepted."""
     for job in trainings():
         output = Path(job.output[0])
-        complete = has_resume_files(output) and all(
-            Path(path).exists() for path in job.output
-        )
+        if not has_resume_files(output):
+            continue
+        complete = all(Path(path).exists() for path in job.output)
         if complete and not workflow.async_run(workflow.persistence.incomplete(job)):
             discard_resume_files(output)
 
 
 def discard_when_accepted():
-    """The same, from now on, for each as soon as it is accepted."""
-    workflow.scheduler.print_progress = (
-        True  # tell of each job; what --quiet hides stays hidden
-    )
-    logger.addHandler(
-        ResumeFileDiscarder(
-            {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}
-        )
-    )
+    """From now on, do the same for each training as soon as Snakemake accepts it."""
+    # Snakemake then reports each job to its loggers; what --quiet hides stays hidden.
+    workflow.scheduler.print_progress = True
+    outputs = {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}
+    logger.addHandler(ResumeFileDiscarder(outputs))

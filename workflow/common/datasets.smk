@@ -1,0 +1,69 @@
+# Facts of a dataset and of its patients that rules of several files pass to their scripts.
+
+
+def patient_table(wildcards):
+    return CONFIG.datasets[wildcards.dataset].manifest
+
+
+def class_names(wildcards):
+    return list(CONFIG.datasets[wildcards.dataset].class_names)
+
+
+def count_classes(wildcards):
+    return len(CONFIG.datasets[wildcards.dataset].classes)
+
+
+def values_of(dataset, names):
+    """The mask values of a dataset's classes: they decide an image, whatever the classes are called."""
+    known = CONFIG.datasets[dataset].class_names
+    return [known.index(name) + 1 for name in names]
+
+
+def first_partial_mask(wildcards):
+    """The classes that the dataset's first partial mask keeps."""
+    masks = CONFIG.datasets[wildcards.dataset].partial_masks
+    if not masks:
+        raise WorkflowError(
+            f"datasets.{wildcards.dataset}.partial_masks is empty; list the classes to keep"
+        )
+    return list(masks[0])
+
+
+def first_partial_values(wildcards):
+    return values_of(wildcards.dataset, first_partial_mask(wildcards))
+
+
+def halves_seed():
+    """The seed of the halves of the test patients: one chooses a segmenter's epoch, one measures it."""
+    return CONFIG.evaluation.halves_seed
+
+
+def source_of(wildcards):
+    return CONFIG.datasets[wildcards.dataset].source
+
+
+def source_json(wildcards):
+    return source_of(wildcards).to_json()
+
+
+def row_of(wildcards):
+    """The patient's row of the table; a target of the command line may name a patient without one."""
+    rows = MANIFESTS[wildcards.dataset]
+    if wildcards.patient not in rows:
+        raise WorkflowError(
+            f"{patient_table(wildcards)}: no patient {wildcards.patient}; "
+            "correct the name in the command, or add a row"
+        )
+    return rows[wildcards.patient]
+
+
+def row_json(wildcards, columns):
+    row = row_of(wildcards)
+    return compact({column: row[column] for column in columns})
+
+
+def mask_files(wildcards):
+    """The names of the files that hold a patient's masks, each once."""
+    files = [c.file for c in CONFIG.datasets[wildcards.dataset].classes if c.file]
+    names = [file.format(patient=wildcards.patient) for file in files]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,42 @@
+# What `snakemake all` and `snakemake applications` make.
+
+
+def partial_measurements(wildcards):
+    datasets = CONFIG.partial_datasets if CONFIG.partial_models else []
+    return collect("<results>/partial/{dataset}.csv", dataset=datasets)
+
+
+def application_files():
+    """The files of the applications whose models are in the grid, from the first seed."""
+    chosen = CONFIG.applications
+    models = CONFIG.grid.models
+    files = []
+    if chosen and chosen.model in models:
+        files += rare_files(chosen.model) + translation_files(chosen.model)
+    if chosen and chosen.partial_model in models:
+        files += paired_files(chosen.partial_model)
+    return files
+
+
+def rare_files(model):
+    datasets = CONFIG.grid.datasets
+    return collect(
+        f"<results>/applications/rare/{{dataset}}/{model}/seed{FIRST_SEED}.csv",
+        dataset=[d for d in datasets if CONFIG.datasets[d].rare_class],
+    )
+
+
+def translation_files(model):
+    pairs = [f"{t.masks}-to-{t.dataset}" for t in CONFIG.translations]
+    return collect(
+        f"<results>/applications/translation/{{pair}}/{model}/seed{FIRST_SEED}.{{format}}",
+        pair=pairs,
+        format=["csv", "png"],
+    )
+
+
+def paired_files(model):
+    return collect(
+        f"<results>/applications/paired/{{dataset}}/{model}/seed{FIRST_SEED}.zip",
+        dataset=CONFIG.partial_datasets,
+    )
