@@ -125,6 +125,7 @@ def test_masks_are_recoded_by_class_names_and_an_unknown_class_is_named():
 
 
 def test_translated_images_are_measured_against_masks_and_the_modalitys_own_images(folder):  # noqa: F811
+    """What measure_translation writes."""
     weights = folder / "model/model.safetensors"
     translate_masks(weights, [folder / "p.npz"], SAMPLING, [1, 2], 0, folder / "t.npz")
     slices = read_slices([folder / "p.npz"])
