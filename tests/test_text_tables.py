@@ -203,7 +203,7 @@ def test_a_cell_of_a_million_characters(tmp_path: Path, line: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("P1", "p1"), ("Müller", "MÜLLER"), ("a.B", "A.b")])
 def test_patients_whose_files_are_one_on_some_disks(tmp_path: Path, one: str, other: str) -> None:
     with pytest.raises(
-        ValueError, match=f"line 4: '{other}' and '{one}' differ in capitals alone.*rename one"
+        ValueError, match=f"line 4: '{other}' and '{one}' differ only in capitals.*rename one"
     ):
         read_manifest(written(tmp_path, f"patient\nx\n{one}\n{other}\n"))
 

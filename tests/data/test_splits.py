@@ -87,7 +87,10 @@ def test_tables_that_are_refused(tmp_path: Path, text: str, expected: str) -> No
 )
 def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
     message = refusal(table(tmp_path, f"patient\np1\n{name}\n"))
-    assert f"'{name}' cannot name a patient, for it becomes a file name; use letters, digits and _" in message
+    assert (
+        f"'{name}' cannot name a patient, because it becomes a file name; use letters, digits and _"
+        in message
+    )
 
 
 def test_tables_that_cannot_be_read(tmp_path: Path) -> None:

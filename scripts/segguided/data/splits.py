@@ -1,4 +1,4 @@
-"""Patient tables and patient-wise splits; without numpy, for the workflow reads them before anything runs."""
+"""Patient tables and patient-wise splits. Plain Python: the workflow imports it before anything runs."""
 
 import hashlib
 import random
@@ -60,8 +60,8 @@ def check_patient_name(where: Path | str, patient: str) -> None:
     """Raise ValueError for a patient whose name is no file name; `where` is the file or folder it is from."""
     if not PATIENT.fullmatch(patient):
         raise ValueError(
-            f"{where}: '{patient}' cannot name a patient, for it becomes a file name; use letters, digits "
-            "and _ . + = @ -, a letter, digit or _ first"
+            f"{where}: '{patient}' cannot name a patient, because it becomes a file name; use letters, "
+            "digits and _ . + = @ -, a letter, digit or _ first"
         )
     size = len(patient.encode())
     if size > MOST_BYTES:
@@ -79,8 +79,8 @@ def _check_row(row: text_tables.Row, seen: Mapping[str, text_tables.Row]) -> Non
         return
     if earlier["patient"] != patient:
         raise ValueError(
-            f"{row.place}: '{patient}' and '{earlier['patient']}' differ in capitals alone, and their files "
-            "would be one on disks that ignore case; rename one of the patients"
+            f"{row.place}: '{patient}' and '{earlier['patient']}' differ only in capitals, and their files "
+            "would be the same on disks that ignore case; rename one of the patients"
         )
     splits = sorted({earlier.get("split") or "", row.get("split") or ""} - {""})
     where = f" (in {' and '.join(splits)})" if splits else ""
@@ -186,7 +186,7 @@ def patients_digest(patients: Sequence[str]) -> str:
 def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     """Which half of the test set each patient is in: `validation` (model selection) or `test`.
 
-    The slices of an only patient are halved (`by-slice`): alternate blocks of 8 neighbouring slices.
+    Where there is only one patient, its slices are halved (`by-slice`): alternate blocks of 8 neighbours.
     """
     if len(patients) == 1:
         return {patients[0]: "by-slice"}

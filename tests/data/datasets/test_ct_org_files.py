@@ -41,7 +41,7 @@ def refusal(error: type[Exception], root: Path, row: dict[str, str] | None = Non
 
 
 @pytest.mark.parametrize("below", ["", "OrganSegmentations", "CT-ORG/OrganSegmentations"])
-def test_a_local_file_is_used_where_it_lies(tmp_path: Path, below: str) -> None:
+def test_a_local_file_is_used_in_place(tmp_path: Path, below: str) -> None:
     fc.write_case(tmp_path / "tcia" / below)
     root = tmp_path / "raw"
     receipt = json.loads(fc.fetch(root, folder=str(tmp_path / "tcia")).read_text())
@@ -55,7 +55,7 @@ def test_a_local_file_is_used_where_it_lies(tmp_path: Path, below: str) -> None:
     ]
 
 
-def test_a_checksum_is_recorded_at_first_sight_and_held_ever_after(tmp_path: Path, folder: Path) -> None:
+def test_a_checksum_is_recorded_at_first_sight_and_then_compared(tmp_path: Path, folder: Path) -> None:
     root = tmp_path / "raw"
     receipt = fc.fetch(root, folder=str(folder))
     record = root / "sha256" / "ct-org-000.sha256"

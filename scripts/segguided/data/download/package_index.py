@@ -58,15 +58,16 @@ def places(settings: PipSettings, name: NormalizedName) -> list[str]:
 def read_links(place: str, session: requests.Session, scratch: Path) -> list[Link]:
     """All links of a page, or all archives of a folder. Raises OSError where it cannot be read."""
     path = _local_path(place)
+    base = place  # where relative links start from
     if path is None:
         page = scratch / "page"
         page.unlink(missing_ok=True)
-        place = download(place, page, MOST_PAGE, session, page=True)
+        base = download(place, page, MOST_PAGE, session, page=True)
     elif path.is_dir() and not (path / "index.html").is_file():
         return [Link(file.as_uri()) for file in sorted(path.iterdir()) if file.name.endswith(ENDING)]
     else:
         page = path / "index.html" if path.is_dir() else path
-    links = _parse(page.read_bytes()[:MOST_PAGE].decode("utf-8", "replace"), place)
+    links = _parse(page.read_bytes()[:MOST_PAGE].decode("utf-8", "replace"), base)
     # A page of a server must not point to files of this machine.
     return [link for link in links if path or not link.path]
 

@@ -4,7 +4,6 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from shutil import copyfile
 
@@ -57,11 +56,12 @@ class _Search:
         self.without = 0  # number of places that answered, but have no such archive
 
     def run(self) -> Path:
-        """The archive, in the scratch folder."""
+        """The archive, in the scratch folder. Raises ValueError or OSError where no place has it."""
         for place in self.places:
             for link in self._links(place):
-                with suppress(_Useless):
-                    return self._take(link)
+                archive = self._take(link)
+                if archive:
+                    return archive
         raise self._failure()
 
     def _links(self, place: str) -> list[Link]:
@@ -80,21 +80,22 @@ class _Search:
         """Whether the page states another checksum than the one wanted."""
         return link.sha256 not in ("", self.sha256)
 
-    def _take(self, link: Link) -> Path:
-        """The linked archive. Raises _Useless where it cannot be downloaded, or is another one."""
+    def _take(self, link: Link) -> Path | None:
+        """The linked archive, in the scratch folder; None where it cannot be read or is not the right one."""
+        if self._is_known_wrong(link):
+            self.wrong_sums.append(link.sha256)
+            return None
         archive = self.scratch / "archive"
-        sha256 = link.sha256
         archive.unlink(missing_ok=True)
-        if not self._is_known_wrong(link):
-            try:
-                _copy_or_download(without_login(link.url), link.path, archive, self.session)
-            except OSError as error:
-                self.failures.append(error.strerror or str(error))
-                raise _Useless from error
-            sha256 = sha256_of(archive)
+        try:
+            _copy_or_download(without_login(link.url), link.path, archive, self.session)
+        except OSError as error:
+            self.failures.append(error.strerror or str(error))
+            return None
+        sha256 = sha256_of(archive)
         if sha256 != self.sha256:
             self.wrong_sums.append(sha256)
-            raise _Useless
+            return None
         return archive
 
     def _failure(self) -> ValueError | OSError:
@@ -111,13 +112,14 @@ class _Search:
                 f"could not download {self.requirement}: the Python package index cannot be reached; run the "
                 f"same command again with a network connection, {by_hand}"
             )
-        absent = f"none of the {len(self.places)} places that pip is set up to use has its source archive"
-        reason = "; ".join([*self.failures, *([absent] if self.without or not self.places else [])])
-        return OSError(f"could not download {self.requirement} ({reason}); fix this and run again, {by_hand}")
-
-
-class _Useless(Exception):
-    """A link does not lead to the archive."""
+        reasons = list(self.failures)
+        if self.without or not self.places:
+            reasons.append(
+                f"none of the {len(self.places)} places that pip is set up to use has its source archive"
+            )
+        return OSError(
+            f"could not download {self.requirement} ({'; '.join(reasons)}); fix this and run again, {by_hand}"
+        )
 
 
 def _is_unreachable(failure: str) -> bool:
