@@ -72,7 +72,7 @@ def test_twins_in_two_unicode_forms_are_refused(tmp_path: Path) -> None:
     entries(tmp_path, f"{NFC}.png", f"{NFD}.png")
     with pytest.raises(ValueError, match=r"holds Müller\.png twice, under names that differ in Unicode form"):
         list_folder(tmp_path)
-    with pytest.raises(ValueError, match="lies there twice, under names that differ"):
+    with pytest.raises(ValueError, match="is there twice, under names that differ"):
         find(tmp_path / f"{NFC}.png")
 
 
@@ -160,7 +160,7 @@ def test_what_is_passed_over_is_told_and_counted(tmp_path: Path, caplog: pytest.
         ("train/p_slice_3.png.part", r"p_slice_3\.png\.part: expected files whose names end in \.png"),
         ("train/more/p_slice_3.png", "train/more: a folder among the slices; move its PNG files up"),
         ("train/p_slice_01.png", r"p_slice_1\.png: has the number of p_slice_01\.png"),
-        ("train/p_slice_1.PNG", r"lies beside p_slice_1\.(png|PNG), and both stand for p_slice_1"),
+        ("train/p_slice_1.PNG", r"is beside p_slice_1\.(png|PNG), and both are p_slice_1"),
         ("train/p_slice_2 copy.png", r"p_slice_2 copy\.png: begins like a slice of patient p, but is"),
         ("train/p_Slice_2.png", r"p_Slice_2\.png: begins like a slice of patient p, but is"),
         ("Test/p_slice_3.png", "Test: expected the folders train, val, test; rename it test"),

@@ -68,8 +68,8 @@ def test_quotes_of_a_spreadsheet(tmp_path: Path, line: str, value: str) -> None:
         ('p1\t"', "a cell begins with a quote that does not close at its end"),
         ('p1\t"two\nlines"', "a cell begins with a quote that does not close at its end"),
         ('p1\t"a" and b', "a cell begins with a quote that does not close at its end"),
-        ('"p1\tx"\ty', "a quoted cell holds a tab, which parts cells"),
-        ('p1\t"a\tb"', "a quoted cell holds a tab, which parts cells"),
+        ('"p1\tx"\ty', "a quoted cell holds a tab, which separates cells"),
+        ('p1\t"a\tb"', "a quoted cell holds a tab, which separates cells"),
     ],
 )
 def test_quotes_that_swallow_are_refused(tmp_path: Path, line: str, reason: str) -> None:
@@ -98,15 +98,15 @@ def test_an_unclosed_quote_in_a_large_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("patient\tsplit\tpatient\na\tb\tc\n", "line 1: the column patient stands there twice"),
-        ("a\tb\ta\tb\n1\t2\t3\t4\n", "line 1: the column a, b stands there twice"),
-        ('a\t"a"\n1\t2\n', "line 1: the column a stands there twice"),
+        ("patient\tsplit\tpatient\na\tb\tc\n", "line 1: the column patient appears there twice"),
+        ("a\tb\ta\tb\n1\t2\t3\t4\n", "line 1: the column a, b appears there twice"),
+        ('a\t"a"\n1\t2\n', "line 1: the column a appears there twice"),
         ("a \tb\n1\t2\n", "line 1: the column name 'a ' begins or ends with a space"),
         ("a\u200b\tb\n1\t2\n", r"line 1: the column name 'a\u200b' begins or ends with a space, or holds a"),
-        ("a\tb\t\n1\t2\t3\n", "line 2: '3' stands in a column without a name"),
+        ("a\tb\t\n1\t2\t3\n", "line 2: '3' is in a column without a name"),
         ("a\tb\n1\n", "line 2: expected 2 cells as in the header, got 1"),
         ("a\tb\n1\t2\n\n1\t2\t3\n", "line 4: expected 2 cells as in the header, got 3"),
-        ("# no row\n\n", "but it holds no row; mend the file"),
+        ("# no row\n\n", "but it holds no row; correct the file"),
         ("b\n1\n", "line 1: expected a tab-separated table with the column a, got 'b'; add a, or name"),
         ("a,b\n1,2\n", "expected a tab-separated table with the column a, got 'a,b'"),
     ],

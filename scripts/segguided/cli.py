@@ -1,4 +1,4 @@
-"""The frame of every script: bad input ends in one sentence and a nonzero exit, a bug in its traceback."""
+"""What all scripts share: bad input ends in one sentence and a nonzero exit code, a bug in a traceback."""
 
 import argparse
 import io
@@ -17,17 +17,17 @@ LOG = logging.getLogger("segguided")
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
 
 
-class Plain(io.TextIOBase):
-    """A stream for logs: what a terminal would obey is written out, logins of addresses are left out.
+class PlainStream(io.TextIOBase):
+    """A stream for logs: terminal codes are shown as text, logins in addresses are left out.
 
-    Names of files, headers and answers of servers come from elsewhere, and a log is shown in terminals.
+    A log is shown in terminals, but may hold names of files, headers and answers of servers from elsewhere.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text; a carriage return stays, for progress bars."""
+        """Write the text. Carriage returns stay, because progress bars need them."""
         self.stream.write("\r".join(map(printable, without_secrets(text).split("\r"))))
         return len(text)
 
@@ -37,27 +37,27 @@ class Plain(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The stream's own."""
+        """The encoding of the stream behind."""
         return self.stream.encoding
 
     def fileno(self) -> int:
-        """The stream's own."""
+        """The file number of the stream behind."""
         return self.stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
+        """Whether the stream behind is a terminal."""
         return self.stream.isatty()
 
 
 class Interrupted(Exception):
-    """A signal asked the run to stop; what it has is saved, and the same command continues it."""
+    """A signal asked the run to stop. Its state is saved, and the same command continues it."""
 
 
 class _SlicesParser(argparse.ArgumentParser):
-    """A parser that holds each list it is given against the checksum beside it."""
+    """A parser that compares each list of arguments with the checksum beside it."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own signature
-        """The arguments. Raises ValueError where a list is damaged or another's."""
+        """The arguments. Raises ValueError where a list is damaged or was written for another place."""
         for argument in sys.argv[1:] if args is None else args:
             if argument.startswith("@") and Path(argument[1:]).is_file():
                 read_listed(Path(argument[1:]))
@@ -67,8 +67,8 @@ class _SlicesParser(argparse.ArgumentParser):
 def slices_parser(description: str | None) -> argparse.ArgumentParser:
     """The command line of a script that takes slice files.
 
-    An argument @FILE stands for the lines of FILE, one argument each: Linux ends what a shell is given at
-    128 KiB, too short for the names of thousands of patients.
+    An argument @FILE means the lines of FILE, one argument each. Linux allows a shell command of 128 KiB, too
+    short for the names of thousands of patients.
     """
     return _SlicesParser(description=description, fromfile_prefix_chars="@")
 
@@ -77,9 +77,9 @@ Arguments = dict[str, Any]
 Launcher = Callable[[Callable[..., None], Arguments], None]
 
 
-def here(function: Callable[..., None], arguments: Arguments) -> None:
+def in_this_process(function: Callable[..., None], arguments: Arguments) -> None:
     """Call `function` in this process, with the CPU threads that the argument `threads` asks for."""
-    if "threads" in arguments:  # of a script that computes; the others never wait for this import
+    if "threads" in arguments:  # only scripts that compute have it; others need not wait for this import
         import_module("torch").set_num_threads(arguments.pop("threads"))
     function(**arguments)
 
@@ -87,27 +87,29 @@ def here(function: Callable[..., None], arguments: Arguments) -> None:
 def call(
     function: Callable[..., None],
     parser: argparse.ArgumentParser,
-    launch: Launcher = here,
+    launch: Launcher = in_this_process,
     words: Sequence[str] | None = None,
 ) -> None:
     """Call a script's function with the arguments that `parser` finds in `words` (None: the command line)."""
     launch(function, vars(parser.parse_args(words)))
 
 
-def run(function: Callable[..., None], parser: argparse.ArgumentParser, launch: Launcher = here) -> None:
+def run(
+    function: Callable[..., None], parser: argparse.ArgumentParser, launch: Launcher = in_this_process
+) -> None:
     """Run a script: `call` it, and end the process as `framed` says."""
     framed(lambda: call(function, parser, launch))
 
 
 def framed(body: Callable[[], None]) -> None:
-    """Call `body`; what stops it becomes one line on stderr and an exit code.
+    """Call `body`; an error that stops it becomes one line on stderr and an exit code.
 
-    ValueError and OSError are the user's to fix: their message is that line, exit code 1. Interrupted
-    likewise, with exit code 75. Anything else is a defect of this project and keeps its traceback; so is a
-    ValueError from inside an installed library, which only wrong arguments of ours raise.
+    The user can fix a ValueError or an OSError: its message is that line, and the exit code is 1. For
+    Interrupted the exit code is 75. Any other error is a defect of this project and keeps its traceback. So
+    does a ValueError from inside an installed library, because only wrong arguments of ours raise it.
     """
-    if not isinstance(sys.stderr, Plain):
-        sys.stderr = Plain(sys.stderr)  # argparse, warnings and tracebacks too
+    if not isinstance(sys.stderr, PlainStream):
+        sys.stderr = PlainStream(sys.stderr)  # argparse, warnings and tracebacks write there, too
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     LOG.setLevel(logging.INFO)
     try:

@@ -1,4 +1,4 @@
-"""Where and in which precision a network runs."""
+"""On which device and in which precision a network runs."""
 
 import contextlib
 import logging
@@ -15,23 +15,23 @@ def pick_device() -> torch.device:
     """The current accelerator (CUDA, ROCm, MPS …) where there is one, the CPU elsewhere."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     device = accelerator or torch.device("cpu")
-    _tell(device)
+    _log_once(device)
     return device
 
 
 @cache
-def _tell(device: torch.device) -> None:
-    """Once a process: whether a job's hours are GPU hours shows in its log alone."""
+def _log_once(device: torch.device) -> None:
+    """Log the device, once a process: only the log shows whether a job's hours are GPU hours."""
     LOG.info("device: %s", device_name(device))
 
 
 def device_name(device: torch.device) -> str:
-    """What the device is called: the GPU's product name, the kind of device elsewhere."""
+    """The GPU's product name; for other devices their kind, such as cpu."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 natively: elsewhere autocast is emulated and slower than fp32."""
+    """Whether the device multiplies bf16 natively; where it does not, autocast is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 import csv
 import errno
@@ -15,29 +15,29 @@ from typing import Any
 
 import psutil
 
-RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors tells an errno
-ADVICE = {  # what to do about an errno
+RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # how safetensors writes an errno
+ADVICE = {  # what to do, by errno
     errno.EROFS: "the disk is read-only: name another results folder, or have it mounted for writing",
     errno.EACCES: "name a results folder that you may write to, or have this one's permissions changed",
     errno.EPERM: "name a results folder that you may write to, or have this one's permissions changed",
-    errno.ENOENT: "name a results folder that can be made",
+    errno.ENOENT: "name a results folder that can be created",
     errno.ENOTDIR: "a part of its path is a file: name another results folder",
-    errno.EIO: "the disk fails: look at the system's log, and run the same command again on a healthy one",
+    errno.EIO: "the disk fails: look at the system's log, and run the same command again on a healthy disk",
 }
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `target` to write to; renamed to `target` on success, removed on failure.
+    """Yield a temporary path beside `target` to write to; renamed to `target` on success, removed on failure.
 
-    What a killed process left of an earlier try at this very target is removed.
-    Raises OSError with a plain message when the disk is full.
+    A file that a killed process left when it wrote the same target is removed first. Raises OSError with a
+    plain message when the disk is full.
     """
     with room_for(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in leftovers(target):
         leftover.unlink(missing_ok=True)
-    # Same ending, because writers such as matplotlib choose the format by it.
+    # The same ending, because writers such as matplotlib choose the format by it.
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         with room_for(target):
@@ -51,14 +51,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def leftovers(target: Path) -> list[Path]:
-    """Temporary files for `target`, and for no neighbour such as `p.1.npz` of `p.npz`, that nobody writes."""
+    """Temporary files for `target` that no process writes any more.
+
+    A neighbour's files do not count: those of `p.1.npz` are none of `p.npz`.
+    """
     name = re.compile(rf"\.{re.escape(target.stem)}\.(\d+)\.partial{re.escape(target.suffix)}")
-    found = [(path, name.fullmatch(path.name)) for path in target.parent.iterdir()]
-    return [path for path, match in found if match and not _writes(int(match[1]), path)]
+    matches = [(path, name.fullmatch(path.name)) for path in target.parent.iterdir()]
+    return [path for path, match in matches if match and not _may_write(int(match[1]), path)]
 
 
-def _writes(pid: int, temporary: Path) -> bool:
-    """Whether another process of this machine may still write the file: one that was there when it was."""
+def _may_write(pid: int, temporary: Path) -> bool:
+    """Whether another process of this machine may still write the file: one that is older than the file."""
     if pid == os.getpid():
         return False
     try:
@@ -69,11 +72,11 @@ def _writes(pid: int, temporary: Path) -> bool:
 
 @contextmanager
 def room_for(target: Path) -> Iterator[None]:
-    """Turn what a full or failing disk raises while `target` is written into an OSError with a remedy."""
+    """Turn the error of a full or failing disk, while `target` is written, into an OSError with a remedy."""
     try:
         yield
     except Exception as error:  # safetensors and torch raise types of their own for the disk's errors
-        number = None if _of_another_file(error, target) else _errno_of(error)
+        number = None if _is_of_another_file(error, target) else _errno_of(error)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(target.parent).free
             raise OSError(
@@ -89,18 +92,18 @@ def room_for(target: Path) -> Iterator[None]:
 
 
 def _errno_of(error: BaseException | None) -> int | None:
-    """The number of the disk's error behind `error`: its own, in its text, or in that of what led to it."""
-    while error is not None and not isinstance(error, ValueError):  # whose cause is the input's
+    """The errno of the disk's error: of `error` itself, in its text, or of an error that caused it."""
+    while error is not None and not isinstance(error, ValueError):  # a ValueError is about the input
         if isinstance(error, OSError) and error.errno:
             return error.errno
-        if found := RUST_ERROR.search(str(error)):
-            return int(found[1])
+        if match := RUST_ERROR.search(str(error)):
+            return int(match[1])
         error = error.__cause__ or error.__context__
     return None
 
 
-def _of_another_file(error: Exception, target: Path) -> bool:
-    """Whether an error tells of a file that is neither beside nor above `target`, such as an input."""
+def _is_of_another_file(error: Exception, target: Path) -> bool:
+    """Whether an error names a file that is neither beside nor above `target`, such as an input."""
     if not isinstance(error, OSError) or error.filename is None:
         return False
     named = Path(os.fsdecode(error.filename))

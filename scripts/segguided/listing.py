@@ -1,4 +1,4 @@
-"""Folders that are listed: which files count, and which are passed over for a reason that is told."""
+"""Listed folders: which files count, and which are passed over, with the reason."""
 
 import os
 import unicodedata
@@ -15,9 +15,9 @@ SYSTEM_FOLDERS = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume
 
 @dataclass
 class Listing:
-    """What a folder holds: files and folders that count, by name, and what is passed over, by reason.
+    """What a folder holds: files and folders that count, by name; names that are passed over, by reason.
 
-    Names are in Unicode's composed form (NFC), in whichever form the disk has them; paths are the disk's own.
+    Names are in Unicode's composed form (NFC), whatever form the disk uses; paths are in the disk's form.
     """
 
     root: Path
@@ -35,37 +35,38 @@ class Listing:
 
 
 def list_folder(root: Path, endings: Iterable[str] = ("",)) -> Listing:
-    """The files directly in `root` whose names end in one of `endings`, in capitals or not, and its folders.
+    """The folders in `root`, and the files in it whose names end in one of `endings`, in capitals or not.
 
-    Passed over are hidden entries, what systems write into folders they show, and files with other endings.
-    Raises ValueError for what may be meant to count but cannot be told: a link that leads nowhere, a pipe or
-    device, a name that is no text, two names that differ only in their Unicode form; OSError where `root`
-    cannot be listed.
+    Hidden entries, files that systems write into folders they show, and files with other endings are passed
+    over. Raises ValueError for a link that leads nowhere, a pipe or device, a name that is no text, and two
+    names that differ only in their Unicode form; OSError where `root` cannot be listed.
     """
-    wanted = tuple(ending.lower() for ending in endings)
+    lower_endings = tuple(ending.lower() for ending in endings)
     listing = Listing(root)
     with os.scandir(root) as entries:
         for entry in entries:
-            _sort(entry, wanted, listing)
+            _add_entry(listing, entry, lower_endings)
     return listing
 
 
 def walk(root: Path, endings: Iterable[str]) -> Iterator[Listing]:
-    """The listing of `root` and of each folder below it, each folder once; hidden ones are not entered."""
+    """The listings of `root` and of each folder below it, each folder once, without hidden folders."""
     seen: set[tuple[int, int]] = set()
     waiting = [root]
     while waiting:
         folder = waiting.pop()
-        told = folder.stat()
-        if (told.st_dev, told.st_ino) not in seen:  # a link may lead back up
-            seen.add((told.st_dev, told.st_ino))
-            found = list_folder(folder, endings)
-            waiting += sorted(found.folders.values(), reverse=True)
-            yield found
+        status = folder.stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity not in seen:  # a link may lead back up
+            seen.add(identity)
+            listing = list_folder(folder, endings)
+            waiting += sorted(listing.folders.values(), reverse=True)
+            yield listing
 
 
-def _sort(entry: os.DirEntry[str], wanted: tuple[str, ...], listing: Listing) -> None:
-    name, path = composed(entry.name), Path(entry.path)
+def _add_entry(listing: Listing, entry: os.DirEntry[str], lower_endings: tuple[str, ...]) -> None:
+    name = composed(entry.name)
+    path = Path(entry.path)
     reason = passed_over(name)
     if reason:
         listing.passed.setdefault(reason, []).append(name)
@@ -73,45 +74,50 @@ def _sort(entry: os.DirEntry[str], wanted: tuple[str, ...], listing: Listing) ->
     _check_text(path)
     if entry.is_dir():
         _add(listing.folders, name, path)
-    elif not name.lower().endswith(wanted):
+    elif not name.lower().endswith(lower_endings):
         listing.passed.setdefault(OTHER, []).append(name)
     elif entry.is_file():
         _add(listing.files, name, path)
     elif entry.is_symlink():
-        raise ValueError(f"{path}: a link that leads to no file; mend or remove it")
+        raise ValueError(f"{path}: a link that leads to no file; correct or remove it")
     else:
         raise ValueError(f"{path}: expected a plain file, got a pipe or device; remove it")
 
 
 def passed_over(name: str) -> str:
-    """Why an entry of this name never counts; empty where it does."""
+    """The reason why an entry of this name never counts; empty where it may count."""
     if name.startswith("."):
         return HIDDEN
     return BY_A_SYSTEM if name.lower() in SYSTEM_FILES | SYSTEM_FOLDERS else ""
 
 
 def composed(name: str) -> str:
-    """A name in Unicode's composed form, by which names are compared: macOS takes names apart."""
+    """A name in Unicode's composed form (NFC), in which names are compared; macOS decomposes names."""
     return unicodedata.normalize("NFC", name)
 
 
 def find(path: Path) -> Path:
-    """The file or folder of this name, in whichever Unicode form the disk has it; else `path` as it is.
+    """The file or folder of this name, in whatever Unicode form the disk uses; else `path` as it is.
 
-    Raises ValueError where several forms lie side by side.
+    Raises ValueError where the disk holds several forms of the name.
     """
     if str(path).isascii():
         return path
-    found = Path(path.anchor)
+    folder = Path(path.anchor)
     for part in path.parts[1:] if path.anchor else path.parts:
-        forms = sorted({unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part), part})
-        there = [found / form for form in forms if os.path.lexists(found / form)]
-        if len(there) > 1 and not there[0].samefile(there[1]):  # one folder's own disk may take both for one
-            raise ValueError(
-                f"{there[0]}: lies there twice, under names that differ in their Unicode form alone; keep one"
-            )
-        found = there[0] if there else found / part
-    return found
+        folder = _find_in(folder, part)
+    return folder
+
+
+def _find_in(folder: Path, name: str) -> Path:
+    """The entry of this name in a folder, in whatever Unicode form the disk uses."""
+    forms = sorted({unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name), name})
+    present = [folder / form for form in forms if os.path.lexists(folder / form)]
+    if len(present) > 1 and not present[0].samefile(present[1]):  # some disks take both forms for one name
+        raise ValueError(
+            f"{present[0]}: is there twice, under names that differ only in their Unicode form; keep one"
+        )
+    return present[0] if present else folder / name
 
 
 def _check_text(path: Path) -> None:
@@ -122,27 +128,28 @@ def _check_text(path: Path) -> None:
         raise ValueError(f"{path.parent}: the name {shown} is no text in UTF-8; rename the file") from None
 
 
-def _add(found: dict[str, Path], name: str, path: Path) -> None:
-    if name in found:
+def _add(paths: dict[str, Path], name: str, path: Path) -> None:
+    if name in paths:
         raise ValueError(
-            f"{path.parent}: holds {name} twice, under names that differ in Unicode form alone; keep one"
+            f"{path.parent}: holds {name} twice, under names that differ only in their Unicode form; keep one"
         )
-    found[name] = path
+    paths[name] = path
 
 
 def stem_of(name: str, endings: Iterable[str]) -> str:
-    """A file's name without its ending, whether that is in capitals or not."""
-    return next((name[: -len(one)] for one in endings if name.lower().endswith(one.lower())), name)
+    """A file's name without its ending, which may be in capitals."""
+    for ending in endings:
+        if name.lower().endswith(ending.lower()):
+            return name[: -len(ending)]
+    return name
 
 
 def by_stem(files: Mapping[str, Path], endings: Iterable[str]) -> dict[str, Path]:
-    """Files by their names without ending. Raises ValueError where two differ in the ending's case alone."""
-    found: dict[str, Path] = {}
+    """Files by their names without ending. Raises ValueError where two differ only in their endings."""
+    paths: dict[str, Path] = {}
     for name, path in files.items():
         stem = stem_of(name, endings)
-        if stem in found:
-            raise ValueError(
-                f"{path}: lies beside {found[stem].name}, and both stand for {stem}; keep the right one"
-            )
-        found[stem] = path
-    return found
+        if stem in paths:
+            raise ValueError(f"{path}: is beside {paths[stem].name}, and both are {stem}; keep the right one")
+        paths[stem] = path
+    return paths

@@ -1,9 +1,9 @@
-"""Seals: a checksum, and the place a file was written for: no damaged or foreign file is read in silence.
+"""Seals: a checksum and the place a file was written for, so that damaged or misplaced files are refused.
 
-The place is the file's path below the results folder, such as runs/DATASET/MODEL/seed0/config.json: it names
+The place is the file's path below the results folder, such as runs/DATASET/MODEL/seed0/config.json. It names
 dataset, model, patient and seed, and stays true where a whole results folder is moved or copied. A zip
-archive (.npz, resume.pt) holds its seal in the archive's comment, JSON under the key `seal`, text that users
-open themselves in a hidden file beside it, in the format of sha256sum.
+archive (.npz, resume.pt) holds its seal in the archive's comment, and JSON under the key `seal`. Text that
+users open themselves has its seal in a hidden file beside it, in the format of sha256sum.
 """
 
 import hashlib
@@ -19,9 +19,10 @@ from typing import Any
 from segguided.files import json_text, write_text
 
 KEY = "seal"  # of sealed JSON
-DIGITS = 8  # of a CRC-32, in hexadecimal: the last bytes of a sealed archive
-END, END_BYTES = b"PK\x05\x06", 22  # a zip archive's last record, before its comment
-MOST = END_BYTES + (1 << 16)  # bytes from there to the end of the file
+CRC_DIGITS = 8  # of a CRC-32, in hexadecimal: the last bytes of a sealed archive
+END_MARK = b"PK\x05\x06"  # begins a zip archive's last record, which the comment follows
+END_BYTES = 22  # of that record
+MOST_TAIL_BYTES = END_BYTES + (1 << 16)  # from the start of that record to the end of the file
 PLACE = re.compile(
     r"(?:.*/)?("
     r"slices/[^/]+/[^/]+\.npz|data/[^/]+/[^/]+|raw/[^/]+/receipts/[^/]+|(?:partial|similarity)/[^/]+\.csv|"
@@ -32,30 +33,30 @@ AGAIN = "delete it and run the same command again"
 
 
 def place_of(path: Path) -> str:
-    """Where in a results folder `path` lies; empty where it lies in none."""
+    """The place of `path` in a results folder; empty where it is in none."""
     match = PLACE.fullmatch(path.absolute().as_posix())
     return match[1] if match else ""
 
 
 def damaged(path: Path, reason: object) -> ValueError:
-    """The error that a file of this pipeline is to be made again."""
+    """The error for a damaged file of this pipeline, which must be made again."""
     return ValueError(f"{path} is damaged ({reason}); {AGAIN}")
 
 
 def unsealed(path: Path) -> ValueError:
-    """The error that nothing tells whether a file is whole."""
-    return ValueError(f"{path} holds no checksum, so it is none of this version's files; {AGAIN}")
+    """The error for a file without a seal, which nothing can check."""
+    return ValueError(f"{path} holds no checksum, so another version wrote it; {AGAIN}")
 
 
 def check_place(path: Path, written_for: str) -> None:
-    """Raise ValueError where `path` lies in a results folder, at another place than it was written for."""
+    """Raise ValueError where `path` is in a results folder, but not at the place it was written for."""
     place = place_of(path)
     if place and written_for and place != written_for:
-        raise ValueError(f"{path} is another's file: it was written as {written_for}; {AGAIN}")
+        raise ValueError(f"{path} is in the wrong place: it was written as {written_for}; {AGAIN}")
 
 
 def seal_archive(archive: Path, target: Path, facts: Mapping[str, str]) -> None:
-    """Add a comment to the zip file `archive`: `facts`, the place of `target`, and a CRC-32 of all before.
+    """Add a comment to the zip file `archive`: `facts`, the place of `target`, and a CRC-32 of the rest.
 
     Equal archives, facts and places give equal bytes.
     """
@@ -64,43 +65,45 @@ def seal_archive(archive: Path, target: Path, facts: Mapping[str, str]) -> None:
         file.seek(-2, os.SEEK_END)
         assert file.read() == b"\0\0", "an archive without a comment ends in its length"
         file.seek(-2, os.SEEK_END)
-        file.write((len(comment) + DIGITS).to_bytes(2, "little") + comment)
+        file.write((len(comment) + CRC_DIGITS).to_bytes(2, "little") + comment)
         file.flush()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as written:
             checksum = zlib.crc32(written)
-        file.write(f"{checksum:0{DIGITS}x}".encode())
+        file.write(f"{checksum:0{CRC_DIGITS}x}".encode())
 
 
-def check_archive(path: Path, whole: Any) -> dict[str, str]:
-    """The facts of a sealed archive of the bytes `whole`. Raises ValueError for a damaged or foreign one."""
-    content = memoryview(whole)
-    comment = _comment_of(path, bytes(content[-MOST:]))
-    if f"{zlib.crc32(content[:-DIGITS]):0{DIGITS}x}".encode() != comment[-DIGITS:]:
+def check_archive(path: Path, archive_bytes: Any) -> dict[str, str]:
+    """The facts of a sealed archive. Raises ValueError for one that is damaged or in the wrong place."""
+    content = memoryview(archive_bytes)
+    comment = _comment_of(path, bytes(content[-MOST_TAIL_BYTES:]))
+    if f"{zlib.crc32(content[:-CRC_DIGITS]):0{CRC_DIGITS}x}".encode() != comment[-CRC_DIGITS:]:
         raise damaged(path, "its bytes are not those of its checksum")
-    facts: dict[str, str] = json.loads(comment[:-DIGITS])
+    facts: dict[str, str] = json.loads(comment[:-CRC_DIGITS])
     check_place(path, facts.pop("place"))
     return facts
 
 
 def archive_facts(path: Path) -> dict[str, str]:
-    """The facts of a sealed archive, read without a look at the rest. Raises ValueError where it has none."""
+    """The facts of a sealed archive, without reading the rest. Raises ValueError where it has none."""
     with path.open("rb") as file:
-        file.seek(-min(MOST, path.stat().st_size), os.SEEK_END)
+        file.seek(-min(MOST_TAIL_BYTES, path.stat().st_size), os.SEEK_END)
         comment = _comment_of(path, file.read())
     try:
-        facts: dict[str, str] = json.loads(comment[:-DIGITS])
+        facts: dict[str, str] = json.loads(comment[:-CRC_DIGITS])
     except ValueError as error:
         raise damaged(path, error) from error
     return facts
 
 
 def _comment_of(path: Path, tail: bytes) -> bytes:
-    start = tail.rfind(END)
-    comment = tail[start + END_BYTES :]
-    stated = int.from_bytes(tail[start + END_BYTES - 2 : start + END_BYTES], "little")
-    if start < 0 or stated != len(comment):
+    """The comment in the last bytes of an archive."""
+    start = tail.rfind(END_MARK)
+    end = start + END_BYTES
+    comment = tail[end:]
+    stated_length = int.from_bytes(tail[end - 2 : end], "little")
+    if start < 0 or stated_length != len(comment):
         raise damaged(path, "it ends early")
-    if len(comment) <= DIGITS:
+    if len(comment) <= CRC_DIGITS:
         raise unsealed(path)
     return comment
 
@@ -111,18 +114,18 @@ def write_sealed(target: Path, value: Mapping[str, Any]) -> None:
 
 
 def _sealed_text(target: Path, value: Mapping[str, Any], place: str) -> str:
-    """JSON whose seal is a SHA-256 of all the rest, and the place."""
+    """JSON whose seal is a SHA-256 of the rest, and the place."""
     digest = hashlib.sha256(json_text(target, {**value, KEY: place}).encode()).hexdigest()
     return json_text(target, {**value, KEY: f"{digest} {place}".rstrip()})
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """What `write_sealed` was given. Raises ValueError for a damaged file, or one written for elsewhere."""
+    """The value that `write_sealed` wrote. Raises ValueError for a damaged or misplaced file."""
     try:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"no JSON: {error}") from error
+        raise damaged(path, f"not JSON: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get(KEY), str):
         raise unsealed(path)
     place = value.pop(KEY).partition(" ")[2]
@@ -142,7 +145,7 @@ def sidecar(path: Path) -> Path:
 
 
 def write_listed(target: Path, text: str) -> None:
-    """Write `text` to `target` atomically, and its checksum beside it, as sha256sum would in the results."""
+    """Write `text` to `target` atomically, and its checksum beside it, in the format of sha256sum."""
     sidecar(target).unlink(missing_ok=True)
     write_text(target, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -152,7 +155,7 @@ def write_listed(target: Path, text: str) -> None:
 def read_listed(path: Path) -> str:
     """The text that `write_listed` wrote. Raises ValueError where it or its checksum is damaged.
 
-    A file without a checksum beside it was made by hand, and is read as it is.
+    A file without a checksum beside it was made by hand. It is read as it is.
     """
     content = path.read_bytes()
     check_listed(path, content)
@@ -163,14 +166,13 @@ def read_listed(path: Path) -> str:
 
 
 def check_listed(path: Path, content: bytes) -> None:
-    """Raise ValueError where `content` of `path` is not that of the checksum beside it, if there is one."""
+    """Raise ValueError where the checksum beside `path`, if there is one, is not that of `content`."""
     if not sidecar(path).is_file():
         return
-    beside = sidecar(path).read_bytes()
-    match = re.fullmatch(rb"([0-9a-f]{64})  ([^\n]+)\n", beside)
+    match = re.fullmatch(rb"([0-9a-f]{64})  ([^\n]+)\n", sidecar(path).read_bytes())
     if not match or hashlib.sha256(content).hexdigest().encode() != match[1]:
         raise damaged(path, f"its content is not that of {sidecar(path).name} beside it")
     written_for = match[2].decode(errors="replace")
-    known = place_of(path) in ("", written_for) or written_for == path.name
-    if not known or Path(written_for).name != path.name:
-        raise damaged(path, f"{sidecar(path).name} beside it tells of {written_for}")
+    in_place = place_of(path) in ("", written_for) or written_for == path.name
+    if not in_place or Path(written_for).name != path.name:
+        raise damaged(path, f"{sidecar(path).name} beside it is the checksum of {written_for}")

@@ -1,23 +1,23 @@
-"""Text from elsewhere, made fit to be shown: no terminal codes, no passwords, no markup but our own."""
+"""Text from elsewhere, made safe to show: no terminal codes, no passwords, no foreign markup."""
 
 import re
 
-# Control characters but tab and line feed, separators that some viewers take for line ends, marks that turn
-# the direction of writing, and halves of characters (undecodable file names).
+# Control characters except tab and line feed, separators that some viewers take for line ends, marks that
+# change the direction of writing, and halves of characters (from file names that cannot be decoded).
 UNSHOWN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 LOGIN = re.compile(r"(?<=://)[^/\s'\"<>]*@")  # user and password of an address
 QUERY = re.compile(r"(https?://[^\s?'\"<>]+|\burl: /[^\s?'\"<>]*)\?[^\s'\"<>)]+")  # may hold a signature
 
-# What Markdown reads as more than a letter; an underscore within a word is one.
+# Characters that are markup in Markdown. An underscore inside a word is none.
 EMPHASIS = re.compile(r"[\\`*\[\]|]|~(?=~)|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
 ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
 def printable(text: str) -> str:
-    r"""The text with what a terminal would obey written out, such as \x1b; tabs and line feeds stay."""
-    return UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    r"""The text with terminal codes written out, such as \x1b; tabs and line feeds stay."""
+    return UNSHOWN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def without_secrets(text: str) -> str:

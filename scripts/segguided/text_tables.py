@@ -1,4 +1,4 @@
-"""Tables and lists in text files, read strictly: a line is a row, and what has two meanings is refused."""
+"""Tables and lists in text files, read strictly: a line is a row, and ambiguous text is refused."""
 
 import csv
 import re
@@ -13,13 +13,13 @@ LARGEST_FILE = 64 << 20  # bytes; a table of 100,000 patients takes some 30 MB
 LONGEST_LINE = 100_000  # characters
 NAMES = {"\t": "tab-separated", ",": "comma-separated"}
 BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-# What some programs take for the end of a line and others do not, and what no text holds.
+# Characters that only some programs take for the end of a line, and characters that no text holds.
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-QUOTED = "close it and double the quotes inside, put no tab or line break in a cell, or take the quote away"
+QUOTED = "close it and double the quotes inside, put no tab or line break in a cell, or remove the quote"
 
 
-class Row(dict[str, str]):
-    """A row's cells by column, and where it stands."""
+class TableRow(dict[str, str]):
+    """A row's cells by column, with its file and line."""
 
     def __init__(self, cells: Iterable[tuple[str, str]], file: Path, line: int) -> None:
         super().__init__(cells)
@@ -34,10 +34,10 @@ class Row(dict[str, str]):
 
 @dataclass(frozen=True)
 class Table:
-    """The rows, the names of the columns in their order, and the comments without their #."""
+    """The names of the columns in their order, the rows, and the comments without their #."""
 
     columns: tuple[str, ...]
-    rows: list[Row]
+    rows: list[TableRow]
     comments: list[str]
 
 
@@ -46,27 +46,28 @@ def read_table(
 ) -> Table:
     """The table in a text file (UTF-8, or UTF-16 with its mark) whose first line names the columns.
 
-    Quotes are those of spreadsheets: around a whole cell, and doubled inside one. Blank lines are skipped,
-    and with `comments` lines that start with #. Raises ValueError, with file and line, for what is no such
-    table or could be read in two ways: a cell over several lines or with a tab, a quote that stays open, a
-    column that comes twice or has no name, a row of another length; and where a column of `needs` is absent.
+    Quotes are those of spreadsheets: around a whole cell, and doubled inside it. Blank lines are skipped, and
+    with `comments` also lines that start with #. Raises ValueError, with file and line, where a column of
+    `needs` is absent, and for a table that could be read in two ways: a cell with a tab or line break, an
+    open quote, a column that appears twice or has no name, a row of another length.
     """
     remarks: list[str] = []
-    numbered = list(_cells(path, delimiter, remarks if comments else None))
-    if not numbered:
-        raise ValueError(f"{path}: {_expected(delimiter, needs)}, but it holds no row; mend the file")
-    columns = _header(path, *numbered[0], delimiter, needs)
-    rows = [_row(path, number, cells, columns) for number, cells in numbered[1:]]
+    lines = list(_cells(path, delimiter, remarks if comments else None))
+    if not lines:
+        raise ValueError(f"{path}: {_expected(delimiter, needs)}, but it holds no row; correct the file")
+    header_line, columns = lines[0]
+    _check_header(f"{path}, line {header_line}", columns, delimiter, needs)
+    rows = [_row(path, number, cells, columns) for number, cells in lines[1:]]
     for row in rows:
         row.pop("", None)
     return Table(tuple(name for name in columns if name), rows, remarks)
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file without their ends; only LF, CR LF, or all CR ends one.
+    """The lines of a text file, without line ends: LF, CR LF, or CR alone where the file has no LF.
 
-    Raises ValueError for what is no plain file, too large, no text, or holds characters that no line holds,
-    and for a file of this pipeline that is damaged.
+    Raises ValueError for what is no plain file, too large or no text, for control characters, and for a
+    damaged file of this pipeline.
     """
     text = _decoded(path, _bytes_of(path)).replace("\r\n", "\n")
     if "\r" in text and "\n" not in text:
@@ -78,26 +79,30 @@ def read_lines(path: Path) -> list[str]:
 
 
 def _bytes_of(path: Path) -> bytes:
-    """What a plain file holds; nothing else is opened, for a pipe would wait and a device never ends."""
+    """The bytes of a plain file. Nothing else is opened: a pipe would wait, and a device never ends."""
     try:
-        told = path.stat()
-        if not stat.S_ISREG(told.st_mode):
-            what = "a folder" if stat.S_ISDIR(told.st_mode) else "a device or pipe"
-            raise ValueError(f"{path}: expected a text file, but it is {what}; name a file")
-        if told.st_size > LARGEST_FILE:
-            raise ValueError(
-                f"{path}: expected a text file of at most {LARGEST_FILE >> 20} MB, got "
-                f"{told.st_size / 1e6:,.0f} MB; name another file"
-            )
+        _check_plain_file(path)
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE)
     except OSError as error:
         raise ValueError(
             f"{path} cannot be read ({error.strerror or error}); name an existing text file (UTF-8)"
         ) from error
-    if place_of(path):  # of this pipeline; a checksum beside a file of the user's is the user's own
+    if place_of(path):  # a file of this pipeline; a checksum beside a user's file is the user's own
         check_listed(path, content)
     return content
+
+
+def _check_plain_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+        raise ValueError(f"{path}: expected a text file, but it is {what}; name a file")
+    if status.st_size > LARGEST_FILE:
+        raise ValueError(
+            f"{path}: expected a text file of at most {LARGEST_FILE >> 20} MB, got "
+            f"{status.st_size / 1e6:,.0f} MB; name another file"
+        )
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -122,9 +127,9 @@ def _check_line(place: str, line: str) -> None:
         raise ValueError(
             f"{place}: holds a carriage return that ends no line; save the file with one kind of line ends"
         )
-    if found := UNSEEN.search(line):
+    if match := UNSEEN.search(line):
         raise ValueError(
-            f"{place}: holds the character U+{ord(found[0]):04X}, which is no text or breaks lines in some "
+            f"{place}: holds the character U+{ord(match[0]):04X}, which is no text or breaks lines in some "
             "programs; remove it"
         )
 
@@ -152,32 +157,28 @@ def _parsed(place: str, line: str, delimiter: str) -> list[str]:
             f"{place}: a cell begins with a quote that does not close at its end ({error}); {QUOTED}"
         ) from None
     if any("\t" in cell for cell in cells):
-        raise ValueError(f"{place}: a quoted cell holds a tab, which parts cells; {QUOTED}")
+        raise ValueError(f"{place}: a quoted cell holds a tab, which separates cells; {QUOTED}")
     return cells
 
 
-def _header(
-    path: Path, number: int, names: Sequence[str], delimiter: str, needs: Collection[str]
-) -> Sequence[str]:
-    place = f"{path}, line {number}"
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
+def _check_header(place: str, names: Sequence[str], delimiter: str, needs: Collection[str]) -> None:
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
         raise ValueError(
-            f"{place}: the column {', '.join(twice)} stands there twice; keep one of them, or rename it"
+            f"{place}: the column {', '.join(repeated)} appears there twice; keep one of them, or rename it"
         )
     for name in names:
         if name != name.strip() or not name.isprintable():
             raise ValueError(
-                f"{place}: the column name {name!a} begins or ends with a space, or holds a character "
-                "that is not seen; write it anew"
+                f"{place}: the column name {name!a} begins or ends with a space, or holds an invisible "
+                "character; write it again"
             )
-    lacking = sorted(set(needs) - set(names))
-    if lacking:
+    missing = sorted(set(needs) - set(names))
+    if missing:
         raise ValueError(
             f"{place}: {_expected(delimiter, needs)}, got {', '.join(map(repr, names))[:300]}; "
-            f"add {', '.join(lacking)}, or name another file"
+            f"add {', '.join(missing)}, or name another file"
         )
-    return names
 
 
 def _expected(delimiter: str, needs: Collection[str]) -> str:
@@ -185,7 +186,7 @@ def _expected(delimiter: str, needs: Collection[str]) -> str:
     return f"expected a {NAMES[delimiter]} table{columns}"
 
 
-def _row(path: Path, number: int, cells: Sequence[str], columns: Sequence[str]) -> Row:
+def _row(path: Path, number: int, cells: Sequence[str], columns: Sequence[str]) -> TableRow:
     place = f"{path}, line {number}"
     if len(cells) != len(columns):
         raise ValueError(
@@ -196,6 +197,6 @@ def _row(path: Path, number: int, cells: Sequence[str], columns: Sequence[str]) 
     unnamed = [cell for cell, name in zip(cells[1:], columns[1:], strict=True) if not name and cell]
     if unnamed:
         raise ValueError(
-            f"{place}: '{unnamed[0][:40]}' stands in a column without a name; name the column in the header"
+            f"{place}: '{unnamed[0][:40]}' is in a column without a name; name the column in the header"
         )
-    return Row(zip(columns, cells, strict=True), path, number)
+    return TableRow(zip(columns, cells, strict=True), path, number)

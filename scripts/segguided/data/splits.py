@@ -31,7 +31,7 @@ def read_manifest(path: Path) -> list[PatientRow]:
         raise ValueError(
             f"{path}: expected at least one row below the header; add patients, or name another table"
         )
-    seen: dict[str, text_tables.Row] = {}
+    seen: dict[str, text_tables.TableRow] = {}
     for row in rows:
         row["patient"] = composed(row["patient"])
         _check_row(row, seen)
@@ -71,7 +71,7 @@ def check_patient_name(where: Path | str, patient: str) -> None:
         )
 
 
-def _check_row(row: text_tables.Row, seen: Mapping[str, text_tables.Row]) -> None:
+def _check_row(row: text_tables.TableRow, seen: Mapping[str, text_tables.TableRow]) -> None:
     patient = row["patient"]
     check_patient_name(row.place, patient)
     earlier = seen.get(patient.lower())
@@ -145,11 +145,11 @@ def _check_counts_decide(rows: Sequence[PatientRow], random_split: RandomSplit) 
 
 def _place_of(row: PatientRow) -> str:
     """File and line of the row, where they are known, to begin a message."""
-    return f"{row.place}: " if isinstance(row, text_tables.Row) else ""
+    return f"{row.place}: " if isinstance(row, text_tables.TableRow) else ""
 
 
 def _table_of(rows: Sequence[PatientRow]) -> str:
-    return f"{rows[0].file}: " if rows and isinstance(rows[0], text_tables.Row) else ""
+    return f"{rows[0].file}: " if rows and isinstance(rows[0], text_tables.TableRow) else ""
 
 
 def _assign_undecided(splits: dict[str, list[str]], seed: int) -> None:

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch.multiprocessing import ProcessExitedException, start_processes
 from tqdm import tqdm
 
-from segguided.cli import Arguments, Interrupted, Launcher, framed, here
+from segguided.cli import Arguments, Interrupted, Launcher, framed, in_this_process
 from segguided.training import ranks
 
 LOG = logging.getLogger("segguided")
@@ -39,7 +39,7 @@ def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
     """
     gpus: int = arguments.pop("gpus")
     if gpus == 1:
-        here(function, arguments)
+        in_this_process(function, arguments)
         return
     _check(gpus)
     LOG.info("%d processes share each batch", gpus)
@@ -65,7 +65,7 @@ def on_one_gpu(why: str) -> Launcher:
         gpus = arguments.pop("gpus")
         if gpus != 1:
             raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
-        here(function, arguments)
+        in_this_process(function, arguments)
 
     return launch
 
@@ -163,7 +163,7 @@ def _take_part(
     threads = max(1, arguments["threads"] // gpus)
     ranks.join(rank, gpus, store, PATIENCE)
     try:
-        here(function, {**arguments, "threads": threads})
+        in_this_process(function, {**arguments, "threads": threads})
     except Interrupted:
         ranks.leave()
         raise
