@@ -70,7 +70,7 @@ def test_names_are_compared_in_one_unicode_form(tmp_path: Path, form: str, name:
 
 def test_twins_in_two_unicode_forms_are_refused(tmp_path: Path) -> None:
     entries(tmp_path, f"{NFC}.png", f"{NFD}.png")
-    with pytest.raises(ValueError, match=r"holds Müller\.png twice, under names that differ in Unicode form"):
+    with pytest.raises(ValueError, match=r"holds Müller\.png twice, under names that differ only"):
         list_folder(tmp_path)
     with pytest.raises(ValueError, match="is there twice, under names that differ"):
         find(tmp_path / f"{NFC}.png")
