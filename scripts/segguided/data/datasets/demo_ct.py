@@ -75,7 +75,7 @@ def _read_member(archive: Path, member: str, folder: Path) -> Volume:
 
 
 def block_mean(array_zyx: np.ndarray, factor: int) -> np.ndarray:
-    """Averages over factor × factor pixels of each slice, float32; leftovers at the end are dropped."""
+    """Averages over factor × factor pixels of each slice, float32; incomplete blocks are dropped."""
     slices, height, width = array_zyx.shape
     rows = height // factor
     columns = width // factor
@@ -85,6 +85,7 @@ def block_mean(array_zyx: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _coarse_affine(affine: np.ndarray, factor: int) -> np.ndarray:
+    """The affine of a volume that was averaged in-plane by `block_mean`."""
     coarse = affine.copy()
     coarse[:3, 3] += affine[:3, :2].sum(axis=1) * (factor - 1) / 2  # centre of the first block
     coarse[:3, :2] *= factor

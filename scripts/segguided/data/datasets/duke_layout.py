@@ -66,8 +66,10 @@ def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path
 
 
 def _turned(affine: np.ndarray, shape_zyx: tuple[int, ...]) -> np.ndarray:
+    """The affine of the array whose y and x axes are reversed."""
+    _, height, width = shape_zyx
     turn = np.diag([-1.0, -1.0, 1.0, 1.0])
-    turn[:2, 3] = shape_zyx[2] - 1, shape_zyx[1] - 1
+    turn[:2, 3] = width - 1, height - 1
     return affine @ turn
 
 
@@ -88,7 +90,10 @@ def _tissue_labels(
 def _write_nrrd(
     path: Path, array: np.ndarray, affine: np.ndarray, segments: Mapping[str, tuple[int, int]]
 ) -> None:
-    """Write a label map (z, y, x), or (layer, z, y, x), as 3D Slicer stores a segmentation."""
+    """Write a label map (z, y, x), or (layer, z, y, x), as 3D Slicer stores a segmentation.
+
+    `segments` gives the label value and the layer of each segment.
+    """
     directions = affine[:3, :3].T
     kinds = ["domain"] * 3
     if array.ndim == 4:
@@ -129,20 +134,20 @@ def _write_series(
     folder: Path, patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits
 ) -> list[Path]:
     """Write a file for each slice. Their names, and in some patients their numbers, do not ascend with z."""
-    series = _series(patient, image_zyx, affine, traits)
+    series = _series_dataset(patient, image_zyx, affine, traits)
     paths = []
     for z, pixels in enumerate(image_zyx):
         number = len(image_zyx) - z if traits.from_head else z + 1
+        position_lps = affine @ (0, 0, z, 1)
+        dataset = _slice_dataset(series, patient, number, position_lps, pixels)
         path = folder / f"{_uuid(patient, f'file {z}')}.dcm"
         with atomic_path(path) as partial:
-            _slice(series, patient, number, affine @ (0, 0, z, 1), pixels).save_as(
-                partial, enforce_file_format=True
-            )
+            dataset.save_as(partial, enforce_file_format=True)
         paths.append(path)
     return paths
 
 
-def _series(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits) -> Dataset:
+def _series_dataset(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits) -> Dataset:
     """The part of the DICOM header that is equal in all slices."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0).round(6)
     across, down = (affine[:3, k] / np.linalg.norm(affine[:3, k]) for k in (0, 1))
@@ -173,7 +178,7 @@ def _series(patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Tra
     return series
 
 
-def _slice(
+def _slice_dataset(
     series: Dataset, patient: str, number: int, position_lps: np.ndarray, pixels_yx: np.ndarray
 ) -> Dataset:
     """The DICOM file of one slice."""

@@ -23,10 +23,11 @@ def describe_files(files: Iterable[Path], folder: Path | None = None) -> list[En
 
 def check_phantom(receipt: Path, folder: Path, images: Path) -> None:
     """Raise ValueError unless a phantom's files are those of its receipt, without others in `images`."""
-    listed = {folder / entry["file"]: entry["sha256"] for entry in read_sealed(receipt).get(FILES, [])}
-    wrong = [path for path, sha256 in listed.items() if not path.is_file() or sha256_of(path) != sha256]
-    wrong += sorted(path for path in set(images.glob("*")) - set(listed) if not passed_over(path.name))
-    if wrong or not listed:
+    expected = {folder / entry["file"]: entry["sha256"] for entry in read_sealed(receipt).get(FILES, [])}
+    wrong = [path for path, sha256 in expected.items() if not path.is_file() or sha256_of(path) != sha256]
+    extra = set(images.glob("*")) - set(expected)
+    wrong += sorted(path for path in extra if not passed_over(path.name))
+    if wrong or not expected:
         raise ValueError(
             f"{wrong[0] if wrong else images} is not what {receipt} says: damaged, or another's; delete "
             f"{images} and {receipt}, and run the same command again"
