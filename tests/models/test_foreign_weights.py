@@ -167,8 +167,8 @@ def test_one_file_of_any_name_counts(unet: Path, name: str) -> None:
         (["a.safetensors", "b.SAFETENSORS"], "got a.safetensors, b.SAFETENSORS; call the wanted one"),
         (["a.bin", "b.bin"], "call the wanted one diffusion_pytorch_model.bin"),
         ([USUAL, "diffusion_pytorch_model-00001-of-00001.safetensors"], "or the shards of one, got"),
-        (["weights.pth"], r"found none; add them; weights.pth lies there: .* end in \.bin"),
-        (["model.ckpt", "notes.txt"], "model.ckpt lies there"),
+        (["weights.pth"], r"found none; add them; if weights.pth is a state dict of torch, .* end in \.bin"),
+        (["model.ckpt", "notes.txt"], "if model.ckpt is a state dict"),
         (["notes.txt", "._x.safetensors"], "found none; add them$"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_whole_pipeline_and_again_from_the_cache(
     ("pace", "limits", "expected"),
     [
         ("drip", Limits(1.5, 20, least_bytes=1000), "next to nothing arrived for 1.5 s"),
-        ("drip", Limits(10, 2), r"took over .* hours; what came is kept"),
+        ("drip", Limits(10, 2), r"took over .* hours; what arrived is kept"),
         ("drip", Limits(20, 20, most_bytes=5), "far more arrives"),
     ],
 )

@@ -207,7 +207,7 @@ def test_micro_batches_add_up_to_the_batch():
     images, masks = squares()
     whole, parts = learner(settings()), learner(settings(micro_batch_size=1))
     for one in (whole, parts):
-        one.descent.step = one.opposed.step = lambda: None  # keep the gradients
+        one.descent.step = one.discriminator_descent.step = lambda: None  # keep the gradients
     sums = [one.update(images, masks, torch.Generator()) for one in (whole, parts)]
     assert sums[0].keys() == sums[1].keys()
     for name, loss in sums[0].items():
@@ -260,7 +260,7 @@ def test_rates_are_constant_and_then_fall_to_zero():
     )
     rates = []
     for _ in range(10):
-        rates.append([d.optimizer.param_groups[0]["lr"] for d in (one.descent, one.opposed)])
+        rates.append([d.optimizer.param_groups[0]["lr"] for d in (one.descent, one.discriminator_descent)])
         one.update(images, masks, torch.Generator())
     assert [r for r, _ in rates] == pytest.approx([1e-4] * 7 + [7.5e-5, 5e-5, 2.5e-5])
     assert [r for _, r in rates] == pytest.approx([4 * r for r, _ in rates])

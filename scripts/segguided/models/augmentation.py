@@ -15,22 +15,23 @@ from segguided.config.models.segmenter import Augmentation
 def augment(
     images_BHW: Tensor, masks_BHW: Tensor, augmentation: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """uint8 images and masks of the same shapes, moved alike; what enters from outside is 0."""
-    count, device = len(images_BHW), images_BHW.device
+    """uint8 images and their masks, both moved in the same random way; pixels from outside are 0."""
+    count = len(images_BHW)
+    device = images_BHW.device
 
     def spread(width: float) -> Tensor:
-        """Uniform in ±width, one value a sample, shape (B,)."""
+        """Random numbers, uniform in ±width, one for each image, shape (B,)."""
         return (2 * torch.rand(count, generator=generator, device=device) - 1) * width
 
     grid_BHW2 = _grid(images_BHW, augmentation, spread(1), spread(1), spread(1), spread(1))
-    moved_BHW = _sample(images_BHW.float(), grid_BHW2, "bilinear")
+    moved_BHW = _read_at(images_BHW.float(), grid_BHW2, "bilinear")
     noise_BHW = torch.randn(images_BHW.shape, generator=generator, device=device)
     gain_B11 = 1 + spread(augmentation.contrast).view(-1, 1, 1)
     offset_B11 = 255 * spread(augmentation.brightness).view(-1, 1, 1)
     sigma_B11 = 255 * spread(augmentation.noise).view(-1, 1, 1)
     grey_BHW = (moved_BHW - 127.5) * gain_B11 + 127.5 + offset_B11 + sigma_B11 * noise_BHW
-    masks = _sample(masks_BHW.float(), grid_BHW2, "nearest")
-    return grey_BHW.round().clamp(0, 255).to(torch.uint8), masks.to(masks_BHW.dtype)
+    moved_masks_BHW = _read_at(masks_BHW.float(), grid_BHW2, "nearest")
+    return grey_BHW.round().clamp(0, 255).to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
 
 
 def _grid(
@@ -39,12 +40,13 @@ def _grid(
     """Where each output pixel is read, in affine_grid's coordinates (-1 to 1), shape (B, H, W, 2)."""
     angle_B = turn * math.radians(augmentation.rotation_deg)
     zoom_B = 1 + size * augmentation.scale
-    cos_B, sin_B = torch.cos(angle_B) / zoom_B, torch.sin(angle_B) / zoom_B
+    cos_B = torch.cos(angle_B) / zoom_B
+    sin_B = torch.sin(angle_B) / zoom_B
     rows = [cos_B, -sin_B, 2 * x * augmentation.shift, sin_B, cos_B, 2 * y * augmentation.shift]
-    return functional.affine_grid(
-        torch.stack(rows, 1).view(-1, 2, 3), [len(images_BHW), 1, *images_BHW.shape[1:]], align_corners=False
-    )
+    transforms_B23 = torch.stack(rows, 1).view(-1, 2, 3)
+    size = [len(images_BHW), 1, *images_BHW.shape[1:]]
+    return functional.affine_grid(transforms_B23, size, align_corners=False)
 
 
-def _sample(values_BHW: Tensor, grid_BHW2: Tensor, mode: str) -> Tensor:
+def _read_at(values_BHW: Tensor, grid_BHW2: Tensor, mode: str) -> Tensor:
     return functional.grid_sample(values_BHW[:, None], grid_BHW2, mode=mode, align_corners=False)[:, 0]

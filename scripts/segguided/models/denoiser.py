@@ -32,12 +32,14 @@ class MaskedDenoiser(nn.Module):
             raise ValueError(
                 f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
             )
-        joined = functional.pixel_unshuffle(torch.cat([x_BCHW, self.encoder(mask_BHW)], 1), self.patch)
-        return functional.pixel_shuffle(self.unet(joined, t_B).sample, self.patch)
+        joined = torch.cat([x_BCHW, self.encoder(mask_BHW)], 1)
+        patches = functional.pixel_unshuffle(joined, self.patch)
+        prediction = self.unet(patches, t_B).sample
+        return functional.pixel_shuffle(prediction, self.patch)
 
 
 class ImportedDenoiser(MaskedDenoiser):
-    """A UNet from elsewhere as the denoiser: it sees whole pixels, the noisy image first."""
+    """A UNet that was trained elsewhere: its input is the noisy image, then the mask, without patches."""
 
     def __init__(self, unet: UNet2DModel, conditioning: str, n_classes: int) -> None:
         nn.Module.__init__(self)
@@ -47,7 +49,7 @@ class ImportedDenoiser(MaskedDenoiser):
 
 
 def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
-    """The paper's UNet; with `patch` p it sees images (H/p, W/p) of p² as many channels."""
+    """The paper's UNet; with `patch` p it sees images of (H/p, W/p) with p² as many channels."""
     has_attention = [level in unet.attention_levels for level in range(len(unet.channels))]
     return UNet2DModel(
         sample_size=image_size // unet.patch,
@@ -56,8 +58,8 @@ def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
         layers_per_block=unet.layers_per_block,
         block_out_channels=unet.channels,
         norm_num_groups=unet.norm_groups,
-        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in has_attention),
-        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(has_attention)),
+        down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
+        up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in has_attention[::-1]),
     )
 
 
@@ -67,23 +69,27 @@ class DiffusionLearner(DescentLearner):
     def __init__(
         self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
     ) -> None:
-        self.network, self.device, self.precision = network, device, model.training.precision
+        self.network = network
+        self.device = device
+        self.precision = model.training.precision
         self.mask_ablation = model.mask_ablation
         self.micro_batch_size = model.micro_batch_size
-        self.schedule, self.min_snr_gamma = diffusion.noise_schedule(model), model.min_snr_gamma
+        self.schedule = diffusion.noise_schedule(model)
+        self.min_snr_gamma = model.min_snr_gamma
         self.descent = Descent.with_adamw(network, model.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         if self.mask_ablation != "none":
-            masks_BHW = ablate_classes(
-                masks_BHW, self.network.encoder.n_classes, self.mask_ablation, generator
-            )
+            n_classes = self.network.encoder.n_classes
+            masks_BHW = ablate_classes(masks_BHW, n_classes, self.mask_ablation, generator)
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
         return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
-        drawn = (x0_BCHW, masks_BHW, eps_BCHW, t_B)
         with autocast(self.device, self.precision):
-            return {"loss": diffusion.loss(self.network, self.schedule, *drawn, self.min_snr_gamma)}
+            loss = diffusion.loss(
+                self.network, self.schedule, x0_BCHW, masks_BHW, eps_BCHW, t_B, self.min_snr_gamma
+            )
+        return {"loss": loss}

@@ -1,4 +1,4 @@
-"""The noise schedule, the training loss (equation 1 of the paper) and sampling, on diffusers' schedulers.
+"""The noise schedule and the training loss (equation 1 of the paper), on diffusers' schedulers.
 
 Shape letters: B batch, C channels (1, or those of a latent), H height, W width. Images are scaled to [-1, 1].
 """
@@ -16,37 +16,37 @@ Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask
 
 
 class DiffusionSettings(Protocol):
-    """The settings of a diffusion, of images or of latents."""
+    """What the settings of every diffusion have, be it of images or of latents."""
 
     @property
     def schedule(self) -> NoiseSchedule:
-        """How noise grows."""
+        """How the noise grows with t."""
 
     @property
     def prediction_type(self) -> PredictionType:
         """What the network predicts."""
 
 
-def schedule_arguments(model: DiffusionSettings) -> dict[str, Any]:
-    """The noise schedule as every scheduler of diffusers takes it."""
+def schedule_arguments(settings: DiffusionSettings) -> dict[str, Any]:
+    """The noise schedule as arguments of any scheduler of diffusers."""
     return {
-        "num_train_timesteps": model.schedule.timesteps,
-        "beta_start": model.schedule.beta_start,
-        "beta_end": model.schedule.beta_end,
-        "beta_schedule": model.schedule.growth,
-        "prediction_type": model.prediction_type,
+        "num_train_timesteps": settings.schedule.timesteps,
+        "beta_start": settings.schedule.beta_start,
+        "beta_end": settings.schedule.beta_end,
+        "beta_schedule": settings.schedule.growth,
+        "prediction_type": settings.prediction_type,
     }
 
 
-def noise_schedule(model: DiffusionSettings) -> DDPMScheduler:
-    """The forward process q(x_t | x0) the model is trained on."""
-    return DDPMScheduler(**schedule_arguments(model))
+def noise_schedule(settings: DiffusionSettings) -> DDPMScheduler:
+    """The forward process q(x_t | x0) that a model is trained on."""
+    return DDPMScheduler(**schedule_arguments(settings))
 
 
 def sample_noise(
     schedule: DDPMScheduler, x0_BCHW: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """eps of the shape of `x0_BCHW`, and t uniform over the schedule, shape (B,)."""
+    """Random noise eps, shaped as `x0_BCHW`, and random times t, uniform over the schedule, shape (B,)."""
     device = x0_BCHW.device
     eps_BCHW = torch.randn(x0_BCHW.shape, generator=generator, device=device)
     t_B = torch.randint(
@@ -64,24 +64,28 @@ def loss(
     t_B: Tensor,
     min_snr_gamma: float | None = None,
 ) -> Tensor:
-    """E w(t) ‖target − model(x_t, t | m)‖² over drawn eps and t: equation (1) of the paper where w = 1.
+    """The mean of w(t) ‖target − model(x_t, t | m)‖² over the batch: equation (1) of the paper if w = 1.
 
     The target is eps, v = √ᾱ·eps − √(1−ᾱ)·x0 (Salimans & Ho 2022), or x0 (`sample`).
     """
     x_BCHW = schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
-    target_BCHW = {
-        "epsilon": lambda: eps_BCHW,
-        "v_prediction": lambda: schedule.get_velocity(x0_BCHW, eps_BCHW, t_B),
-        "sample": lambda: x0_BCHW,
-    }[schedule.config["prediction_type"]]()
+    target_BCHW = _target(schedule, x0_BCHW, eps_BCHW, t_B)
     error_B = (denoiser(x_BCHW, t_B, mask_BHW).float() - target_BCHW).square().mean((1, 2, 3))
     return (error_B * loss_weight(schedule, t_B, min_snr_gamma)).mean()
 
 
-def loss_weight(schedule: DDPMScheduler, t_B: Tensor, min_snr_gamma: float | None) -> Tensor:
-    """w(t), shape (B,): 1, or min-SNR-γ (Hang et al. 2023), which caps the weight of x0's error at γ.
+def _target(schedule: DDPMScheduler, x0_BCHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> Tensor:
+    """What the network should predict."""
+    if schedule.config["prediction_type"] == "v_prediction":
+        return schedule.get_velocity(x0_BCHW, eps_BCHW, t_B)
+    return eps_BCHW if schedule.config["prediction_type"] == "epsilon" else x0_BCHW
 
-    In terms of x0, the plain losses weigh by SNR = ᾱ/(1−ᾱ) (epsilon), SNR + 1 (v) and 1 (sample).
+
+def loss_weight(schedule: DDPMScheduler, t_B: Tensor, min_snr_gamma: float | None) -> Tensor:
+    """w(t), shape (B,): 1, or min-SNR-γ (Hang et al. 2023), which limits the weight of x0's error to γ.
+
+    The plain losses, written as errors of x0, have the weights SNR = ᾱ/(1−ᾱ) (epsilon), SNR + 1 (v) and
+    1 (sample).
     """
     if min_snr_gamma is None:
         return torch.ones_like(t_B, dtype=torch.float32)

@@ -1,6 +1,6 @@
-"""Downloads from the Hugging Face hub, in a process of their own that is stopped once nothing arrives.
+"""Downloads from the Hugging Face hub, in a process of their own that is stopped when nothing arrives.
 
-The hub's library has time limits between bytes only, so that a byte a second would go on for years.
+The hub's library limits only the time between two bytes: one byte a second could go on for years.
 """
 
 import json
@@ -20,9 +20,9 @@ LIBRARY = Path(__file__).parents[2]
 
 
 def fetch(source: str, wanted: Sequence[str], unwanted: Sequence[str]) -> str:
-    """The folder of the repository's files that fit `wanted` and not `unwanted`; what is cached stays.
+    """The folder with the repository's files that match `wanted` but not `unwanted`; files stay in the cache.
 
-    Raises OSError, with the hub's own reason, where they cannot be had.
+    Raises OSError with the hub's own reason if they cannot be downloaded.
     """
     cache = Path(constants.HF_HUB_CACHE)
     cache.mkdir(parents=True, exist_ok=True)
@@ -33,27 +33,28 @@ def fetch(source: str, wanted: Sequence[str], unwanted: Sequence[str]) -> str:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_HUB_DISABLE_XET": "1",  # writes a file only once it is whole: no growth would be seen
+        "HF_HUB_DISABLE_XET": "1",  # Xet writes a file only when it is whole: no growth would be seen
     }
     try:
-        done = run_watched(command, cache / _folder_name(source), environment, LIMITS)
+        process = run_watched(command, cache / _folder_name(source), environment, LIMITS)
     except Silent:
         raise OSError(f"next to nothing arrived for {LIMITS.silence_s:g} s") from None
     except TooMuch:
-        raise OSError("far more arrives than such a pipeline has") from None
+        raise OSError("far more arrives than such a pipeline holds") from None
     except TimeoutError:
-        raise OSError(f"it took over {LIMITS.longest_s / 3600:g} hours; what came is kept") from None
-    if done.returncode:
-        raise OSError(_reason(done.stderr))
+        raise OSError(f"it took over {LIMITS.longest_s / 3600:g} hours; what arrived is kept") from None
+    if process.returncode:
+        raise OSError(_reason(process.stderr))
     return _snapshot(source, wanted, unwanted, offline=True)
 
 
 def _folder_name(source: str) -> str:
-    """Of a repository, in the cache."""
+    """The name of a repository's folder in the cache."""
     return f"models--{source.replace('/', '--')}"
 
 
 def _reason(report: str) -> str:
+    """The last line of an error report, safe to print."""
     lines = [line.strip() for line in report.splitlines() if line.strip()]
     return printable(without_secrets(lines[-1] if lines else "no reason given"))[:300]
 
@@ -69,7 +70,7 @@ def _snapshot(source: str, wanted: Sequence[str], unwanted: Sequence[str], *, of
 
 
 def main() -> None:
-    """The process's body."""
+    """The body of the downloading process."""
     source, wanted, unwanted = json.loads(sys.argv[1])
     try:
         _snapshot(source, wanted, unwanted, offline=False)

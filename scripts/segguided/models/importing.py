@@ -14,17 +14,18 @@ from segguided.models.masks import MaskEncoder
 from segguided.models.stated_scheduler import STATED, check_stated
 from segguided.models.weight_files import USUAL, find_weights, read_weights
 
-UNET, SCHEDULER = Path("unet", "config.json"), Path("scheduler", STATED)
+UNET = Path("unet", "config.json")
+SCHEDULER = Path("scheduler", STATED)
 WEIGHTS = Path("unet", f"{USUAL}.safetensors")
-# The attention layers of diffusers before 0.15.
+# Names in the attention layers of diffusers before 0.15, and what they are called since.
 RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DModel:
     """The UNet of a diffusers folder with its weights, in float32.
 
-    Raises ValueError where the folder, its configuration or weights are missing or damaged, or do not fit the
-    model's conditioning and schedule or the dataset's image size.
+    Raises ValueError if the folder, its configuration or its weights are missing or damaged, or if they do
+    not fit the model's conditioning, its schedule or the dataset's image size.
     """
     folder = Path(model.folder)
     root = folder / UNET.parent if (folder / UNET.parent).is_dir() else folder
@@ -33,15 +34,16 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
             f"{folder}: expected a folder with {UNET} and its weights, but there is none; correct `folder`"
         )
     channels = 1 + MaskEncoder(model.conditioning, n_classes).channels
-    with torch.device("meta"):  # takes no memory: nobody knows yet how much the description asks for
-        described = _build(root / UNET.name, model, channels, image_size)
-    _check(described, root, model.conditioning, channels, image_size)
+    # Built without memory first: the description may ask for any size.
+    with torch.device("meta"):
+        described_unet = _build(root / UNET.name, model, channels, image_size)
+    _check(described_unet, root, model.conditioning, channels, image_size)
     for path in _scheduler_files(root):
         check_stated(path, model, "the model's settings", model.clip_sample_range)
     weights = find_weights(root)
     tensors = {_renamed(name): tensor for name, tensor in read_weights(weights).items()}
     try:
-        described.load_state_dict(tensors, assign=True)
+        described_unet.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
@@ -54,12 +56,13 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
 
 
 def unet_config(unet: UNet2DModel) -> dict[str, Any]:
-    """What UNet2DModel.from_config needs to build `unet` again, as JSON values."""
+    """What UNet2DModel.from_config needs to rebuild `unet`, as JSON values."""
     config: dict[str, Any] = json.loads(unet.to_json_string())
     return config
 
 
 def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> UNet2DModel:
+    """The UNet that `path` describes, or the model's settings if there is no such file; random weights."""
     if not path.is_file():
         if model.unet is None:
             raise ValueError(
@@ -73,20 +76,21 @@ def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> 
         raise ValueError(f"{path} describes a {name}, expected a {UNet2DModel.__name__}")
     try:
         return UNet2DModel.from_config(config)
-    # What its constructor happens to trip over, such as a number in place of a list.
+    # Whatever its constructor raises, for example for a number where it expects a list.
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{path} describes no UNet that diffusers can build: {reason}; get it again, or mend it"
+            f"{path} describes no UNet that diffusers can build: {reason}; get it again, or fix it"
         ) from error
 
 
 def _check(unet: UNet2DModel, root: Path, conditioning: str, channels: int, image_size: int) -> None:
-    config, levels = unet.config, len(unet.config.block_out_channels)
-    got = config.in_channels, config.out_channels
-    if got != (channels, 1):
+    """Raise ValueError if the UNet does not fit the conditioning or the size of the images."""
+    config = unet.config
+    if (config.in_channels, config.out_channels) != (channels, 1):
         raise ValueError(
-            f"{root}: the UNet takes {got[0]} channels and gives {got[1]}, but conditioning: {conditioning} "
+            f"{root}: the UNet takes {config.in_channels} channels and gives {config.out_channels}, "
+            f"but conditioning: {conditioning} "
             f"needs {channels} and 1 (a grey image{', its mask' if channels > 1 else ''}); change "
             "conditioning (index255 takes 2, none 1), or import another model"
         )
@@ -100,21 +104,23 @@ def _check(unet: UNet2DModel, root: Path, conditioning: str, channels: int, imag
             f"{root}: the UNet was made for images of {config.sample_size} pixels, but the dataset's "
             f"image_size is {image_size}; change image_size"
         )
-    if image_size % (1 << (levels - 1)):
+    halvings = len(config.block_out_channels) - 1
+    if image_size % (1 << halvings):
         raise ValueError(
-            f"{root}: the UNet halves images {levels - 1} times, but the dataset's image_size is "
-            f"{image_size}; choose a multiple of {1 << (levels - 1)}"
+            f"{root}: the UNet halves images {halvings} times, but the dataset's image_size is "
+            f"{image_size}; choose a multiple of {1 << halvings}"
         )
 
 
 def _scheduler_files(root: Path) -> list[Path]:
-    """Where a scheduler is stated: beside unet/, or in the folder of all; else where it is looked for."""
+    """The scheduler files beside unet/ or in the folder itself; if there are none, the usual place."""
     usual = root.parent / SCHEDULER
-    found = [path for path in (usual, root / SCHEDULER, root / STATED) if path.is_file()]
-    return found or [usual]
+    existing = [path for path in (usual, root / SCHEDULER, root / STATED) if path.is_file()]
+    return existing or [usual]
 
 
 def _renamed(name: str) -> str:
+    """The name of a tensor in today's diffusers."""
     parts = name.split(".")
     if "attentions" in parts[:-2]:
         parts[-2] = RENAMED.get(parts[-2], parts[-2])

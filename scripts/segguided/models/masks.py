@@ -1,4 +1,4 @@
-"""Class maps as the channels that networks read.
+"""Masks as networks read them: class maps turned into channels.
 
 Shape letters: B batch, K mask channels, H height, W width.
 """
@@ -11,13 +11,14 @@ from torch.nn import functional
 class MaskEncoder(nn.Module):
     """Integer class maps (B, H, W) as image-like channels.
 
-    `index255`: one channel k/255, the encoding of the paper's authors and of their weights.
-    `onehot`: a channel a class, background included. `none`: no channel.
+    `index255`: one channel k/255, as in the code and the weights of the paper's authors.
+    `onehot`: one channel for each class, background included. `none`: no channel.
     """
 
     def __init__(self, conditioning: str, n_classes: int) -> None:
         super().__init__()
-        self.conditioning, self.n_classes = conditioning, n_classes
+        self.conditioning = conditioning
+        self.n_classes = n_classes
         self.channels = {"none": 0, "index255": 1, "onehot": n_classes + 1}[conditioning]
 
     def forward(self, mask_BHW: Tensor) -> Tensor:

@@ -15,10 +15,11 @@ from segguided.config.models.perceptual import Perceptual
 from segguided.models.foreign import read_tensors
 from segguided.models.segmenter import load_segmenter
 
-# VGG-19 up to relu5_1: channels of its convolutions, with a 2×2 maximum pooling at each None.
+# VGG-19 up to relu5_1: channels of its convolutions; each None is a 2×2 maximum pooling.
 VGG19 = (64, 64, None, 128, 128, None, 256, 256, 256, 256, None, 512, 512, 512, 512, None, 512)
 VGG19_TAPS = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class PerceptualLoss(nn.Module):
@@ -29,7 +30,8 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self, features: nn.Module, weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.features, self.weights = features.eval().requires_grad_(False), weights
+        self.features = features.eval().requires_grad_(False)
+        self.weights = weights
 
     def forward(self, images_B1HW: Tensor, targets_B1HW: Tensor) -> Tensor:
         """The scalar loss of images in [-1, 1]; its gradient reaches `images_B1HW` only."""
@@ -37,22 +39,21 @@ class PerceptualLoss(nn.Module):
             targets = self.features(targets_B1HW)
         maps = self.features(images_B1HW)
         weights = self.weights or [0.5**depth for depth in reversed(range(len(maps)))]
-        distances = [functional.l1_loss(a.float(), b.float()) for a, b in zip(maps, targets, strict=True)]
-        return sum(
-            (w * distance for w, distance in zip(weights, distances, strict=True)),
-            start=images_B1HW.new_zeros(()),
-        )
+        loss = images_B1HW.new_zeros(())
+        for weight, image_map, target_map in zip(weights, maps, targets, strict=True):
+            loss = loss + weight * functional.l1_loss(image_map.float(), target_map.float())
+        return loss
 
 
 def load_perceptual(
     settings: Perceptual, weights: Path | None, device: torch.device
 ) -> PerceptualLoss | None:
-    """The configured loss, its network read from `weights`; None where the settings name none.
+    """The configured loss, its network read from `weights`; None if the settings want no such loss.
 
-    Raises ValueError where the network's file is missing from the arguments or there is one too many.
+    Raises ValueError if `weights` are missing, or given although the settings want none.
     """
     if (weights is None) != (settings.kind == "none"):
-        raise ValueError(f"perceptual is {settings.kind}, but its weights are {weights}; mend either")
+        raise ValueError(f"perceptual is {settings.kind}, but its weights are {weights}; change either")
     if weights is None:
         return None
     if settings.kind == "vgg19":
@@ -68,7 +69,7 @@ def vgg19_loss(weights: Path) -> PerceptualLoss:
 
 
 def segmenter_loss(segmenter: nn.Module) -> PerceptualLoss:
-    """The loss in the maps of a segmenter's encoder, which knows the anatomy and needs no download."""
+    """The loss in the maps of a segmenter's encoder. It knows the anatomy, and no download is needed."""
     return PerceptualLoss(EncoderFeatures(segmenter))
 
 
@@ -100,13 +101,13 @@ class Vgg19Features(nn.Module):
         return maps
 
     def load(self, path: Path) -> None:
-        """Fill the layers from a .safetensors or .pth file of torchvision's VGG-19; it may hold more layers.
+        """Fill the layers from a .safetensors or .pth file of torchvision's VGG-19; more layers may be in it.
 
-        Raises ValueError where the file lacks a layer or holds another shape.
+        Raises ValueError if a layer is missing or has another shape.
         """
-        given = read_tensors(path)
+        tensors = read_tensors(path)
         try:
-            self.load_state_dict({name: given[name] for name in self.state_dict()})
+            self.load_state_dict({name: tensors[name] for name in self.state_dict()})
         except (KeyError, RuntimeError) as error:
             raise ValueError(
                 f"{path} does not hold VGG-19 under torchvision's names (features.0.weight …): "
@@ -128,8 +129,9 @@ class EncoderFeatures(nn.Module):
         self.levels.append(block)
 
     def forward(self, images_B1HW: Tensor) -> list[Tensor]:
-        """Maps of images in [-1, 1], as the segmenter was trained on them."""
-        maps, x_BCHW = [], images_B1HW
+        """Maps of images in [-1, 1], the range that the segmenter was trained on."""
+        maps = []
+        x_BCHW = images_B1HW
         for level in self.levels:
             x_BCHW = level(x_BCHW)
             maps.append(x_BCHW)

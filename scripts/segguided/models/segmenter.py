@@ -1,4 +1,4 @@
-"""The auxiliary segmenter: MONAI's UNet, Dice + cross-entropy, the epoch of lowest validation loss kept.
+"""The auxiliary segmenter: MONAI's UNet, Dice + cross-entropy; keeps the epoch of lowest validation loss.
 
 Shape letters: B batch, S slices, C channels (classes with background), D features, H height, W width.
 """
@@ -41,9 +41,9 @@ def load_segmenter(weights: Path) -> nn.Module:
 
 
 class SegmenterLearner:
-    """Trains `network`; `validation` gives the (images, masks) batches that choose the epoch to keep.
+    """Trains `network` and keeps the epoch with the lowest loss on the batches of `validation`.
 
-    Without `validation` the last epoch is kept.
+    Each call of `validation` gives its (images, masks) batches; without it, the last epoch is kept.
     """
 
     def __init__(
@@ -54,21 +54,24 @@ class SegmenterLearner:
         validation: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None,
         device: torch.device,
     ) -> None:
-        self.network, self.validation, self.device = network, validation, device
-        self.precision, self.augmentation = segmenter.training.precision, segmenter.augmentation
+        self.network = network
+        self.validation = validation
+        self.device = device
+        self.precision = segmenter.training.precision
+        self.augmentation = segmenter.augmentation
         self.descent = Descent.with_adamw(network, segmenter.training, steps)
         self.criterion = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.best_loss, self.best = float("inf"), _copy(network)
+        self.best_loss = float("inf")
+        self.best_weights = _copy_weights(network)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         if self.augmentation:
             images_BHW, masks_BHW = augment(images_BHW, masks_BHW, self.augmentation, generator)
+        return self.descent.descend(self._losses, [images_BHW, masks_BHW])
 
-        def losses_of(images: Tensor, masks: Tensor) -> dict[str, Tensor]:
-            return {"loss": self._loss(images, masks)}
-
-        return self.descent.descend(losses_of, [images_BHW, masks_BHW])
+    def _losses(self, images_BHW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
+        return {"loss": self._loss(images_BHW, masks_BHW)}
 
     def _loss(self, images_BHW: Tensor, masks_BHW: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
@@ -76,9 +79,9 @@ class SegmenterLearner:
         return self.criterion(logits_BCHW.float(), masks_BHW[:, None])
 
     def after_epoch(self) -> dict[str, float]:
-        """The validation loss; the weights of its minimum are kept."""
+        """The validation loss; the weights are kept if it is the lowest so far."""
         if self.validation is None:
-            self.best = _copy(self.network)
+            self.best_weights = _copy_weights(self.network)
             return {}
         self.network.eval()
         with torch.inference_mode():
@@ -86,23 +89,25 @@ class SegmenterLearner:
         self.network.train()
         loss = sum(float(mean) * count for mean, count in losses) / sum(count for _, count in losses)
         if loss < self.best_loss:
-            self.best_loss, self.best = loss, _copy(self.network)
+            self.best_loss = loss
+            self.best_weights = _copy_weights(self.network)
         return {"validation_loss": loss}
 
     def state_dict(self) -> dict[str, Any]:
-        """Optimiser, weights, and the best epoch's weights."""
-        return {"descent": self.descent.state_dict(), "best_loss": self.best_loss, "best": self.best}
+        """Optimiser, weights, and the weights of the best epoch."""
+        return {"descent": self.descent.state_dict(), "best_loss": self.best_loss, "best": self.best_weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave."""
         self.descent.load_state_dict(state["descent"])
-        self.best_loss, self.best = state["best_loss"], state["best"]
+        self.best_loss = state["best_loss"]
+        self.best_weights = state["best"]
 
     def finished(self) -> nn.Module:
         """The network with the weights of its best epoch."""
-        self.network.load_state_dict(self.best)
+        self.network.load_state_dict(self.best_weights)
         return self.network
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
+def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Images as networks see them; apart from the diffusion code, whose imports cost more than a second.
+"""Images as networks see them. Not in the diffusion code, whose imports take more than a second.
 
 Shape letters: B batch, H height, W width.
 """
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def to_signal(images_BHW: Tensor) -> Tensor:
-    """uint8 images (B, H, W) as x0 (B, 1, H, W) in [-1, 1]."""
+    """uint8 images (B, H, W) as x0, shape (B, 1, H, W), in [-1, 1]."""
     return images_BHW[:, None].float() / 127.5 - 1
 
 
 def to_images(x_BCHW: Tensor) -> Tensor:
-    """x0 in [-1, 1] as uint8 images (B, H, W), clipped."""
+    """x0 as uint8 images (B, H, W); values outside [-1, 1] are clipped."""
     return (x_BCHW[:, 0].float().clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)

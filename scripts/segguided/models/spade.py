@@ -1,7 +1,7 @@
-"""SPADE's networks (Park et al., CVPR 2019) of MONAI's parts: an image from a mask, and its judges.
+"""SPADE's networks (Park et al., CVPR 2019), built from MONAI's parts: a generator and its discriminators.
 
-Where MONAI's own SPADENet differs from the paper, these follow the paper: its decoder ends in one channel at
-half size, its scale and shift maps are normalised again, and its discriminators see no smaller image.
+MONAI's own SPADENet differs from the paper; the networks here follow the paper. In MONAI the decoder ends in
+one channel at half size, scale and shift maps are normalised again, and all discriminators see full images.
 Shape letters: B batch, C feature channels, K mask channels, H height, W width.
 """
 
@@ -25,7 +25,7 @@ SLOPE = 0.2  # of every leaky ReLU
 
 
 class Generator(nn.Module):
-    """generator(mask_BHW) -> image_B1HW in [-1, 1]; the mask is all it sees, so one mask gives one image."""
+    """generator(mask_BHW) -> image_B1HW in [-1, 1]; the mask decides the image."""
 
     def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int) -> None:
         super().__init__()
@@ -36,10 +36,11 @@ class Generator(nn.Module):
         self.levels = nn.ModuleList()
         before = widths[0]
         for level, width in enumerate(widths):
-            count = settings.middle_blocks if level == 1 else 1
-            blocks = [self._block(settings, before if i == 0 else width, width) for i in range(count)]
-            self.levels.append(nn.ModuleList(blocks))
-            before = width
+            blocks = nn.ModuleList()
+            for _ in range(settings.middle_blocks if level == 1 else 1):
+                blocks.append(self._block(settings, before, width))
+                before = width
+            self.levels.append(blocks)
         self.last = nn.Conv2d(before, 1, 3, padding=1)
 
     def _block(self, settings: SpadeGenerator, channels_in: int, channels_out: int) -> nn.Module:
@@ -53,9 +54,10 @@ class Generator(nn.Module):
         )
         for spade in _modules(block, SPADE):
             # MONAI puts an instance norm behind these, which removes what a mask of one class says.
-            spade.mlp_gamma, spade.mlp_beta = spade.mlp_gamma.conv, spade.mlp_beta.conv
+            spade.mlp_gamma = spade.mlp_gamma.conv
+            spade.mlp_beta = spade.mlp_beta.conv
             for convolution in (spade.mlp_shared.conv, spade.mlp_gamma, spade.mlp_beta):
-                # He et al. 2015: from torch's smaller weights the mask is heard far later.
+                # He et al. 2015: with torch's smaller weights the mask has an effect far later in training.
                 nn.init.kaiming_normal_(convolution.weight)
                 nn.init.zeros_(convolution.bias)
         return block
@@ -74,11 +76,12 @@ class Generator(nn.Module):
     def convolutions(self) -> Iterator[nn.Module]:
         """Those that the paper normalises by their largest singular value: the residual blocks' own."""
         for block in _modules(self, SPADENetResBlock):
-            yield from (getattr(block, n).conv for n in ("conv_0", "conv_1", "conv_s") if hasattr(block, n))
+            names = [name for name in ("conv_0", "conv_1", "conv_s") if hasattr(block, name)]
+            yield from (getattr(block, name).conv for name in names)
 
 
 class Discriminator(nn.Module):
-    """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of its layers, its judgement last."""
+    """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of the layers, the judgement last."""
 
     def __init__(self, settings: SpadeDiscriminator, mask_channels: int) -> None:
         super().__init__()
@@ -95,8 +98,9 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, image_B1HW: Tensor, onehot_BKHW: Tensor) -> list[list[Tensor]]:
-        """Judgements of every patch, above 0 for real."""
-        x_BCHW, judged = torch.cat([image_B1HW, onehot_BKHW], 1), []
+        """The maps; a judgement is above 0 where a patch looks real."""
+        x_BCHW = torch.cat([image_B1HW, onehot_BKHW], 1)
+        judged = []
         for scale, discriminator in enumerate(self.scales):
             if scale:
                 x_BCHW = functional.avg_pool2d(x_BCHW, 3, stride=2, padding=1, count_include_pad=False)
@@ -116,7 +120,7 @@ def normalise_spectrally(network: Generator | Discriminator) -> None:
 
 
 def bake_spectral_norm(network: Generator) -> None:
-    """Replace the normalised weights by plain ones of the same value."""
+    """Replace the normalised weights by plain weights of the same value."""
     for convolution in network.convolutions():
         parametrize.remove_parametrizations(convolution, "weight")
 

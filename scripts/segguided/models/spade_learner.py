@@ -16,11 +16,11 @@ from segguided.models.signals import to_signal
 from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
-Judged = list[list[Tensor]]  # maps of each scale and layer, the judgement last
+Judged = list[list[Tensor]]  # for each scale, the maps of the layers, the judgement last
 
 
 class SpadeLearner:
-    """Trains `generator` against a discriminator of its own; both gradients are of one and the same pass."""
+    """Trains `generator` against a discriminator; one pass gives the gradients of both."""
 
     def __init__(
         self,
@@ -30,9 +30,12 @@ class SpadeLearner:
         steps: int,
         device: torch.device,
     ) -> None:
-        self.generator, self.device, self.precision = generator, device, model.training.precision
+        training = model.training
+        self.generator = generator
+        self.device = device
+        self.precision = training.precision
         self.discriminator = Discriminator(model.discriminator, generator.encoder.channels).to(device)
-        self.perceptual, training = perceptual, model.training
+        self.perceptual = perceptual
         self.weights = {
             "adversarial": model.losses.adversarial,
             "feature_matching": model.losses.feature_matching,
@@ -42,7 +45,9 @@ class SpadeLearner:
         for network in (generator, self.discriminator):
             normalise_spectrally(network)
         self.descent = _adam(generator, training.generator_learning_rate, training, steps, training.ema_decay)
-        self.opposed = _adam(self.discriminator, training.discriminator_learning_rate, training, steps, None)
+        self.discriminator_descent = _adam(
+            self.discriminator, training.discriminator_learning_rate, training, steps, None
+        )
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of both networks on a batch of uint8 images and masks."""
@@ -54,75 +59,84 @@ class SpadeLearner:
             self._backward(losses, share)
             sums = {name: sums.get(name, 0) + share * loss.detach() for name, loss in losses.items()}
         self.descent.step()
-        self.opposed.step()
+        self.discriminator_descent.step()
         return sums
 
     def _losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
-        """The terms, unweighted, of one pass through all networks."""
+        """The terms of the losses, without weights, of one pass through all networks."""
         with autocast(self.device, self.precision):
-            drawn_B1HW = self.generator(masks_BHW)
-            losses = adversarial_losses(self._judge(drawn_B1HW, real_B1HW, masks_BHW))
+            generated_B1HW = self.generator(masks_BHW)
+            losses = adversarial_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
             if self.perceptual:
-                losses["perceptual"] = self.perceptual(drawn_B1HW, real_B1HW)
+                losses["perceptual"] = self.perceptual(generated_B1HW, real_B1HW)
         return losses
 
     def _backward(self, losses: dict[str, Tensor], share: float) -> None:
-        """Add each network's gradient of its own loss, so that neither's reaches the other."""
-        total = torch.stack(
-            [weight * losses[name] for name, weight in self.weights.items() if name in losses]
-        )
-        (share * total.sum()).backward(inputs=self.descent.parameters, retain_graph=True)
-        (share * losses["discriminator"]).backward(inputs=self.opposed.parameters)
+        """Add to each network the gradient of its own loss only."""
+        terms = [weight * losses[name] for name, weight in self.weights.items() if name in losses]
+        (share * torch.stack(terms).sum()).backward(inputs=self.descent.parameters, retain_graph=True)
+        (share * losses["discriminator"]).backward(inputs=self.discriminator_descent.parameters)
 
-    def _judge(self, drawn_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor) -> tuple[Judged, Judged]:
-        """The discriminator's maps of drawn and real images, judged in one batch as SPADE does."""
+    def _judge(self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor) -> tuple[Judged, Judged]:
+        """The discriminator's maps of generated and of real images, judged in one batch as SPADE does."""
         onehot_BKHW = self.generator.encoder(masks_BHW).repeat(2, 1, 1, 1)
-        both = self.discriminator(torch.cat([drawn_B1HW, real_B1HW]), onehot_BKHW)
-        halves = [[map_BCHW.float().chunk(2) for map_BCHW in scale] for scale in both]
-        return [[drawn for drawn, _ in s] for s in halves], [[real for _, real in s] for s in halves]
+        judged = self.discriminator(torch.cat([generated_B1HW, real_B1HW]), onehot_BKHW)
+        halves = [[map_BCHW.float().chunk(2) for map_BCHW in scale] for scale in judged]
+        generated = [[half for half, _ in scale] for scale in halves]
+        real = [[half for _, half in scale] for scale in halves]
+        return generated, real
 
     def after_epoch(self) -> dict[str, float]:
         """Nothing is measured between epochs."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Both networks with their optimisers, and the generator's averages."""
-        return {"generator": self.descent.state_dict(), "discriminator": self.opposed.state_dict()}
+        """Both networks with their optimisers, and the generator's averaged weights."""
+        return {
+            "generator": self.descent.state_dict(),
+            "discriminator": self.discriminator_descent.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave."""
         self.descent.load_state_dict(state["generator"])
-        self.opposed.load_state_dict(state["discriminator"])
+        self.discriminator_descent.load_state_dict(state["discriminator"])
 
     def finished(self) -> nn.Module:
-        """The generator with its averaged weights, its spectral normalisation baked in."""
+        """The generator with its averaged weights; spectral normalisation is baked into them."""
         self.descent.averaged()
         bake_spectral_norm(self.generator)
         return self.generator
 
 
 def adversarial_losses(judged: tuple[Judged, Judged]) -> dict[str, Tensor]:
-    """Hinge losses (Lim & Ye 2017) and feature matching (pix2pixHD), means over the scales.
+    """Hinge losses (Lim & Ye 2017) and feature matching (pix2pixHD), each the mean over the scales.
 
-    MONAI's PatchAdversarialLoss squashes judgements by tanh first, which takes the generator's gradient away
-    as soon as the discriminator is sure; the paper's hinge does not.
+    `judged` are the maps of generated and of real images. The paper's hinge has no tanh: MONAI's
+    PatchAdversarialLoss applies one, and then the generator gets no gradient once the discriminator is sure.
     """
-    generator, discriminator, matching = [], [], []
-    for (*drawn, drawn_judgement), (*real, real_judgement) in zip(*judged, strict=True):
-        generator.append(-drawn_judgement.mean())
-        discriminator.append(
-            functional.relu(1 + drawn_judgement).mean() + functional.relu(1 - real_judgement).mean()
-        )
-        matching.append(
-            torch.stack([functional.l1_loss(a, b.detach()) for a, b in zip(drawn, real, strict=True)]).sum()
-        )
+    generator: list[Tensor] = []
+    discriminator: list[Tensor] = []
+    matching: list[Tensor] = []
+    generated_scales, real_scales = judged
+    for generated, real in zip(generated_scales, real_scales, strict=True):
+        generator.append(-generated[-1].mean())
+        discriminator.append(functional.relu(1 + generated[-1]).mean() + functional.relu(1 - real[-1]).mean())
+        matching.append(_feature_distance(generated[:-1], real[:-1]))
     terms = {"adversarial": generator, "discriminator": discriminator, "feature_matching": matching}
     return {name: torch.stack(scales).mean() for name, scales in terms.items()}
+
+
+def _feature_distance(generated: list[Tensor], real: list[Tensor]) -> Tensor:
+    """The sum over the layers of the mean absolute difference; no gradient reaches the real maps."""
+    layers = zip(generated, real, strict=True)
+    return torch.stack([functional.l1_loss(fake, true.detach()) for fake, true in layers]).sum()
 
 
 def _adam(
     network: nn.Module, rate: float, training: AdversarialTraining, steps: int, ema_decay: float | None
 ) -> Descent:
+    """Adam with the learning rate `rate`, constant and then falling to 0."""
     optimizer = torch.optim.Adam(
         network.parameters(), lr=rate, betas=training.betas, fused=has_fused(network)
     )

@@ -1,6 +1,6 @@
-"""The scheduler stated beside weights from elsewhere: is it the process that images are drawn with?
+"""Checks the scheduler file beside weights from elsewhere: does it state the diffusion of our settings?
 
-diffusers itself builds the stated scheduler, and what counts is compared: ᾱ at every time step, what the
+diffusers itself builds the stated scheduler. Then three things are compared: ᾱ at every time step, what the
 network predicts, and whether x0 is cut. Spacing and offset of the steps are a choice of sampling.
 """
 
@@ -20,127 +20,139 @@ from segguided.models.foreign import read_json
 
 LOG = logging.getLogger("segguided")
 STATED = "scheduler_config.json"
-CUTTING = (
-    "DDIM",
-    "DDPM",
-    "DDIMParallel",
-    "DDPMParallel",
-)  # steps that can cut x0; others state nothing of it
-# Solvers of one and the same process. Others expect distilled weights or noise that is given by σ.
+# Schedulers whose steps can cut x0; the others say nothing about it.
+CUTTING = ("DDIM", "DDPM", "DDIMParallel", "DDPMParallel")
+# Schedulers of the same diffusion. The remaining ones expect distilled weights, or noise given by σ.
 SOLVERS = (
-    *(*CUTTING, "DDIMInverse", "PNDM", "DPMSolverMultistep", "DPMSolverSinglestep", "DEISMultistep"),
-    *("UniPCMultistep", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "KDPM2Discrete"),
-    *("KDPM2AncestralDiscrete", "LMSDiscrete", "SASolver"),
+    *CUTTING,
+    "DDIMInverse",
+    "PNDM",
+    "DPMSolverMultistep",
+    "DPMSolverSinglestep",
+    "DEISMultistep",
+    "UniPCMultistep",
+    "EulerDiscrete",
+    "EulerAncestralDiscrete",
+    "HeunDiscrete",
+    "KDPM2Discrete",
+    "KDPM2AncestralDiscrete",
+    "LMSDiscrete",
+    "SASolver",
 )
-INEXPRESSIBLE = ("rescale_betas_zero_snr", "trained_betas")  # changes of β that the settings do not know
-ALIKE = {"rtol": 1e-4, "atol": 1e-7}  # of ᾱ in float32, whose last values are small
+CHANGES_OF_BETA = ("rescale_betas_zero_snr", "trained_betas")  # that our settings cannot express
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-7}  # of ᾱ in float32, whose last values are small
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What a scheduler's file says of the process."""
+class StatedDiffusion:
+    """What a scheduler file says of the diffusion."""
 
     alpha_bar_T: Tensor
     prediction_type: str
-    schedule: NoiseSchedule | None  # the settings that give this ᾱ; None: there are none
-    says: str  # how its noise is made, for messages
+    schedule: NoiseSchedule | None  # the settings that give this ᾱ; None: no settings do
+    noise_words: str  # how the file describes its noise, for messages
     limit: float | None  # x0 is cut to ± this; None: never
-    cuts: bool  # whether it says anything of that
+    states_limit: bool  # whether the file says anything about cutting
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Between the file and the settings."""
+    """One difference between the file and the settings."""
 
     theirs: str
     ours: str
-    setting: str  # as the settings would have to say it; nothing where they cannot
+    setting: str  # what to write into the settings; empty if they cannot express it
 
 
 def check_stated(
-    path: Path, process: DiffusionSettings, settings: str, limit: float | None = None, *, cut: bool = True
+    path: Path, settings: DiffusionSettings, place: str, limit: float | None = None, *, cut: bool = True
 ) -> None:
-    """Raise ValueError where the scheduler in the file `path` is not `process`, with the settings to write.
+    """Raise ValueError, with what to write, if the scheduler file `path` states another diffusion.
 
-    `settings` names the place of those settings; `limit` is what x0 is cut to, which plays no part where
-    `cut` is false. Without a file the settings count, and the log says so.
+    `place` says in words where the `settings` are. `limit` is what x0 is cut to; with `cut` false it is not
+    compared. Without a file the settings count, and the log says so.
     """
     if not path.is_file():
         LOG.info(
-            f"{path}: not there, so {settings} alone count: prediction_type: {process.prediction_type}, "
-            f"schedule: {_written(process.schedule)}"
+            f"{path}: not there, so {place} alone count: prediction_type: {settings.prediction_type}, "
+            f"schedule: {_written(settings.schedule)}"
         )
         return
     stated = _read(path)
-    differences = _differences(stated, process)
-    if cut and stated.cuts and stated.limit != limit:
+    differences = _differences(stated, settings)
+    if cut and stated.states_limit and stated.limit != limit:
         setting = f"clip_sample_range: {'null' if stated.limit is None else f'{stated.limit:g}'}"
         differences.append(Difference(_cut(stated.limit), _cut(limit), setting))
     if not differences:
         return
-    written = [difference.setting for difference in differences]
-    way_out = (
-        f"write {', '.join(written)} there" if all(written) else "none of them gives that: import others"
-    )
-    raise ValueError(
-        f"{path} states {', '.join(one.theirs for one in differences)}, but {settings} say "
-        f"{', '.join(one.ours for one in differences)}; {way_out}"
-    )
+    theirs = ", ".join(difference.theirs for difference in differences)
+    ours = ", ".join(difference.ours for difference in differences)
+    to_write = [difference.setting for difference in differences]
+    can_write = all(to_write)
+    remedy = f"write {', '.join(to_write)} there" if can_write else "none of them gives that: import others"
+    raise ValueError(f"{path} states {theirs}, but {place} say {ours}; {remedy}")
 
 
-def _differences(stated: Stated, process: DiffusionSettings) -> list[Difference]:
-    found = []
-    theirs, ours = stated.prediction_type, process.prediction_type
+def _differences(stated: StatedDiffusion, settings: DiffusionSettings) -> list[Difference]:
+    """How the prediction type and the noise differ, if they do."""
+    differences = []
+    theirs = stated.prediction_type
+    ours = settings.prediction_type
     if theirs != ours:
         setting = f"prediction_type: {theirs}" if theirs in get_args(PredictionType) else ""
-        found.append(Difference(f"prediction_type {theirs}", ours, setting))
-    ours_T = noise_schedule(process).alphas_cumprod
-    if not _alike(stated.alpha_bar_T, ours_T):
-        noise = f"{_noise(stated.alpha_bar_T, ours_T)} ({stated.says})"
+        differences.append(Difference(f"prediction_type {theirs}", ours, setting))
+    ours_T = noise_schedule(settings).alphas_cumprod
+    if not _is_same_noise(stated.alpha_bar_T, ours_T):
+        noise = f"{_noise(stated.alpha_bar_T, ours_T)} ({stated.noise_words})"
         setting = f"schedule: {_written(stated.schedule)}" if stated.schedule else ""
-        found.append(Difference(noise, _noise(ours_T, stated.alpha_bar_T), setting))
-    return found
+        differences.append(Difference(noise, _noise(ours_T, stated.alpha_bar_T), setting))
+    return differences
 
 
-def _alike(alpha_bar_T: Tensor, other_T: Tensor) -> bool:
-    return len(alpha_bar_T) == len(other_T) and torch.allclose(alpha_bar_T, other_T, **ALIKE)
+def _is_same_noise(alpha_bar_T: Tensor, compared_T: Tensor) -> bool:
+    return len(alpha_bar_T) == len(compared_T) and torch.allclose(alpha_bar_T, compared_T, **TOLERANCE)
 
 
-def _read(path: Path) -> Stated:
+def _read(path: Path) -> StatedDiffusion:
+    """What the file states. Raises ValueError if nothing here can use weights of such a scheduler."""
     config = _modern(path, read_json(path))
     name = str(config.get("_class_name", "DDPMScheduler"))  # the oldest files name none
     if name.removesuffix("Scheduler") not in SOLVERS:
         raise ValueError(
             f"{path} names a {name}, expected a scheduler of a process given by ᾱ, such as DDIMScheduler; "
-            "its weights cannot be drawn from here: import others"
+            "nothing here can generate with its weights: import others"
         )
     try:
         scheduler = getattr(diffusers, name).from_config(config)
-    # What its constructor happens to trip over; ImportError: it asks for a package.
+    # Whatever its constructor raises; ImportError: it asks for a package.
     except (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, ImportError) as error:
         raise ValueError(
             f"{path} describes no scheduler that diffusers can build ({' '.join(str(error).split())[:200]}); "
-            "get it again, or mend it"
+            "get it again, or fix it"
         ) from error
     stated = scheduler.config
-    _check_alien(path, stated)
+    _check_usable(path, stated)
     alpha_bar_T = torch.as_tensor(scheduler.alphas_cumprod).float()
-    spacing = {key: config[key] for key in ("timestep_spacing", "steps_offset") if key in config}
-    if spacing:
-        said = ", ".join(f"{key} {value}" for key, value in spacing.items())
-        LOG.info(f"{path} states {said}: for the choice of time steps, the config's `sampling` counts")
-    return Stated(
+    _log_spacing(path, config)
+    return StatedDiffusion(
         alpha_bar_T=alpha_bar_T,
         prediction_type=stated.get("prediction_type", "epsilon"),
         schedule=_schedule(stated, alpha_bar_T),
-        says=_says(stated),
+        noise_words=_noise_words(stated),
         limit=float(stated["clip_sample_range"]) if stated.get("clip_sample") else None,
-        cuts=name.removesuffix("Scheduler") in CUTTING,
+        states_limit=name.removesuffix("Scheduler") in CUTTING,
     )
 
 
+def _log_spacing(path: Path, config: dict[str, Any]) -> None:
+    spacing = [f"{key} {config[key]}" for key in ("timestep_spacing", "steps_offset") if key in config]
+    if spacing:
+        stated = ", ".join(spacing)
+        LOG.info(f"{path} states {stated}: for the choice of time steps, the config's `sampling` counts")
+
+
 def _modern(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """Before diffusers 0.11 a DDPM scheduler said `predict_epsilon`, which later versions pass over."""
+    """The configuration in today's words: DDPM schedulers of diffusers before 0.11 have `predict_epsilon`."""
     if "predict_epsilon" not in config:
         return config
     old = "epsilon" if config["predict_epsilon"] else "sample"
@@ -152,26 +164,26 @@ def _modern(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "prediction_type": old}
 
 
-def _check_alien(path: Path, stated: dict[str, Any]) -> None:
-    """Raise ValueError for what sampling here never does."""
+def _check_usable(path: Path, stated: dict[str, Any]) -> None:
+    """Raise ValueError for a scheduler that does what sampling here never does."""
     if str(stated.get("variance_type")).startswith("learned"):
         raise ValueError(
             f"{path} states variance_type {stated['variance_type']}: the network predicts a variance too, "
-            "which nothing here takes; import other weights"
+            "which nothing here uses; import other weights"
         )
     if stated.get("use_flow_sigmas"):
         raise ValueError(
-            f"{path} states use_flow_sigmas: flow matching is not drawn here; import other weights"
+            f"{path} states use_flow_sigmas: flow matching is not supported here; import other weights"
         )
     if stated.get("thresholding"):
         raise ValueError(
             f"{path} states thresholding, a cut of x0 that changes from step to step and is not done here; "
-            "where the images may do without, set thresholding to false and clip_sample to true in that file"
+            "if the images do not need it, set thresholding to false and clip_sample to true in that file"
         )
 
 
 def _schedule(stated: dict[str, Any], alpha_bar_T: Tensor) -> NoiseSchedule | None:
-    """The settings whose ᾱ is `alpha_bar_T`, if there are any."""
+    """The settings that give `alpha_bar_T`; None if there are none."""
     try:
         schedule = NoiseSchedule(
             growth=stated["beta_schedule"],
@@ -181,25 +193,28 @@ def _schedule(stated: dict[str, Any], alpha_bar_T: Tensor) -> NoiseSchedule | No
         )
     except ValidationError:
         return None
-    return schedule if _alike(noise_schedule(_Process(schedule)).alphas_cumprod, alpha_bar_T) else None
+    ours_T = noise_schedule(_ScheduleAlone(schedule)).alphas_cumprod
+    return schedule if _is_same_noise(ours_T, alpha_bar_T) else None
 
 
 @dataclass(frozen=True)
-class _Process:
+class _ScheduleAlone:
+    """A schedule as DiffusionSettings; ᾱ does not depend on the prediction type."""
+
     schedule: NoiseSchedule
     prediction_type: PredictionType = "epsilon"
 
 
-def _says(stated: dict[str, Any]) -> str:
-    special = [key for key in INEXPRESSIBLE if stated.get(key)]
+def _noise_words(stated: dict[str, Any]) -> str:
+    special = [key for key in CHANGES_OF_BETA if stated.get(key)]
     return ", ".join([f"beta_schedule {stated['beta_schedule']}", *special])
 
 
-def _noise(alpha_bar_T: Tensor, other_T: Tensor) -> str:
-    """ᾱ where it is furthest from the other, or the number of steps."""
-    if len(alpha_bar_T) != len(other_T):
+def _noise(alpha_bar_T: Tensor, compared_T: Tensor) -> str:
+    """ᾱ at the time step where both differ most, or the number of steps if that differs."""
+    if len(alpha_bar_T) != len(compared_T):
         return f"{len(alpha_bar_T)} timesteps"
-    t = int((alpha_bar_T - other_T).abs().argmax())
+    t = int((alpha_bar_T - compared_T).abs().argmax())
     return f"ᾱ {alpha_bar_T[t]:.4g} at t = {t}"
 
 
@@ -208,7 +223,7 @@ def _cut(limit: float | None) -> str:
 
 
 def _written(schedule: NoiseSchedule) -> str:
-    """As YAML."""
+    """The schedule as YAML."""
     return (
         f"{{growth: {schedule.growth}, timesteps: {schedule.timesteps}, beta_start: {schedule.beta_start:g}, "
         f"beta_end: {schedule.beta_end:g}}}"

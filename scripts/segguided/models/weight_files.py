@@ -1,4 +1,4 @@
-"""Which files of a folder are its weights: one file, or the shards of one, as diffusers writes large ones."""
+"""Which files of a folder are its weights: one file or, as diffusers saves large networks, several shards."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 from segguided.models.foreign import read_json, read_tensors
 
 USUAL = "diffusion_pytorch_model"
-ENDINGS = (".safetensors", ".bin")  # the first that is found
+ENDINGS = (".safetensors", ".bin")  # the first has priority
 OTHER_ENDINGS = (".pt", ".pth", ".ckpt", ".msgpack", ".h5", ".onnx")
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<ending>\.\w+)", re.IGNORECASE)
 INDEX = ".index.json"
@@ -19,68 +19,65 @@ INDEX = ".index.json"
 class Weights:
     """One network's weights, in a file or in shards."""
 
-    name: str  # without ending and number
+    name: str  # without ending and shard number
     files: tuple[Path, ...]
 
 
 def read_weights(weights: Weights) -> dict[str, Tensor]:
-    """The tensors of all files by name. Raises ValueError where one is damaged or a name comes twice."""
+    """The tensors of all files by name. Raises ValueError if a file is damaged or a name appears twice."""
     tensors: dict[str, Tensor] = {}
     for path in weights.files:
-        found = read_tensors(path)
-        twice = sorted(tensors.keys() & found.keys())
-        if twice:
+        shard = read_tensors(path)
+        repeated = sorted(tensors.keys() & shard.keys())
+        if repeated:
             raise ValueError(
-                f"{path} holds {twice[0]}, which another shard of {weights.name} holds too; get the shards "
-                "again, all of one checkpoint"
+                f"{path} holds {repeated[0]}, which another shard of {weights.name} holds too; "
+                "get the shards again, all of one checkpoint"
             )
-        tensors |= found
+        tensors |= shard
     return tensors
 
 
 def find_weights(root: Path) -> Weights:
-    """The weights in the folder `root`: safetensors where there are any, else .bin.
+    """The weights in the folder `root`: safetensors if there are any, else .bin.
 
-    Raises ValueError where there are none, several that are not told apart by the usual name, or a checkpoint
-    whose shards are not all there.
+    Raises ValueError if there are none, if there are several and not exactly one has the usual name, or
+    if a shard is missing.
     """
-    names = sorted(
-        path
-        for path in root.iterdir()
-        if path.is_file() and not path.name.startswith(".")  # ._x: of macOS
-    )
+    files = sorted(path for path in root.iterdir() if path.is_file() and not _is_hidden(path))
     for ending in ENDINGS:
-        found = _indexed(root, names, ending)
-        told = {file for weights in found for file in weights.files}
-        found += _candidates(
-            root, [path for path in names if path.suffix.lower() == ending and path not in told]
-        )
-        if len(found) > 1:
-            found = _usual(root, found, ending)
-        if found:
-            return found[0]
-    other = [path.name for path in names if path.suffix.lower() in OTHER_ENDINGS]
-    lies = (
-        f"; {other[0]} lies there: where it is a state dict of torch, let its name end in .bin"
-        if other
-        else ""
-    )
-    raise ValueError(f"{root}: expected the weights as {USUAL}.safetensors, found none; add them{lies}")
+        candidates = _indexed(root, files, ending)
+        listed = {file for weights in candidates for file in weights.files}
+        unlisted = [path for path in files if path.suffix.lower() == ending and path not in listed]
+        candidates += _by_name(root, unlisted)
+        if len(candidates) > 1:
+            return _usual(root, candidates, ending)
+        if candidates:
+            return candidates[0]
+    unread = [path.name for path in files if path.suffix.lower() in OTHER_ENDINGS]
+    hint = f"; if {unread[0]} is a state dict of torch, let its name end in .bin" if unread else ""
+    raise ValueError(f"{root}: expected the weights as {USUAL}.safetensors, found none; add them{hint}")
 
 
-def _usual(root: Path, found: list[Weights], ending: str) -> list[Weights]:
-    usual = [weights for weights in found if weights.name == USUAL]
+def _is_hidden(path: Path) -> bool:
+    """Whether a name begins with a dot, as the files that macOS adds (._name)."""
+    return path.name.startswith(".")
+
+
+def _usual(root: Path, candidates: list[Weights], ending: str) -> Weights:
+    """The one candidate with the usual name."""
+    usual = [weights for weights in candidates if weights.name == USUAL]
     if len(usual) != 1:
-        listed = ", ".join(weights.files[0].name for weights in found)
+        names = ", ".join(weights.files[0].name for weights in candidates)
         raise ValueError(
-            f"{root}: expected one file of weights, or the shards of one, got {listed}; call the wanted one "
+            f"{root}: expected one file of weights, or the shards of one, got {names}; call the wanted one "
             f"{USUAL}{ending}, or take the others away"
         )
-    return usual
+    return usual[0]
 
 
-def _candidates(root: Path, paths: list[Path]) -> list[Weights]:
-    """Single files, and files of shards, each of which must be whole."""
+def _by_name(root: Path, paths: list[Path]) -> list[Weights]:
+    """Single files, and shards by the numbers in their names. Raises ValueError if a shard is missing."""
     single = [Weights(path.stem, (path,)) for path in paths if not SHARD.fullmatch(path.name)]
     shards: dict[tuple[str, int], dict[int, Path]] = {}
     for path in paths:
@@ -89,11 +86,11 @@ def _candidates(root: Path, paths: list[Path]) -> list[Weights]:
             shards.setdefault(key, {})[int(match["number"])] = path
     for (_, count), numbered in shards.items():
         first = next(iter(numbered.values()))
-        lacking = [number for number in range(1, count + 1) if number not in numbered]
-        if lacking:
+        missing = [number for number in range(1, count + 1) if number not in numbered]
+        if missing:
             raise ValueError(
                 f"{first} is one of {count} shards of a checkpoint, but in {root} there is no shard "
-                f"{', '.join(map(str, lacking[:5]))}; put all of them there, or save the network with "
+                f"{', '.join(map(str, missing[:5]))}; put all of them there, or save the network with "
                 'save_pretrained(…, max_shard_size="100GB"), which writes one file'
             )
     return single + [
@@ -102,25 +99,25 @@ def _candidates(root: Path, paths: list[Path]) -> list[Weights]:
     ]
 
 
-def _indexed(root: Path, names: list[Path], ending: str) -> list[Weights]:
-    """Shards that an index alone tells of, whatever their names. ValueError where one is not there."""
-    found = []
-    for index in names:
+def _indexed(root: Path, files: list[Path], ending: str) -> list[Weights]:
+    """Shards that an index lists, whatever their names. Raises ValueError if one is missing."""
+    indexed = []
+    for index in files:
         if not index.name.lower().endswith(ending + INDEX):
             continue
-        listed = read_json(index).get("weight_map")
-        if not isinstance(listed, dict) or not listed:
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
             raise ValueError(f"{index}: expected weight_map, the shard of each tensor; get it again")
-        shards = sorted({str(shard) for shard in listed.values()})
+        shards = sorted({str(shard) for shard in weight_map.values()})
         outside = [shard for shard in shards if Path(shard).name != shard]
         if outside:
             raise ValueError(f"{index} names {outside[0]}, expected names of files beside it; get it again")
-        lacking = [shard for shard in shards if not (root / shard).is_file()]
-        if lacking:
+        missing = [shard for shard in shards if not (root / shard).is_file()]
+        if missing:
             raise ValueError(
-                f"{index} names {len(shards)} shards, but {', '.join(lacking[:5])} is not there; put all of "
+                f"{index} names {len(shards)} shards, but {', '.join(missing[:5])} is not there; put all of "
                 "them beside it"
             )
         name = index.name[: -len(ending + INDEX)]
-        found.append(Weights(name, tuple(root / shard for shard in shards)))
-    return found
+        indexed.append(Weights(name, tuple(root / shard for shard in shards)))
+    return indexed

@@ -1,6 +1,6 @@
 """Stage 1 of the latent diffusion baseline: diffusers' AutoencoderKL on grey images (Rombach et al. 2022).
 
-Shape letters: B batch, C latent channels, H height, W width, h and w those of the latent.
+Shape letters: B batch, C latent channels, H height and W width of the image, h and w of the latent.
 """
 
 import json
@@ -22,12 +22,12 @@ LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
 
 
 def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
-    """The autoencoder stage 1 starts from: Stable Diffusion's, or a random one of the given size."""
+    """What stage 1 starts from: Stable Diffusion's autoencoder, or a random one of the given size."""
     if isinstance(start, Pretrained):
         return load_part(start.source, "vae", AutoencoderKL)
     levels = len(start.channels)
     return AutoencoderKL(
-        in_channels=3,  # as Stable Diffusion's, so that both take and give the same
+        in_channels=3,  # as in Stable Diffusion, so that both autoencoders are used alike
         out_channels=3,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
@@ -40,7 +40,7 @@ def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
 
 
 def network_config(network: nn.Module) -> dict[str, Any]:
-    """What rebuilds a diffusers network, as JSON holds it; where it was loaded from is left out."""
+    """What rebuilds a diffusers network, as JSON values, without the place it was loaded from."""
     config = json.loads(network.to_json_string())
     return {name: value for name, value in config.items() if name != "_name_or_path"}
 
@@ -53,12 +53,12 @@ def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
 
 
 def downsampling(autoencoder: AutoencoderKL) -> int:
-    """Image pixels along the side of one latent position."""
+    """How many image pixels one latent position is wide."""
     return 1 << (len(autoencoder.config["block_out_channels"]) - 1)
 
 
 def encode(autoencoder: AutoencoderKL, x_B1HW: Tensor) -> Tensor:
-    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance. The grey image stands in every channel."""
+    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance. Every input channel is the grey image."""
     channels = autoencoder.config["in_channels"]
     return autoencoder.encode(x_B1HW.expand(-1, channels, -1, -1)).latent_dist.parameters
 
@@ -69,7 +69,7 @@ def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor) -> Tensor:
 
 
 def sample_posterior(moments_B2CHW: Tensor, noise_BCHW: Tensor) -> Tensor:
-    """z ~ q(z | x), shape (B, C, h, w), float32, by standard normal noise of that shape."""
+    """z ~ q(z | x), shape (B, C, h, w), float32, made from standard normal noise of that shape."""
     mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
     return mean_BCHW + (0.5 * logvar_BCHW.clamp(*LOGVAR)).exp() * noise_BCHW
 
@@ -82,21 +82,22 @@ def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
 
 
 class AutoencoderLearner(DescentLearner):
-    """Trains an AutoencoderKL: absolute error of the reconstruction, and a little KL divergence."""
+    """Trains an AutoencoderKL on the absolute error of the reconstruction and a little KL divergence."""
 
     def __init__(
         self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
     ) -> None:
-        self.network, self.device = network, device
+        self.network = network
+        self.device = device
         self.kl_weight = settings.kl_weight
         self.micro_batch_size = settings.micro_batch_size
         self.precision = settings.training.precision
         self.descent = Descent.with_adamw(network, settings.training, steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step on a batch of uint8 images; the masks play no part."""
-
-        side, channels = downsampling(self.network), self.network.config["latent_channels"]
+        """One step on a batch of uint8 images; the masks are not used."""
+        side = downsampling(self.network)
+        channels = self.network.config["latent_channels"]
         shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:]))
         noise_BCHW = torch.randn(shape, generator=generator, device=images_BHW.device)
         return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.micro_batch_size)
@@ -106,5 +107,6 @@ class AutoencoderLearner(DescentLearner):
         with autocast(self.device, self.precision):
             moments_B2CHW = encode(self.network, x_B1HW)
             decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW))
-        error, kl = (decoded_B1HW.float() - x_B1HW).abs().mean(), kl_divergence(moments_B2CHW)
+        error = (decoded_B1HW.float() - x_B1HW).abs().mean()
+        kl = kl_divergence(moments_B2CHW)
         return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}

@@ -1,6 +1,6 @@
 """Stage 3 of the latent diffusion baseline: ControlNet (Zhang et al. 2023) on diffusers' ControlNetModel.
 
-Shape letters: B batch, C latent channels, H height, W width of image and mask, h and w those of the latent.
+Shape letters: B batch, C latent channels, H height and W width of image and mask, h and w of the latent.
 """
 
 from typing import Any
@@ -9,9 +9,10 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 
-from segguided.config.models.controlnet import ControlTraining, LatentTraining
+from segguided.config.models.controlnet import ControlTraining
 from segguided.models.controlnet.autoencoder import downsampling, network_config
 from segguided.models.controlnet.latent import LatentDenoiser, LatentLearner
+from segguided.models.diffusion import DiffusionSettings
 from segguided.models.masks import MaskEncoder
 
 
@@ -20,7 +21,9 @@ class ControlledDenoiser(nn.Module):
 
     def __init__(self, denoiser: LatentDenoiser, control: ControlNetModel, encoder: MaskEncoder) -> None:
         super().__init__()
-        self.denoiser, self.control, self.encoder = denoiser, control, encoder
+        self.denoiser = denoiser
+        self.control = control
+        self.encoder = encoder
 
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The UNet's prediction with the ControlNet's features added to its skip connections."""
@@ -43,16 +46,18 @@ class ControlledDenoiser(nn.Module):
 
 
 class LatentPipeline(nn.Module):
-    """All that generation needs, in one set of weights: autoencoder, UNet, empty prompt and ControlNet."""
+    """All networks that generation needs, as one: autoencoder, UNet, empty prompt and ControlNet."""
 
     def __init__(
         self, autoencoder: AutoencoderKL, denoiser: ControlledDenoiser, scaling_factor: float
     ) -> None:
         super().__init__()
-        self.autoencoder, self.denoiser, self.scaling_factor = autoencoder, denoiser, scaling_factor
+        self.autoencoder = autoencoder
+        self.denoiser = denoiser
+        self.scaling_factor = scaling_factor
 
     def description(self) -> dict[str, Any]:
-        """What `load_pipeline` rebuilds the networks from."""
+        """What `load_pipeline` needs to rebuild the networks."""
         return {
             "autoencoder": network_config(self.autoencoder),
             "unet": network_config(self.denoiser.denoiser.unet),
@@ -66,11 +71,12 @@ class LatentPipeline(nn.Module):
 def add_control(
     denoiser: LatentDenoiser, autoencoder: AutoencoderKL, settings: ControlTraining, n_classes: int
 ) -> ControlledDenoiser:
-    """The denoiser with a fresh ControlNet: a copy of its encoder that changes nothing yet.
+    """The denoiser with a new ControlNet: a copy of its encoder, which changes nothing before training.
 
-    Raises ValueError where the hint would not shrink to the size of the latent.
+    Raises ValueError if the mask would not shrink to the size of the latent.
     """
-    side, levels = downsampling(autoencoder), len(settings.hint_channels)
+    side = downsampling(autoencoder)
+    levels = len(settings.hint_channels)
     if side != 1 << (levels - 1):
         raise ValueError(
             f"the autoencoder shrinks images {side}-fold, but control.hint_channels with {levels} levels "
@@ -91,14 +97,15 @@ class ControlLearner(LatentLearner):
     def __init__(
         self,
         pipeline: LatentPipeline,
-        diffusion: LatentTraining,
+        diffusion_settings: DiffusionSettings,
         settings: ControlTraining,
         steps: int,
         device: torch.device,
     ) -> None:
         network = pipeline.denoiser
         trained = network.trained(settings.sd_locked)
-        super().__init__(network, trained, diffusion, settings, pipeline.scaling_factor, steps, device)
+        scale = pipeline.scaling_factor
+        super().__init__(network, trained, diffusion_settings, settings, scale, steps, device)
         self.pipeline = pipeline
 
     def finished(self) -> nn.Module:

@@ -1,6 +1,7 @@
-"""What Stable Diffusion's text encoder (CLIP, Radford et al. 2021) makes of the empty prompt.
+"""The output of Stable Diffusion's text encoder (CLIP, Radford et al. 2021) for the empty prompt.
 
-One forward pass of torch's own transformer layers on the pipeline's weights: all a model without text needs.
+A model without text needs only this: one forward pass of torch's transformer layers, with the weights of the
+pipeline.
 Shape letters: L tokens, D width.
 """
 
@@ -13,15 +14,17 @@ from torch import Tensor, nn
 from segguided.models.controlnet.stable_diffusion import part_folder
 from segguided.models.foreign import read_json, read_tensors
 
-START, END = "<|startoftext|>", "<|endoftext|>"
+START = "<|startoftext|>"
+END = "<|endoftext|>"
 
 
 def empty_prompt(source: str) -> Tensor:
     """The embedding (1, L, D) of "", from the pipeline's text_encoder/ and tokenizer/.
 
-    Raises ValueError where a file of them is missing, damaged or not of CLIP's text model.
+    Raises ValueError if a file is missing, damaged, or not of CLIP's text model.
     """
-    folder, tokenizer = part_folder(source, "text_encoder"), part_folder(source, "tokenizer")
+    folder = part_folder(source, "text_encoder")
+    tokenizer = part_folder(source, "tokenizer")
     config = read_json(folder / "config.json")
     weights = read_tensors(folder / "model.safetensors")
     weights = {name.removeprefix("text_model."): value.float() for name, value in weights.items()}
@@ -29,7 +32,7 @@ def empty_prompt(source: str) -> Tensor:
         tokens_L = empty_tokens(tokenizer, config["max_position_embeddings"])
         return encode_tokens(tokens_L, weights, config)
     except (LookupError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
-        # A key that is not there, a value of another kind, tensors that do not fit.
+        # A missing key, a value of another type, or tensors that do not fit.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ValueError(
             f"{folder} and {tokenizer.name}/ do not hold CLIP's text model ({reason}); get both again"
@@ -48,7 +51,8 @@ def empty_tokens(tokenizer: Path, length: int) -> Tensor:
 @torch.no_grad()  # not inference mode: training uses the result
 def encode_tokens(tokens_L: Tensor, weights: dict[str, Tensor], config: dict[str, Any]) -> Tensor:
     """The last hidden state (1, L, D) of the text transformer with these weights."""
-    width, length = config["hidden_size"], len(tokens_L)
+    width = config["hidden_size"]
+    length = len(tokens_L)
     embedded_LD = weights["embeddings.token_embedding.weight"][tokens_L]
     hidden_1LD = (embedded_LD + weights["embeddings.position_embedding.weight"][:length])[None]
     causal_LL = nn.Transformer.generate_square_subsequent_mask(length)
@@ -56,7 +60,8 @@ def encode_tokens(tokens_L: Tensor, weights: dict[str, Tensor], config: dict[str
         layer = _layer(config)
         layer.load_state_dict(_layer_weights(weights, f"encoder.layers.{index}."))
         hidden_1LD = layer.eval()(hidden_1LD, src_mask=causal_LL, is_causal=True)
-    scale, shift = weights["final_layer_norm.weight"], weights["final_layer_norm.bias"]
+    scale = weights["final_layer_norm.weight"]
+    shift = weights["final_layer_norm.bias"]
     return nn.functional.layer_norm(hidden_1LD, (width,), scale, shift, config["layer_norm_eps"])
 
 
@@ -86,7 +91,7 @@ ACTIVATIONS = {"quick_gelu": _quick_gelu, "gelu": nn.functional.gelu}
 
 
 def _layer_weights(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """One layer's weights under the names of torch's layer, which keeps q, k and v in one matrix."""
+    """The weights of one layer under the names of torch's layer, which has q, k and v in one matrix."""
     renamed = {}
     for kind in ("weight", "bias"):
         qkv = [weights[f"{prefix}self_attn.{part}_proj.{kind}"] for part in "qkv"]

@@ -1,6 +1,6 @@
 """Stage 2 of the latent diffusion baseline: a UNet2DConditionModel under the empty prompt, on stored latents.
 
-Shape letters: S slices, B batch, C latent channels, h height and w width of a latent, H and W of an image.
+Shape letters: S slices, B batch, C latent channels, H height and W width of an image, h and w of a latent.
 """
 
 import os
@@ -27,6 +27,7 @@ from segguided.models import diffusion
 from segguided.models.controlnet.autoencoder import downsampling, encode, sample_posterior
 from segguided.models.controlnet.empty_prompt import empty_prompt
 from segguided.models.controlnet.stable_diffusion import load_part, scheduler_file
+from segguided.models.diffusion import DiffusionSettings
 from segguided.models.signals import to_signal
 from segguided.models.stated_scheduler import check_stated
 from segguided.training import ranks
@@ -34,11 +35,11 @@ from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.storage import load_weights, network_description
 
-NO_PROMPT = 8  # width of the prompt of a UNet that has none, if nothing else decides it
+EMPTY_WIDTH = 8  # of the prompt of a UNet that starts from random weights: it is all zeros
 
 
 class LatentDenoiser(nn.Module):
-    """model(x_BChw, t_B, mask_BHW) -> prediction_BChw; the mask plays no part, the prompt is always empty."""
+    """model(x_BChw, t_B, mask_BHW) -> prediction_BChw; the mask is not used, the prompt is always empty."""
 
     def __init__(self, unet: UNet2DConditionModel, prompt_1LD: Tensor) -> None:
         super().__init__()
@@ -51,9 +52,9 @@ class LatentDenoiser(nn.Module):
 
 
 def check_noise(stage: LatentStage) -> None:
-    """Raise ValueError where a pretrained UNet was trained with other noise than stage 2 would give it.
+    """Raise ValueError if a pretrained UNet was trained with other noise than stage 2 would use.
 
-    Latents have no bounds, so that nothing is cut here, whatever its scheduler says of that.
+    Latents have no bounds, so nothing is clipped here, whatever the scheduler of the UNet says.
     """
     if isinstance(stage.start, Pretrained):
         path = scheduler_file(stage.start.source)
@@ -61,9 +62,9 @@ def check_noise(stage: LatentStage) -> None:
 
 
 def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> LatentDenoiser:
-    """The denoiser stage 2 starts from: Stable Diffusion's, or a random one of the given size.
+    """What stage 2 starts from: Stable Diffusion's denoiser, or a random one of the given size.
 
-    Raises ValueError where a pretrained UNet takes other latents than the autoencoder gives.
+    Raises ValueError if a pretrained UNet takes latents with another number of channels.
     """
     if isinstance(start, LatentUnetSize):
         unet = build_latent_unet(start, latent_channels)
@@ -78,18 +79,18 @@ def start_denoiser(start: Pretrained | LatentUnetSize, latent_channels: int) -> 
 
 
 def build_latent_unet(size: LatentUnetSize, latent_channels: int) -> UNet2DConditionModel:
-    """A random UNet; without attention levels it has no attention at all, in its middle neither."""
+    """A random UNet; without attention levels it has no attention at all, not even in its middle."""
     attends = [level in size.attention_levels for level in range(len(size.channels))]
     return UNet2DConditionModel(
         in_channels=latent_channels,
         out_channels=latent_channels,
-        down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+        down_block_types=tuple("CrossAttnDownBlock2D" if level else "DownBlock2D" for level in attends),
         mid_block_type="UNetMidBlock2DCrossAttn" if any(attends) else "UNetMidBlock2D",
-        up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+        up_block_types=tuple("CrossAttnUpBlock2D" if level else "UpBlock2D" for level in attends[::-1]),
         block_out_channels=size.channels,
         layers_per_block=size.layers_per_block,
         norm_num_groups=size.norm_groups,
-        cross_attention_dim=NO_PROMPT,
+        cross_attention_dim=EMPTY_WIDTH,
         attention_head_dim=size.attention_heads,  # diffusers' name for the number of heads
     )
 
@@ -104,10 +105,12 @@ def load_latent_denoiser(weights: Path, device: torch.device) -> LatentDenoiser:
 
 
 class LatentBatches(Batches):
-    """Batches of stored posterior moments in place of images; their masks come from the slices."""
+    """Batches of stored posterior moments instead of images; the masks come from the slices."""
 
     def __init__(self, slices: SliceSet, moments_S2CHW: np.ndarray, device: torch.device) -> None:
-        self.slices, self.device, self.moments_S2CHW = slices, device, moments_S2CHW
+        self.slices = slices
+        self.device = device
+        self.moments_S2CHW = moments_S2CHW
 
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Moments (B, 2C, h, w), float32, and masks (B, H, W), uint8, on the device."""
@@ -117,7 +120,8 @@ class LatentBatches(Batches):
 
     def scaling_factor(self) -> float:
         """1 / standard deviation of all latents z ~ q(z | x): Var z = E var + E mean² − (E mean)²."""
-        sums, count = np.zeros(2), 0
+        sums = np.zeros(2)  # of z² and of z
+        count = 0
         for moments_2CHW in self.moments_S2CHW:  # one slice in memory at a time
             mean, logvar = np.split(moments_2CHW.astype(np.float64), 2)
             sums += [(np.exp(logvar) + mean**2).sum(), mean.sum()]
@@ -130,14 +134,14 @@ class LatentBatches(Batches):
 def latent_batches(
     autoencoder: AutoencoderKL, slices: SliceSet, path: Path, device: torch.device
 ) -> Iterator[LatentBatches]:
-    """Encode every slice once into the scratch file `path`, memory-mapped; removed in the end.
+    """Encode every slice once into the scratch file `path`, which is memory-mapped and deleted at the end.
 
-    A training step then never runs the autoencoder, and memory does not grow with the dataset. Processes that
-    train together share the work and the file.
+    So no training step runs the autoencoder, and memory does not grow with the dataset. Processes that train
+    together share the work and the file.
     """
     try:
         if ranks.is_first():
-            _make_room(autoencoder, slices, path)
+            _create_file(autoencoder, slices, path)
         ranks.wait_for_all()
         _encode_share(autoencoder, Batches(slices, device), path)
         ranks.wait_for_all()
@@ -147,38 +151,42 @@ def latent_batches(
             path.unlink(missing_ok=True)
 
 
-def _make_room(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None:
+def _create_file(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None:
+    """Create the file for the moments, at its full size."""
     height, width = slices.stacks[0].images_SHW.shape[1:]
     side = downsampling(autoencoder)
     shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
     path.parent.mkdir(parents=True, exist_ok=True)
     with room_for(path):
         np.lib.format.open_memmap(path, "w+", np.float32, shape)
-        with path.open("r+b") as file:  # on a full disk, writing to the map would end the process, unsaid
+        # On a full disk, writing to the map would kill the process without a message.
+        with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 @torch.inference_mode()
 def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> None:
-    """Every n-th batch, for one of n processes: the same batches, and bytes, for any n."""
+    """Encode every n-th batch in each of n processes; the bytes are the same for any n."""
     moments_S2CHW = np.lib.format.open_memmap(path, "r+")
     start = 0
     for position, (images_BHW, _) in enumerate(images.in_order(batch_size=16)):
         if position % ranks.count() == ranks.rank():
-            moments_B2CHW = encode(autoencoder, to_signal(images_BHW))  # in fp32: it is done once
+            moments_B2CHW = encode(
+                autoencoder, to_signal(images_BHW)
+            )  # in fp32, because it is done only once
             moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
         start += len(images_BHW)
     moments_S2CHW.flush()
 
 
 class LatentLearner(DescentLearner):
-    """Trains the part `trained` of a denoiser with the diffusion loss on latents; also stage 3's learner."""
+    """Trains the part `trained` of a denoiser with the diffusion loss on latents; stage 3 uses it too."""
 
     def __init__(
         self,
         denoiser: nn.Module,
         trained: nn.Module,
-        process: LatentTraining,
+        diffusion_settings: DiffusionSettings,
         settings: LatentTraining | ControlTraining,
         scaling_factor: float,
         steps: int,
@@ -189,25 +197,24 @@ class LatentLearner(DescentLearner):
         self.denoiser = denoiser
         self.scaling_factor = scaling_factor
         self.micro_batch_size = settings.micro_batch_size
-        self.device, self.precision = device, settings.training.precision
-        self.schedule = diffusion.noise_schedule(process)
+        self.device = device
+        self.precision = settings.training.precision
+        self.schedule = diffusion.noise_schedule(diffusion_settings)
         self.descent = Descent.with_adamw(trained, settings.training, steps)
 
     def update(
         self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """One step on a batch of posterior moments, sampled anew, and masks."""
-
-        shape, device = moments_B2CHW.chunk(2, 1)[0].shape, moments_B2CHW.device
-        noise_BCHW = torch.randn(shape, generator=generator, device=device)
+        """One step on a batch of posterior moments, from which latents are sampled, and masks."""
+        mean_BCHW, _ = moments_B2CHW.chunk(2, 1)
+        noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator, device=mean_BCHW.device)
         z_BCHW = sample_posterior(moments_B2CHW, noise_BCHW) * self.scaling_factor
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, z_BCHW, generator)
         return self.descent.descend(self._losses, [z_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
 
     def _losses(self, z_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
-        drawn = (z_BCHW, masks_BHW, eps_BCHW, t_B)
         with autocast(self.device, self.precision):
-            return {"loss": diffusion.loss(self.denoiser, self.schedule, *drawn)}
+            return {"loss": diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks_BHW, eps_BCHW, t_B)}
 
     def finished(self) -> nn.Module:
         """The denoiser with the averaged weights of its trained part."""

@@ -14,14 +14,19 @@ CHOICES = "set init.source to a local folder with the pipeline, or init to {kind
 
 
 def part_folder(source: str, part: str) -> Path:
-    """The folder `part` of the pipeline, downloaded where `source` is no local folder.
+    """The folder `part` of the pipeline, downloaded if `source` is no local folder.
 
-    Raises ValueError with the choices where it can neither be found nor downloaded.
+    Raises ValueError with the choices if it can neither be found nor downloaded.
     """
-    folder = Path(source if Path(source).is_dir() else _download(source, part)) / part
+    folder = _pipeline_folder(source, part) / part
     if not folder.is_dir():
         raise ValueError(f"the pretrained pipeline {source} has no folder {part}/; {CHOICES}")
     return folder
+
+
+def _pipeline_folder(source: str, part: str) -> Path:
+    """`source` if it is a local folder, else where its files of `part` were downloaded to."""
+    return Path(source if Path(source).is_dir() else _download(source, part))
 
 
 def _download(source: str, part: str) -> str:
@@ -36,19 +41,19 @@ def _download(source: str, part: str) -> str:
 
 
 def scheduler_file(source: str) -> Path:
-    """Where the pipeline states the scheduler its UNet was trained with; there may be no such file."""
-    return Path(source if Path(source).is_dir() else _download(source, "scheduler")) / "scheduler" / STATED
+    """Where the pipeline says which scheduler its UNet was trained with; the file may not exist."""
+    return _pipeline_folder(source, "scheduler") / "scheduler" / STATED
 
 
 def load_part(source: str, part: str, network: type[Part]) -> Part:
     """diffusers' `network` with the weights of the pipeline's `part`, in fp32 and training mode."""
     folder = part_folder(source, part)
-    read_json(folder / "config.json")  # of a damaged one diffusers says that the hub cannot be reached
+    read_json(folder / "config.json")  # diffusers would say of a damaged one that the hub cannot be reached
     loader: Any = network
     try:
-        # safetensors only: other formats would have to be unpickled.
+        # Only safetensors: reading another format would unpickle it.
         return loader.from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False).float().train()
-    # What its constructor happens to trip over, such as a number in place of a list.
+    # Whatever its constructor raises, for example for a number where it expects a list.
     except (OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{folder} does not hold a {network.__name__} ({reason}); {CHOICES}") from error
