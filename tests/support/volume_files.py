@@ -4,6 +4,7 @@ import gzip
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
+from segguided.data.formats.volume import Volume
+
 MARKER = 1500  # a single voxel near the left, anterior, superior corner
 DIRECTIONS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+# The 48 ways in which the axes of a file can run.
+ALL_ORIENTATIONS = ["".join(pick) for axes in permutations(("LR", "PA", "SI")) for pick in product(*axes)]
 # What turns LPS into an NRRD space.
 SPACES = {
     "left-posterior-superior": (1, 1, 1),
@@ -45,9 +50,8 @@ def truth(tilt_degrees: float = 0.0, dtype: Any = np.int16) -> Stored:
     array_xyz[2, 5, 2] = -500
     array_xyz[6, 0, 8] = MARKER
     angle = np.deg2rad(tilt_degrees)
-    turn = np.array(
-        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
-    )  # about the left-right axis
+    # About the left-right axis.
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     affine = np.eye(4)
     affine[:3, :3] = turn @ np.diag([0.75, 0.5, 2.5])
     affine[:3, 3] = [-12.5, 31.25, -140.0]
@@ -59,6 +63,14 @@ def marker_mm(stored: Stored) -> np.ndarray:
     index = np.argwhere(stored.array_ijk == MARKER)
     assert len(index) == 1
     return np.asarray((stored.affine @ [*index[0], 1])[:3])
+
+
+def assert_truth(volume: Volume, truth: Stored) -> None:
+    """The same voxels in LPS, and the marker at its place in the patient."""
+    np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), truth.array_ijk)
+    np.testing.assert_allclose(volume.affine, truth.affine, atol=1e-6)
+    z, y, x = np.argwhere(volume.array_zyx == MARKER)[0]
+    np.testing.assert_allclose((volume.affine @ [x, y, z, 1])[:3], marker_mm(truth), atol=1e-6)
 
 
 def stored_along(whole: Stored, code: str) -> Stored:
@@ -93,12 +105,14 @@ def write_dicom(
 ) -> list[Path]:
     """A series of single-frame files whose uuid names scramble the slices; their paths by slice index.
 
+    Folders of one name get the same UIDs, so that a test's files are the same in every run.
+
     Signed 16 bits, as GE's scanners write, or unsigned 12, as Siemens' do (16 where the values need them).
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = np.random.default_rng(seed)
-    study = generate_uid(entropy_srcs=[str(folder)])
-    series = generate_uid(entropy_srcs=[str(folder), "series"])
+    study = generate_uid(entropy_srcs=[folder.name])
+    series = generate_uid(entropy_srcs=[folder.name, "series"])
     paths = []
     for k in range(stored.array_ijk.shape[2]):
         dataset = _dataset(stored, k, study, series, signed, slope, intercept, syntax)

@@ -17,10 +17,8 @@ from support import volume_files as vf
 
 SIZE = 48  # pixels; JPEG 2000 encoders refuse images below 32
 PATIENT = "Breast_MRI_002"
-BREAST, TISSUES = (
-    f"Segmentation_{PATIENT}_Breast.seg.nrrd",
-    f"Segmentation_{PATIENT}_Dense_and_Vessels.seg.nrrd",
-)
+BREAST = f"Segmentation_{PATIENT}_Breast.seg.nrrd"
+TISSUES = f"Segmentation_{PATIENT}_Dense_and_Vessels.seg.nrrd"
 LABEL_OF = {-1000: 0, 40: 1, 300: 2, -500: 3, vf.MARKER: 3}  # breast, vessels, FGT
 TABLES: dict[str, list[dict[str, Any]]] = {
     "dicom": [
@@ -33,7 +31,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
 
 
 def whole(affine: np.ndarray | None = None) -> vf.Stored:
-    """The object off the centre of square slices, whose size the output keeps: no pixel is resampled."""
+    """The object away from the centre of square slices; the output has their size: no pixel is resampled."""
     array_xyz = np.full((SIZE, SIZE, 9), -1000, np.int16)
     array_xyz[12:19, 5:13] = vf.truth().array_ijk
     own = np.diag([0.75, 0.75, 2.5, 1.0])
@@ -46,7 +44,7 @@ def labels_of(values: np.ndarray) -> np.ndarray:
 
 
 def assert_agreement(folder: Path, kind: str, *raw: Path) -> None:
-    """Slices as the truth has them, of which each grey value has its label."""
+    """The slices equal the truth, and each grey value has its label."""
     source = {"dicom": {"images": "unused", "masks": "unused"}, "nifti": {"folder": "unused"}}[kind]
     preparation = Preparation.model_validate(
         {
@@ -65,11 +63,12 @@ def assert_agreement(folder: Path, kind: str, *raw: Path) -> None:
 
 
 def write_masks(folder: Path, form: str, stored_as: str, geometry: bool) -> None:
-    """Breast without the tissues in it, and these in one file: usual or swapped values, or a layer each."""
+    """A file for the breast, and one for the tissues in it: usual or swapped values, or a layer each."""
     folder.mkdir(parents=True)
     stored = vf.stored_along(whole(), stored_as)
     label_ijk = labels_of(stored.array_ijk)
-    vessels, dense = ((label_ijk == k).astype(np.uint8) for k in (2, 3))
+    vessels = (label_ijk == 2).astype(np.uint8)
+    dense = (label_ijk == 3).astype(np.uint8)
     names = {"usual": ("Vessels", "Dense"), "swapped": ("Dense", "Vessels"), "layered": ("Dense", "Vessels")}[
         form
     ]
@@ -121,7 +120,7 @@ def test_nifti(tmp_path: Path, image_as: str, labels_as: str, slope: float) -> N
 
 @pytest.mark.parametrize("slope", [1, 0.3333333], ids=["whole", "scaled"])
 def test_nifti_with_an_identity_affine(tmp_path: Path, slope: float) -> None:
-    """Taken as NIfTI defines it: axes to the right, front and head."""
+    """It means axes to the right, front and head, as NIfTI defines."""
     ras = np.diag([-1.0, -1.0, 1.0, 1.0])
     array_ijk = vf.stored_along(whole(), "RAS").array_ijk
     image = vf.write_nifti(tmp_path / "image.nii.gz", vf.Stored(array_ijk, ras))

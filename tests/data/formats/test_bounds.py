@@ -1,4 +1,4 @@
-"""What a header states is compared with what a patient may take before memory is taken."""
+"""Sizes in a header are compared with what a patient may take, before memory is taken."""
 
 import tracemalloc
 

@@ -59,7 +59,7 @@ def test_labels_stored_as_scaled_floats_are_rounded(tmp_path: Path, slope: float
 
 
 @pytest.mark.parametrize("value", [2.5, 2.98, -1, 2.0**32, 1e30, np.nan, np.inf, -np.inf])
-def test_values_that_are_no_label(tmp_path: Path, value: float) -> None:
+def test_values_that_are_no_labels(tmp_path: Path, value: float) -> None:
     stored = vf.Stored(label_truth().array_ijk.astype(np.float32), label_truth().affine)
     stored.array_ijk[3, 4, 5] = value
     message = refusal(vf.write_nifti(tmp_path / "labels.nii", stored), read_labels)
@@ -102,7 +102,7 @@ def test_a_damaged_gzip_and_a_web_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [read_image, read_labels, check_complete])
 def test_the_checksum_at_the_end_is_compared(tmp_path: Path, read: Any) -> None:
-    """Also where more than the voxels comes before it."""
+    """Also when more than the voxels comes before it."""
     path = vf.write_nifti(tmp_path / "volume.nii.gz", label_truth())
     data = gzip.compress(gzip.decompress(path.read_bytes()) + bytes(3_000_000))
     path.write_bytes(data)

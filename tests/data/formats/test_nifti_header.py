@@ -214,19 +214,19 @@ def test_a_quaternion_slightly_too_long(tmp_path: Path, too_long: float, version
         ("pixdim", [1, 1, 1, np.inf, 1, 1, 1, 1]),
     ],
 )
-def test_a_qform_that_is_none(tmp_path: Path, field: str, value: Any) -> None:
+def test_a_qform_that_places_no_voxel(tmp_path: Path, field: str, value: Any) -> None:
     message = refusal(write(tmp_path / "v.nii", sform_code=0, **{field: value}), read_image)
     assert field[:7] in message and "correct the header" in message
 
 
 @pytest.mark.parametrize("row", ["srow_x", "srow_y", "srow_z"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0])
-def test_an_sform_that_is_none(tmp_path: Path, row: str, value: float) -> None:
+def test_an_sform_that_places_no_voxel(tmp_path: Path, row: str, value: float) -> None:
     message = refusal(write(tmp_path / "v.nii", **{row: [value] * 4}), read_image)
     assert "sform (srow_x, srow_y, srow_z) places no voxel" in message
 
 
-def test_axes_that_fall_together(tmp_path: Path) -> None:
+def test_two_axes_in_one_direction(tmp_path: Path) -> None:
     path = write(tmp_path / "v.nii", srow_x=[1, 1, 0, 0], srow_y=[1, 1, 0, 0], srow_z=[0, 0, 1, 0])
     assert "not invertible" in refusal(path, read_image)
 
@@ -236,7 +236,7 @@ def lengths(affine: np.ndarray) -> list[float]:
 
 
 def test_a_slanted_volume_is_read(tmp_path: Path) -> None:
-    """A gantry tilted by 25°, which no qform can state: the two differ, and that is marked."""
+    """A gantry tilted by 25°. No qform can state it, so the two positions differ, and that is marked."""
     slanted = AFFINE.copy()
     slanted[1, 2] = 3 * np.tan(np.deg2rad(25))
     slanted[2, 2] = 3
@@ -254,7 +254,7 @@ def test_a_slanted_volume_is_read(tmp_path: Path) -> None:
     "fields", [{"srow_x": [1e300] * 4}, {"sform_code": 4, "pixdim": [1, *[1e300] * 3, *[1] * 4]}]
 )
 def test_numbers_beyond_float64_end_in_a_sentence(tmp_path: Path, fields: dict[str, Any]) -> None:
-    """Without a warning of numpy's."""
+    """And not in a warning from numpy."""
     path = write(tmp_path / "v.nii", kind=nib.Nifti2Image, xyzt_units=1, **fields)
     assert "expected voxels of" in refusal(path, read_image) or "not invertible" in refusal(path, read_image)
 
@@ -284,7 +284,7 @@ def test_axes_that_make_no_volume(tmp_path: Path, dim: list[int]) -> None:
 
 
 @pytest.mark.parametrize("rank", [0, -3, 8, 300])
-def test_a_number_of_axes_that_is_none(tmp_path: Path, rank: int) -> None:
+def test_an_impossible_number_of_axes(tmp_path: Path, rank: int) -> None:
     message = refusal(write(tmp_path / "v.nii", dim=[rank, 6, 5, 4, 1, 1, 1, 1]), read_image)
     assert "not a number of axes" in message
 
@@ -297,20 +297,20 @@ def test_types_that_are_no_grey_values(tmp_path: Path, code: int) -> None:
 
 @pytest.mark.parametrize("slope", [0, np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("intercept", [0, 7, np.nan])
-def test_no_scale_is_none(tmp_path: Path, slope: float, intercept: float) -> None:
+def test_an_unusable_slope_means_no_scale(tmp_path: Path, slope: float, intercept: float) -> None:
     volume = read_image(write(tmp_path / "v.nii", scl_slope=slope, scl_inter=intercept))
     assert volume.array_zyx.dtype == np.int16 and sorted(volume.array_zyx.ravel()) == list(range(120))
 
 
 @pytest.mark.parametrize("intercept", [np.nan, np.inf, -np.inf])
-def test_half_a_scale(tmp_path: Path, intercept: float) -> None:
+def test_a_slope_with_an_unusable_intercept(tmp_path: Path, intercept: float) -> None:
     assert "its scale is scl_slope 2" in refusal(
         write(tmp_path / "v.nii", scl_slope=2, scl_inter=intercept), read_image
     )
 
 
 @pytest.mark.parametrize("offset", [0, 100, 351, -352, np.nan, np.inf, 352.5, 1e30])
-def test_voxels_that_begin_nowhere(tmp_path: Path, offset: float) -> None:
+def test_an_impossible_offset(tmp_path: Path, offset: float) -> None:
     assert "vox_offset" in refusal(write(tmp_path / "v.nii", vox_offset=offset), read_image)
 
 
@@ -341,7 +341,7 @@ def test_labels_of_any_size(tmp_path: Path, labels: list[int], dtype: Any, store
 # --- files ---
 
 
-def test_packing_is_told_by_content(tmp_path: Path) -> None:
+def test_packing_is_recognised_by_content(tmp_path: Path) -> None:
     plain = write(tmp_path / "v.nii").read_bytes()
     packed = gzip.compress(plain)
     forms = {
@@ -406,7 +406,7 @@ def test_a_pair_of_header_and_voxels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
 def test_truncation_anywhere(tmp_path: Path, kind: Any, zipped: bool) -> None:
-    """Every 7 bytes, the ends of header and voxels among them."""
+    """At every 7th byte, and at the ends of header and voxels."""
     whole = write(tmp_path / "v.nii", kind=kind).read_bytes()
     data = gzip.compress(whole) if zipped else whole
     for length in {
@@ -428,7 +428,7 @@ def test_truncation_anywhere(tmp_path: Path, kind: Any, zipped: bool) -> None:
 
 
 def test_every_bit_of_a_gzip_counts(tmp_path: Path) -> None:
-    """But for those of its own header, such as the time of packing."""
+    """Except those of gzip's own header, such as the time of packing."""
     data = gzip.compress(write(tmp_path / "v.nii").read_bytes())
     for place in [*range(10, len(data), 11), len(data) - 8, len(data) - 1]:
         flipped = bytearray(data)

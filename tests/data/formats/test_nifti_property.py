@@ -208,7 +208,7 @@ def test_a_damaged_header_is_read_as_it_says_or_refused(tmp_path: Path) -> None:
 
 
 def by_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Values and affine to LPS mm as nibabel reads them; None where it does not, or repairs another way."""
+    """Values and affine to LPS mm as nibabel reads them; None if it does not, or repairs them differently."""
     try:
         image: Any = nib.load(path)
         values = np.asarray(image.dataobj)

@@ -1,4 +1,4 @@
-"""NRRD images and .seg.nrrd masks land on the image's grid, by segment name, not by label value alone."""
+"""NRRD images; and .seg.nrrd masks on the image's grid, found by segment name, not by label value."""
 
 import gzip
 from pathlib import Path
@@ -7,6 +7,7 @@ import nrrd as pynrrd
 import numpy as np
 import pytest
 
+from segguided.data.formats import nrrd_file
 from segguided.data.formats.dicom.series import read_series
 from segguided.data.formats.nrrd import read_image, read_segments
 from segguided.data.formats.orientation import oriented
@@ -63,7 +64,9 @@ def read_segment(path: Path, name: str | None, image: Volume) -> np.ndarray:
 @pytest.mark.parametrize("tilt", [0, 10])
 @pytest.mark.parametrize("space", vf.SPACES)
 @pytest.mark.parametrize("code", ["LPS", "LPI", "RAS", "PIL"])
-def test_images_of_any_space_give_the_truth(tmp_path: Path, space: str, code: str, tilt: int) -> None:
+def test_every_space_and_orientation_gives_the_truth(
+    tmp_path: Path, space: str, code: str, tilt: int
+) -> None:
     truth = vf.truth(tilt)
     volume = read_image(vf.write_nrrd(tmp_path / "ct.nrrd", vf.stored_along(truth, code), space))
     assert volume.array_zyx.dtype == np.int16
@@ -226,7 +229,8 @@ def test_a_mask_without_geometry_needs_dicom_and_its_shape(tmp_path: Path) -> No
 
 def test_one_read_serves_all_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = vf.write_nrrd(tmp_path / "m.seg.nrrd", labelled(1, 2), **DUKE)
-    with monkeypatch.context() as patch:
-        once = iter([pynrrd.read(str(path))])
-        patch.setattr(pynrrd, "read", lambda name: next(once))
-        assert len(read_masks(path, ["Dense", "Vessels"], reference())) == 2
+    once = iter([nrrd_file.read(path)])
+    monkeypatch.setattr(nrrd_file, "read", lambda path: next(once))
+    assert len(read_masks(path, ["Dense", "Vessels"], reference())) == 2
+    with pytest.raises(StopIteration):
+        nrrd_file.read(path)

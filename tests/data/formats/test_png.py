@@ -160,7 +160,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         read_grey(path)
 
 
-def test_lacking_masks_unequal_sizes_and_unknown_patients_are_named(layout: list[Path]) -> None:
+def test_missing_masks_unequal_sizes_and_unknown_patients_are_named(layout: list[Path]) -> None:
     with pytest.raises(
         ValueError, match="expected PNG files of patient Breast_MRI_00 in its folders train, val"
     ):

@@ -33,7 +33,7 @@ def png(
     extra: bytes = b"",
     size: tuple[int, int] | None = None,
 ) -> bytes:
-    """A PNG file of samples (H, W, channels): written without the library that reads."""
+    """A PNG file of samples (H, W, channels), written without the library that reads it."""
     height, width = size or samples.shape[:2]
     head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     rows = samples.reshape(samples.shape[0], -1)
@@ -134,7 +134,7 @@ def test_several_pictures_in_one_file(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_anywhere_is_refused(tmp_path: Path) -> None:
-    """Of the pixels, too, where decoding alone would give other values without a word."""
+    """Also in the pixels, where decoding alone would silently give other values."""
     whole = png(noise(16, 16, 1))
     for place in range(len(whole)):
         content = bytearray(whole)
@@ -203,7 +203,7 @@ def test_slices_that_are_too_many_for_a_patient(tmp_path: Path, monkeypatch: pyt
 
 
 def test_whatever_is_written_is_read_back_equal_or_refused(tmp_path: Path) -> None:
-    """At most one in fifty of the valid files, which are 8-bit and grey in effect, is refused."""
+    """At most one in fifty of the valid files, 8-bit and grey, is refused."""
     valid: list[bool] = []
 
     @settings(max_examples=700, deadline=None, derandomize=True, database=None)

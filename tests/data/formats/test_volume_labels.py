@@ -57,7 +57,7 @@ def test_labels_reach_the_slices(tmp_path: Path, labels: list[int], ignore: list
 
 
 def test_an_image_in_place_of_the_labels(tmp_path: Path) -> None:
-    """Of thousands of unknown labels a sentence names a few."""
+    """The message names only a few of the thousands of unknown labels."""
     values = np.arange(7 * 8 * 9, dtype=np.uint16).reshape(7, 8, 9) * 100
     path = vf.write_nifti(tmp_path / "i.nii", vf.Stored(values, vf.truth().affine))
     preparation = settings([1])
@@ -74,7 +74,7 @@ def test_a_png_holds_no_such_label(labels: list[int | None], ignore: tuple[int, 
 
 
 @pytest.mark.parametrize("bad", [2**32, -1, 0, 1.5])
-def test_labels_that_are_none(bad: Any) -> None:
+def test_impossible_labels(bad: Any) -> None:
     with pytest.raises(ValueError, match="label"):
         settings([bad])
 
@@ -100,7 +100,7 @@ def volume(shape: tuple[int, int, int], spacing_zyx: tuple[float, float, float])
         ((2, 600, 400), (1, 5e-3, 5)),
     ],
 )
-def test_a_spacing_that_asks_for_a_monstrous_square(shape: Any, spacing: Any) -> None:
+def test_a_spacing_that_needs_a_huge_square(shape: Any, spacing: Any) -> None:
     with pytest.raises(ValueError, match=r"patient p: .*fix the spacing in the file's header"):
         to_stack("p", *volume(shape, spacing), settings([1]))
 
@@ -120,7 +120,7 @@ def test_long_and_coarse_slices_are_read(shape: Any, spacing: Any) -> None:
 
 
 def test_slices_beyond_memory() -> None:
-    """Small in the file, large at the size asked for."""
+    """Small in the file, but large at the settings' image size."""
     image, mask = volume((3000, 4, 4), (1, 1, 1))
     preparation = settings([1]).model_copy(update={"image_size": 1024})
     with pytest.raises(ValueError, match=r"patient p: .*GiB"):

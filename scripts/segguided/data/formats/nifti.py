@@ -12,6 +12,7 @@ from nibabel.volumeutils import apply_read_scaling
 from segguided.config.classes import LARGEST_LABEL
 from segguided.data.formats import file_kinds, nifti_header, packed
 from segguided.data.formats.bounds import refuse_huge
+from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.nifti_header import NiftiHeader
 from segguided.data.formats.orientation import LPS_FROM_RAS, oriented
 from segguided.data.formats.volume import Volume, check_finite
@@ -141,11 +142,9 @@ def _whole_labels(path: Path, header: NiftiHeader, values: np.ndarray, first: in
 
 
 def _volume(path: Path, header: NiftiHeader, array_ijk: np.ndarray) -> Volume:
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):  # an affine beyond float64 is refused here
-            return oriented(array_ijk, LPS_FROM_RAS @ header.ras_affine, _provenance(path, header))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    # An affine beyond float64 is refused here, without numpy's warning.
+    with errors_begin_with(path), np.errstate(over="ignore", invalid="ignore"):
+        return oriented(array_ijk, LPS_FROM_RAS @ header.ras_affine, _provenance(path, header))
 
 
 def _provenance(path: Path, header: NiftiHeader) -> dict[str, Any]:

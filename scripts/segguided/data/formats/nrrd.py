@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from segguided.data.formats import nrrd_file
+from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.nrrd_header import NrrdHeader
 from segguided.data.formats.nrrd_orientation import Orientation, read_orientation
 from segguided.data.formats.orientation import oriented
@@ -43,7 +43,7 @@ def read_image(path: Path) -> Volume:
     for voxels that are NaN or infinite.
     """
     array, header = nrrd_file.read(path)
-    with _errors_begin_with(path):
+    with errors_begin_with(path):
         orientation = read_orientation(header)
         if orientation.lps_affine is None:
             raise ValueError(
@@ -70,7 +70,7 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     that it does not hold, another grid, and a geometry that is not understood.
     """
     array, header = nrrd_file.read(path)
-    with _errors_begin_with(path):
+    with errors_begin_with(path):
         orientation = read_orientation(header)
         _check_whole_numbers(array)
     layers_lijk = _layers(array, orientation)
@@ -78,15 +78,6 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
     for name in names:
         labels_ijk, value = _labels(path, layers_lijk, segments, name)
         yield SegmentMask(_on_grid(path, labels_ijk, orientation, reference), value)
-
-
-@contextmanager
-def _errors_begin_with(path: Path) -> Iterator[None]:
-    """Put the file at the beginning of the message of each ValueError."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def _layers(array: np.ndarray, orientation: Orientation) -> np.ndarray:
@@ -179,7 +170,7 @@ def _on_grid(path: Path, labels_ijk: np.ndarray, orientation: Orientation, refer
                 "whose frame the mask can take; export the mask again with its geometry"
             )
         affine = np.array(stored_affine)
-    with _errors_begin_with(path):
+    with errors_begin_with(path):
         mask = oriented(labels_ijk, affine)
     check_same_grid(reference, mask, str(path))
     return mask.array_zyx

@@ -7,6 +7,7 @@ import numpy as np
 
 from segguided.data.formats import file_kinds, packed
 from segguided.data.formats.bounds import refuse_huge
+from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.nrrd_header import (
     LONGEST_HEADER,
     TEXT,
@@ -54,10 +55,8 @@ def _beside(path: Path, name: str) -> Path:
             f"its voxels are outside its own folder (data file: {name}), where none are read; save header "
             "and voxels as one file, or side by side"
         )
-    try:
+    with errors_begin_with(path):
         file_kinds.check_is_file(voxels, "its voxels")
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     return voxels
 
 

@@ -41,9 +41,8 @@ class SliceFile:
     number: int
     name: str  # without .png, in Unicode's composed form: the mask id
     folder: str  # a key of FOLDERS
-    path: Path = field(
-        default=Path(), compare=False
-    )  # as on the disk, perhaps with .PNG or in another Unicode form
+    # As on the disk: perhaps with .PNG, or in another Unicode form.
+    path: Path = field(default=Path(), compare=False)
 
 
 def slice_file(folder: str, name: str, path: Path = Path()) -> SliceFile:

@@ -51,7 +51,7 @@ CLASSES = {
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def assert_truth(folder: Path) -> None:
+def assert_read_as_truth(folder: Path) -> None:
     volume = read_series(folder)
     np.testing.assert_array_equal(volume.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
     assert volume.provenance["instances"] == 9
@@ -100,7 +100,7 @@ def test_objects_that_are_no_slices_are_left_out_by_name(
     vf.write_dicom(tmp_path, vf.truth())
     write_object(tmp_path / "0.dcm", CLASSES[kind], NumberOfFrames=12)
     with caplog.at_level(logging.INFO, "segguided"):
-        assert_truth(tmp_path)
+        assert_read_as_truth(tmp_path)
     assert f"left out 1 (0.dcm): {UID(CLASSES[kind]).name}, no slice" in caplog.text
 
 
@@ -113,7 +113,7 @@ def test_screenshots_and_localizers_are_left_out(tmp_path: Path, caplog: pytest.
     scout.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
     scout.save_as(tmp_path / "scout.dcm")
     with caplog.at_level(logging.INFO, "segguided"):
-        assert_truth(tmp_path)
+        assert_read_as_truth(tmp_path)
     assert "left out 2 (0.dcm): secondary capture without a position" in caplog.text
     assert "left out 1 (scout.dcm): localizer" in caplog.text
 
@@ -132,7 +132,7 @@ def test_names_that_are_no_slices(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         (tmp_path / name).write_bytes(b"no image")
     (tmp_path / "reports").mkdir()
     with caplog.at_level(logging.INFO, "segguided"):
-        assert_truth(tmp_path)
+        assert_read_as_truth(tmp_path)
     for line in (
         "left out 2 (._1.dcm): resource fork",
         "left out 1 (.1.dcm.part): hidden",
@@ -147,14 +147,14 @@ def test_names_that_are_no_slices(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def test_what_systems_write_into_folders_is_no_slice(tmp_path: Path, name: str) -> None:
     vf.write_dicom(tmp_path, vf.truth())
     (tmp_path / name).write_bytes(b"no image")
-    assert_truth(tmp_path)
+    assert_read_as_truth(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".DCM", ".ima", "", ".0001", ".json", ".LOG", ".zip"])
 def test_a_slice_is_found_under_any_ending(tmp_path: Path, ending: str) -> None:
     for path in vf.write_dicom(tmp_path, vf.truth())[-2:]:  # the last two: without them there is no gap
         path.rename(path.with_suffix(ending))
-    assert_truth(tmp_path)
+    assert_read_as_truth(tmp_path)
 
 
 def test_what_cannot_be_a_file_is_refused_by_name(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_another_series_in_a_folder_below_is_left_out(
     vf.write_dicom(tmp_path, vf.truth())
     vf.write_dicom(tmp_path / "other", vf.truth())
     with caplog.at_level(logging.INFO, "segguided"):
-        assert_truth(tmp_path)
+        assert_read_as_truth(tmp_path)
     assert "left out 1 (other): folder below" in caplog.text
 
 
@@ -207,7 +207,7 @@ def test_a_copy_of_a_slice_is_named_as_such(tmp_path: Path) -> None:
     assert path.name in message and "copy of it.dcm" in message and "one SOPInstanceUID" in message
 
 
-# Forms that are not to the letter
+# Files that bend the standard
 
 
 def shortened(path: Path, start: int) -> None:
@@ -217,16 +217,16 @@ def shortened(path: Path, start: int) -> None:
 def test_a_missing_preamble(tmp_path: Path) -> None:
     for path in vf.write_dicom(tmp_path / "a", vf.truth()):
         shortened(path, 132)
-    assert_truth(tmp_path / "a")
+    assert_read_as_truth(tmp_path / "a")
     for path in vf.write_dicom(tmp_path / "b", vf.truth(), syntax=ExplicitVRLittleEndian):
         shortened(path, 144 + int.from_bytes(path.read_bytes()[140:144], "little"))
-    assert_truth(tmp_path / "b")
+    assert_read_as_truth(tmp_path / "b")
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x08\x00", b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100" * 40, b"II*\0" * 99]
 )
-def test_what_only_begins_like_dicom_is_none(tmp_path: Path, content: bytes) -> None:
+def test_what_only_begins_like_dicom_is_refused(tmp_path: Path, content: bytes) -> None:
     vf.write_dicom(tmp_path, vf.truth())[2].write_bytes(content)
     assert "truncated, damaged or no DICOM" in series_refusal(tmp_path)
 
@@ -264,7 +264,7 @@ def enhanced(shared: tuple[str, ...], frames: int = 1) -> Callable[[int, Dataset
 )
 def test_enhanced_files_of_one_frame_read(tmp_path: Path, shared: tuple[str, ...]) -> None:
     vf.write_dicom(tmp_path, vf.truth(), signed=False, intercept=-1024, change=enhanced(shared))
-    assert_truth(tmp_path)
+    assert_read_as_truth(tmp_path)
 
 
 def test_enhanced_files_of_several_frames_are_named(tmp_path: Path) -> None:

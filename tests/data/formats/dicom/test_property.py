@@ -121,7 +121,7 @@ def pixel_bytes(case: Case, k: int) -> bytes:
 
 
 def write(case: Case, folder: Path) -> vf.Stored:
-    """Write the series; return what it is made of: values (i, j, k) and their affine."""
+    """Write the series; return its values (i, j, k) and their affine."""
     values_ijk = case.values_kji.transpose(2, 1, 0)
     geometry = vf.stored_along(
         vf.Stored(np.zeros(_permuted(values_ijk.shape, case.code)), case.affine), case.code
@@ -161,7 +161,7 @@ def _permuted(shape_ijk: tuple[int, ...], code: str) -> list[int]:
 
 
 def strip(path: Path, preamble: str) -> None:
-    """Take off the preamble, or also the meta information."""
+    """Remove the preamble, or also the meta information."""
     content = path.read_bytes()
     if preamble == "no preamble":
         path.write_bytes(content[132:])

@@ -18,6 +18,7 @@ from segguided.data.formats.dicom.folder_files import check_folders_below, repor
 from segguided.data.formats.dicom.orientation import SlicePlace
 from segguided.data.formats.dicom.pixels import Meaning, Pixels, check_one_meaning, read_meaning, read_pixels
 from segguided.data.formats.dicom.voxels import FLOAT32, INT16, FloatNeededError, HeldSlices, make_room
+from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.volume import Volume, check_finite
 
 PROVENANCE = {
@@ -60,8 +61,10 @@ def read_series(folder: Path) -> Volume:
     order = orientation.slice_order(folder, series.slices)
     affine = orientation.series_affine(series.slices[order[0]], series.slices[order[-1]], len(order))
     rereads = [partial(_read_again, place.path) for place in series.slices]
+    with errors_begin_with(folder):
+        volume = series.voxels.volume(order, affine, rereads)
     volume = replace(
-        series.voxels.volume(order, affine, rereads),
+        volume,
         inverted=series.meanings[0].inverted,
         provenance=_whole_provenance(series, affine),
     )

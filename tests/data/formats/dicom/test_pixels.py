@@ -1,4 +1,4 @@
-"""What a DICOM pixel value means is understood, or refused by the names of attribute and file."""
+"""What a DICOM pixel value means is understood, or refused with the names of attribute and file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_padding_counts_for_no_percentile_and_shows_as_darkest(
     whole = Volume(true_zyx, image.affine)
     shown = sliced(image, PERCENTILE)
     right = sliced(whole, {"kind": "window", "low": low, "high": high})
-    # Seven columns become 16: the first three see padding alone, from the sixth on none.
+    # Seven columns become 16: the first three show only padding, those from the sixth on none.
     assert (shown[..., :3] == 0).all()
     np.testing.assert_array_equal(shown[..., 6:], right[..., 6:])
 
