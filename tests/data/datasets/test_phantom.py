@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segguided.data.datasets.phantom import Phantom, make_phantom
+from segguided.data.datasets.phantom import CONTRASTS, Phantom, make_phantom
 
 PATIENTS = [f"phantom_{n:03d}" for n in range(1, 15)]
 
@@ -56,3 +56,11 @@ def test_vessels_are_at_least_two_pixels_thick() -> None:
         for dx in (0, 1):
             covered[:, dy : dy + 95, dx : dx + 95] |= wide
     assert covered.sum() > 0.85 * vessels.sum()
+
+
+def test_contrasts_show_the_same_anatomy_in_other_greys() -> None:
+    t1, t2 = (make_phantom("p", 0, 32, 4, contrast) for contrast in CONTRASTS)
+    assert np.array_equal(t1.labels_zyx, t2.labels_zyx)
+    vessels, fat = t1.labels_zyx == 2, t1.labels_zyx == 1
+    assert t1.image_zyx[vessels].mean() > 2 * t1.image_zyx[fat].mean()
+    assert t2.image_zyx[vessels].mean() < t2.image_zyx[fat].mean()

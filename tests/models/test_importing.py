@@ -1,47 +1,43 @@
 # ruff: noqa: E501 (a table of sentences)
-"""Imported and exported models draw, to the bit, what plain diffusers draws; other folders are named."""
+"""Imported models give, to the bit, the images of plain diffusers; a folder that does not fit is named."""
 
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, UNet2DModel
+from diffusers import DDIMScheduler
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from export_model import export_model
 from generate_diffusion import generate_diffusion
 from import_model import import_model
-from segguided.config.models.diffusion import DiffusionModel, NoiseSchedule, Unet
-from segguided.config.models.training import Training
-from segguided.config.sampling import Sampling
+from segguided.config.models.diffusion import NoiseSchedule, Unet
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.sampling import initial_noise, make_scheduler, sample
+from segguided.generation.sampling import initial_noise
 from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
-from segguided.models.signals import to_images
-from segguided.training.storage import read_description, save_network
+from segguided.training.storage import read_description
 from support.foreign_unet import SIZE, foreign, imported
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-CPU, STEPS, NAMES = torch.device("cpu"), 5, ["a_slice_0", "a_slice_1", "b_slice_7"]
-SMALL = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1, attention_levels=(1,))
-
-
-def sampling(spacing="leading", batch_size=2):
-    return Sampling(
-        sampler="ddim", steps=STEPS, timestep_spacing=spacing, batch_size=batch_size, precision="fp32"
-    )
+from support.plain_diffusers import (
+    CPU,
+    NAMES,
+    SMALL,
+    ddim_scheduler,
+    five_steps,
+    random_masks,
+    run_script,
+    sample_here,
+    sample_with_diffusers,
+    small_model,
+)
 
 
 @pytest.fixture(name="masks_BHW")
 def masks():
-    return torch.randint(0, 4, (len(NAMES), SIZE, SIZE), generator=torch.Generator().manual_seed(1)).byte()
+    return random_masks()
 
 
 @pytest.fixture(name="noise_BCHW")
@@ -49,42 +45,20 @@ def noise():
     return initial_noise(3, NAMES, SIZE)
 
 
-def plain(unet, scheduler, x_BCHW, masks_BHW, conditioning="index255"):
-    """Sampling as one writes it with diffusers alone."""
-    for t in scheduler.timesteps:
-        inputs = [x_BCHW] if conditioning == "none" else [x_BCHW, masks_BHW.unsqueeze(1) / 255]
-        with torch.no_grad():
-            eps = unet(torch.cat(inputs, dim=1), t).sample
-        x_BCHW = scheduler.step(eps, t, x_BCHW).prev_sample
-    return x_BCHW.clamp(-1, 1)
-
-
-def ours(weights, noise_BCHW, masks_BHW, spacing="leading"):
-    network, model = load_denoiser(weights, CPU)
-    return sample(network, make_scheduler(model, sampling(spacing)), noise_BCHW, masks_BHW)
-
-
-def ddim(**settings):
-    scheduler = DDIMScheduler(num_train_timesteps=1000, **settings)
-    scheduler.set_timesteps(STEPS)
-    return scheduler
-
-
-# Import
-
-
 @pytest.mark.parametrize("conditioning", ["index255", "none"])
-def test_an_imported_folder_draws_what_plain_diffusers_draws(tmp_path, noise_BCHW, masks_BHW, conditioning):
+def test_an_imported_folder_gives_the_images_of_plain_diffusers(
+    tmp_path, noise_BCHW, masks_BHW, conditioning
+):
     channels = {"index255": 2, "none": 1}[conditioning]
     unet = foreign(tmp_path / "theirs", in_channels=channels)
     weights = tmp_path / "run" / "model.safetensors"
     import_model(imported(tmp_path / "theirs", conditioning), 3, SIZE, 0, weights)
-    expected = plain(unet, ddim(), noise_BCHW, masks_BHW, conditioning)
-    drawn = ours(weights, noise_BCHW, masks_BHW)
-    assert torch.equal(drawn, expected)
-    assert drawn.std() > 0.1
-    swapped = ours(weights, noise_BCHW, masks_BHW.flip(0))
-    assert torch.equal(swapped, drawn) == (conditioning == "none")
+    expected = sample_with_diffusers(unet, ddim_scheduler(), noise_BCHW, masks_BHW, conditioning)
+    images = sample_here(weights, noise_BCHW, masks_BHW)
+    assert torch.equal(images, expected)
+    assert images.std() > 0.1
+    swapped = sample_here(weights, noise_BCHW, masks_BHW.flip(0))
+    assert torch.equal(swapped, images) == (conditioning == "none")
 
 
 def test_prediction_type_and_schedule_are_followed(tmp_path, noise_BCHW, masks_BHW):
@@ -93,11 +67,11 @@ def test_prediction_type_and_schedule_are_followed(tmp_path, noise_BCHW, masks_B
     schedule = NoiseSchedule(beta_start=0.001, beta_end=0.01)
     model = imported(tmp_path / "theirs", prediction_type="v_prediction", schedule=schedule)
     import_model(model, 3, SIZE, 0, weights)
-    scheduler = ddim(
+    scheduler = ddim_scheduler(
         prediction_type="v_prediction", beta_start=0.001, beta_end=0.01, timestep_spacing="trailing"
     )
-    expected = plain(unet, scheduler, noise_BCHW, masks_BHW)
-    assert torch.equal(ours(weights, noise_BCHW, masks_BHW, "trailing"), expected)
+    expected = sample_with_diffusers(unet, scheduler, noise_BCHW, masks_BHW)
+    assert torch.equal(sample_here(weights, noise_BCHW, masks_BHW, "trailing"), expected)
 
 
 def test_generation_writes_an_imported_models_images_under_the_masks_names(tmp_path, noise_BCHW, masks_BHW):
@@ -118,10 +92,10 @@ def test_generation_writes_an_imported_models_images_under_the_masks_names(tmp_p
         )
         write_stack(tmp_path / f"{patient}.npz", stack)
     output = tmp_path / "test.npz"
-    generate_diffusion(weights, sampling(), [[tmp_path / "b.npz", tmp_path / "a.npz"]], [output], 3)
+    generate_diffusion(weights, five_steps(), [[tmp_path / "b.npz", tmp_path / "a.npz"]], [output], 3)
     images, names = read_generated(output)
     assert names == NAMES
-    expected = plain(unet, ddim(), noise_BCHW, masks_BHW)
+    expected = sample_with_diffusers(unet, ddim_scheduler(), noise_BCHW, masks_BHW)
     apart = images.astype(int) - (expected[:, 0] * 127.5 + 127.5).round().numpy().astype(int)
     assert abs(apart).max() <= 1  # batches of two and one instead of three
 
@@ -189,7 +163,7 @@ def test_a_config_of_the_papers_time_gives_the_papers_unet(tmp_path):
     paper = Unet(channels=(128, 128, 256, 256, 512, 512), attention_levels=(4,))
     with torch.device("meta"):
         unet = importing._build(tmp_path / "config.json", imported(tmp_path), 2, 256)
-        own = MaskedDenoiser(trainable().model_copy(update={"unet": paper}), 3, 256).unet
+        own = MaskedDenoiser(small_model().model_copy(update={"unet": paper}), 3, 256).unet
     assert sum(p.numel() for p in unet.parameters()) == 113_669_761
     assert [(n, p.shape) for n, p in unet.named_parameters()] == [
         (n, p.shape) for n, p in own.named_parameters()
@@ -198,7 +172,7 @@ def test_a_config_of_the_papers_time_gives_the_papers_unet(tmp_path):
 
 def test_weights_without_a_config_need_the_architecture_in_the_settings(tmp_path):
     torch.manual_seed(0)
-    network = MaskedDenoiser(trainable(), 3, SIZE)
+    network = MaskedDenoiser(small_model(), 3, SIZE)
     (tmp_path / "unet").mkdir()
     save_file(network.unet.state_dict(), tmp_path / "unet" / "published.safetensors")
     weights = tmp_path / "run/model.safetensors"
@@ -280,104 +254,14 @@ def test_an_image_size_the_levels_cannot_halve_is_named(tmp_path):
         import_model(imported(tmp_path / "theirs"), 3, 17, 0, tmp_path / "run/model.safetensors")
 
 
-def call(script, *arguments):
-    command = [sys.executable, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
 def test_the_scripts_end_in_one_sentence(tmp_path):
     settings = imported(tmp_path / "absent").to_json()
     numbers = ["--n-classes", 3, "--image-size", SIZE, "--seed", 0]
-    done = call("import_model", "--model", settings, *numbers, "--output", tmp_path / "run/model.safetensors")
+    done = run_script(
+        "import_model", "--model", settings, *numbers, "--output", tmp_path / "run/model.safetensors"
+    )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith(f"error: {tmp_path}/absent: expected a folder with unet/config.json")
-    done = call("import_model", "--model", '{"kind":"imported"}', *numbers, "--output", "x")
+    done = run_script("import_model", "--model", '{"kind":"imported"}', *numbers, "--output", "x")
     assert done.returncode == 2
     assert "not the settings of a ImportedModel (folder: " in done.stderr
-
-
-# Export
-
-
-def trainable(conditioning="index255", patch=1, prediction_type="epsilon"):
-    return DiffusionModel(
-        kind="diffusion",
-        conditioning=conditioning,
-        prediction_type=prediction_type,
-        unet=SMALL.model_copy(update={"patch": patch}),
-        training=Training(steps=1, batch_size=1, learning_rate=1),
-    )
-
-
-def trained(folder, model):
-    """The run folder of a model with random weights."""
-    torch.manual_seed(0)
-    description = {"kind": "diffusion", "model": model.model_dump(), "n_classes": 3, "image_size": SIZE}
-    save_network(MaskedDenoiser(model, 3, SIZE), folder / "model.safetensors", description)
-    return folder / "model.safetensors"
-
-
-@pytest.mark.parametrize("conditioning", ["index255", "none"])
-def test_an_exported_model_draws_in_plain_diffusers_what_it_draws_here(
-    tmp_path, noise_BCHW, masks_BHW, conditioning
-):
-    weights, folder = trained(tmp_path / "run", trainable(conditioning)), tmp_path / "export"
-    export_model(weights, "leading", folder / "README.md")
-    unet = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
-    scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
-    scheduler.set_timesteps(STEPS)
-    drawn = ours(weights, noise_BCHW, masks_BHW)
-    assert torch.equal(drawn, plain(unet, scheduler, noise_BCHW, masks_BHW, conditioning))
-    assert drawn.std() > 0.1
-
-
-@pytest.mark.parametrize(
-    ("conditioning", "patch", "prediction_type", "spacing"),
-    [
-        ("none", 1, "epsilon", "leading"),
-        ("none", 2, "sample", "trailing"),
-        ("index255", 1, "v_prediction", "linspace"),
-        ("onehot", 1, "epsilon", "leading"),
-        ("onehot", 2, "sample", "trailing"),
-    ],
-)
-def test_the_lines_on_the_page_draw_the_same_images(
-    tmp_path, monkeypatch, noise_BCHW, masks_BHW, conditioning, patch, prediction_type, spacing
-):
-    weights = trained(tmp_path / "run", trainable(conditioning, patch, prediction_type))
-    page = tmp_path / "export" / "README.md"
-    export_model(weights, spacing, page)
-    lines = re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[1]
-    lines = lines.replace("set_timesteps(50)", f"set_timesteps({STEPS})")
-    monkeypatch.setattr(torch, "randn", lambda *shape: noise_BCHW[: shape[0]])
-    scope = {"folder": page.parent, "mask": masks_BHW}
-    exec(lines, scope)
-    drawn = to_images(ours(weights, noise_BCHW, masks_BHW, spacing))
-    assert torch.equal(scope["images"][:, 0], drawn)
-    assert drawn.float().std() > 10
-    assert ("pixel_unshuffle`)" in page.read_text()) == (patch > 1)
-
-
-def test_export_then_import_gives_the_same_images_and_export_the_same_bytes(tmp_path, noise_BCHW, masks_BHW):
-    weights = trained(tmp_path / "run", trainable())
-    for name in ("first", "second"):
-        export_model(weights, "leading", tmp_path / name / "README.md")
-    files = [path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*")]
-    assert len(files) == 4
-    assert all((tmp_path / "first" / f).read_bytes() == (tmp_path / "second" / f).read_bytes() for f in files)
-    back = tmp_path / "back" / "model.safetensors"
-    import_model(imported(tmp_path / "first"), 3, SIZE, 0, back)
-    assert torch.equal(ours(back, noise_BCHW, masks_BHW), ours(weights, noise_BCHW, masks_BHW))
-    export_model(back, "leading", tmp_path / "third" / "README.md")
-    unet = Path("unet/diffusion_pytorch_model.safetensors")
-    assert (tmp_path / "third" / unet).read_bytes() == (tmp_path / "first" / unet).read_bytes()
-
-
-def test_a_model_of_another_kind_is_refused(tmp_path):
-    weights = tmp_path / "model.safetensors"
-    save_network(torch.nn.Linear(1, 1), weights, {"kind": "spade", "n_classes": 3})
-    done = call(
-        "export_model", "--weights", weights, "--timestep-spacing", "leading", "--readme", tmp_path / "R.md"
-    )
-    assert done.returncode == 1
-    assert done.stderr.strip().endswith("is a spade model; expected an image-space diffusion model")
