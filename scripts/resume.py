@@ -5,13 +5,15 @@
 Give it the arguments of the run that was killed. It ends SLURM jobs and processes of this folder alone.
 """
 
+import argparse
 import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from segguided.cli import framed
+from segguided.cli import run
 from segguided.status.leftovers import clear
 
 LOG = logging.getLogger("segguided")
@@ -26,16 +28,30 @@ def resume(arguments: list[str]) -> None:
     os.execv(sys.executable, command)
 
 
-def main() -> None:
-    """Script body."""
-    usage = f"usage: resume.py ARGUMENTS OF SNAKEMAKE\n\n{__doc__}"
-    if not sys.argv[1:]:
-        sys.exit(usage)
-    if {"-h", "--help"} & set(sys.argv):
-        print(usage)
-        return
-    resume(sys.argv[1:])
+class SnakemakeParser(argparse.ArgumentParser):
+    """Takes every word as it is, also those that begin with a dash; only -h and --help are its own."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own signature
+        """The words. Without any, it prints the help and ends with exit code 1."""
+        words = list(sys.argv[1:] if args is None else args)
+        if not words:
+            self.exit(1, self.format_help())
+        if {"-h", "--help"} & set(words):
+            self.print_help()
+            self.exit()
+        return argparse.Namespace(arguments=words), []
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    parser = SnakemakeParser(
+        usage="resume.py ARGUMENTS OF SNAKEMAKE",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":
-    framed(main)
+    run(resume, command_line())
