@@ -16,10 +16,12 @@ def write_datacard(
 ) -> None:
     """Write the page, and the SHA-256 of each slice file in the folder `slices`, as sha256sum writes them."""
     facts = list(read_facts(read_splits(splits), slices))
-    sums = "".join(f"{one.sha256}  {one.patient}.npz\n" for one in sorted(facts, key=lambda one: one.patient))
+    by_name = sorted(facts, key=lambda patient: patient.name)
+    sums = "".join(f"{patient.sha256}  {patient.name}.npz\n" for patient in by_name)
     digest = hashlib.sha256(sums.encode()).hexdigest()
     commands = commands_of(card, output, slices, checksums)
-    rows, comments = read_manifest(manifest), read_comments(manifest)
+    rows = read_manifest(manifest)
+    comments = read_comments(manifest)
     write_text(checksums, sums)
     write_text(output, to_markdown(card, facts, manifest, rows, comments, commands, digest))
 

@@ -299,7 +299,7 @@ HEAD = "table\tpaper_column\tmodel\tmeasure\tvalue\n"
     [
         (HEAD + '1\tx\tm\t"dice\t0.5\n2\tx\tm\t"\t0.6\n', "line 2: a quoted cell|line 2: a cell begins"),
         (HEAD + "1\tx\tm\tdice\t0,5\n", "line 2: expected a whole number in table and a number in value"),
-        (HEAD + "1\tx\tm\td\t1\n1\tx\tm\td\t1\n", "line 3: 1 × x × m × d stands twice"),
+        (HEAD + "1\tx\tm\td\t1\n1\tx\tm\td\t1\n", "line 3: 1 × x × m × d appears twice"),
         ("table\tmodel\tpaper_column\tmeasure\tvalue\n", "expected the columns table, paper_column"),
     ],
 )

@@ -187,7 +187,7 @@ def test_one_patients_slices_are_held_at_a_time(tmp_path: Path, monkeypatch: pyt
 
 def test_other_files_than_those_of_the_patients_are_refused(tmp_path: Path) -> None:
     paths = written(tmp_path, slices_of("p1"), slices_of("p9"))
-    with pytest.raises(ValueError, match="expected one slice file a patient; check p2, p9"):
+    with pytest.raises(ValueError, match="expected a slice file for each patient; check p2, p9"):
         read_cells(dataset({"train": ["p1", "p2"]}), paths)
     masks = np.full((1, 8, 8), 3, np.uint8)
     [path] = written(tmp_path, Stack("p1", masks, masks, np.zeros(1), {}))

@@ -40,7 +40,7 @@ def sheet(name: str) -> Sheet:
 def no_new_fonts() -> Iterator[None]:
     installed = list(fontManager.ttflist)
     fonts.families.cache_clear()
-    fonts._TOLD.clear()
+    fonts._REPORTED.clear()
     yield
     fontManager.ttflist[:] = installed
     fonts.families.cache_clear()

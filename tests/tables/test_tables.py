@@ -198,7 +198,7 @@ def test_refuses_a_record_twice(tmp_path: Path) -> None:
 def test_refuses_paper_values_twice(tmp_path: Path) -> None:
     lines = PAPER.read_text().splitlines()
     (tmp_path / "paper.tsv").write_text("\n".join([*lines, lines[-1]]))
-    with pytest.raises(ValueError, match=r"line 28: 2 × .* stands twice; keep one of the rows"):
+    with pytest.raises(ValueError, match=r"line 28: 2 × .* appears twice; keep one of the rows"):
         read_paper_values(tmp_path / "paper.tsv")
 
 

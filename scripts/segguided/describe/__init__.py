@@ -1,1 +1,1 @@
-"""Describing datasets: the overview picture and the data card."""
+"""Descriptions of a dataset: the overview picture and the data card."""

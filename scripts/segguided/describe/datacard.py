@@ -27,7 +27,7 @@ CHECKSUMS = (
 
 
 class Card(Settings):
-    """What the configuration says of a dataset."""
+    """What the configuration says about a dataset."""
 
     name: str
     about: About
@@ -45,7 +45,7 @@ def to_markdown(
     commands: Sequence[str],
     digest: str,
 ) -> str:
-    """The whole page. `rows` and `comments` are the patient `table`'s; `digest` is that of all checksums."""
+    """The whole page. `rows` and `comments` are the patient `table`'s, `digest` is that of all checksums."""
     sections = {
         "": _about(card.about, rows),
         "Patients and slices": [*_splits(facts), _split_rule(card, table, facts), *_flagged(rows)],
@@ -59,7 +59,9 @@ def to_markdown(
     }
     parts = [f"# {markdown(card.name)}"]
     for title, paragraphs in sections.items():
-        parts += [f"## {title}"] * bool(title and paragraphs) + list(paragraphs)
+        if title and paragraphs:
+            parts.append(f"## {title}")
+        parts += paragraphs
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,34 +70,38 @@ def _about(about: About, rows: Sequence[PatientRow]) -> list[str]:
     listed = "; ".join(
         f"{name} ({count} of {len(rows)} patients)" for name, count in sorted(licences.items())
     )
-    said = {"Licence": about.licence or listed, "Citation": about.citation, "Source": about.url}
+    items = {"Licence": about.licence or listed, "Citation": about.citation, "Source": about.url}
     if about.licence and listed:
-        said["Licences by patient"] = listed
-    return ["\n".join(f"- {key}: {markdown(value or UNKNOWN)}" for key, value in said.items())]
+        items["Licences by patient"] = listed
+    return ["\n".join(f"- {key}: {markdown(value or UNKNOWN)}" for key, value in items.items())]
 
 
 def _splits(facts: Sequence[PatientFacts]) -> list[str]:
-    rows = [
-        [split, f"{len(of_split):,}", f"{sum(one.slices for one in of_split):,}"]
-        for split, of_split in _by_split(facts).items()
-    ]
-    total = ["all", f"{len(facts):,}", f"{sum(one.slices for one in facts):,}"]
-    return [pipe_table(["split", "patients", "slices"], [*rows, total])]
+    rows = [[split, *_counts(patients)] for split, patients in _by_split(facts).items()]
+    return [pipe_table(["split", "patients", "slices"], [*rows, ["all", *_counts(facts)]])]
+
+
+def _counts(patients: Sequence[PatientFacts]) -> list[str]:
+    """How many patients, and how many slices of them."""
+    n_slices = sum(patient.slices for patient in patients)
+    return [f"{len(patients):,}", f"{n_slices:,}"]
 
 
 def _by_split(facts: Sequence[PatientFacts]) -> dict[str, list[PatientFacts]]:
-    return {split: [one for one in facts if one.split == split] for split in SPLITS}
+    return {split: [patient for patient in facts if patient.split == split] for split in SPLITS}
 
 
 def _split_rule(card: Card, table: Path, facts: Sequence[PatientFacts]) -> str:
-    drawn = f"at random, patient by patient, by {code(f'split: {json.dumps(card.split)}')}"
-    rule = f"by the column `split` of {code(str(table))}" if card.split is None else drawn
+    if card.split is None:
+        rule = f"by the column `split` of {code(str(table))}"
+    else:
+        rule = f"at random, patient by patient, by {code(f'split: {json.dumps(card.split)}')}"
     halved = _halves(len(_by_split(facts)["test"]), card.halves_seed)
     return f"Patients are split {rule}. {halved} Patient by patient: `splits.csv` beside this card."
 
 
 def _halves(count: int, seed: int) -> str:
-    """Who of so many test patients selects segmenters, and who measures."""
+    """Which of the test patients select segmenters, and which measure them."""
     if count == 1:
         return (
             f"The only test patient is halved by slices, in blocks of {BLOCK} by their numbers: every other "
@@ -116,22 +122,23 @@ def _flagged(rows: Sequence[PatientRow]) -> list[str]:
 
 
 def _classes(facts: Sequence[PatientFacts]) -> list[str]:
-    """Labelled pixels of each class, and in which share of the slices it is seen, by split."""
+    """Labelled pixels of each class, and the share of the slices that show it, by split."""
     by_split = _by_split(facts)
-    total = sum(sum(one.pixels.values()) for one in facts)
+    total = sum(sum(patient.pixels.values()) for patient in facts)
     rows = []
     for value, name in enumerate(facts[0].pixels, 1):
-        pixels = sum(one.pixels[name] for one in facts)
-        seen = [
-            _share(sum(one.seen[name] for one in of_split), sum(one.slices for one in of_split))
-            for of_split in by_split.values()
-        ]
-        patients = sum(one.pixels[name] > 0 for one in facts)
-        rows.append(
-            [str(value), markdown(name), f"{pixels:,}", _share(pixels, total), f"{patients:,}", *seen]
-        )
+        pixels = sum(patient.pixels[name] for patient in facts)
+        n_patients = sum(patient.pixels[name] > 0 for patient in facts)
+        row = [str(value), markdown(name), f"{pixels:,}", _share(pixels, total), f"{n_patients:,}"]
+        rows.append(row + [_share_of_slices(patients, name) for patients in by_split.values()])
     header = ["value", "class", "labelled pixels", "share", "patients", *(f"{s} slices" for s in by_split)]
     return [pipe_table(header, rows)]
+
+
+def _share_of_slices(patients: Sequence[PatientFacts], class_name: str) -> str:
+    """The share of the patients' slices that show a class."""
+    shown = sum(patient.seen[class_name] for patient in patients)
+    return _share(shown, sum(patient.slices for patient in patients))
 
 
 def _share(part: int, whole: int) -> str:
@@ -139,62 +146,68 @@ def _share(part: int, whole: int) -> str:
 
 
 def _ranges(facts: Sequence[PatientFacts]) -> list[str]:
-    in_mm = [one for one in facts if one.measured]
-    measured: dict[str, list[float]] = {
-        "slice spacing, mm": [one.spacing_zyx_mm[0] for one in in_mm],
-        "row spacing, mm": [one.spacing_zyx_mm[1] for one in in_mm],
-        "column spacing, mm": [one.spacing_zyx_mm[2] for one in in_mm],
-        "slices of a volume": [one.shape_zyx[0] for one in facts],
-        "rows": [one.shape_zyx[1] for one in facts],
-        "columns": [one.shape_zyx[2] for one in facts],
-        "slices kept": [one.slices for one in facts],
-        "pixel of a prepared slice, mm": [one.pixel_mm for one in in_mm],
-        "raw value that becomes 0": [one.raw_range[0] for one in facts],
-        "raw value that becomes 255": [one.raw_range[1] for one in facts],
+    """Least, median and most of what volumes and slices measure."""
+    in_mm = [patient for patient in facts if patient.measured]
+    values_of: dict[str, list[float]] = {
+        "slice spacing, mm": [patient.spacing_zyx_mm[0] for patient in in_mm],
+        "row spacing, mm": [patient.spacing_zyx_mm[1] for patient in in_mm],
+        "column spacing, mm": [patient.spacing_zyx_mm[2] for patient in in_mm],
+        "slices of a volume": [patient.shape_zyx[0] for patient in facts],
+        "rows": [patient.shape_zyx[1] for patient in facts],
+        "columns": [patient.shape_zyx[2] for patient in facts],
+        "slices kept": [patient.slices for patient in facts],
+        "pixel of a prepared slice, mm": [patient.pixel_mm for patient in in_mm],
+        "raw value that becomes 0": [patient.raw_range[0] for patient in facts],
+        "raw value that becomes 255": [patient.raw_range[1] for patient in facts],
     }
-    rows = [
-        [name, *(f"{value:.5g}" for value in (min(values), median(values), max(values)))]
-        for name, values in measured.items()
-        if values
-    ]
+    rows = []
+    for name, values in values_of.items():
+        if values:
+            summary = (min(values), median(values), max(values))
+            rows.append([name, *(f"{value:.5g}" for value in summary)])
     notes = [] if len(in_mm) == len(facts) else [UNMEASURED]
     return [pipe_table(["", "least", "median", "most"], rows), *notes]
 
 
 def _preparation(facts: Sequence[PatientFacts]) -> list[str]:
-    """What the slice files themselves record; two values of one setting show a stale mixture."""
-    counts = Counter(item for one in facts for item in one.settings.items())
+    """What the slice files themselves record; two values of a setting show files of two preparations."""
+    counts = Counter(item for patient in facts for item in patient.settings.items())
     rows = [[name, code(value), f"{n:,}"] for (name, value), n in sorted(counts.items())]
     return [pipe_table(["setting", "value", "patients"], rows)]
 
 
 def _scanners(facts: Sequence[PatientFacts]) -> list[str]:
-    counts = Counter(one.scanner for one in facts)
+    counts = Counter(patient.scanner for patient in facts)
     rows = [
         [*(markdown(name) or UNKNOWN for name in scanner), f"{n:,}"] for scanner, n in sorted(counts.items())
     ]
-    unsure = sorted(one.patient for one in facts if one.unsure)
-    note = "Headers without a position, or with two that differ, whose orientation anatomy must confirm: "
-    header = ["modality", "manufacturer", "model", "patients"]
-    return [pipe_table(header, rows), *([f"{note}{markdown(', '.join(unsure))}."] if unsure else [])]
+    paragraphs = [pipe_table(["modality", "manufacturer", "model", "patients"], rows)]
+    unsure = sorted(patient.name for patient in facts if patient.unsure)
+    if unsure:
+        note = "Headers without a position, or with two that differ, whose orientation anatomy must confirm: "
+        paragraphs.append(f"{note}{markdown(', '.join(unsure))}.")
+    return paragraphs
 
 
 def _origin(card: Card, table: Path, comments: Iterable[str]) -> list[str]:
     source = json.dumps(card.preparation.source.model_dump(mode="json"))
     quoted = [f"> {markdown(comment)}" for comment in comments]
+    paragraphs = [f"Read from {code(source)}."]
     patients = f"Patients: {code(str(table))}."
-    said = [f"{patients} Its own words:", "\n".join(quoted)] if quoted else [patients]
-    return [f"Read from {code(source)}.", *said]
+    if quoted:
+        return [*paragraphs, f"{patients} Its own words:", "\n".join(quoted)]
+    return [*paragraphs, patients]
 
 
 def commands_of(card: Card, page: Path, slices: Path, checksums: Path) -> list[str]:
-    """The commands that make the whole dataset, and one patient's slices, and that check them."""
-    made = f"--row ROW --raw FILES --output PATIENT.npz --preparation {quote(card.preparation.to_json())}"
+    """The commands that make the whole dataset, make the slices of one patient, and check all slices."""
+    settings = quote(card.preparation.to_json())
     return [
         "# all of it, with the --configfile and --config of this run",
         f"snakemake {quote(str(page))}",
         "# one patient: ROW is its row of the patient table as JSON, FILES where image and masks lie",
-        f"python scripts/prepare_patient.py {made}",
+        "python scripts/prepare_patient.py --row ROW --raw FILES --output PATIENT.npz"
+        f" --preparation {settings}",
         "# is every slice file what it was?",
         f"(cd {quote(str(slices))} && sha256sum --check --quiet) < {quote(str(checksums))}",
     ]

@@ -1,4 +1,4 @@
-"""What a dataset's card needs of each slice file, read one patient at a time.
+"""What a dataset's card says about each patient, read from slice files, one patient at a time.
 
 Shape suffixes: S slices, H and W pixels.
 """
@@ -15,16 +15,16 @@ from segguided.data.slices import read_stack
 from segguided.files import sha256_of
 from segguided.text_tables import read_table
 
-SETTINGS = ("intensity", "image_size", "resampling", "slices")  # of the provenance
-PIXELS = "pixels_"  # of splits.csv: before a class's name
-SCANNER = ("modality", "manufacturer", "model")  # of the provenance of DICOM files
+SETTINGS = ("intensity", "image_size", "resampling", "slices")  # keys of the provenance
+PIXELS = "pixels_"  # what columns of splits.csv begin with, before a class's name
+SCANNER = ("modality", "manufacturer", "model")  # keys of the provenance of DICOM files
 
 
 @dataclass(frozen=True)
 class PatientFacts:
-    """One patient, by the slice file and the row of splits.csv."""
+    """One patient, as the slice file and the row of splits.csv describe it."""
 
-    patient: str
+    name: str
     split: str
     slices: int
     pixels: Mapping[str, int]  # of each class
@@ -36,12 +36,12 @@ class PatientFacts:
     settings: Mapping[str, str]  # JSON
     scanner: tuple[str, ...]
     unsure: bool  # whether the header states no position
-    measured: bool  # whether the files state a spacing at all, as PNG files do not
+    measured: bool  # whether the files state a spacing; PNG files do not
     sha256: str
 
 
 def read_splits(path: Path) -> list[dict[str, str]]:
-    """The rows of splits.csv. Raises ValueError where it is none."""
+    """The rows of splits.csv. Raises ValueError for another file and for one without patients."""
     rows = read_table(path, ",", needs={"patient", "split"}).rows
     if not rows:
         raise ValueError(f"{path}: expected at least one patient; make it again")
@@ -49,20 +49,21 @@ def read_splits(path: Path) -> list[dict[str, str]]:
 
 
 def read_facts(rows: list[dict[str, str]], folder: Path) -> Iterator[PatientFacts]:
-    """The facts of each row's patient, whose slice file lies in `folder`; one file is open at a time."""
+    """The facts of each row's patient, whose slice file is in `folder`; one file is open at a time."""
     for row in rows:
         yield _facts(row, folder / f"{row['patient']}.npz")
 
 
 def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
     stack = read_stack(path)
-    told = stack.provenance
+    provenance = stack.provenance
     try:
-        classes, image = _class_names(row), dict(told["image"])
-        z_mm, y_mm, x_mm = map(float, told["spacing_zyx_mm"])
-        n_slices, height, width = map(int, told["shape_zyx"])
-        settings = {name: _text(told[name]) for name in SETTINGS}
-        raw_range = float(told["raw_value_of_0"]), float(told["raw_value_of_255"])
+        classes = _class_names(row)
+        image = dict(provenance["image"])
+        z_mm, y_mm, x_mm = map(float, provenance["spacing_zyx_mm"])
+        n_slices, height, width = map(int, provenance["shape_zyx"])
+        settings = {name: _text(provenance[name]) for name in SETTINGS}
+        raw_range = float(provenance["raw_value_of_0"]), float(provenance["raw_value_of_255"])
         pixels = {name: int(row[PIXELS + name]) for name in classes}
         seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
     except (KeyError, TypeError, ValueError) as error:
@@ -70,7 +71,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
             f"{path} or its row of splits.csv lacks what a card needs ({error}); prepare the patient again"
         ) from error
     return PatientFacts(
-        patient=row["patient"],
+        name=row["patient"],
         split=row["split"],
         slices=len(stack.masks_SHW),
         pixels=pixels,
@@ -88,7 +89,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
 
 
 def _class_names(row: Mapping[str, str]) -> list[str]:
-    """Those of the dataset, in order, by the columns of splits.csv."""
+    """The dataset's classes in order, from the columns of splits.csv."""
     return [column.removeprefix(PIXELS) for column in row if column.startswith(PIXELS)]
 
 
@@ -97,7 +98,7 @@ def _text(value: Any) -> str:
 
 
 def _slices_with(masks_SHW: np.ndarray, n_classes: int) -> list[int]:
-    """In how many slices each class is seen; classes count from 1. ValueError where masks hold another."""
+    """How many slices show each class, from class 1 on. ValueError where masks hold a higher class."""
     counts = np.zeros(256, int)
     for mask_HW in masks_SHW:
         counts += np.bincount(mask_HW.ravel(), minlength=256) > 0

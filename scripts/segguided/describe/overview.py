@@ -1,4 +1,4 @@
-"""The contact sheet of a dataset: outlines of masks on each patient's images, where a flip shows at once.
+"""The contact sheet of a dataset: outlines of masks on each patient's images, where a flip is seen at once.
 
 Shape suffixes: H and W pixels; a trailing 3 is red, green, blue. All lengths are inches.
 """
@@ -63,7 +63,7 @@ UNSURE = "?: the header states no position, or two that differ, so that anatomy 
 
 
 class Overview(Settings):
-    """What a sheet shows: patients by split, of how many, and the classes in the order of their values."""
+    """What a sheet shows: patients by split, how many each split has, and classes in the order of values."""
 
     name: str
     classes: tuple[FigureClass, ...]
@@ -79,7 +79,7 @@ class Cell:
     tiles: Sequence[np.ndarray]
     slices: Sequence[int | str]  # counted from the feet; of the files' names where not `lettered`
     lettered: bool = True  # whether left and right are known
-    unsure: bool = False  # whether only anatomy can tell if they are right
+    unsure: bool = False  # whether only anatomy can confirm them
 
     def title(self, letters: int) -> str:
         """The patient's name, shortened in its middle to so many letters."""
@@ -89,18 +89,19 @@ class Cell:
 
 def outline_colours(classes: Sequence[FigureClass]) -> dict[str, str]:
     """A colour for each class: its own, or a hue where its own is a grey or another class's."""
-    return palettes.outline_colours({one.name: one.color for one in classes})
+    return palettes.outline_colours({c.name: c.color for c in classes})
 
 
 def outlined(image_HW: np.ndarray, mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
     """The tile (PIXELS, PIXELS, 3) uint8 of a slice: each class's inner border in its colour.
 
-    Where two classes meet, the later of the table draws: it is the one inside, a vessel in the breast.
+    Where two classes meet, the class with the higher value is drawn: it is inside, as a vessel in the breast.
     """
     rows, columns = (np.arange(PIXELS) * n // PIXELS for n in image_HW.shape)  # nearest neighbour
-    image_HW, mask_HW = image_HW[np.ix_(rows, columns)], mask_HW[np.ix_(rows, columns)]
+    image_HW = image_HW[np.ix_(rows, columns)]
+    mask_HW = mask_HW[np.ix_(rows, columns)]
     tile_HW3 = np.repeat(image_HW[..., np.newaxis], 3, axis=-1)
-    width = 2 if len(np.unique(rows)) <= PIXELS // 2 else 1  # pixels of a small image are drawn large
+    width = 2 if len(np.unique(rows)) <= PIXELS // 2 else 1  # a small image has large pixels
     for value, colour in enumerate(colours, 1):
         border_HW = (mask_HW == value) & ~ndimage.binary_erosion(mask_HW >= value, iterations=width)
         tile_HW3[border_HW] = np.rint(255 * np.array(to_rgb(colour)))
@@ -108,21 +109,24 @@ def outlined(image_HW: np.ndarray, mask_HW: np.ndarray, colours: Sequence[str]) 
 
 
 def read_cell(path: Path, n_slices: int, colours: Sequence[str]) -> Cell:
-    """The cell of one slice file: slices chosen by their masks, the middle one where all masks are empty."""
+    """The cell of a slice file: slices chosen by their masks; the middle slice where all masks are empty."""
     stack = read_stack(path)
     _check_classes(stack, len(colours))
-    middle = [len(stack.masks_SHW) // 2]
-    chosen = choose_slices(stack.masks_SHW, n_slices) if stack.masks_SHW.any() else middle
+    if stack.masks_SHW.any():
+        chosen = choose_slices(stack.masks_SHW, n_slices)
+    else:
+        chosen = [len(stack.masks_SHW) // 2]
     tiles = [outlined(stack.images_SHW[i], stack.masks_SHW[i], colours) for i in chosen]
     unsure = bool(stack.provenance.get("image", {}).get("suspicious_header"))
-    # Only slices that are files of their own bring mask ids, and they tell no position in the patient.
+    # Only slices that are files of their own have mask ids, and such files do not say where they are in the
+    # body.
     lettered = stack.mask_ids is None
     numbers = chosen if lettered else [_number_in(stack.names[i]) for i in chosen]
     return Cell(stack.patient, tiles, numbers, lettered=lettered, unsure=unsure)
 
 
 def _number_in(mask_id: str) -> str:
-    """As the file's name writes it; nothing where it has none."""
+    """The slice's number in the file's name; nothing where the name has none."""
     number = mask_id.rpartition("_slice_")[2]
     return number if number.isdecimal() else ""
 
@@ -141,7 +145,7 @@ def read_cells(dataset: Overview, paths: Sequence[Path]) -> dict[str, list[Cell]
     file_of = {path.stem: path for path in paths}
     unequal = file_of.keys() ^ {patient for patients in dataset.splits.values() for patient in patients}
     if unequal:
-        raise ValueError(f"expected one slice file a patient; check {', '.join(sorted(unequal))}")
+        raise ValueError(f"expected a slice file for each patient; check {', '.join(sorted(unequal))}")
     n_slices = max(1, min(MOST_EACH, TILES // len(file_of)))
     colours = list(outline_colours(dataset.classes).values())
     return {
@@ -152,7 +156,7 @@ def read_cells(dataset: Overview, paths: Sequence[Path]) -> dict[str, list[Cell]
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where everything goes: all that follows from the cells' number and the texts' lengths."""
+    """Where everything is: all that depends on the number of cells and the lengths of texts."""
 
     dataset: Overview
     cells: Mapping[str, Sequence[Cell]]  # by split
@@ -164,7 +168,7 @@ class _Layout:
 
     @property
     def cell_width(self) -> float:
-        """From one cell's left side to the next one's."""
+        """From a cell's left side to the next cell's."""
         return self.n_tiles * (TILE + GAP) + GAP
 
     @property
@@ -185,16 +189,19 @@ class _Layout:
     @cached_property
     def notes(self) -> list[str]:
         """The lines below the title; those on letters only where they matter."""
-        drawn = [cell for of_split in self.cells.values() for cell in of_split]
-        lettered = [cell.lettered for cell in drawn]
-        kept = [f"{OUTLINES} {DIRECTIONS}" if any(lettered) else OUTLINES]
-        kept += [WITHOUT] * (not all(lettered)) + [UNSURE] * any(cell.unsure for cell in drawn)
+        cells = [cell for of_split in self.cells.values() for cell in of_split]
+        lettered = [cell.lettered for cell in cells]
+        notes = [f"{OUTLINES} {DIRECTIONS}" if any(lettered) else OUTLINES]
+        if not all(lettered):
+            notes.append(WITHOUT)
+        if any(cell.unsure for cell in cells):
+            notes.append(UNSURE)
         letters = int((self.width - 2 * MARGIN) / LETTER)
-        return [line for note in kept for line in textwrap.wrap(note, letters)]
+        return [line for note in notes for line in textwrap.wrap(note, letters)]
 
     @cached_property
     def colours(self) -> dict[str, str]:
-        """Of the outlines."""
+        """The outlines' colours, by class."""
         return outline_colours(self.dataset.classes)
 
     @property
@@ -242,16 +249,23 @@ def _draw_cell(figure: Figure, cell: Cell, left: float, top: float, n_tiles: int
     title = cell.title(int((n_tiles * (TILE + GAP) - GAP) / LETTER))
     add_text(figure, left, top - LINE_HEIGHT + GAP, title, LIGHT, size=TEXT_POINTS)
     for i, (tile_HW3, number) in enumerate(zip(cell.tiles, cell.slices, strict=True)):
-        x, y = left + i * (TILE + GAP), top - LINE_HEIGHT - TILE
+        x = left + i * (TILE + GAP)
+        y = top - LINE_HEIGHT - TILE
         figure.figimage(tile_HW3, round(x * DPI), round(y * DPI), origin="upper")
         for text, (right, up), ha, va in _marks(cell, number):
-            at = (x + GAP / 2 + right * (TILE - GAP), y + GAP / 2 + up * (TILE - GAP))
-            add_text(figure, *at, text, LIGHT, size=TEXT_POINTS - 2, ha=ha, va=va, color="white", bbox=PLATE)
+            text_x = x + GAP / 2 + right * (TILE - GAP)
+            text_y = y + GAP / 2 + up * (TILE - GAP)
+            style = {"size": TEXT_POINTS - 2, "ha": ha, "va": va, "color": "white", "bbox": PLATE}
+            add_text(figure, text_x, text_y, text, LIGHT, **style)
 
 
 def _marks(cell: Cell, number: int | str) -> Iterator[tuple[str, tuple[float, float], str, str]]:
-    """What is written on a tile: text, its place (to the right and up, from 0 to 1), and how it is held."""
+    """What is written on a tile: text, its place (to the right and up, from 0 to 1), and its alignment."""
     sides = {0: ("left", "bottom"), 0.5: ("center", "center"), 1: ("right", "top")}
-    marks = ({str(number): (1, 0)} if number != "" else {}) | (LETTERS if cell.lettered else {})
+    marks: dict[str, tuple[float, float]] = {}
+    if number != "":
+        marks[str(number)] = (1, 0)
+    if cell.lettered:
+        marks |= LETTERS
     for text, (right, up) in marks.items():
         yield text, (right, up), sides[right][0], sides[up][1]

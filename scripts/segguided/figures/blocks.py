@@ -1,4 +1,4 @@
-"""Figures of masks and images side by side: tiles in blocks, one block a dataset, its classes' colours below.
+"""Figures of masks and images side by side: a block of tiles for each dataset, its classes' colours below.
 
 Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All lengths are inches.
 """
@@ -32,16 +32,21 @@ from segguided.files import atomic_path
 
 DPI = 200
 TILE = 1.28  # 256 pixels at 200 dpi: a 256 × 256 image is drawn pixel by pixel
-GAP, MARGIN, BLOCK_GAP = 0.04, 0.12, 0.32
-TITLE_HEIGHT, TITLE_POINTS = 0.26, 11
-PLOT_WIDTH, PLOT_HEIGHT, PLOT_LABELS = 2.6, 2.2, 0.55  # of a plot beside the tiles, and of its axis labels
+GAP = 0.04  # between tiles
+MARGIN = 0.12  # around the figure
+BLOCK_GAP = 0.32
+TITLE_HEIGHT = 0.26
+TITLE_POINTS = 11
+PLOT_WIDTH = 2.6  # of a plot beside the tiles
+PLOT_HEIGHT = 2.2
+PLOT_LABELS = 0.55  # width of the plot's axis labels
 rcdefaults()  # a matplotlibrc of this machine changes no figure
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # else a PDF lists every glyph in the log
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # otherwise a PDF lists every glyph in the log
 
 
 @dataclass(frozen=True)
 class Column:
-    """Tiles below one title: uint8, grey (H, W), drawn 0…255 as they are, or coloured (H, W, 3)."""
+    """Tiles below a title: uint8, grey (H, W), 0…255 drawn as they are, or coloured (H, W, 3)."""
 
     title: str
     tiles: Sequence[np.ndarray]
@@ -51,9 +56,9 @@ class Column:
         """The title, wrapped to a tile's width."""
         if not self.title:
             return []
-        wide = cell_len(self.title) / len(self.title)  # letters of double width
-        lines = textwrap.wrap(self.title, int(TILE / LETTER / wide))
-        return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters
+        width = cell_len(self.title) / len(self.title)  # of a letter: up to 2 for Chinese, for instance
+        lines = textwrap.wrap(self.title, int(TILE / LETTER / width))
+        return [part for line in lines for part in cut(line, TILE)]  # a word of wide letters is cut
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,11 @@ class Block:
     def n_rows(self) -> int:
         """Tiles in each column."""
         return len(self.columns[0].tiles)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether its columns are of equal length and have a tile."""
+        return self.n_rows > 0 and all(len(column.tiles) == self.n_rows for column in self.columns)
 
     @property
     def tiles_width(self) -> float:
@@ -114,7 +124,7 @@ DARK = Theme(paper="#15181d", ink="#e8eaed")
 
 
 def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
-    """The mask in colours (H, W, 3) uint8: class k in the k-th colour (from 1), background black."""
+    """The mask in colours (H, W, 3) uint8: class k in the k-th colour, counted from 1, on black."""
     if mask_HW.max(initial=0) > len(colours):
         raise ValueError(f"mask holds class {mask_HW.max()}, but {len(colours)} classes have a colour")
     palette = np.array([(0.0, 0.0, 0.0), *map(to_rgb, colours)])
@@ -125,10 +135,9 @@ def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
 def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[int] = ()) -> list[int]:
     """Indices of n slices that show the set, chosen by their masks alone; all if fewer hold any class.
 
-    Indices in `without` are left out.
-
-    The slices with any class are cut into n runs; each run gives the slice with the most classes that earlier
-    runs have not shown, then the most classes, then the nearest to its middle.
+    Indices in `without` are left out. The other slices with any class are cut into n runs. Each run gives the
+    slice with the most classes that earlier runs have not shown; of equals, the slice with the most classes;
+    of equals again, the slice nearest to the run's middle.
     """
     present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
     candidates = [i for i, classes in present.items() if classes and i not in without]
@@ -147,15 +156,17 @@ def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[i
 
 def draw_blocks(blocks: Sequence[Block], *, stacked: bool = False, theme: Theme = LIGHT) -> Figure:
     """A figure of the blocks side by side, or one below the other."""
-    if not blocks or any(len(c.tiles) != b.n_rows or not b.n_rows for b in blocks for c in b.columns):
+    if not blocks or not all(block.is_even for block in blocks):
         raise ValueError("expected at least one block, and columns of equal length with at least one tile")
-    widths, heights = [b.width for b in blocks], [b.height for b in blocks]
+    widths = [block.width for block in blocks]
+    heights = [block.height for block in blocks]
     gaps = BLOCK_GAP * (len(blocks) - 1)
     width = 2 * MARGIN + (max(widths) if stacked else sum(widths) + gaps)
     height = 2 * MARGIN + (sum(heights) + gaps if stacked else max(heights))
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper)
     FigureCanvasAgg(figure)
-    left, top = MARGIN, height - MARGIN
+    left = MARGIN
+    top = height - MARGIN
     for block in blocks:
         _draw_block(figure, block, left, top, theme)
         if stacked:
@@ -208,9 +219,9 @@ def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: 
 
 
 def add_text(figure: Figure, x: float, y: float, text: str, theme: Theme, **style: Any) -> None:
-    """Text whose baseline starts, or with `ha` is centred or ends, at (x, y) from the lower left corner.
+    """Add text whose baseline starts at (x, y) from the lower left corner; `ha` centres it there or ends it.
 
-    A dollar is a dollar: names are not read as mathematics.
+    A dollar sign stays one: names are not read as mathematics.
     """
     width, height = figure.get_size_inches()
     usual = {"va": "baseline", "linespacing": 1.05, "color": theme.ink, "parse_math": False}

@@ -14,13 +14,15 @@ from matplotlib.patches import Patch
 
 from segguided.figures.fonts import style_of
 
-LEGEND_ROW_HEIGHT, LEGEND_PAD, LINE_HEIGHT = 0.2, 0.06, 0.15
+LEGEND_ROW_HEIGHT = 0.2
+LEGEND_PAD = 0.06
+LINE_HEIGHT = 0.15
 LEGEND_HANDLE = 0.36  # width of a legend entry besides its letters
 TEXT_POINTS = 8.5
-LETTER = 0.07  # a wide guess at a letter's width at TEXT_POINTS
+LETTER = 0.07  # a letter's width at TEXT_POINTS, generously
 RULER_DPI = 200
 RULER = RendererAgg(1, 1, RULER_DPI)
-BREAKS = "_- "  # a long name is cut behind one of these
+BREAKS = "_- "  # a long name is cut after one of these
 
 
 @cache
@@ -32,7 +34,7 @@ def text_width(text: str, points: float = TEXT_POINTS, weight: str = "normal") -
 
 
 def cut(text: str, width: float, points: float = TEXT_POINTS, weight: str = "normal") -> list[str]:
-    """The text in lines no wider than `width`, cut behind a word or, where one is too long, within it."""
+    """The text in lines no wider than `width`, cut after a word or, where a word is too long, within it."""
     lines = []
     while text:
         end = len(text)
@@ -59,7 +61,7 @@ def _entry_width(name: str) -> float:
 
 
 def legend_height(names: Sequence[str], width: float) -> float:
-    """Height of the legend, and of the space above it."""
+    """Height of the legend with the space above it."""
     columns = np.array_split(
         [_label(name, width).count("\n") for name in names], legend_columns(names, width)
     )
@@ -74,7 +76,7 @@ def _label(name: str, width: float) -> str:
 def draw_legend(
     figure: Figure, colours: Mapping[str, str], width: float, left: float, top: float, ink: str = "black"
 ) -> None:
-    """The classes' colours; the background is black everywhere and goes without saying."""
+    """Draw the classes' names and colours; the background, which is black everywhere, is not named."""
     whole_width, whole_height = figure.get_size_inches()
     patches = [Patch(facecolor=colour, edgecolor="grey", linewidth=0.5) for colour in colours.values()]
     legend = figure.legend(

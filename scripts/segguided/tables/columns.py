@@ -60,15 +60,15 @@ class Measure(TableColumn):
     key: str  # in the records of models
     real_key: str | None = None  # in the record of the real images; None: their row has no value
     heading: str = ""  # "": the statistic is in the CSV alone
-    over: str = ""  # a second heading, over this one and its neighbours with the same
+    over: str = ""  # a second heading, which neighbours share
     decimals: int = 4
     factor: float = 1  # the reader sees the value times this
     better: Better | None = None  # which values are best, in bold and underlined
     seed_deviation: bool = True  # whether the deviation over seeds is a column too
     interval_decimals: int | None = None  # None: the reader sees no interval
-    deviation_column: str = (
-        ""  # for a deviation that each record holds itself, which is shown of one seed alone
-    )
+    # A deviation that each record holds itself: its column and key. The reader sees it where there is one
+    # seed.
+    deviation_column: str = ""
     deviation_key: str = ""
     by_class: bool = False  # whether the Markdown has a table of its values for each class
     note: str = ""

@@ -1,4 +1,4 @@
-"""What the tables are made from: settings, evaluation records and published values, checked."""
+"""What tables are made from: settings, evaluation records and published values, all checked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ PaperValues = dict[tuple[int, str, str, str], float]
 
 
 class TableDataset(Settings):
-    """One dataset's rows: its classes in order, and whose published values stand beside."""
+    """One dataset's rows: its classes in order, and the paper's column that is beside its values."""
 
     name: str
     classes: tuple[str, ...]
@@ -26,7 +26,7 @@ class TableDataset(Settings):
 
 
 class TableModel(Settings):
-    """One row of each dataset: the model's name in the records, and what the reader sees."""
+    """One row of each dataset: the model's name in the records, and its title for the reader."""
 
     name: str
     title: str
@@ -40,7 +40,7 @@ class TableSettings(Settings):
 
 
 def read_records(paths: Sequence[Path]) -> list[Record]:
-    """The records in JSON files. ValueError, naming the file, for no record or one that comes twice."""
+    """The records in JSON files. Raises ValueError for a file without a record, and for a second one."""
     records: dict[tuple[Any, ...], Record] = {}
     for path in paths:
         record = read_sealed(path)
@@ -72,26 +72,29 @@ def read_paper_values(path: Path) -> PaperValues:
                 f"{row.place}: expected a whole number in table and a number in value ({error}); correct it"
             ) from error
         if key in values:
-            raise ValueError(f"{row.place}: {' × '.join(map(str, key))} stands twice; keep one of the rows")
+            raise ValueError(f"{row.place}: {' × '.join(map(str, key))} appears twice; keep one of the rows")
         values[key] = value
     return values
 
 
 def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tuple[str, str], list[Record]]:
-    """Records of each dataset and model, REAL last, by seed. A dataset's models must share their seeds."""
+    """Records of each dataset and model, in the order of the seeds; REAL is the last model.
+
+    Raises ValueError where a dataset and model has no record, and where a dataset's models differ in seeds.
+    """
     models = [*(model.name for model in settings.models), REAL]
-    grouped: dict[tuple[Any, Any], list[Record]] = {
-        (d.name, m): [] for d in settings.datasets for m in models
-    }
+    pairs = [(dataset.name, model) for dataset in settings.datasets for model in models]
+    grouped: dict[tuple[Any, Any], list[Record]] = {pair: [] for pair in pairs}
     for record in sorted(records, key=lambda record: str(record["seed"])):
         key = (record["dataset"], record["model"])
         if key not in grouped:
             raise ValueError(f"record of {key[0]} × {key[1]} is not of this table's datasets × models")
         grouped[key].append(record)
-    for (dataset, model), found in grouped.items():
-        if not found:
+    for (dataset, model), of_model in grouped.items():
+        if not of_model:
             raise ValueError(f"no record of {dataset} × {model}; evaluate it, or take it out of the grid")
-        seeds, expected = ([r["seed"] for r in grouped[dataset, m]] for m in (model, models[0]))
+        seeds = [record["seed"] for record in of_model]
+        expected = [record["seed"] for record in grouped[dataset, models[0]]]
         if model != REAL and seeds != expected:
             raise ValueError(
                 f"{dataset} × {model} has seeds {seeds}, but {models[0]} {expected}; evaluate the same"
@@ -100,7 +103,7 @@ def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tu
 
 
 def value_of(record: Record, key: str) -> CsvValue | None:
-    """What a record holds under a key. ValueError, naming the record, where it has none."""
+    """What a record holds under a key. Raises ValueError where it lacks the key."""
     if key not in record:
         raise ValueError(
             f"record of {record['dataset']} × {record['model']}, seed {record['seed']}, has no {key}; "
@@ -110,9 +113,9 @@ def value_of(record: Record, key: str) -> CsvValue | None:
 
 
 def over_seeds(records: Sequence[Record], key: str) -> tuple[float, float]:
-    """Mean and sample standard deviation of a value, NaN where undefined: a deviation for one seed.
+    """Mean and sample standard deviation of a value over seeds; of a single seed the deviation is NaN.
 
-    A value that one seed lacks has no mean: it would be over other seeds than its neighbours.
+    Both are NaN where a seed lacks the value: they would be over other seeds than the values beside them.
     """
     values = pd.Series([value_of(record, key) for record in records], dtype=float)
     return float(values.mean(skipna=False)), float(values.std(ddof=1, skipna=False))

@@ -18,9 +18,9 @@ MARKS = {1: "**", 2: "_"}
 
 
 def to_markdown(layout: Layout, frame: pd.DataFrame) -> str:
-    """The whole page: the sheet, one table a measure, then values per class, then notes.
+    """The whole page: the sheet's tables, then values per class, then notes.
 
-    Markdown cannot underline: the second best stands in italics.
+    Markdown cannot underline, so the second best is in italics.
     """
     sheet = make_sheet(layout, frame)
     parts = [f"## Table {layout.number}: {layout.title}", *_sheet_tables(sheet)]
@@ -40,15 +40,15 @@ def to_markdown(layout: Layout, frame: pd.DataFrame) -> str:
 
 
 def _sheet_tables(sheet: Sheet) -> list[str]:
-    """A pipe table for each heading over columns; columns without one stand in the first of them."""
+    """A pipe table for each second heading; columns without a second heading are in the first table."""
     grouped = groups(sheet.columns)
     shared = [column for over, members in grouped if not over for column in members]
-    tables = [members for over, members in grouped if over] or [[]]
-    return [_pipe(sheet, members + (shared if i == 0 else [])) for i, members in enumerate(tables)]
+    first, *further = [members for over, members in grouped if over] or [[]]
+    return [_pipe(sheet, columns) for columns in ([*first, *shared], *further)]
 
 
 def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
-    """The first column below a heading bears that heading, the others their own."""
+    """The first column below a second heading has that heading, the others their own."""
     headings = [c.over if c.over and i == 0 else c.heading for i, c in enumerate(columns)]
     rows = [
         [escaped(row.dataset), escaped(row.model), *(_entry(column.entries[i]) for column in columns)]

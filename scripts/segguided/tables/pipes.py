@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-BAR = re.compile(r"(?<!\\)\|")  # that would begin another cell
+BAR = re.compile(r"(?<!\\)\|")  # an unescaped bar would begin another cell
 
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""What a reader sees of a table, from its numbers: texts, ranks, notes. Markdown and pictures show it."""
+"""What a reader sees of a table: texts, ranks, notes. Markdown and the picture are made from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A table's picture as a paper prints it: rules above, below and between, aligned decimals, notes in small.
+"""A table's picture as a paper prints it: rules above, below and between, aligned decimals, small notes.
 
 All lengths are inches, y downwards from the top.
 """
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Literal
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -20,18 +21,28 @@ from segguided.figures.fonts import families
 from segguided.tables.entries import Entry, SheetColumn
 from segguided.tables.sheet import Sheet, groups
 
-MARGIN, INDENT, COLUMN_GAP, SMALL_GAP, MIN_WIDTH = 0.15, 0.12, 0.24, 0.06, 4.8
-LINE, NOTE_LINE, PAD = 0.19, 0.135, 0.06  # PAD: around a rule
-BODY, SMALL = 10.0, 7.5  # points
-THICK, MEDIUM, THIN = 1.0, 0.6, 0.4  # points, as LaTeX's booktabs
+MARGIN = 0.15
+INDENT = 0.12  # of models below their dataset
+COLUMN_GAP = 0.24
+SMALL_GAP = 0.06  # between a number and what is small beside it
+MIN_WIDTH = 4.8
+LINE = 0.19  # height of a row
+NOTE_LINE = 0.135
+PAD = 0.06  # around a rule
+BODY = 10.0  # points, as all sizes of letters and rules
+SMALL = 7.5
+THICK = 1.0  # the rules of LaTeX's booktabs
+MEDIUM = 0.6
+THIN = 0.4
 RULER = RendererAgg(1, 1, DPI)  # letters fitted to pixels, which are wider than those of a PDF
 GREY = "#666666"
-FAMILY, MATH = "STIXGeneral", "stix"
+FAMILY = "STIXGeneral"
+MATH = "stix"
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a text is set."""
+    """How a text is typeset."""
 
     size: float = BODY
     weight: str = "normal"
@@ -39,7 +50,7 @@ class Style:
     color: str = "black"
 
     def font(self, text: str) -> FontProperties:
-        """What matplotlib needs to know to set this text."""
+        """The font in matplotlib's terms."""
         return FontProperties(
             family=families(text, FAMILY),
             math_fontfamily=MATH,
@@ -49,13 +60,16 @@ class Style:
         )
 
 
-PLAIN, BOLD, ITALIC = Style(), Style(weight="bold"), Style(style="italic")
-MINOR, NOTE = Style(size=SMALL, color=GREY), Style(size=SMALL)
+PLAIN = Style()
+BOLD = Style(weight="bold")
+ITALIC = Style(style="italic")
+MINOR = Style(size=SMALL, color=GREY)
+NOTE = Style(size=SMALL)
 
 
 @cache
 def width_of(text: str, style: Style) -> float:
-    """Width of a line of text, mathematics between dollars."""
+    """Width of a line of text; between dollars it is mathematics."""
     is_math = is_math_text(text)
     shown = text if is_math else text.replace(r"\$", "$")
     width, _, _ = RULER.get_text_width_height_descent(shown, style.font(text), is_math)
@@ -63,16 +77,17 @@ def width_of(text: str, style: Style) -> float:
 
 
 def as_printed(text: str) -> str:
-    """The symbols m, m_gen and m_real in italics; nothing else is read as mathematics."""
+    """The text with the symbols m, m_gen and m_real in italics; nothing else is read as mathematics."""
     text = text.replace("$", r"\$")
     text = re.sub(r"\bm_(gen|real)\b", r"$m_{\\mathrm{\1}}$", text)
     return re.sub(r"(?<![\w$\\])m(?![\w$])", "$m$", text)
 
 
 def wrap(text: str, width: float, style: Style, indent: float = 0) -> list[str]:
-    """Lines no wider than `width`, the first by `indent` less; a longer word keeps its own line."""
+    """Lines no wider than `width`, the first by `indent` less; a longer word has a line of its own."""
     space = width_of("n n", style) - width_of("nn", style)
-    lines, room = [""], width - indent
+    lines = [""]
+    room = width - indent
     for word in text.split():
         needed = width_of(as_printed(word), style)
         if lines[-1] and needed > room:
@@ -84,14 +99,14 @@ def wrap(text: str, width: float, style: Style, indent: float = 0) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A column's place: entries stand in the middle of it, their numbers flush right at `anchor`."""
+class ColumnBox:
+    """A column's box on the page: entries are in the middle of it, their numbers flush right at `anchor`."""
 
     column: SheetColumn
     left: float
     width: float
-    main: float
-    small: float
+    main: float  # width of the widest number
+    small: float  # width of the widest text beside a number
 
     @property
     def centre(self) -> float:
@@ -100,24 +115,25 @@ class Block:
 
     @property
     def anchor(self) -> float:
-        """Right end of the numbers; what stands small begins behind it."""
+        """Right end of the numbers; small texts begin behind it."""
         return self.centre + (self.main - self.small) / 2
 
 
-def place_columns(columns: Sequence[SheetColumn], left: float) -> list[Block]:
-    """The columns side by side from `left`, wide enough for entries, headings and the headings over them."""
-    blocks: list[Block] = []
+def place_columns(columns: Sequence[SheetColumn], left: float) -> list[ColumnBox]:
+    """The columns side by side from `left`, wide enough for entries, headings and second headings."""
+    boxes: list[ColumnBox] = []
     for over, members in groups(columns):
         widths = [_widths(column) for column in members]
         total = sum(width for width, _, _ in widths) + COLUMN_GAP * (len(members) - 1)
         missing = max(0.0, width_of(as_printed(over), PLAIN) - total) / len(members)
         for column, (width, main, small) in zip(members, widths, strict=True):
-            blocks.append(Block(column, left, width + missing, main, small))
+            boxes.append(ColumnBox(column, left, width + missing, main, small))
             left += width + missing + COLUMN_GAP
-    return blocks
+    return boxes
 
 
 def _widths(column: SheetColumn) -> tuple[float, float, float]:
+    """Width of the column, of its widest number and of its widest small text."""
     main = max(width_of(entry.text, _style_of(entry)) for entry in column.entries)
     small = max(width_of(entry.small, MINOR) for entry in column.entries)
     small += SMALL_GAP if small else 0
@@ -129,23 +145,24 @@ def _style_of(entry: Entry) -> Style:
 
 
 class _Pen:
-    """Draws downwards; the page is cut to what was drawn."""
+    """Draws downwards; the page ends where the drawing ends."""
 
     def __init__(self, width: float) -> None:
-        self.width, self.y = width, MARGIN
+        self.width = width
+        self.y = MARGIN
         self.texts: list[tuple[float, float, str, Style, str]] = []
         self.rules: list[tuple[float, float, float, float]] = []
 
     def text(self, x: float, text: str, style: Style = PLAIN, ha: str = "left") -> None:
-        """Text on the line that begins at the present height."""
+        """Write text on the line that begins at the present height."""
         self.texts.append((x, self.y + LINE * 0.72, as_printed(text), style, ha))
 
     def rule(self, points: float, left: float = MARGIN, right: float | None = None, below: float = 0) -> None:
-        """A horizontal rule at the present height, or so far below it."""
+        """Draw a horizontal rule at the present height, or `below` it."""
         self.rules.append((left, self.width - MARGIN if right is None else right, self.y + below, points))
 
     def figure(self) -> Figure:
-        """All of it on a page."""
+        """The page with all texts and rules."""
         height = self.y + MARGIN
         figure = Figure(figsize=(self.width, height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(figure)
@@ -167,12 +184,12 @@ def draw_sheet(sheet: Sheet) -> Figure:
     """The table: caption, headings, a group of rows for each dataset, notes."""
     labels = [INDENT + width_of(as_printed(row.model), PLAIN) for row in sheet.rows]
     first = MARGIN + max(*labels, *(width_of(row.dataset, ITALIC) for row in sheet.rows)) + COLUMN_GAP
-    blocks = place_columns(sheet.columns, first)
-    right = blocks[-1].left + blocks[-1].width if blocks else first
+    boxes = place_columns(sheet.columns, first)
+    right = boxes[-1].left + boxes[-1].width if boxes else first
     pen = _Pen(max(right + MARGIN, MIN_WIDTH))
     _caption(pen, sheet)
-    _headings(pen, blocks)
-    _body(pen, sheet, blocks)
+    _headings(pen, boxes)
+    _body(pen, sheet, boxes)
     for line in _note_lines(sheet.notes, pen.width - 2 * MARGIN):
         pen.text(MARGIN, line, NOTE)
         pen.y += NOTE_LINE
@@ -183,35 +200,37 @@ def _caption(pen: _Pen, sheet: Sheet) -> None:
     label = f"Table {sheet.number}."
     indent = width_of(label, BOLD) + 0.06
     pen.text(MARGIN, label, BOLD)
-    title = sheet.title[0].upper() + sheet.title[1:]
-    for i, line in enumerate(wrap(title, pen.width - 2 * MARGIN, PLAIN, indent)):
+    for i, line in enumerate(wrap(_capitalised(sheet.title), pen.width - 2 * MARGIN, PLAIN, indent)):
         pen.text(MARGIN + (0 if i else indent), line)
         pen.y += LINE
     pen.y += PAD
 
 
-def _headings(pen: _Pen, blocks: Sequence[Block]) -> None:
+def _headings(pen: _Pen, boxes: Sequence[ColumnBox]) -> None:
     pen.rule(THICK)
     pen.y += PAD
-    spanning = groups([block.column for block in blocks])
-    if any(over for over, _ in spanning):
-        left = iter(blocks)
-        for over, members in spanning:
-            spanned = [next(left) for _ in members]
-            begin, end = spanned[0].left, spanned[-1].left + spanned[-1].width
-            pen.text((begin + end) / 2, over, ha="center")
-            if over:
-                pen.rule(THIN, begin, end, below=LINE + PAD / 2)
+    if any(box.column.over for box in boxes):
+        _second_headings(pen, boxes)
         pen.y += LINE + PAD
     pen.text(MARGIN, "Model")
-    for block in blocks:
-        pen.text(block.centre, block.column.heading, ha="center")
+    for box in boxes:
+        pen.text(box.centre, box.column.heading, ha="center")
     pen.y += LINE + PAD
     pen.rule(MEDIUM)
     pen.y += PAD
 
 
-def _body(pen: _Pen, sheet: Sheet, blocks: Sequence[Block]) -> None:
+def _second_headings(pen: _Pen, boxes: Sequence[ColumnBox]) -> None:
+    for over, members in groupby(boxes, key=lambda box: box.column.over):
+        spanned = list(members)
+        begin = spanned[0].left
+        end = spanned[-1].left + spanned[-1].width
+        pen.text((begin + end) / 2, over, ha="center")
+        if over:
+            pen.rule(THIN, begin, end, below=LINE + PAD / 2)
+
+
+def _body(pen: _Pen, sheet: Sheet, boxes: Sequence[ColumnBox]) -> None:
     dataset = None
     for i, row in enumerate(sheet.rows):
         if row.dataset != dataset:
@@ -220,22 +239,26 @@ def _body(pen: _Pen, sheet: Sheet, blocks: Sequence[Block]) -> None:
             pen.text(MARGIN, row.dataset, ITALIC)
             pen.y += LINE
         pen.text(MARGIN + INDENT, row.model)
-        for block in blocks:
-            _entry(pen, block, block.column.entries[i])
+        for box in boxes:
+            _entry(pen, box, box.column.entries[i])
         pen.y += LINE
     pen.y += PAD
     pen.rule(THICK)
     pen.y += PAD
 
 
-def _entry(pen: _Pen, block: Block, entry: Entry) -> None:
-    pen.text(block.anchor, entry.text, _style_of(entry), ha="right")
-    pen.text(block.anchor + SMALL_GAP, entry.small, MINOR)
+def _entry(pen: _Pen, box: ColumnBox, entry: Entry) -> None:
+    pen.text(box.anchor, entry.text, _style_of(entry), ha="right")
+    pen.text(box.anchor + SMALL_GAP, entry.small, MINOR)
     if entry.place == 2:
         width = width_of(entry.text, PLAIN)
-        pen.rule(MEDIUM, block.anchor - width, block.anchor, below=LINE * 0.86)
+        pen.rule(MEDIUM, box.anchor - width, box.anchor, below=LINE * 0.86)
 
 
 def _note_lines(notes: Sequence[str], width: float) -> Iterator[str]:
     for note in notes:
-        yield from wrap(note[0].upper() + note[1:] if not note.startswith("m:") else note, width, NOTE)
+        yield from wrap(note if note.startswith("m:") else _capitalised(note), width, NOTE)
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
