@@ -82,7 +82,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
     for limit in (0, 5_000, 30_000, len(before) - 10):
         with full_disk(limit), pytest.raises(OSError, match="no room to write"):
             save_checkpoint(path)
-        assert [one.name for one in tmp_path.iterdir()] == ["resume.pt"]
+        assert [file.name for file in tmp_path.iterdir()] == ["resume.pt"]
         assert path.read_bytes() == before
 
 
@@ -92,7 +92,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "advice"),
     [
         (OSError(errno.ENOSPC, "full"), "no room to write"),
         (OSError(errno.EDQUOT, "quota"), "or a quota reached"),
@@ -103,8 +103,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (OSError(errno.EIO, "I/O"), "the disk fails: look at the system's log"),
     ],
 )
-def test_each_error_of_a_disk_says_what_to_do(tmp_path: Path, error: Exception, told: str) -> None:
-    with pytest.raises(OSError, match=told) as caught, atomic_path(tmp_path / "model.safetensors"):
+def test_each_error_of_a_disk_says_what_to_do(tmp_path: Path, error: Exception, advice: str) -> None:
+    with pytest.raises(OSError, match=advice) as caught, atomic_path(tmp_path / "model.safetensors"):
         raise error
     assert "model.safetensors" in str(caught.value)
 

@@ -54,11 +54,11 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path, name: str) -> None
     path = tmp_path / name
     mine = path.with_name(f".{path.stem}.{DEAD}.partial{path.suffix}")
     mine.write_text("half")
-    other = path.with_name(f".{path.stem}.{DEAD}x.partial{path.suffix}")
-    other.write_text("of nobody known")
+    unknown = path.with_name(f".{path.stem}.{DEAD}x.partial{path.suffix}")
+    unknown.write_text("of nobody known")
     assert leftovers(path) == [mine]
     write_text(path, "whole")
-    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([name, other.name])
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([name, unknown.name])
 
 
 def test_another_writer_of_the_same_target_keeps_its_file(tmp_path: Path) -> None:
@@ -77,28 +77,28 @@ def test_another_writer_of_the_same_target_keeps_its_file(tmp_path: Path) -> Non
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as other:
-        assert other.stdout.readline() == "writes\n"
+    ) as other_writer:
+        assert other_writer.stdout.readline() == "writes\n"
         write_text(target, "mine")
         assert target.read_text() == "mine"
-        other.communicate("end\n")
-        assert other.returncode == 0
+        other_writer.communicate("end\n")
+        assert other_writer.returncode == 0
     assert target.read_text() == "other"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_process_that_took_a_dead_writers_number_protects_nothing(tmp_path: Path) -> None:
     """Its file is older than the process: it cannot have written it."""
-    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    newer_process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        left = tmp_path / f".p.{other.pid}.partial.npz"
+        left = tmp_path / f".p.{newer_process.pid}.partial.npz"
         left.write_text("half")
         assert leftovers(tmp_path / "p.npz") == []
         os.utime(left, (1e9, 1e9))
         assert leftovers(tmp_path / "p.npz") == [left]
     finally:
-        other.send_signal(signal.SIGKILL)
-        other.communicate()
+        newer_process.send_signal(signal.SIGKILL)
+        newer_process.communicate()
 
 
 def test_many_patients_at_once_with_names_that_begin_alike(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_many_patients_at_once_with_names_that_begin_alike(tmp_path: Path) -> No
         try:
             for number in range(100):
                 write_text(tmp_path / name, str(number))
-        except Exception as error:  # told by the test, not by the thread
+        except Exception as error:  # the test reports it, not the thread
             failures.append(error)
 
     names = ["p.npz", "p.1.npz", "p.1.2.npz", "p.2.npz"]

@@ -192,7 +192,7 @@ def test_a_mask_without_image_is_refused_by_name(tmp_path: Path, name: str) -> N
 
 def test_folders_of_other_things_beside_the_splits(tmp_path: Path) -> None:
     roots = slices(tmp_path, "train/p_slice_1.png", "masks/train/x.png", "overview.png")
-    assert [one.name for one in list_slices(roots[0])] == ["p_slice_1"]
+    assert [patient_slice.name for patient_slice in list_slices(roots[0])] == ["p_slice_1"]
 
 
 # The other folders

@@ -63,12 +63,12 @@ def test_every_changed_bit_of_a_small_file_is_found(tmp_path: Path, name: str) -
     read = {".npz": map_npz, ".json": read_sealed, ".txt": read_listed}[path.suffix]
     write[path.suffix]()
     read(path)
-    draw = random.Random(name)
+    bits = random.Random(name)
     for file in filter(Path.is_file, (path, sidecar(path))):
         whole = file.read_bytes()
         for place in range(len(whole)):
             content = bytearray(whole)
-            content[place] ^= 1 << draw.randrange(8)
+            content[place] ^= 1 << bits.randrange(8)
             file.write_bytes(content)
             with pytest.raises(ValueError, match=re.escape(path.name) + r".*; delete it and run the same"):
                 read(path)
@@ -110,25 +110,26 @@ def test_json_that_is_none_of_ours(tmp_path: Path, text: str) -> None:
 def test_a_valid_file_at_the_place_of_another_is_refused_and_anywhere_else_read(
     tmp_path: Path, source: str, target: str
 ) -> None:
-    one, other = tmp_path / source, tmp_path / target
-    read = {".npz": map_npz, ".json": read_sealed, ".txt": read_listed}[one.suffix]
-    if one.suffix == ".npz":
-        write_npz(one, images=np.arange(5))
-    elif one.suffix == ".json":
-        write_sealed(one, RECORD)
+    original = tmp_path / source
+    misplaced = tmp_path / target
+    read = {".npz": map_npz, ".json": read_sealed, ".txt": read_listed}[original.suffix]
+    if original.suffix == ".npz":
+        write_npz(original, images=np.arange(5))
+    elif original.suffix == ".json":
+        write_sealed(original, RECORD)
     else:
-        write_listed(one, "a\n")
-    other.parent.mkdir(exist_ok=True, parents=True)
-    for file, copy in ((one, other), (sidecar(one), sidecar(other))):
+        write_listed(original, "a\n")
+    misplaced.parent.mkdir(exist_ok=True, parents=True)
+    for file, copy in ((original, misplaced), (sidecar(original), sidecar(misplaced))):
         if file.is_file():
             shutil.copy(file, copy)
     with pytest.raises(
-        ValueError, match=rf"{re.escape(str(other))} .*{re.escape(source)}.*; delete it and run"
+        ValueError, match=rf"{re.escape(str(misplaced))} .*{re.escape(source)}.*; delete it and run"
     ):
-        read(other)
+        read(misplaced)
     (tmp_path / "mine").mkdir()
-    shutil.copy(one, tmp_path / "mine" / one.name)
-    read(tmp_path / "mine" / one.name)
+    shutil.copy(original, tmp_path / "mine" / original.name)
+    read(tmp_path / "mine" / original.name)
     shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-moved"))
     read(tmp_path.with_name(f"{tmp_path.name}-moved") / source)
 

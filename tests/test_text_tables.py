@@ -200,12 +200,12 @@ def test_a_cell_of_a_million_characters(tmp_path: Path, line: str) -> None:
 # Names of patients
 
 
-@pytest.mark.parametrize(("one", "other"), [("P1", "p1"), ("Müller", "MÜLLER"), ("a.B", "A.b")])
-def test_patients_whose_files_are_one_on_some_disks(tmp_path: Path, one: str, other: str) -> None:
+@pytest.mark.parametrize(("name", "twin"), [("P1", "p1"), ("Müller", "MÜLLER"), ("a.B", "A.b")])
+def test_patients_whose_files_are_one_on_some_disks(tmp_path: Path, name: str, twin: str) -> None:
     with pytest.raises(
-        ValueError, match=f"line 4: '{other}' and '{one}' differ only in capitals.*rename one"
+        ValueError, match=f"line 4: '{twin}' and '{name}' differ only in capitals.*rename one"
     ):
-        read_manifest(written(tmp_path, f"patient\nx\n{one}\n{other}\n"))
+        read_manifest(written(tmp_path, f"patient\nx\n{name}\n{twin}\n"))
 
 
 @pytest.mark.parametrize("name", ["Mu\u0308ller", "e\u0301t\u00e9", "A\u030angstro\u0308m"])
@@ -249,8 +249,8 @@ def test_an_empty_split_column_decides_nothing(tmp_path: Path) -> None:
 
 def test_what_the_workflow_decided_a_script_does_not_ask_again() -> None:
     rows = [{"patient": patient, "split": "train"} for patient in "abc"]
-    drawn = RandomSplit.from_json(RandomSplit(**COUNTS, column=None).to_json())
-    assert [len(names) for names in assign_splits(rows, drawn).values()] == [1, 1, 1]
+    split = RandomSplit.from_json(RandomSplit(**COUNTS, column=None).to_json())
+    assert [len(names) for names in assign_splits(rows, split).values()] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("name", ["Train", "val", "train ", "heldout", "validation"])
@@ -263,17 +263,17 @@ def test_unknown_split_names_are_told_with_their_line(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    ("drawn", "reason"),
+    ("split", "reason"),
     [
         (None, "split 'held-out' has no patient; each of train, held-out, test needs at least one"),
         (RandomSplit(**COUNTS, column=None), "2 patients cannot give 1 held-out and 1 test patients"),
         (RandomSplit(seed=0, column="split"), "split 'held-out' has no patient"),
     ],
 )
-def test_too_few_patients_name_the_table(tmp_path: Path, drawn: RandomSplit | None, reason: str) -> None:
+def test_too_few_patients_name_the_table(tmp_path: Path, split: RandomSplit | None, reason: str) -> None:
     rows = read_manifest(written(tmp_path, "patient\tsplit\na\ttrain\nb\ttest\n"))
     with pytest.raises(ValueError, match=rf"t\.tsv: {reason}"):
-        assign_splits(rows, drawn)
+        assign_splits(rows, split)
 
 
 # The other readers
@@ -323,15 +323,16 @@ def test_tables_that_are_cut(tmp_path: Path, text: str) -> None:
 
 
 def test_checksum_lists(tmp_path: Path) -> None:
-    one, other = "0" * 64, "1" * 64
+    zeros = "0" * 64
+    ones = "1" * 64
     names = ["a.nii.gz", "with two  spaces.nii", "größe.nrrd"]
-    path = written(tmp_path, "".join(f"{one}  {name}\n" for name in names))
-    assert read_record(path) == dict.fromkeys(names, one)
+    path = written(tmp_path, "".join(f"{zeros}  {name}\n" for name in names))
+    assert read_record(path) == dict.fromkeys(names, zeros)
     assert read_record(tmp_path / "absent") == {}
     for text, reason in (
-        (f"{one}  a\n{other}  a\n", "line 2: a appears twice, with two checksums"),
-        (f"{one}  a\x85{other}  b\n", "line 1: holds the character U\\+0085"),
-        (f"{one}  a\n{one} b\n", "line 2: expected a SHA-256, two spaces and a file name"),
+        (f"{zeros}  a\n{ones}  a\n", "line 2: a appears twice, with two checksums"),
+        (f"{zeros}  a\x85{ones}  b\n", "line 1: holds the character U\\+0085"),
+        (f"{zeros}  a\n{zeros} b\n", "line 2: expected a SHA-256, two spaces and a file name"),
     ):
         with pytest.raises(ValueError, match=reason):
             read_record(written(tmp_path, text))

@@ -1,4 +1,4 @@
-"""What the configuration alone tells is told before anything runs: names, labels, sizes, paths, counts."""
+"""Mistakes that the configuration alone shows are reported before anything runs."""
 
 import copy
 import itertools
@@ -77,9 +77,11 @@ def config(*files: str, **sections: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("labels", [(1, None), (None, 2), (None, 5, None), (7, 8, None)])
 def test_labels_are_for_all_classes_or_for_none(kind: str, labels: tuple[int | None, ...]) -> None:
     classes = [{"name": f"c{k}", "label": label} for k, label in enumerate(labels)]
-    lacking = ", ".join(f"c{k}" for k, label in enumerate(labels) if label is None)
+    unlabelled = ", ".join(f"c{k}" for k, label in enumerate(labels) if label is None)
     message = refusal(kind, *classes)
-    assert f"classes {lacking} of a {kind} dataset have no `label`, their value in the masks; give" in message
+    assert (
+        f"classes {unlabelled} of a {kind} dataset have no `label`, their value in the masks; give" in message
+    )
 
 
 @pytest.mark.parametrize("kind", ["nifti", "ct-org"])
@@ -112,7 +114,7 @@ def test_a_label_that_nothing_reads_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("names", [("body",), ("lungs", "body", "bone"), ("body", "lungs", "bone", "skin")])
-def test_the_demo_draws_three_classes_in_their_order(names: tuple[str, ...]) -> None:
+def test_the_demo_finds_three_classes_in_their_order(names: tuple[str, ...]) -> None:
     assert "body, lungs, bone in this order" in refusal("demo-ct", *({"name": name} for name in names))
     assert preparation("demo-ct", *({"name": name} for name in ("Leib", "Lungen", "Knochen")))
 
@@ -250,13 +252,13 @@ def trains(network: nn.Module, *inputs: torch.Tensor) -> bool:
 )
 def test_a_segmenters_lowest_level_has_two_pixels(levels: int, size: int) -> None:
     segmenter = Segmenter.model_validate({"channels": [4] * levels, "training": TRAINING})
-    told = list(segmenter_misfits("segmenter", segmenter, size))
+    misfits_found = list(segmenter_misfits("segmenter", segmenter, size))
     image_B1HW = torch.zeros(2, 1, size, size)
-    assert trains(build_segmenter(segmenter, 2), image_B1HW) == (not told)
+    assert trains(build_segmenter(segmenter, 2), image_B1HW) == (not misfits_found)
     if size % segmenter.stride == 0:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert trains(EncoderFeatures(build_segmenter(segmenter, 2)), image_B1HW) == (not told)
+            assert trains(EncoderFeatures(build_segmenter(segmenter, 2)), image_B1HW) == (not misfits_found)
 
 
 @pytest.mark.parametrize("size", [16, 32, 48])
@@ -264,8 +266,12 @@ def test_a_discriminators_smallest_scale_has_two_pixels(size: int) -> None:
     for layers, scales in itertools.product((2, 3, 4), (1, 2, 4, 5, 6)):
         settings = SpadeDiscriminator(channels=4, layers=layers, scales=scales)
         inputs = torch.zeros(1, 1, size, size), torch.zeros(1, 2, size, size)
-        told = list(_discriminator_misfits("d", settings, size))
-        assert trains(Discriminator(settings, 2), *inputs) == (not told), (layers, scales, told)
+        misfits_found = list(_discriminator_misfits("d", settings, size))
+        assert trains(Discriminator(settings, 2), *inputs) == (not misfits_found), (
+            layers,
+            scales,
+            misfits_found,
+        )
 
 
 @pytest.mark.parametrize(
@@ -320,7 +326,7 @@ def test_sizes_are_told_with_their_path() -> None:
 def test_as_shipped_all_sizes_fit() -> None:
     for files in ((), ("workflow/demo.yaml",)):
         settings = load(config(*files))
-        sizes = {one.image_size for one in settings.datasets.values()}
+        sizes = {dataset.image_size for dataset in settings.datasets.values()}
         assert not [t for s in sizes for n in settings.grid.models for t in misfits(n, settings.models[n], s)]
 
 
@@ -333,13 +339,13 @@ def dataset(source: dict[str, Any], **values: Any) -> Dataset:
     return Dataset.model_validate({**common, "source": source, **values})
 
 
-def enough(one: Dataset, test: int = 1, held_out: int = 1, figure5: bool = True) -> None:
+def enough(settings: Dataset, test: int = 1, held_out: int = 1, figure5: bool = True) -> None:
     splits = {
         "train": ["x"],
         "held-out": [f"h{k}" for k in range(held_out)],
         "test": [f"t{k}" for k in range(test)],
     }
-    check_enough("d", one, splits, figure5=figure5)
+    check_enough("d", settings, splits, figure5=figure5)
 
 
 @pytest.mark.parametrize(
@@ -361,9 +367,9 @@ def test_too_few_png_slices_are_told_before_anything_runs(
         folder = tmp_path / ("test" if patient.startswith("t") else "val")
         for number in numbers:
             write_grey(folder / f"{patient}_slice_{number}.png", np.zeros((4, 4), np.uint8))
-    one = dataset({"kind": "png", "images": str(tmp_path), "masks": "m"})
+    settings = dataset({"kind": "png", "images": str(tmp_path), "masks": "m"})
     with pytest.raises(ValueError, match=f"datasets.d: .*({reason})"):
-        enough(one)
+        enough(settings)
 
 
 def test_enough_png_slices_pass(tmp_path: Path) -> None:
@@ -390,12 +396,12 @@ def test_enough_png_slices_pass(tmp_path: Path) -> None:
     ],
 )
 def test_phantoms_of_few_slices(slices: int, every: int, test: int, fits: bool) -> None:
-    one = dataset({"kind": "phantom", "slices": slices}, slices={"every": every})
+    settings = dataset({"kind": "phantom", "slices": slices}, slices={"every": every})
     if fits:
-        enough(one, test, 2)
+        enough(settings, test, 2)
     else:
         with pytest.raises(ValueError, match=r"datasets\.d: its (only )?test patient"):
-            enough(one, test, 2)
+            enough(settings, test, 2)
 
 
 def test_how_many_slices_a_volume_has_is_not_known() -> None:

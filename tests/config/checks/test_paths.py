@@ -41,14 +41,14 @@ def shipped():
     return yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
-@pytest.mark.parametrize(("path", "told"), WRONG.items(), ids=range(len(WRONG)))
+@pytest.mark.parametrize(("path", "fault"), WRONG.items(), ids=range(len(WRONG)))
 @pytest.mark.parametrize("key", ["results", "logs", "benchmarks"])
-def test_paths_that_cannot_work_are_refused_in_one_sentence(path, told, key):
+def test_paths_that_cannot_work_are_refused_in_one_sentence(path, fault, key):
     with pytest.raises(ValueError, match=r"^config: pathvars\.") as caught:
         load({**shipped(), "pathvars": {key: path}})
     message = str(caught.value)
     assert message.startswith(f"config: pathvars.{key}: the path ")
-    assert told in message
+    assert fault in message
     assert "\n" not in message
     assert message.isprintable(), "nothing of it acts on a terminal"
     assert len(message) < 250
