@@ -1,6 +1,6 @@
-"""Check configuration files as the workflow does, and say in which file and line a mistake is; run by hand.
+"""Check configuration files as the workflow does, and name the file and line of a mistake; run by hand.
 
-Snakemake itself reads the files after --configfile before the workflow can, and names neither file nor line.
+Snakemake reads the files after --configfile before the workflow can, and names neither file nor line.
 """
 
 import argparse
@@ -20,7 +20,7 @@ LOG = logging.getLogger("segguided")
 
 
 def check_config(files: Sequence[Path]) -> None:
-    """Raise ValueError for a mistake in one of the files, or in all together: later ones win."""
+    """Raise ValueError for a mistake in one of the files, or in all together, where later ones win."""
     absent = [path for path in files if not path.is_file()]
     if absent:
         raise ValueError(f"{absent[0]}: expected a configuration file, but there is none; correct its name")

@@ -125,12 +125,12 @@ def json_text(target: Path, value: object) -> str:
 
 
 def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `rows` as CSV to `target` atomically. Raises ValueError unless all have the first one's keys."""
+    """Write `rows` as CSV to `target` atomically. Raises ValueError unless all rows have the same keys."""
     write_text(target, table_text(target, rows))
 
 
 def table_text(target: Path, rows: Sequence[Mapping[str, Any]]) -> str:
-    """`rows` as CSV, for the file `target`. Raises ValueError unless all have the first one's keys."""
+    """`rows` as CSV, for the file `target`. Raises ValueError unless all rows have the same keys."""
     columns = list(rows[0]) if rows else []
     for row in rows:
         if row.keys() != set(columns):

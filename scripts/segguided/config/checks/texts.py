@@ -49,6 +49,6 @@ def _mistake(place: str, text: str) -> str:
     if broken or UNSHOWN.search(text):
         shown = repr(printable(text[:60]))
         return f"{place}: expected one line of text without control characters, got {shown}; correct it"
-    if found := ENDS_SCRIPT.search(text):
-        return f"{place}: a text may not hold '{found[0]}', which is markup in the report; remove it"
+    if match := ENDS_SCRIPT.search(text):
+        return f"{place}: a text may not hold '{match[0]}', which is markup in the report; remove it"
     return ""
