@@ -7,7 +7,7 @@ from pathlib import Path
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_generated, read_slices
 from segguided.exports.command_line import FilesBySplit
-from segguided.exports.layouts import write_layout
+from segguided.exports.png_folders import write_layout
 
 
 def export_layout(slices: Mapping[str, Sequence[Path]], generated: Mapping[str, Path], receipt: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from segguided.cli import run
-from segguided.exports.model_folders import describe, write_folder
+from segguided.exports.model_folders import model_page, write_folder
 from segguided.files import write_text
 from segguided.generation.clipping import clip_as_stated
 from segguided.generation.diffusion import load_denoiser
@@ -14,10 +14,10 @@ from segguided.generation.sampling import ddim_scheduler
 
 
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
-    """Write unet/ and scheduler/ beside `readme`, then the page itself, which tells how to call them."""
+    """Write unet/ and scheduler/ beside `readme`, then the page, which shows how to call them."""
     network, model = load_denoiser(weights, torch.device("cpu"))
     write_folder(readme.parent, network.unet, clip_as_stated(ddim_scheduler(model, timestep_spacing), model))
-    write_text(readme, describe(network, model))
+    write_text(readme, model_page(network, model))
 
 
 def command_line() -> argparse.ArgumentParser:

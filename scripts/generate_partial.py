@@ -1,4 +1,4 @@
-"""Generate images from test masks of which only some classes are kept, several for each: figures 3 and 6."""
+"""Generate several images from each of some test masks, full and partial: figures 3 and 6."""
 
 import argparse
 import json

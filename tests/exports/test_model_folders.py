@@ -47,7 +47,8 @@ def trained(folder, model):
 def test_an_exported_model_gives_the_same_images_in_plain_diffusers(
     tmp_path, noise_BCHW, masks_BHW, conditioning
 ):
-    weights, folder = trained(tmp_path / "run", small_model(conditioning)), tmp_path / "export"
+    weights = trained(tmp_path / "run", small_model(conditioning))
+    folder = tmp_path / "export"
     export_model(weights, "leading", folder / "README.md")
     unet = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
     scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")

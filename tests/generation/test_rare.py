@@ -29,7 +29,8 @@ def test_rare_masks_are_used_equally_often_each_time_with_other_noise():
 
 
 def test_rare_case_scripts_generate_and_train_with_the_images_added(trained):
-    weights, slices = trained / "model/model.safetensors", [trained / "p.npz"]
+    weights = trained / "model/model.safetensors"
+    slices = [trained / "p.npz"]
     generate_rare(weights, slices, SAMPLING, 2, 2, 6, 0, trained / "rare.npz")
     assert len(read_generated(trained / "rare.npz")[1]) == 6
     settings = Segmenter(channels=(4, 8), training=Training(epochs=2, batch_size=5, learning_rate=1e-2))

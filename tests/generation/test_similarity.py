@@ -20,7 +20,9 @@ def scheduler(steps=50):
 
 def test_equals_the_formula_written_out_with_plain_diffusers():
     torch.manual_seed(0)
-    noise, noised_real, mask = torch.randn(2, 1, 4, 4), torch.randn(2, 1, 4, 4), torch.zeros(2, 4, 4)
+    noise = torch.randn(2, 1, 4, 4)
+    noised_real = torch.randn(2, 1, 4, 4)
+    mask = torch.zeros(2, 4, 4)
 
     def denoiser(x, t, m):
         return torch.tanh(x + m[:, None] + t.view(-1, 1, 1, 1) / 1000)

@@ -30,8 +30,8 @@ def test_mask_values_follow_class_names_and_an_unknown_class_is_named():
 
 
 def test_only_patients_of_both_modalities_are_compared():
-    found, images = shared_slices(SliceSet([stack("p"), stack("q")]), SliceSet([stack("q")]))
-    assert found.tolist() == [False] * 6 + [True] * 6
+    is_shared, images = shared_slices(SliceSet([stack("p"), stack("q")]), SliceSet([stack("q")]))
+    assert is_shared.tolist() == [False] * 6 + [True] * 6
     assert np.array_equal(images, stack("q").images_SHW)
     theirs = [Path(f"t1/{patient}.npz") for patient in "ropq"]
     assert files_of_same_patients(theirs, [Path("t2/p.npz"), Path("t2/q.npz")]) == theirs[2:]

@@ -21,9 +21,9 @@ def test_variants_come_back_by_label_with_their_slices(tmp_path):
     chosen = spread_slices(slices, 2)
     written = {"0.25": np.full((2, 8, 8), 1, np.uint8), "1": np.full((2, 8, 8), 2, np.uint8)}
     write_variants(tmp_path / "set.npz", written, chosen.names)
-    variants, found = read_variants(tmp_path / "set.npz", slices)
+    variants, slices_read = read_variants(tmp_path / "set.npz", slices)
     assert list(variants) == list(written)
     assert all(np.array_equal(variants[label], written[label]) for label in written)
-    assert found.names == chosen.names
+    assert slices_read.names == chosen.names
     with pytest.raises(ValueError, match="do not belong to these slices' masks"):
         read_variants(tmp_path / "set.npz", slices.where([i == 2 for i in range(6)]))

@@ -58,23 +58,24 @@ def write_folder(folder: Path, unet: UNet2DModel, scheduler: DDIMScheduler) -> N
         save_file(tensors, temporary, metadata={"format": "pt"})
 
 
-def describe(network: MaskedDenoiser, model: DenoiserSettings) -> str:
-    """The README.md of an exported folder: what the channels are, and the lines that draw images."""
-    encoder, patch, unet = network.encoder, network.patch, network.unet
+def model_page(network: MaskedDenoiser, model: DenoiserSettings) -> str:
+    """The README.md of an exported folder: what the channels are, and the code that generates images."""
+    encoder = network.encoder
+    patch = network.patch
     masked = encoder.conditioning != "none"
     joined = JOINED[encoder.conditioning].format(n=encoder.channels)
-    unshuffled = f"pixel_unshuffle({joined}, {patch})"
+    call = f"unet({joined}, t).sample"
+    if patch > 1:
+        call = f"pixel_shuffle(unet(pixel_unshuffle({joined}, {patch}), t).sample, {patch})"
     return PAGE.format(
-        size=unet.config.sample_size * patch,
+        size=network.unet.config.sample_size * patch,
         last=model.schedule.timesteps - 1,
         prediction_type=model.prediction_type,
         channels=CHANNELS[encoder.conditioning].format(n=encoder.channels),
         patch=_patch_note(patch) if patch > 1 else "",
         given=" and `mask` whole-number class maps (B, H, W)" if masked else "",
         count="len(mask)" if masked else "4",
-        call=f"unet({joined}, t).sample"
-        if patch == 1
-        else f"pixel_shuffle(unet({unshuffled}, t).sample, {patch})",
+        call=call,
     )
 
 

@@ -1,4 +1,4 @@
-"""The cut of x0 in DDIM's steps, which a model from elsewhere may state otherwise."""
+"""How DDIM's steps cut x0: an imported model may state another limit, or none."""
 
 from typing import TypeVar
 

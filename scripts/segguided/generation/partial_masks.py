@@ -1,4 +1,4 @@
-"""Partial masks: some classes kept, the rest set to background, for sampling; and test masks to show it on.
+"""Partial masks, with some classes kept and the rest set to background; and test masks to show them on.
 
 Shape letters: S slices, M masks, B batch, H height, W width.
 """
@@ -22,9 +22,9 @@ def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
 
 
 def spread_slices(slices: SliceSet, count: int) -> SliceSet:
-    """`count` slices, spread evenly over those whose mask holds two classes or more (all where fewer do).
+    """`count` slices, spread evenly over those with two or more classes in their mask (all, if fewer).
 
-    Chosen by the masks alone, so every model and seed is shown on the same ones. Raises ValueError where no
+    The masks alone decide, so every model and seed is shown on the same slices. Raises ValueError where no
     mask holds two classes.
     """
     several = [
@@ -42,9 +42,9 @@ def evenly_spread(slices: SliceSet, count: int) -> SliceSet:
 
 
 def partial_sampler(sampler: Sampler, kept: Collection[int], number: int = 0) -> Sampler:
-    """`sampler` on masks of which only the classes `kept` are left, for sample number `number` of each mask.
+    """A sampler that sees only the classes `kept` of each mask; `number` counts the samples of a mask.
 
-    Sample 0 starts from the noise of the mask id itself, each further sample from noise of its own.
+    Sample 0 starts from the noise of the mask id itself, each further sample from its own noise.
     """
 
     def sample_partial_masks(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:

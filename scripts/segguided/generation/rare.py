@@ -15,8 +15,8 @@ def generate_rare_cases(
 ) -> tuple[np.ndarray, list[str]]:
     """`count` images (N, H, W) of the masks that hold `rare_class`, and their ids `mask id/number`.
 
-    Each mask is used equally often (to within one), each time with noise of its own. Raises ValueError where
-    no mask holds the class.
+    The masks are used equally often (to within one), each time with other noise. Raises ValueError where no
+    mask holds the class.
     """
     holders = _slices_with(slices, rare_class)
     batches: list[np.ndarray] = []

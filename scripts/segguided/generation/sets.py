@@ -1,4 +1,4 @@
-"""Sets of generated images: one image for each mask, each from noise of its own."""
+"""Sets of generated images: one image for each mask."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -32,7 +32,10 @@ def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: 
 
 
 def read_matching_slices(weights: Path, paths: Sequence[Path]) -> SliceSet:
-    """The slices of some files. ValueError where `weights` were trained on slices prepared otherwise."""
+    """The slices of some files.
+
+    Raises ValueError where `weights` were trained on slices that were prepared by other settings.
+    """
     slices = read_slices(paths)
     check_trained_on(weights, slices)
     return slices
@@ -55,7 +58,8 @@ def write_sets(
 ) -> None:
     """For each set of slice files write an .npz with a shard's `images` (S, H, W) and mask ids `names`.
 
-    `weights`: those of `sampler`. Raises ValueError where they were trained on slices prepared otherwise.
+    `weights`: those of `sampler`. Raises ValueError where they were trained on slices that were prepared by
+    other settings.
     """
     for paths, output in zip(sets, outputs, strict=True):
         slices = read_matching_slices(weights, paths)

@@ -1,4 +1,4 @@
-"""Generated sets with several images a mask: one for each labelled variant of how it was generated.
+"""Generated sets with several images of each mask, one for each labelled variant.
 
 Shape letters: M masks, H height, W width; N images of all variants.
 """
@@ -42,7 +42,7 @@ def write_variants(
     names: Sequence[str],
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write images (M, H, W) uint8 a variant as one generated set, whose ids are `mask id/variant`.
+    """Write the images (M, H, W) uint8 of all variants as one generated set, with ids `mask id/variant`.
 
     `names`: the mask ids; `facts`: what the file's seal says of its origin.
     """

@@ -11,16 +11,18 @@ from segguided.data.formats.png import FOLDERS, write_grey
 from segguided.data.slices import SliceSet
 from segguided.files import sha256_of, write_text
 
-IMAGES, MASKS = PurePath("images"), PurePath("masks", "all")
-MARK = ".export"  # tells folders that an export made from folders that are the user's own
+IMAGES = PurePath("images")
+MASKS = PurePath("masks", "all")
+MARK = ".export"  # this file marks the folders that an export wrote, and may replace
 COLUMNS = ("name", "split", "image_sha256", "mask_sha256")
 
 
 def write_layout(sets: Mapping[str, SliceSet], receipt: Path) -> None:
-    """Write each split's images and masks beside `receipt`, which lists them and comes last.
+    """Write each split's images and masks beside `receipt`, which lists them and is written last.
 
-    What an earlier export left there is removed. Raises ValueError for a split the layout lacks, a mask
-    id that is no name of a file, and where the folder holds images or masks of another origin.
+    The files of an earlier export there are removed. Raises ValueError for a split that the layout does not
+    have, for a mask id that cannot be a file name, and where the folder holds images or masks that no export
+    wrote.
     """
     unknown = sorted(set(sets) - set(FOLDERS.values()))
     if unknown:
@@ -30,20 +32,24 @@ def write_layout(sets: Mapping[str, SliceSet], receipt: Path) -> None:
     root = receipt.parent
     for slices in sets.values():
         check_names(slices.names, str(root))
-    _make_room(root)
-    rows = [
-        row for folder, split in FOLDERS.items() if split in sets for row in _write(sets[split], root, folder)
-    ]
+    _remove_earlier_export(root)
+    rows: list[tuple[str, ...]] = []
+    for folder, split in FOLDERS.items():
+        if split in sets:
+            rows += _write(sets[split], root, folder)
     write_text(receipt, "".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))
 
 
-def _make_room(root: Path) -> None:
-    old = [root / folder for folder in (IMAGES.parts[0], MASKS.parts[0]) if (root / folder).exists()]
-    if old and not (root / MARK).is_file():
+def _remove_earlier_export(root: Path) -> None:
+    """Remove the files of an export before, and leave the mark that lets the next one do so."""
+    folders = [root / IMAGES.parts[0], root / MASKS.parts[0]]
+    present = [folder for folder in folders if folder.exists()]
+    if present and not (root / MARK).is_file():
         raise ValueError(
-            f"{old[0]} was not written by an export, which would replace it; move it, or name another folder"
+            f"{present[0]} was not written by an export, which would replace it; move it, or name another "
+            "folder"
         )
-    for folder in old:
+    for folder in present:
         shutil.rmtree(folder)
     write_text(root / MARK, "The images and masks beside this file are replaced by the next export.\n")
 
