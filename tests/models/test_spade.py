@@ -228,14 +228,14 @@ def overfitted():
 
 def test_overfits_four_images(overfitted):
     network, images, masks = overfitted
-    drawn = make_sampler(network.eval(), "fp32")(masks, [])
-    assert (drawn.float() - images.float()).abs().mean() < 12
+    generated = make_sampler(network.eval(), "fp32")(masks, [])
+    assert (generated.float() - images.float()).abs().mean() < 12
 
 
 def test_swapping_the_mask_changes_the_image_as_it_should(overfitted):
     network, images, masks = overfitted
-    drawn = make_sampler(network.eval(), "fp32")(masks.flip(0), []).float()
-    assert (drawn - images.flip(0).float()).abs().mean() * 2 < (drawn - images.float()).abs().mean()
+    generated = make_sampler(network.eval(), "fp32")(masks.flip(0), []).float()
+    assert (generated - images.flip(0).float()).abs().mean() * 2 < (generated - images.float()).abs().mean()
 
 
 def test_the_perceptual_loss_reaches_the_generator_alone():

@@ -208,7 +208,7 @@ def sampling(sampler="ddim"):
 
 @pytest.mark.parametrize("limit", [0.5, 1, 4, None])
 def test_images_are_drawn_with_the_stated_cut(limit):
-    """To the bit what plain diffusers draws."""
+    """To the bit those of plain diffusers."""
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=limit)
     ours = clip_as_stated(make_scheduler(model, sampling()), model)
     theirs = DDIMScheduler(clip_sample=limit is not None, clip_sample_range=limit or 1.0)
@@ -218,10 +218,10 @@ def test_images_are_drawn_with_the_stated_cut(limit):
         return x_BCHW.sin()
 
     x_BCHW = initial_noise(0, ["a", "b"], 8)
-    drawn = sample(denoiser, ours, x_BCHW, x_BCHW, bounded=False)
+    x0_BCHW = sample(denoiser, ours, x_BCHW, x_BCHW, bounded=False)
     for t in theirs.timesteps:
         x_BCHW = theirs.step(denoiser(x_BCHW, t, None), t, x_BCHW).prev_sample
-    assert torch.equal(drawn, x_BCHW)
+    assert torch.equal(x0_BCHW, x_BCHW)
 
 
 def test_the_cut_touches_no_other_sampler():

@@ -183,7 +183,7 @@ KINDS: dict[str, Kind] = {
     ),
     "set of rare cases": Kind(
         r"applications/rare/.*\.npz",
-        f"applications/rare/{RUN}/drawn.npz",
+        f"applications/rare/{RUN}/generated.npz",
         lambda path: read_generated(path, test_set("held-out")),
         {
             "model": copied(f"generated/{RUN}/held-out.npz"),

@@ -156,7 +156,7 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
 
 
 def test_sets_drawn_in_shards_are_the_same_bytes(finished, tmp_path):
-    """Three shards, of which some are empty, for each kind of model; only what is drawn and gathered runs."""
+    """Three shards, of which some are empty, for each kind of model; only what generates and gathers runs."""
     again = shutil.copytree(finished, tmp_path / "again")
     folders = [
         f"results/generated/breast-phantom/{model}/seed0" for model in ("controlnet", "spade", "segguided")
@@ -166,8 +166,8 @@ def test_sets_drawn_in_shards_are_the_same_bytes(finished, tmp_path):
     sharded = ("--configfile", MINIATURE, "--set-scatter", "generation=3")
     result = snakemake(again, *(f"{folder}/test.npz" for folder in folders), *sharded, *ARGUMENTS)
     assert result.returncode == 0, result.stdout + result.stderr
-    draws = {f"generate_{kind}": 3 for kind in ("controlnet", "spade", "diffusion")}
-    assert jobs_of(result) == {**draws, "gather_images": 3}
+    generating = {f"generate_{kind}": 3 for kind in ("controlnet", "spade", "diffusion")}
+    assert jobs_of(result) == {**generating, "gather_images": 3}
     for folder in folders:
         assert sorted(path.name for path in (again / folder).rglob("*.npz")) == ["held-out.npz", "test.npz"]
         for name in ("held-out.npz", "test.npz"):

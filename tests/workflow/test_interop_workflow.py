@@ -87,8 +87,8 @@ def test_layout_and_model_come_out_as_they_went_in(repository):
     splits = {"p1": "train", "p2": "held-out", "p3": "test"}
     names = {f"{p}_slice_{n}": split for p, split in splits.items() for n in (4, 5, 11, 12, 13)}
     assert rows_of(repository / real / "receipt.tsv") == names
-    drawn = rows_of(repository / generated / "receipt.tsv")
-    assert drawn == {name: split for name, split in names.items() if split != "train"}
+    exported = rows_of(repository / generated / "receipt.tsv")
+    assert exported == {name: split for name, split in names.items() if split != "train"}
     for folder, patient in FOLDERS.items():
         name = f"{folder}/{patient}_slice_11.png"
         for kind, original in (("images", "DATA"), ("masks/all", "MASKS/all")):

@@ -134,8 +134,8 @@ def test_what_a_killed_snakemake_left_of_accepted_trainings_goes_at_the_next_sta
         assert run.snakemake(run.weights).returncode == 0
     for name in ("resume.pt", "resume-aside.pt"):
         run.weights.with_name(name).touch()
-    draws = run.results / "generated/breast-phantom/segguided/seed0/test.npz"
-    process = run.begin(draws)
+    generated = run.results / "generated/breast-phantom/segguided/seed0/test.npz"
+    process = run.begin(generated)
     until(lambda: not run.weights.with_name("resume.pt").exists())
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

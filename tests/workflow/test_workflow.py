@@ -41,10 +41,10 @@ def test_shards_multiply_what_draws_and_add_what_gathers_and_one_changes_nothing
     one, again, four = (jobs_of(snakemake(fresh, "-n", "all", *options)) for options in chosen)
     assert one == again
     assert "gather_images" not in one
-    drawing = ("generate_diffusion", "generate_spade", "generate_controlnet")
-    assert [four[rule] for rule in drawing] == [4 * one[rule] for rule in drawing]
-    assert four["gather_images"] == sum(one[rule] for rule in drawing)
-    kept = set(one) - {*drawing, "total"}
+    generating = ("generate_diffusion", "generate_spade", "generate_controlnet")
+    assert [four[rule] for rule in generating] == [4 * one[rule] for rule in generating]
+    assert four["gather_images"] == sum(one[rule] for rule in generating)
+    kept = set(one) - {*generating, "total"}
     assert {rule: four[rule] for rule in kept} == {rule: one[rule] for rule in kept}
 
 

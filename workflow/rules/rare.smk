@@ -11,7 +11,7 @@ use rule generate_partial as generate_rare with:
         slices=held_out_slices,
         lists=["<results>/data/{dataset}/held-out.txt"],
     output:
-        "<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz",
+        "<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz",
     pathvars:
         rule="generate_rare",
     params:
@@ -26,7 +26,7 @@ use rule train_segmenter as train_augmented with:
     input:
         slices=held_out_slices,
         slices_list="<results>/data/{dataset}/held-out.txt",
-        generated=["<results>/applications/rare/{dataset}/{model}/seed{seed}/drawn.npz"],
+        generated=["<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz"],
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
     output:
