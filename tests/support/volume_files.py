@@ -30,7 +30,11 @@ SPACES = {
     "LAS": (1, -1, 1),
 }
 # Acquisition planes as scanners store them: the directions in which column, row and slice index grow.
-AXIAL, AXIAL_DOWN, AXIAL_TURNED, SAGITTAL, CORONAL = "LPS", "LPI", "RAS", "PIL", "LIP"
+AXIAL = "LPS"
+AXIAL_DOWN = "LPI"
+AXIAL_TURNED = "RAS"
+SAGITTAL = "PIL"
+CORONAL = "LIP"
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,8 @@ def test_singular_affine(tmp_path: Path) -> None:
 
 def test_nan_voxels_are_counted_and_located(tmp_path: Path) -> None:
     truth = vf.truth(dtype=np.float32)
-    truth.array_ijk[1, 2, 3], truth.array_ijk[0, 0, 5], truth.array_ijk[1, 0, 5] = np.nan, np.inf, -np.inf
+    truth.array_ijk[1, 2, 3] = np.nan
+    truth.array_ijk[0, 0, 5] = np.inf
+    truth.array_ijk[1, 0, 5] = -np.inf
     message = refusal(vf.write_nifti(tmp_path / "v.nii.gz", truth), read_image)
     assert "3 voxels are NaN or infinite, the first at z=3, y=2, x=1" in message

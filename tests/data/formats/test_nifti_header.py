@@ -103,7 +103,8 @@ def two_positions(path: Path, qform: np.ndarray, codes: tuple[int, int] = (1, 1)
 
 MOVED = np.array(AFFINE) + np.array([[0, 0, 0, 9.0]] * 3 + [[0, 0, 0, 0]])
 TILTED = np.diag([1.0, np.cos(0.3), np.cos(0.3), 1])
-TILTED[1, 2], TILTED[2, 1] = -np.sin(0.3), np.sin(0.3)
+TILTED[1, 2] = -np.sin(0.3)
+TILTED[2, 1] = np.sin(0.3)
 SWAPPED = AFFINE[:, [1, 0, 2, 3]]
 
 

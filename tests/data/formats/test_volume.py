@@ -41,7 +41,9 @@ def test_numbers_are_finite(dtype: Any) -> None:
 
 def test_voxels_without_a_number_are_counted_and_located() -> None:
     bad = volume()
-    bad.array_zyx[1, 2, 0], bad.array_zyx[1, 2, 3], bad.array_zyx[1, 0, 1] = np.nan, np.inf, -np.inf
+    bad.array_zyx[1, 2, 0] = np.nan
+    bad.array_zyx[1, 2, 3] = np.inf
+    bad.array_zyx[1, 0, 1] = -np.inf
     with pytest.raises(
         ValueError, match=r"^p1: 3 voxels are NaN or infinite, the first at z=1, y=0, x=1; .*: repair"
     ):

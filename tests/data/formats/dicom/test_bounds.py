@@ -59,7 +59,8 @@ def padded(k: int, dataset: Dataset) -> None:
 
 
 def differing(k: int, dataset: Dataset) -> None:
-    dataset.RescaleSlope, dataset.RescaleIntercept = str(k + 1), str(-k)
+    dataset.RescaleSlope = str(k + 1)
+    dataset.RescaleIntercept = str(-k)
 
 
 def inverted(k: int, dataset: Dataset) -> None:
@@ -123,7 +124,8 @@ def test_a_header_of_a_huge_image_is_refused_before_memory_is_taken(
     tmp_path: Path, rows: int, columns: int
 ) -> None:
     def change(k: int, dataset: Dataset) -> None:
-        dataset.Rows, dataset.Columns = rows, columns
+        dataset.Rows = rows
+        dataset.Columns = columns
 
     vf.write_dicom(tmp_path, vf.truth(), change=change)
     message = refusal(tmp_path)

@@ -65,10 +65,8 @@ def write_object(path: Path, sop_class: str, **attributes: Any) -> Path:
     meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset = Dataset()
     dataset.file_meta = meta
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.SeriesInstanceUID = generate_uid()
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)

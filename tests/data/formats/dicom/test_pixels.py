@@ -89,7 +89,9 @@ def padded(stated: int, stored: int, signed: bool, bits: int) -> Change:
     def change(k: int, dataset: Dataset) -> None:
         grey = pixels(dataset)
         grey[:, :2] = stored
-        dataset.PixelData, dataset.BitsStored, dataset.HighBit = grey.tobytes(), bits, bits - 1
+        dataset.PixelData = grey.tobytes()
+        dataset.BitsStored = bits
+        dataset.HighBit = bits - 1
         dataset.add_new(0x00280120, "SS" if stated < 0 else "US", stated)
 
     return change
@@ -155,7 +157,8 @@ def test_float_pixels_have_padding_of_their_own(tmp_path: Path) -> None:
         grey = pixels(dataset).astype("<f4")
         grey[:, 0] = np.nan
         del dataset.PixelData, dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit
-        dataset.BitsAllocated, dataset.FloatPixelData = 32, grey.tobytes()
+        dataset.BitsAllocated = 32
+        dataset.FloatPixelData = grey.tobytes()
         dataset.add_new(0x00280122, "FL", float("nan"))
 
     image = series(tmp_path, change)
@@ -174,7 +177,8 @@ def test_padding_that_cannot_be_separated_is_refused(tmp_path: Path) -> None:
     assert "PixelPaddingValue" in limit
 
     def beyond(k: int, dataset: Dataset) -> None:
-        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.BitsStored = 12
+        dataset.HighBit = 11
         dataset.add_new(0x00280120, "SS", -2000)
         dataset.add_new(0x00280121, "SS", -3000)
 
@@ -240,7 +244,9 @@ def test_contradictions_and_colours_are_refused(tmp_path: Path, change: Change, 
 def test_values_above_bit_0_are_shifted_down(tmp_path: Path, stored: int, high: int, signed: bool) -> None:
     def change(k: int, dataset: Dataset) -> None:
         shifted = pixels(dataset).view("<u2") << (high + 1 - stored)
-        dataset.PixelData, dataset.BitsStored, dataset.HighBit = shifted.tobytes(), stored, high
+        dataset.PixelData = shifted.tobytes()
+        dataset.BitsStored = stored
+        dataset.HighBit = high
 
     image = series(tmp_path, change, signed=signed, intercept=0 if signed else -1024)
     np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
@@ -249,7 +255,9 @@ def test_values_above_bit_0_are_shifted_down(tmp_path: Path, stored: int, high: 
 def test_an_overlay_below_the_stored_bits_is_no_intensity(tmp_path: Path) -> None:
     def change(k: int, dataset: Dataset) -> None:
         shifted = (pixels(dataset).view("<u2") << 4) | 1
-        dataset.PixelData, dataset.BitsStored, dataset.HighBit = shifted.tobytes(), 12, 15
+        dataset.PixelData = shifted.tobytes()
+        dataset.BitsStored = 12
+        dataset.HighBit = 15
         dataset.add_new(0x60000102, "US", 0)
 
     image = series(tmp_path, change)
@@ -277,7 +285,9 @@ def test_sign_and_bits_may_differ_between_slices(tmp_path: Path) -> None:
         if k % 2:
             grey = pixels(dataset)
             dataset.PixelData = (grey + 1024).astype("<u2").tobytes()
-            dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = 0, 12, 11
+            dataset.PixelRepresentation = 0
+            dataset.BitsStored = 12
+            dataset.HighBit = 11
             dataset.RescaleIntercept = "-1024"
 
     image = series(tmp_path, change)
@@ -291,7 +301,8 @@ RESCALE = ("RescaleSlope", "RescaleIntercept")
 
 def test_pet_has_a_slope_of_its_own_in_each_slice(tmp_path: Path) -> None:
     def change(k: int, dataset: Dataset) -> None:
-        dataset.Modality, dataset.RescaleSlope = "PT", f"{0.25 * (k + 1):g}"
+        dataset.Modality = "PT"
+        dataset.RescaleSlope = f"{0.25 * (k + 1):g}"
 
     image = series(tmp_path, change)
     slopes = 0.25 * np.arange(1, 10, dtype=np.float32)[:, None, None]
@@ -317,7 +328,8 @@ def test_a_modality_table_takes_the_place_of_the_slope(tmp_path: Path) -> None:
 
 def test_a_real_world_mapping_changes_no_value(tmp_path: Path) -> None:
     mapping = Dataset()
-    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 7.0, 3.0
+    mapping.RealWorldValueSlope = 7.0
+    mapping.RealWorldValueIntercept = 3.0
     image = series(tmp_path, set_all(RealWorldValueMappingSequence=Sequence([mapping])))
     np.testing.assert_array_equal(image.array_zyx.transpose(2, 1, 0), vf.truth().array_ijk)
 

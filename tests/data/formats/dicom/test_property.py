@@ -130,7 +130,9 @@ def write(case: Case, folder: Path) -> vf.Stored:
     def change(k: int, dataset: Dataset) -> None:
         dataset.set_original_encoding(None, None)  # so that pydicom may write big endian
         allocated, stored, shift = case.bits
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = allocated, stored, stored + shift - 1
+        dataset.BitsAllocated = allocated
+        dataset.BitsStored = stored
+        dataset.HighBit = stored + shift - 1
         dataset.PixelRepresentation = int(case.signed)
         dataset.PhotometricInterpretation = "MONOCHROME1" if case.inverted else "MONOCHROME2"
         dataset.PixelData = pixel_bytes(case, k)

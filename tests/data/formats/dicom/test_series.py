@@ -81,7 +81,8 @@ def test_bits_above_bits_stored_are_not_intensity(tmp_path: Path, signed: bool) 
     """Old scanners leave overlays there, or do not extend the sign."""
 
     def overlay(k: int, dataset: Dataset) -> None:
-        dataset.BitsStored, dataset.HighBit = 12, 11
+        dataset.BitsStored = 12
+        dataset.HighBit = 11
         pixels = np.frombuffer(dataset.PixelData, "<u2") & 0x0FFF
         pixels[0] |= 0x8000
         dataset.PixelData = pixels.tobytes()
@@ -95,7 +96,8 @@ def test_float_pixels_may_not_be_nan(tmp_path: Path) -> None:
         pixels = np.frombuffer(dataset.PixelData, "<i2").astype("<f4")
         pixels[10] = np.nan if k == 4 else 0.25
         del dataset.PixelData, dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit
-        dataset.BitsAllocated, dataset.FloatPixelData = 32, pixels.tobytes()
+        dataset.BitsAllocated = 32
+        dataset.FloatPixelData = pixels.tobytes()
 
     vf.write_dicom(tmp_path, vf.truth(), change=as_float)
     assert "1 voxels are NaN or infinite" in series_refusal(tmp_path)
@@ -198,7 +200,9 @@ def test_multi_frame_colour_and_undecodable_pixels(tmp_path: Path) -> None:
     assert "multi-frame" in series_refusal(tmp_path / "a") and "3 frames" in series_refusal(tmp_path / "a")
 
     def colour(k: int, dataset: Dataset) -> None:
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+        dataset.SamplesPerPixel = 3
+        dataset.PhotometricInterpretation = "RGB"
+        dataset.PlanarConfiguration = 0
         dataset.PixelData *= 3
 
     vf.write_dicom(tmp_path / "b", vf.truth(), change=colour)
