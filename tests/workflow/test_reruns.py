@@ -205,6 +205,11 @@ ROWS = {
         reword(*(f"scripts/segguided/training/{name}.py" for name in ("loop", "checkpoint", "launch"))),
         {},
     ),
+    "comments and docstrings of scripts": (
+        reword(*(f"scripts/{name}.py" for name in ("train_diffusion", "prepare_patient", "draw_figure1"))),
+        {},
+    ),
+    "the code of a script": (edit("scripts/draw_figure1.py"), {"draw_figure1": 1}),
     # What is shown.
     "a class's name": (
         renamed,
