@@ -19,9 +19,9 @@ def dependencies(script: Path) -> tuple[Path, ...]:
     Imports are read from the source, also those inside functions; nothing is executed. Paths are relative
     when `script` is. Raises ValueError for a relative import, which would go unnoticed.
     """
-    found: set[Path] = set()
-    _follow(script, script.parent, found)
-    return tuple(sorted(found))
+    files: set[Path] = set()
+    _follow(script, script.parent, files)
+    return tuple(sorted(files))
 
 
 def digest(script: Path) -> str:
@@ -51,13 +51,14 @@ def _read(file: Path) -> Code:
     return Code(imports=_imported(tree, file), meaning=meaning(tree))
 
 
-def _follow(file: Path, root: Path, found: set[Path]) -> None:
-    if file in found:
+def _follow(file: Path, root: Path, files: set[Path]) -> None:
+    """Add `file` to `files`, and all files below `root` that it imports."""
+    if file in files:
         return
-    found.add(file)
+    files.add(file)
     for module in _read(file).imports:
         for path in _files(module, root):
-            _follow(path, root, found)
+            _follow(path, root, files)
 
 
 def _statements(block: Iterable[ast.AST]) -> Iterator[ast.AST]:

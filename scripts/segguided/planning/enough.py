@@ -1,7 +1,7 @@
-"""Whether the patients of each split give the slices that tables and figures need, as far as one can know.
+"""Whether the patients of each split have enough slices for the tables and figures, as far as one can know.
 
-Known before any file is read: how many PNG slices lie in a folder, and how many a phantom has. How many a
-volume has is not.
+Before any file is read, the number of PNG slices in a folder is known, and that of a phantom. The number of
+slices of a volume is not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
 from segguided.data.splits import BLOCK
 
-COMPARED = 2  # images of each set, for the distances of table 3
-SHOWN = 5  # test slices: four in figure 2, and others in figure 5
-FEW = 10  # patients; more than that have enough slices, whatever they are
+COMPARED = 2  # images of each set that the distances of table 3 need
+SHOWN = 5  # test slices that the figures need: four in figure 2, and a different one in figure 5
+FEW = 10  # patients: more than that have enough slices in any case
 
 
 def check_enough(name: str, dataset: Dataset, splits: Mapping[str, Sequence[str]], *, figure5: bool) -> None:
-    """Raise ValueError, which tells the dataset, where a split is known to have too few slices."""
+    """Raise ValueError, which names the dataset, if a split is known to have too few slices."""
     for split in ("held-out", "test"):
         numbers = _numbers(dataset, splits[split])
         total = sum(map(len, numbers))
@@ -45,7 +45,7 @@ def _check_test(name: str, numbers: Sequence[Sequence[int]], total: int, *, figu
 
 
 def _numbers(dataset: Dataset, patients: Sequence[str]) -> list[Sequence[int]]:
-    """The numbers of each patient's slices; empty where they cannot be known, or the patients are many."""
+    """The slice numbers of each patient; empty if they are not known yet, or if there are many patients."""
     every = dataset.slices.every
     match dataset.source:
         case _ if len(patients) > FEW:
@@ -58,7 +58,7 @@ def _numbers(dataset: Dataset, patients: Sequence[str]) -> list[Sequence[int]]:
 
 
 def _stored(images: Path, patients: Sequence[str]) -> list[list[int]]:
-    from segguided.data.formats.png import list_slices  # noqa: PLC0415 - it takes half a second, for PNG folders alone
+    from segguided.data.formats.png import list_slices  # noqa: PLC0415 - it takes half a second; only PNG folders need it
 
-    found = list_slices(images)
-    return [[one.number for one in found if one.patient == patient] for patient in patients]
+    slices = list_slices(images)
+    return [[file.number for file in slices if file.patient == patient] for patient in patients]

@@ -1,8 +1,8 @@
-"""Who writes into a results folder: one Snakemake at a time, for two would delete each other's files.
+"""Who writes into a results folder: one Snakemake at a time, because two would delete each other's files.
 
-Each running Snakemake keeps a small file in <results>/.writers. Snakemake's own locks lie in the folder it
-runs in, so they know nothing of another copy of the pipeline with the same results; and the end of one run
-of a folder removes the locks of all, so they do not keep a third one apart from the first either.
+Each running Snakemake keeps a small file in <results>/.writers. Snakemake's own locks are not enough: they
+are in the folder where it runs, so another copy of the pipeline with the same results does not see them. And
+when one run of a folder ends, it removes the locks of all runs there.
 """
 
 import json
@@ -22,7 +22,7 @@ from segguided.status.leftovers import processes, still_runs
 from segguided.status.slurm_queue import queued_jobs
 
 FOLDER = ".writers"
-TOKEN = Path(".snakemake/segguided/id")  # tells two machines' folders of one name apart
+TOKEN = Path(".snakemake/segguided/id")  # a random text: folders of one name on two machines differ in it
 
 
 @dataclass(frozen=True)
@@ -30,30 +30,31 @@ class Writer:
     """A Snakemake that writes, or wrote until it was killed."""
 
     host: str
-    processes: str  # whose process ids its own is one of: a container has its own
+    processes: str  # the table of process ids that `pid` is from: a container has its own
     pid: int
-    created: float  # when the process was, which tells it from a later one of the same id
-    folder: str  # that it runs in
+    created: float  # when the process began: a later process may have the same id
+    folder: str  # where it runs
     token: str
     started: str
 
     @property
     def is_here(self) -> bool:
-        """Whether its process, were it alive, could be seen from this one."""
+        """Whether its process can be seen from here if it is alive."""
         return (self.host, self.processes) == (socket.gethostname(), _namespace())
 
 
 def enter(results: Path, folder: Path) -> Path:
-    """Register this process, which runs in `folder`, as a writer of `results`; the file to `leave`.
+    """Register this process, which runs in `folder`, as a writer of `results`.
 
-    Raises ValueError, in one sentence, where another Snakemake writes there or may do so.
+    Returns the file to give to `leave`. Raises ValueError, in one sentence, if another Snakemake writes there
+    or may do so.
     """
-    mine = _this(folder)
-    path = results / FOLDER / f"{mine.host}-{mine.processes}-{mine.pid}.json"
-    write_text(path, json.dumps(asdict(mine), indent=1) + "\n")
-    for other in sorted(set(path.parent.glob("*.json")) - {path}):
+    writer = _this(folder)
+    path = results / FOLDER / f"{writer.host}-{writer.processes}-{writer.pid}.json"
+    write_text(path, json.dumps(asdict(writer), indent=1) + "\n")
+    for neighbour in sorted(set(path.parent.glob("*.json")) - {path}):
         try:
-            _refuse(results, other, mine)
+            _refuse(results, neighbour, writer)
         except ValueError:
             leave(path)
             raise
@@ -61,38 +62,53 @@ def enter(results: Path, folder: Path) -> Path:
 
 
 def leave(path: Path) -> None:
-    """Be no writer any more."""
+    """Stop being a writer: delete the file."""
     path.unlink(missing_ok=True)
-    with suppress(OSError):  # there are others, or there were just now
+    with suppress(OSError):  # the folder is not empty: another Snakemake writes there
         path.parent.rmdir()
 
 
-def _refuse(results: Path, path: Path, mine: Writer) -> None:
-    """Raise ValueError for another writer; clear away what one that was killed left."""
-    other = _read(path)
-    if other is None:
+def _refuse(results: Path, path: Path, writer: Writer) -> None:
+    """Raise ValueError if the file `path` is of another writer; delete it if that one was killed."""
+    neighbour = _read(path)
+    if neighbour is None:
         return  # it ended meanwhile
-    killed = other.is_here and not still_runs(other.pid, other.created)
-    if killed and not _works(Path(other.folder)):
-        path.unlink(missing_ok=True)  # of this folder too: other machines could not tell that it is dead
-        return
-    if (other.folder, other.token) == (mine.folder, mine.token):
-        if other.is_here and not killed and other.pid != mine.pid:
-            raise ValueError(
-                f"a Snakemake already works in {other.folder} (process {other.pid}, since {other.started}): "
-                "wait until it has ended, or end it with Ctrl-C; a dry-run (-n) is possible meanwhile"
-            )
-        return  # of another machine it may be long dead: Snakemake's own locks keep the two apart
-    if killed:
+    killed = neighbour.is_here and not still_runs(neighbour.pid, neighbour.created)
+    if killed and not _works(Path(neighbour.folder)):
+        path.unlink(
+            missing_ok=True
+        )  # also if it is of this folder: other machines cannot see that it is dead
+    elif (neighbour.folder, neighbour.token) == (writer.folder, writer.token):
+        _refuse_same_folder(neighbour, writer, killed)
+    elif killed:
         raise ValueError(
-            f"jobs of a killed Snakemake in {other.folder} still write into {results}; end them with "
+            f"jobs of a killed Snakemake in {neighbour.folder} still write into {results}; end them with "
             "`python scripts/resume.py` and its arguments there, or wait until they have ended"
         )
-    gone = "" if other.is_here else f"; if that process is gone for sure, delete {path}"
+    else:
+        _refuse_other_folder(results, path, neighbour)
+
+
+def _refuse_same_folder(neighbour: Writer, writer: Writer, killed: bool) -> None:
+    """Raise ValueError for a Snakemake of this folder that is alive.
+
+    One of another machine may be dead for a long time; Snakemake's own locks keep the two apart.
+    """
+    if neighbour.is_here and not killed and neighbour.pid != writer.pid:
+        raise ValueError(
+            f"a Snakemake already works in {neighbour.folder} (process {neighbour.pid}, since "
+            f"{neighbour.started}): wait until it has ended, or end it with Ctrl-C; a dry-run (-n) is "
+            "possible meanwhile"
+        )
+
+
+def _refuse_other_folder(results: Path, path: Path, neighbour: Writer) -> None:
+    """Raise ValueError for a Snakemake of another folder, which is alive or cannot be seen from here."""
+    gone = "" if neighbour.is_here else f"; if that process is gone for sure, delete {path}"
     raise ValueError(
-        f"{results} is being written by the Snakemake in {other.folder} (process {other.pid} on "
-        f"{other.host}, since {other.started}), and two would delete each other's files: wait until it has "
-        f"ended, or give this one results of its own (pathvars.results){gone}"
+        f"{results} is being written by the Snakemake in {neighbour.folder} (process {neighbour.pid} on "
+        f"{neighbour.host}, since {neighbour.started}), and two would delete each other's files: wait until "
+        f"it has ended, or give this one results of its own (pathvars.results){gone}"
     )
 
 
@@ -126,7 +142,7 @@ def _this(folder: Path) -> Writer:
 
 
 def _namespace() -> str:
-    """The number of the kernel's table of process ids that this process is in; empty where there is none."""
+    """The number of the kernel's table of process ids that this process is in; empty without such a table."""
     try:
         return str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:

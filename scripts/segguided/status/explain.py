@@ -15,7 +15,7 @@ LINES = 3  # the whole log was shown when the job failed
 
 
 def explain_failures(journal: Path | None) -> None:
-    """Print to stderr what failed for good in the run of this journal; whatever is missing, never raise."""
+    """Print to stderr what failed for good in the run of this journal. It never raises an error."""
     if journal is None:
         return
     try:
@@ -32,14 +32,19 @@ def explained(troubles: list[Trouble]) -> Iterator[str]:
         return
     yield ""
     yield f"{count(len(troubles), 'job')} failed:"
-    for one in troubles[:MOST_JOBS]:
-        tries = f", attempt {one.failure.attempt}" if one.failure.attempt > 1 else ""
-        yield ""
-        yield f"  {one.job.name}{tries}: {one.diagnosis.what}"
-        if one.others:
-            yield f"    (and {count(one.others, 'job')} of its group with it)"
-        yield from (f"    | {line}" for line in last_lines(one.lines, LINES).splitlines() if line.strip())
-        yield from (f"    log: {path}" for path in one.failure.logs or one.job.logs)
-        yield f"    → {one.diagnosis.advice}"
+    for trouble in troubles[:MOST_JOBS]:
+        yield from _job(trouble)
     if len(troubles) > MOST_JOBS:
         yield f"\n  and {len(troubles) - MOST_JOBS} more: make status lists them"
+
+
+def _job(trouble: Trouble) -> Iterator[str]:
+    attempt = trouble.failure.attempt
+    tries = f", attempt {attempt}" if attempt > 1 else ""
+    yield ""
+    yield f"  {trouble.job.name}{tries}: {trouble.diagnosis.what}"
+    if trouble.others:
+        yield f"    (and {count(trouble.others, 'job')} of its group with it)"
+    yield from (f"    | {line}" for line in last_lines(trouble.lines, LINES).splitlines() if line.strip())
+    yield from (f"    log: {path}" for path in trouble.failure.logs or trouble.job.logs)
+    yield f"    → {trouble.diagnosis.advice}"

@@ -1,4 +1,4 @@
-"""What both displays say of a job, in words and numbers."""
+"""What terminal and page say of a job, in words and numbers."""
 
 from segguided.status.progress import JobProgress
 from segguided.status.run import Job
@@ -31,7 +31,7 @@ def subtitle_of(row: JobRow) -> str:
 
 
 def line_of(row: JobRow, now: float) -> str:
-    """What there is to say of a job without numbers: the end of its log, or how long it has been on."""
+    """What to say of a job without numbers: the end of its log, or how long it has been running."""
     return row.line or f"since {duration(now - row.job.started)}, nothing in its log yet"
 
 
@@ -66,23 +66,23 @@ def attempt_of(job: Job, progress: JobProgress | None) -> int:
 
 
 def where_of(row: JobRow, now: float) -> str:
-    """Node, device, attempt, last sign of life, time limit: what is known of them."""
-    told = []
+    """What is known of node, device, attempt, last sign of life and time limit."""
+    facts = []
     if row.life not in ("running", "queued"):
-        told.append(LIVES[row.life])
+        facts.append(LIVES[row.life])
     if row.slurm:
-        told.append(f"SLURM {row.slurm.number}" + (f" on {row.slurm.nodes}" if row.slurm.nodes else ""))
+        facts.append(f"SLURM {row.slurm.number}" + (f" on {row.slurm.nodes}" if row.slurm.nodes else ""))
         if row.life == "running" and row.slurm.left not in ("INVALID", "UNLIMITED", "NOT_SET"):
-            told.append(f"limit in {row.slurm.left}")
+            facts.append(f"limit in {row.slurm.left}")
     if row.progress and row.progress.device:
-        told.append(row.progress.device)
+        facts.append(row.progress.device)
     if (attempt := attempt_of(row.job, row.progress)) > 1:
-        told.append(f"attempt {attempt}")
+        facts.append(f"attempt {attempt}")
     if row.progress and row.life not in ("running", "ending"):
-        told.append(f"last seen {ago(now - row.progress.seen)}")
+        facts.append(f"last seen {ago(now - row.progress.seen)}")
     if row.progress and row.progress.saved:
-        told.append(f"saved {ago(now - row.progress.saved)}")
-    return " · ".join(told)
+        facts.append(f"saved {ago(now - row.progress.saved)}")
+    return " · ".join(facts)
 
 
 def reason_of(row: JobRow) -> str:

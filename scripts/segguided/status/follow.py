@@ -1,4 +1,4 @@
-"""A pipeline's folder, looked at once or again and again: journals are read on, not anew."""
+"""Looks at a pipeline's folder, once or again and again: of a journal only the new lines are read."""
 
 from pathlib import Path
 
@@ -12,13 +12,14 @@ class Watcher:
     """Looks at `folder`, where Snakemake runs; `results` overrides where the newest run puts its results."""
 
     def __init__(self, folder: Path, results: str | None = None) -> None:
-        self.folder, self.results = folder.resolve(), results
+        self.folder = folder.resolve()
+        self.results = results
         self._readers: dict[Path, JournalReader] = {}
 
     def look(self) -> View:
-        """The view of this moment."""
+        """The view of now."""
         runs = [self._readers.setdefault(path, JournalReader(path)).read() for path in journals(self.folder)]
         run = runs[-1] if runs else None
         results = self.results or (run.results if run else "results")
-        hours = hours_by_rule(self.folder, results, [one for one in runs if one.results == results])
+        hours = hours_by_rule(self.folder, results, [known for known in runs if known.results == results])
         return view_of(run, look(self.folder, run), self.folder, hours)

@@ -10,13 +10,13 @@ from segguided.status.run import Job, Run
 from segguided.text_tables import read_table
 from segguided.training.attempts import ATTEMPTS_FILE, Attempt, read_attempts
 
-UNTRAINED = {"slices", "raw", "data", "generated"}  # of which there may be many: no training lies below them
+UNTRAINED = {"slices", "raw", "data", "generated"}  # large folders without trainings
 DEVICE = re.compile(r"^device: (.+)$", re.MULTILINE)
 
 
 @dataclass
 class Hours:
-    """Of one rule. GPU hours are hours times GPUs; without a GPU an hour is a CPU run's."""
+    """The hours of one rule. GPU hours are hours times GPUs; `cpu` are the hours of runs without a GPU."""
 
     rule: str
     jobs: int = 0
@@ -33,19 +33,23 @@ class Hours:
 
 
 def hours_by_rule(folder: Path, results: str, runs: Iterable[Run]) -> list[Hours]:
-    """Trainings below `results`, and the GPU jobs that these runs finished, by rule, dearest first."""
-    found: dict[str, Hours] = {}
+    """The hours by rule of the trainings below `results` and of the GPU jobs that these runs finished.
+
+    The rule that cost most is the first.
+    """
+    by_rule: dict[str, Hours] = {}
     for attempts in trainings(folder / results):
-        rule = found.setdefault(attempts[-1].script, Hours(attempts[-1].script))
+        script = attempts[-1].script
+        rule = by_rule.setdefault(script, Hours(script))
         rule.add(len(attempts), 0, 1)
-        rule.gpu += sum(one.gpu_hours for one in attempts)
-        rule.cpu += sum(one.hours for one in attempts if not one.gpus)
-    for job in _gpu_jobs(runs, set(found)):
+        rule.gpu += sum(attempt.gpu_hours for attempt in attempts)
+        rule.cpu += sum(attempt.hours for attempt in attempts if not attempt.gpus)
+    for job in _gpu_jobs(runs, set(by_rule)):
         seconds = _seconds(folder / str(job.benchmark))
         if seconds is not None:
-            rule = found.setdefault(job.rule, Hours(job.rule))
+            rule = by_rule.setdefault(job.rule, Hours(job.rule))
             rule.add(1, seconds / 3600, job.gpus if _had_gpu(job, folder) else 0)
-    return sorted(found.values(), key=_cost, reverse=True)
+    return sorted(by_rule.values(), key=_cost, reverse=True)
 
 
 def _cost(hours: Hours) -> tuple[float, float]:
@@ -66,7 +70,7 @@ def trainings(results: Path) -> Iterator[list[Attempt]]:
 
 
 def _gpu_jobs(runs: Iterable[Run], trained: set[str]) -> list[Job]:
-    """Finished jobs that asked for a GPU, each file's last one; trainings keep their own record."""
+    """Finished jobs that asked for a GPU, for each benchmark file the last one; not trainings."""
     last = {
         job.benchmark: job
         for run in runs
@@ -77,7 +81,7 @@ def _gpu_jobs(runs: Iterable[Run], trained: set[str]) -> list[Job]:
 
 
 def _seconds(benchmark: Path) -> float | None:
-    """Wall time in a benchmark file: of the last attempt alone."""
+    """Wall time in a benchmark file, which is that of the last attempt alone; None if it cannot be read."""
     try:
         seconds = [float(row["s"]) for row in read_table(benchmark, needs={"s"}).rows]
         return sum(seconds) if seconds else None
@@ -86,14 +90,14 @@ def _seconds(benchmark: Path) -> float | None:
 
 
 def _had_gpu(job: Job, folder: Path) -> bool:
-    """SLURM allocates what a job asks for; elsewhere the job's log tells what it ran on."""
+    """Whether a job ran on a GPU: in SLURM it got what it asked for, elsewhere its log says the device."""
     if job.slurm:
         return True
     for name in job.logs:
         try:
-            found = DEVICE.search((folder / name).read_text(errors="replace"))
+            device = DEVICE.search((folder / name).read_text(errors="replace"))
         except OSError:
             continue
-        if found:
-            return found[1] != "cpu"
+        if device:
+            return device[1] != "cpu"
     return False

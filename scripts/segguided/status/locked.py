@@ -1,4 +1,4 @@
-"""What to do about the lock of a Snakemake that was killed, in place of Snakemake's own words for it."""
+"""What to do about the lock of a killed Snakemake; it replaces Snakemake's own message."""
 
 import logging
 import shlex
@@ -11,7 +11,7 @@ from segguided.status.run import JournalReader, journals
 
 
 def lead_to_resume(record: logging.LogRecord) -> bool:
-    """A filter for Snakemake's logger: the one error that it reports for a locked folder says what to do."""
+    """A filter for Snakemake's logger: its error for a locked folder says what to do."""
     if getattr(record, "exception", None) == "LockException":
         record.msg = advice(Path.cwd(), sys.argv[1:])
         record.args = ()
@@ -36,7 +36,9 @@ def advice(folder: Path, arguments: list[str]) -> str:
 
 
 def _elsewhere(folder: Path) -> str:
-    """The machine of the newest run where it is another one and the run's end is not known."""
-    found = journals(folder)
-    run = JournalReader(found[-1]).read() if found else None
-    return run.host if run and not run.end and run.host != socket.gethostname() else ""
+    """The machine of the newest run if that run may still go on and it is not this machine; else empty."""
+    paths = journals(folder)
+    if not paths:
+        return ""
+    run = JournalReader(paths[-1]).read()
+    return run.host if not run.end and run.host != socket.gethostname() else ""

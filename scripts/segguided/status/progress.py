@@ -1,4 +1,4 @@
-"""How far a job is: a training by its attempts.json, a generation by the lines of its log."""
+"""How far a job is: of a training its attempts.json says it, of a generation the lines of its log."""
 
 import re
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class JobProgress:
 
 
 def progress_of(job: Job, folder: Path) -> JobProgress | None:
-    """The progress of a started job; None where nothing is known of it."""
+    """The progress of a started job; None if it is not known."""
     return _training(job, folder) or _generation(job, folder)
 
 
 def _record_of(job: Job, folder: Path) -> list[Attempt]:
-    """The attempts of a training; none of other jobs, or where the record is damaged."""
+    """The attempts of a training; none for other jobs or a damaged record."""
     if not job.outputs:
         return []
     try:
@@ -45,7 +45,7 @@ def _record_of(job: Job, folder: Path) -> list[Attempt]:
 
 
 def _is_of(last: Attempt, job: Job) -> bool:
-    """Whether a record's last attempt is the job as it was last started, which may not train yet."""
+    """Whether the last attempt of a record is of this start of the job, which may not train yet."""
     if last.script != job.rule:
         return False
     if job.slurm and last.slurm_job:
@@ -80,7 +80,7 @@ def _training(job: Job, folder: Path) -> JobProgress | None:
 
 def _since_finished(attempts: list[Attempt]) -> list[Attempt]:
     """The attempts of the training that is not finished, or of the last one that is."""
-    start = max((i for i, one in enumerate(attempts[:-1], 1) if one.state == "finished"), default=0)
+    start = max((n for n, attempt in enumerate(attempts[:-1], 1) if attempt.state == "finished"), default=0)
     return attempts[start:]
 
 
@@ -88,10 +88,10 @@ def curve_of(attempts: list[Attempt]) -> tuple[tuple[float, float], ...]:
     """Step and first loss over the attempts that led to the last one; a fresh start begins a new curve."""
     points: dict[float, float] = {}
     for attempt in attempts:
-        begins = attempt.first_step
-        if begins is None:
+        first = attempt.first_step
+        if first is None:
             continue
-        points = {step: loss for step, loss in points.items() if step <= begins}
+        points = {step: loss for step, loss in points.items() if step <= first}
         for point in attempt.curve:
             step, *losses = point.values()
             if step is not None and losses and losses[0] is not None:
@@ -107,16 +107,30 @@ def _written(output: Path) -> float | None:
 
 
 def _generation(job: Job, folder: Path) -> JobProgress | None:
-    """Sets are drawn one after the other; the time left is that of the set being drawn."""
+    """The progress of the set that a job generates now: it generates one after the other."""
     for name in job.logs:
         path = folder / name
-        found = GENERATED.findall(tail(path, lines=1000))
-        if not found:
-            continue
-        done, total = map(int, found[-1])
-        finished = sum(int(n) for n, of in found[:-1] if n == of)
-        seen = path.stat().st_mtime
-        speed = (finished + done) / max(seen - job.started, 1)
-        left = (total - done) / speed
-        return JobProgress(done, total, "image", speed, left, {}, (), job.attempt, None, seen, None)
+        counts = [(int(done), int(total)) for done, total in GENERATED.findall(tail(path, lines=1000))]
+        if counts:
+            return _of_set(job, counts, path.stat().st_mtime)
     return None
+
+
+def _of_set(job: Job, counts: list[tuple[int, int]], seen: float) -> JobProgress:
+    """The progress by the counts of images in a log, which was last written at `seen`."""
+    done, total = counts[-1]
+    finished = sum(number for number, of in counts[:-1] if number == of)
+    speed = (finished + done) / max(seen - job.started, 1)
+    return JobProgress(
+        done=done,
+        total=total,
+        unit="image",
+        images_per_second=speed,
+        seconds_left=(total - done) / speed,
+        losses={},
+        curve=(),
+        attempts=job.attempt,
+        device=None,
+        seen=seen,
+        saved=None,
+    )
