@@ -32,7 +32,7 @@ def files(folder: Path) -> list[Path]:
     [*((name, "b") for name in (*OUTSIDE, *NO_NAMES)), *SAME_FILE],
     ids=lambda names: ascii(names)[:30],
 )
-def test_such_names_are_refused_before_anything_is_written(names: tuple[str, str], tmp_path: Path) -> None:
+def test_unsafe_names_are_refused_before_anything_is_written(names: tuple[str, str], tmp_path: Path) -> None:
     path = slice_file(tmp_path, names)
     before = files(tmp_path)
     slices = read_slices([path])
@@ -49,7 +49,7 @@ def test_such_names_are_refused_before_anything_is_written(names: tuple[str, str
 @pytest.mark.parametrize(
     "name", ["p1_slice_7", "Läsion 3", "肝臓-1", "p.1+2@x=y", "x" * 200, ".hidden", "-r"]
 )
-def test_plain_names_stay(name: str, tmp_path: Path) -> None:
+def test_plain_names_are_kept(name: str, tmp_path: Path) -> None:
     path = slice_file(tmp_path, (name, "b"))
     export_layout({"train": [path]}, {}, tmp_path / "export" / "layout.tsv")
     written = {path.name for path in (tmp_path / "export" / "images" / "train").iterdir()}

@@ -19,7 +19,7 @@ def call(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_what_is_listed_becomes_arguments(tmp_path: Path) -> None:
+def test_the_lines_of_a_list_become_arguments(tmp_path: Path) -> None:
     done = call(tmp_path, "--split", "test", "--digest", patients_digest(["a", "b"]))
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "list.txt").read_text() == "results/slices/d/a.npz\nresults/slices/d/b.npz\n"
@@ -40,7 +40,7 @@ def test_a_random_split(tmp_path: Path) -> None:
         assert listed == [f"results/slices/d/{patient}.npz" for patient in patients]
 
 
-def test_a_patient_table_that_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
+def test_a_patient_table_that_changed_since_the_start_is_refused(tmp_path: Path) -> None:
     done = call(tmp_path, "--split", "test", "--digest", patients_digest(["a"]))
     assert (done.returncode, done.stderr) == (
         1,
@@ -50,5 +50,5 @@ def test_a_patient_table_that_changed_meanwhile_is_noticed(tmp_path: Path) -> No
     assert not (tmp_path / "list.txt").exists()
 
 
-def test_other_patients_or_another_order_have_another_digest() -> None:
+def test_the_digest_changes_with_the_patients_and_their_order() -> None:
     assert len({patients_digest(patients) for patients in (["a", "b"], ["b", "a"], ["ab"], ["a"])}) == 4

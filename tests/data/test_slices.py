@@ -42,7 +42,7 @@ def stack_of(patient: str, count: int, size: int = 8, seed: int = 0) -> Stack:
     )
 
 
-def test_what_is_written_is_read_in_equal_bytes_and_not_into_memory(tmp_path: Path) -> None:
+def test_written_slices_are_read_back_equal_and_memory_mapped(tmp_path: Path) -> None:
     stack = stack_of("a.b", 5)
     write_stack(tmp_path / "a.b.npz", stack)
     write_stack(tmp_path / "again.npz", stack)
@@ -244,12 +244,12 @@ def test_chosen_slices_keep_name_and_pixels_even_chosen_twice(counts: list[int],
 
 
 @pytest.mark.parametrize("chosen", [[False] * 5, [True] * 4, [True] * 6, []])
-def test_choosing_none_or_by_another_length(chosen: list[bool]) -> None:
+def test_choices_of_no_slice_or_of_another_length_are_refused(chosen: list[bool]) -> None:
     with pytest.raises(ValueError, match="expected to keep some of 5 slices, got"):
         set_of([2, 3]).where(chosen)
 
 
-def test_other_images_over_the_same_masks() -> None:
+def test_other_images_with_the_same_masks() -> None:
     slices = set_of([2, 3])
     images = np.arange(5 * 64, dtype=np.uint8).reshape(5, 8, 8)
     changed = slices.with_images(images, list(slices.names))

@@ -164,7 +164,7 @@ def test_each_filter_keeps_the_range_and_is_recorded(interpolation: str, oversho
     assert stack.provenance["resampling"].startswith(f"image: {interpolation} filter; mask: nearest")
 
 
-def test_the_default_says_what_it_always_said() -> None:
+def test_the_default_filter_is_the_triangle() -> None:
     resampling = sliced(ramp(), ones()).provenance["resampling"]
     assert resampling == "image: triangle filter; mask: nearest neighbour; padded to a square"
 
@@ -236,7 +236,7 @@ def test_a_volume_of_one_grey_value(intensity: Any, value: int) -> None:
     assert "choose another `intensity`" in message
 
 
-def test_provenance_is_json_and_says_how_pixels_came_about() -> None:
+def test_provenance_is_json_and_says_how_pixels_were_made() -> None:
     provenance = json.loads(json.dumps(sliced(ramp(), ones(), slices={"every": 2}).provenance))
     assert provenance["image"] == {"series_uid": "1.2.3"}
     assert provenance["spacing_zyx_mm"] == [3, 1, 1]

@@ -46,7 +46,7 @@ def test_rows_comments_and_empty_lines(tmp_path: Path) -> None:
     ]
 
 
-def test_comments_tell_where_rows_come_from(tmp_path: Path) -> None:
+def test_comments_are_read_without_their_mark(tmp_path: Path) -> None:
     assert read_comments(table(tmp_path, "# from there\npatient\np1\n#more \n")) == ["from there", "more"]
 
 
@@ -185,7 +185,7 @@ def test_the_breast_mri_split_is_the_authors_training_set_and_two_halves_of_the_
 
 
 @pytest.mark.parametrize(("held_out", "test"), [(1, 2), (2, 1), (5, 5)])
-def test_counts_that_leave_nobody_to_train(held_out: int, test: int) -> None:
+def test_counts_that_leave_no_patient_to_train(held_out: int, test: int) -> None:
     rows = [{"patient": patient} for patient in "abc"]
     with pytest.raises(
         ValueError, match=f"3 patients cannot give {held_out} held-out and {test} test .*lower"
@@ -202,7 +202,7 @@ def slices(**counts: int) -> tuple[list[str], list[str]]:
 
 
 @given(patients=patients, seed=st.integers(0, 1000), count=st.integers(1, 20))
-def test_halves_part_the_patients(patients: list[str], seed: int, count: int) -> None:
+def test_halves_divide_the_patients(patients: list[str], seed: int, count: int) -> None:
     halves = halve_test(patients, seed)
     assert halves == halve_test(patients[::-1], seed)
     sizes = [list(halves.values()).count(half) for half in ("validation", "test")]

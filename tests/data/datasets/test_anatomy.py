@@ -30,7 +30,7 @@ def test_a_body_is_confirmed_on_each_axis_with_distances() -> None:
 
 
 @pytest.mark.parametrize("flips", FLIPS)
-def test_each_mirror_image_is_refused_with_the_places_found(flips: tuple[bool, ...]) -> None:
+def test_each_mirror_image_is_refused_with_the_positions(flips: tuple[bool, ...]) -> None:
     with pytest.raises(ValueError, match=r"^labels-7: expected that the ") as caught:
         confirm_orientation(body(flips=flips), ORGANS, "labels-7")
     assert str(caught.value).count(" left, ") == 2 and "wrong orientation" in str(caught.value)
@@ -46,7 +46,7 @@ def test_each_mirror_image_is_refused_with_the_places_found(flips: tuple[bool, .
         ((1, 2, 3, 4), set()),
     ],
 )
-def test_what_is_not_shown_is_not_confirmed(absent: tuple[int, ...], confirmed: set[str]) -> None:
+def test_an_axis_without_its_organs_is_not_confirmed(absent: tuple[int, ...], confirmed: set[str]) -> None:
     assert confirmed_axes(confirm_orientation(body(*absent), ORGANS, "labels")) == confirmed
 
 

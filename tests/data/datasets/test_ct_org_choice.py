@@ -24,7 +24,7 @@ def splits(rows: list[dict[str, str]]) -> dict[str, int]:
     return {name: [row["split"] for row in rows].count(name) for name in COUNTS}
 
 
-def test_the_shipped_table_is_what_the_chooser_makes(tmp_path: Path) -> None:
+def test_the_shipped_table_is_that_of_choose_ct_org(tmp_path: Path) -> None:
     choose_ct_org(tmp_path / "again.tsv", always=(0, 2))
     shipped = ROOT / "workflow/manifests/ct-org.tsv"
     assert (tmp_path / "again.tsv").read_text() == shipped.read_text()
@@ -45,7 +45,7 @@ def test_a_seed_fixes_choice_and_splits() -> None:
     assert shuffled == first
 
 
-def test_too_few_cases_and_unfit_fixed_ones() -> None:
+def test_too_few_cases_and_fixed_cases_that_do_not_exist() -> None:
     with pytest.raises(ValueError, match=r"at least 40 eligible cases .* got 39; ask for fewer"):
         choose_patients(range(39), 0, COUNTS, ())
     with pytest.raises(ValueError, match=r"with \[2, 141\] among them, got 140 without \[141\]"):

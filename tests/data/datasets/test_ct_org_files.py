@@ -72,7 +72,7 @@ def test_a_checksum_is_recorded_at_first_sight_and_then_compared(tmp_path: Path,
     assert was in record.read_text()
 
 
-def test_pins_of_the_patient_table_count_before_the_record(tmp_path: Path, folder: Path) -> None:
+def test_checksums_of_the_patient_table_win_over_the_record(tmp_path: Path, folder: Path) -> None:
     root = tmp_path / "raw"
     pins = [sha256_of(folder / f"{part}-0.nii.gz") for part in ("volume", "labels")]
     fc.fetch(root, fc.row(0, *pins), folder=str(folder)).unlink()
@@ -124,7 +124,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield server
 
 
-def test_what_the_folder_lacks_comes_from_the_mirror(tmp_path: Path, mirror: Server) -> None:
+def test_files_missing_in_the_folder_come_from_the_mirror(tmp_path: Path, mirror: Server) -> None:
     local = tmp_path / "local"
     local.mkdir()
     (tmp_path / "served" / "volume-0.nii.gz").rename(local / "volume-0.nii.gz")
@@ -136,7 +136,7 @@ def test_what_the_folder_lacks_comes_from_the_mirror(tmp_path: Path, mirror: Ser
     assert [path.name for path in (root / "files").iterdir()] == ["labels-0.nii.gz"]
 
 
-def test_what_is_there_is_not_downloaded_again(tmp_path: Path, mirror: Server) -> None:
+def test_present_files_are_not_downloaded_again(tmp_path: Path, mirror: Server) -> None:
     fc.fetch(tmp_path / "raw", mirror=f"{mirror.url}/ct-org").unlink()
     fc.fetch(tmp_path / "raw", mirror=f"{mirror.url}/ct-org")
     assert len(mirror.seen) == 2
@@ -188,9 +188,7 @@ def test_a_part_of_another_version_is_replaced_by_the_whole(tmp_path: Path, mirr
 
 
 @pytest.mark.parametrize("harm", ["page", "truncated", "without its last byte"])
-def test_an_object_that_is_not_whole_on_the_server_is_refused(
-    tmp_path: Path, mirror: Server, harm: str
-) -> None:
+def test_an_incomplete_file_of_the_server_is_refused(tmp_path: Path, mirror: Server, harm: str) -> None:
     """Of a file with no checksum in the patient table; nothing is recorded or kept."""
     name = "/ct-org/volumes/volume-0.nii.gz"
     whole = mirror.files[name]
@@ -204,7 +202,7 @@ def test_an_object_that_is_not_whole_on_the_server_is_refused(
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
 
 
-def test_killed_in_the_middle_only_the_rest_is_fetched(tmp_path: Path, mirror: Server) -> None:
+def test_after_a_kill_only_the_rest_is_fetched(tmp_path: Path, mirror: Server) -> None:
     data = gzip.compress(np.random.default_rng(0).bytes(2_000_000))
     mirror.files["/ct-org/volumes/volume-0.nii.gz"] = data
     mirror.faults = ["slow"]

@@ -72,7 +72,7 @@ def test_body_is_whole_and_leaves_the_couch(torso: Torso) -> None:
     assert not inside[torso.couch].any()
 
 
-def test_lungs_are_the_lungs_with_bullae_and_nothing_else(torso: Torso) -> None:
+def test_lungs_include_bullae_and_nothing_else(torso: Torso) -> None:
     lungs = torso.labels == LUNGS
     assert share(torso.labels, torso.lungs, LUNGS) > 0.95
     assert share(torso.labels, torso.bulla & torso.lungs, LUNGS) > 0.95
@@ -89,7 +89,7 @@ def test_bone_holds_its_marrow(torso: Torso) -> None:
     assert share(torso.labels, torso.marrow, BONE) > 0.95
 
 
-def test_blood_is_bone_only_as_long_as_nobody_marks_it(torso: Torso) -> None:
+def test_marked_blood_is_no_bone(torso: Torso) -> None:
     marked = torso.vessel & (torso.z > 60)  # a mask that ends early: the vessel goes on below it
     labels = label_by_density(Scan(torso.hu, torso.spacing), marked)
     assert share(torso.labels, torso.vessel, BONE) > 0.5
@@ -119,7 +119,7 @@ def grid(shape: tuple[int, int, int], origin: tuple[float, float, float], step: 
     return Volume(np.ones(shape, dtype=np.uint8), affine)
 
 
-def test_a_cropped_blood_mask_lands_where_it_was_cropped() -> None:
+def test_a_cropped_blood_mask_returns_to_its_place() -> None:
     placed = blood_on_grid([grid((2, 3, 4), (6.0, 4.0, 2.0))], grid((8, 8, 8), (0.0, 0.0, 0.0)))
     expected = np.zeros((8, 8, 8), dtype=bool)
     expected[1:3, 2:5, 3:7] = True
@@ -161,7 +161,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_reads_a_patient_from_either_format_alike(archive: Path) -> None:
+def test_a_patient_is_equal_from_either_format(archive: Path) -> None:
     by_format = [
         read_patient(archive, {"member": f"package-1/ct.{end}", "blood": ""}) for end in ("nrrd", "nii.gz")
     ]
@@ -176,7 +176,7 @@ def test_reads_a_patient_from_either_format_alike(archive: Path) -> None:
     assert set(np.unique(labels.array_zyx)) == {0, BODY, LUNGS, BONE}
 
 
-def test_the_tables_blood_column_keeps_the_vessel_out_of_bone(archive: Path) -> None:
+def test_a_vessel_of_the_column_blood_is_no_bone(archive: Path) -> None:
     row = {"member": "package-1/ct.nii.gz", "blood": "package-1/blood.nii.gz"}
     _, marked = read_patient(archive, row)
     _, unmarked = read_patient(archive, {**row, "blood": ""})
@@ -192,7 +192,7 @@ def test_another_file_type_is_refused(archive: Path, tmp_path: Path) -> None:
         read_patient(tmp_path / "a.tar.gz", {"member": "ct.zip"})
 
 
-def test_the_patient_table_pins_what_it_names() -> None:
+def test_the_patient_table_gives_version_and_checksum_of_each_package() -> None:
     table = Path(__file__).parents[3] / "workflow" / "manifests" / "ct-torso.tsv"
     lines = [line for line in table.read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines, delimiter="\t"))

@@ -1,4 +1,4 @@
-"""Series arrive whole from a local S3 server or not at all, whatever fails; masks stay as first seen."""
+"""Series arrive complete from a local S3 server or not at all; masks must stay as in the first run."""
 
 import json
 import os
@@ -108,7 +108,7 @@ def case(server: StandIn, patient: tuple[Path, Phantom], tmp_path: Path) -> Case
 
 
 def objects(case: Case) -> list[str]:
-    """Names of the objects that were sent, the listings left out."""
+    """Names of the objects that were sent, without the listings."""
     return sorted(name for name in case.stand_in.sent if name != "list")
 
 
@@ -128,7 +128,7 @@ def test_a_series_arrives_whole_and_reads_back_as_the_patient(case: Case) -> Non
     np.testing.assert_array_equal(mask.array_zyx, case.phantom.labels_zyx)
 
 
-def test_what_is_whole_already_needs_no_server(case: Case) -> None:
+def test_a_complete_series_needs_no_server(case: Case) -> None:
     """Also where the files were copied there by hand, with other names."""
     case.images.mkdir(parents=True)
     for number, path in enumerate(case.files):
@@ -154,7 +154,7 @@ def test_only_the_rest_is_fetched(case: Case) -> None:
 
 
 @pytest.mark.parametrize("fault", [500, 503, "cut"])
-def test_what_passes_is_tried_again(case: Case, fault: object) -> None:
+def test_passing_faults_are_tried_again(case: Case, fault: object) -> None:
     case.stand_in.faults["list"] = [fault] if isinstance(fault, int) else []
     case.stand_in.faults[case.files[1].name] = [fault]
     case.fetch()
@@ -268,7 +268,7 @@ def test_only_the_configuration_names_a_server(case: Case, monkeypatch: pytest.M
     assert "--endpoint-url" not in command and "S3_ENDPOINT_URL" not in environment
 
 
-def test_a_killed_download_is_taken_for_nothing_and_continued(case: Case) -> None:
+def test_a_killed_download_writes_no_receipt_and_is_continued(case: Case) -> None:
     waiting = case.files[3].name
     case.stand_in.faults[waiting] = [60.0] * 20
     command = [
@@ -325,8 +325,8 @@ def test_damage_of_the_right_size_on_disk_is_replaced(case: Case) -> None:
     assert (case.images.parents[1] / "quarantine" / PATIENT / spoilt.name).is_file()
 
 
-def test_what_lies_beside_the_slices_does_not_count_as_one(case: Case) -> None:
-    """Not even where it brings the folder to the right number and size of files."""
+def test_other_files_beside_the_slices_count_as_no_slice(case: Case) -> None:
+    """Also where number and size of all files in the folder are right."""
     shutil.copytree(case.files[0].parent, case.images)
     last = max(case.images.iterdir(), key=lambda path: int(pydicom.dcmread(path).InstanceNumber))
     last.write_bytes(bytes(last.stat().st_size))
@@ -357,7 +357,7 @@ def test_two_slices_at_one_position(case: Case) -> None:
 
 
 def test_names_that_lead_out_of_the_folder_are_not_fetched(case: Case) -> None:
-    """Objects called folder/../../name: s5cmd alone would write them beside and above its target."""
+    """Objects named folder/../../name: s5cmd alone would write them beside and above its target."""
     prefix = case.row["series_url"].split("/")[-2]
     for way in ("/..", "/../..", "/sub/../../.."):
         case.stand_in.upload(prefix + way, case.files[:1])
@@ -394,7 +394,7 @@ def test_the_whole_of_another_series(case: Case) -> None:
         ("series_url", "s3://bucket/*", "expected an address such as s3://bucket/folder/* as series_url"),
     ],
 )
-def test_rows_that_cannot_be_right(case: Case, column: str, value: str, expected: str) -> None:
+def test_impossible_rows_are_refused(case: Case, column: str, value: str, expected: str) -> None:
     case.row[column] = value
     assert expected in case.refusal(ValueError)
 
@@ -402,7 +402,7 @@ def test_rows_that_cannot_be_right(case: Case, column: str, value: str, expected
 # Masks
 
 
-def test_absent_masks_stop_it_before_anything_is_downloaded(case: Case) -> None:
+def test_absent_masks_are_refused_before_a_download(case: Case) -> None:
     shutil.rmtree(case.source.masks)
     message = case.refusal(ValueError)
     for part in (
@@ -441,7 +441,7 @@ def test_a_truncated_mask_is_not_recorded(case: Case) -> None:
     case.fetch()
 
 
-def test_masks_stay_as_first_seen(case: Case) -> None:
+def test_masks_that_change_after_the_first_run_are_refused(case: Case) -> None:
     case.fetch()
     record = case.receipt.parent.parent / "masks" / f"{PATIENT}.sha256"
     first = record.read_text()

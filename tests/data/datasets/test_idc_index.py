@@ -18,7 +18,7 @@ def series(patient: str, description: str, number: str) -> dict[str, str]:
     return {**names, "SeriesNumber": number}
 
 
-def test_every_patient_of_the_excerpt_has_one_and_its_number_settles_the_ambiguous() -> None:
+def test_every_patient_of_the_excerpt_has_a_series_and_the_lowest_number_decides() -> None:
     index = read_index(EXCERPT)
     series_of = pre_contrast_series(index)
     assert series_of.keys() == {row["PatientID"] for row in index}
@@ -28,7 +28,7 @@ def test_every_patient_of_the_excerpt_has_one_and_its_number_settles_the_ambiguo
     assert pre_contrast_series(reversed(index)) == series_of
 
 
-def test_numbers_are_compared_as_numbers_and_names_without_their_margins() -> None:
+def test_numbers_are_compared_as_numbers_and_names_without_outer_spaces() -> None:
     rows = [series("p", "ax dyn ", "10"), series("p", " ax dyn", "9"), series("p", "Ph2/ax dyn", "1")]
     assert pre_contrast_series(rows)["p"]["SeriesNumber"] == "9"
     assert pre_contrast_series([series("p", "AX DYN", "1")]) == {}
@@ -57,7 +57,7 @@ def test_the_index_gives_the_patient_table_byte_for_byte(tmp_path: Path) -> None
     assert (tmp_path / "renewed.tsv").read_text() == shipped
 
 
-def test_the_table_is_the_papers() -> None:
+def test_the_table_has_the_patients_of_the_paper() -> None:
     rows = read_manifest(TABLE)
     assert len(rows) == 100
     assert [row["patient"] for row in rows] == sorted(row["patient"] for row in rows)

@@ -52,7 +52,7 @@ def read_nifti(folder: Path, values: list[int], table: list[dict[str, Any]], **s
     return mask.array_zyx[: len(values), 0, 0]
 
 
-def test_labels_become_the_places_of_their_classes(tmp_path: Path) -> None:
+def test_labels_become_the_numbers_of_their_classes(tmp_path: Path) -> None:
     table = [{"name": "bone", "label": 5}, {"name": "lungs", "label": 255}, {"name": "kidneys"}]
     assert read_nifti(tmp_path, [3, 255, 5, 0], table).tolist() == [3, 2, 1, 0]
 
@@ -113,12 +113,12 @@ def read_duke(folder: Path, masks: Path, table: list[dict[str, Any]] | None = No
 
 
 @pytest.mark.parametrize("form", [{}, {"swapped": True}, {"layered": True}])
-def test_dense_tissue_wins_however_the_file_holds_it(tmp_path: Path, form: dict[str, bool]) -> None:
+def test_dense_tissue_wins_in_each_form_of_the_file(tmp_path: Path, form: dict[str, bool]) -> None:
     write_masks(tmp_path / "masks" / PATIENT, **form)
     assert read_duke(tmp_path, tmp_path / "masks").tolist() == [0, 1, 2, 3, 3, 1, 0]
 
 
-def test_a_class_without_segment_takes_all_its_file_marks(tmp_path: Path) -> None:
+def test_a_class_without_segment_takes_every_marked_voxel_of_its_file(tmp_path: Path) -> None:
     write_masks(tmp_path / "masks" / PATIENT)
     table = [DUKE[0], {"name": "tissue", "file": DUKE[1]["file"]}]
     assert read_duke(tmp_path, tmp_path / "masks", table).tolist() == [0, 1, 2, 2, 2, 1, 0]
@@ -155,7 +155,7 @@ def test_the_older_masks_are_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"holds the older 2-D masks .*name the folder of Supplement-v3"):
             read_duke(tmp_path / "series", masks)
     write_masks(tmp_path / "Supplement-v3" / "Segmentation_Masks_NRRD" / PATIENT)
-    assert read_duke(tmp_path / "series", tmp_path).max() == 3  # both lie side by side
+    assert read_duke(tmp_path / "series", tmp_path).max() == 3  # both are side by side
 
 
 def test_missing_folders_and_files(tmp_path: Path) -> None:
@@ -179,8 +179,8 @@ def test_a_phantom_is_read_through_its_receipt(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.array_zyx, phantom.image_zyx)
 
 
-def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) -> None:
-    """Of memory; beyond these, what a slice and its unzipping take."""
+def test_reading_a_patient_takes_the_memory_of_image_mask_and_a_mask_file(tmp_path: Path) -> None:
+    """And, beside these, only the memory to unzip a slice."""
     shape, affine = (256, 256, 48), vf.truth().affine
     vf.write_dicom(tmp_path / "images" / PATIENT, vf.Stored(np.zeros(shape, np.int16), affine))
     folder = tmp_path / "Segmentation_Masks_NRRD" / PATIENT
@@ -193,7 +193,7 @@ def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) ->
         vf.write_nrrd(path, vf.Stored(np.ones(shape, np.uint8), affine), **vf.segment_fields(*segments))
     source, raw = PhantomSource(kind="phantom"), [tmp_path / "receipts" / "p.json"]
     write_sealed(raw[0], {FILES: describe_files((tmp_path / "images" / PATIENT).iterdir(), tmp_path)})
-    read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)  # what is imported at need stays
+    read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)  # imports take memory that stays
     tracemalloc.start()
     image, _ = read_patient(source, classes(DUKE), {"patient": PATIENT}, raw)
     peak = tracemalloc.get_traced_memory()[1]
@@ -202,7 +202,7 @@ def test_a_patient_needs_its_image_its_mask_and_one_mask_file(tmp_path: Path) ->
     assert peak < 2 * image.array_zyx.nbytes + 2.5e6
 
 
-def test_the_readers_share_one_check_of_numbers() -> None:
+def test_the_readers_share_a_check_for_finite_numbers() -> None:
     from segguided.data.formats import volume
 
     assert dicom.check_finite is nifti.check_finite is nrrd.check_finite is volume.check_finite  # type: ignore[attr-defined]

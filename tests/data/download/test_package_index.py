@@ -22,7 +22,7 @@ BACKEND = "[build-system]\nrequires = []\nbuild-backend = 'evil'\nbackend-path =
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pip as it is where nothing is set up, and with an index that has nothing."""
+    """Pip without any settings but an empty index."""
     monkeypatch.setattr(download, "PAUSES_S", (0.01, 0.02, 0.03))
     for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "NO_INDEX", "CERT", "TRUSTED_HOST", "PROXY"):
         monkeypatch.delenv(f"PIP_{name}", raising=False)
@@ -38,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def hostile(folder: Path, name: str = NAME) -> Path:
-    """A source package whose every way to be built writes the file `ran`."""
+    """A source package that writes the file `ran` in each way to build it."""
     folder.mkdir(parents=True, exist_ok=True)
     evil = f"open({str(folder.parent / 'ran')!r}, 'w')\n"
     files = {
@@ -133,7 +133,7 @@ def test_a_redirect_is_followed(server: Server, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_next_place_is_asked(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One lacks the package, one the version, one has other bytes, and one is dead."""
+    """The first has no such package, others have another version or other bytes, and one is dead."""
     archive = hostile(tmp_path / "made")
     serve(server, archive, "no-hash")
     server.files["/two/tinyscan/"] = page("tinyscan-2.0.tar.gz")
@@ -164,7 +164,9 @@ def test_a_wrong_hash_is_refused_and_nothing_runs(
     assert f"expected an archive with sha256 {'0' * 64}, got {sha256_of(archive)}" in message
     assert not (tmp_path / "ran").exists()
     asked = [path for path, _ in server.seen]
-    assert ("/files/" + NAME in asked) == (kind == "no-hash")  # stated, it need not be fetched to be another
+    assert ("/files/" + NAME in asked) == (
+        kind == "no-hash"
+    )  # a stated checksum shows that without a download
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_without_any_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("link", ["file:///etc/passwd#", "file:{path}", "FILE://{path}"])
-def test_an_index_has_no_word_on_local_files(
+def test_an_index_must_not_point_to_local_files(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
 ) -> None:
     archive = hostile(tmp_path / "made")
@@ -208,7 +210,9 @@ def test_an_index_has_no_word_on_local_files(
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.1/simple", "http://127.0.0.1:x@192.0.2.1/simple"])
-def test_plain_http_is_for_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_plain_http_is_only_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", url)
     assert "leads away from https" in refusal(OSError, tmp_path / "t.tar.gz")
 

@@ -67,7 +67,9 @@ def test_another_checksum_is_an_error_and_leaves_nothing(shelf: Path, tmp_path: 
     assert list(target.parent.iterdir()) == []
 
 
-def test_without_network_says_so_and_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_network_the_message_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
@@ -129,7 +131,7 @@ def test_a_link_that_lies_in_the_folder_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "scan.txt").exists()
 
 
-def test_archives_are_unpacked_here_only() -> None:
+def test_archives_are_unpacked_only_in_this_module() -> None:
     """No zip file is unpacked: slices are read in place, inside the .npz file."""
     unpacks = re.compile(r"\.extract(all)?\(|unpack_archive\(")
     scripts = Path(packages.__file__).parents[3]
@@ -169,7 +171,9 @@ def entry(name: str, size: int = 0, **pax: str) -> tarfile.TarInfo:
     return info
 
 
-def test_bombs_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_that_unpack_to_too_much_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(packages, "MOST_UNPACKED", 1_000_000)
     monkeypatch.setattr(packages, "MOST_AT_ONCE", 100_000)
     monkeypatch.setattr(packages, "MOST_ENTRIES", 50)

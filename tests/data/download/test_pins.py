@@ -14,7 +14,7 @@ HOSTILE_NAMES = (
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_names_that_are_none(name: str) -> None:
+def test_requirements_without_name_or_version_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="pinned package"):
         parse_pin(name)
 

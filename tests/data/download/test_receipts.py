@@ -35,7 +35,7 @@ def flip(path: Path, place: int = 100) -> None:
         ("receipts/p.json", flip),
     ],
 )
-def test_a_phantom_that_is_not_its_receipts(
+def test_a_phantom_that_differs_from_its_receipt_is_refused(
     tmp_path: Path, pattern: str, change: Callable[[Path], None]
 ) -> None:
     receipt, images = tmp_path / "receipts/p.json", tmp_path / "images/p"
@@ -47,7 +47,7 @@ def test_a_phantom_that_is_not_its_receipts(
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._0.dcm", "Thumbs.db"])
-def test_what_a_file_manager_writes_makes_no_phantom_anothers(tmp_path: Path, name: str) -> None:
+def test_files_of_a_file_manager_do_not_spoil_a_phantom(tmp_path: Path, name: str) -> None:
     receipt, images = tmp_path / "receipts/p.json", tmp_path / "images/p"
     write_phantom("p", PHANTOM, receipt)
     (images / name).write_bytes(b"x")
@@ -55,7 +55,7 @@ def test_what_a_file_manager_writes_makes_no_phantom_anothers(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("change", [flip, lambda path: path.write_bytes(b""), lambda path: flip(path, -1)])
-def test_a_source_package_that_is_not_the_patient_tables(
+def test_a_source_package_that_differs_from_the_patient_table_is_refused(
     tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     archive = tmp_path / "package.tar.gz"

@@ -1,4 +1,4 @@
-"""Downloads from a local HTTPS server: what is lacking is asked for, and every fault ends in a sentence."""
+"""Downloads from a local HTTPS server ask for missing bytes only, and every fault ends in a sentence."""
 
 import socket
 import time
@@ -31,7 +31,7 @@ def test_a_file_arrives_whole_in_one_request(server: Server, tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["part"]
 
 
-def test_less_than_was_asked_for_is_not_the_whole(server: Server, tmp_path: Path) -> None:
+def test_an_answer_shorter_than_asked_for_is_continued(server: Server, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(DATA[:400_000])
     server.faults = ["short", "short"]
@@ -86,7 +86,9 @@ def test_lasting_refusals_are_asked_once(server: Server, tmp_path: Path, status:
     assert not (tmp_path / "part").exists()
 
 
-def test_a_server_that_stays_broken_is_given_up_and_what_came_stays(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_stays_broken_is_given_up_and_its_bytes_are_kept(
+    server: Server, tmp_path: Path
+) -> None:
     server.faults = ["cut", *[500] * 9]
     message = refusal(f"{server.url}/a.gz", tmp_path / "part")
     assert message == "the server is busy or broken (500), also when tried again"
@@ -96,7 +98,7 @@ def test_a_server_that_stays_broken_is_given_up_and_what_came_stays(server: Serv
 
 
 def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -> None:
-    """The time limits sum up to less; here with short ones, against a closed port and a silent server."""
+    """The sum of the time limits is less; tried here with short limits, a closed port and a silent server."""
     assert module.PATIENCE_S + max(module.PAUSES_S) + sum(answers.TIMEOUT_S) < 30
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(answers, "TIMEOUT_S", (0.2, 0.2))
@@ -115,7 +117,7 @@ def test_a_dead_server_is_given_up_within_30_s(server: Server, tmp_path: Path) -
 def test_a_name_with_many_addresses_is_given_up_within_30_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of them is tried before the time is looked at."""
+    """Each of them is tried before the time is checked."""
     assert 12 * answers.TIMEOUT_S[0] < 30
     assert module.PATIENCE_S + max(module.PAUSES_S) + 4 * answers.TIMEOUT_S[0] < 30
     monkeypatch.setattr(answers, "TIMEOUT_S", (0.1, 0.4))
@@ -129,7 +131,7 @@ def test_a_name_with_many_addresses_is_given_up_within_30_s(
     assert 1.1 < time.monotonic() - started < 2
 
 
-def test_a_file_that_changed_meanwhile_is_taken_anew(server: Server, tmp_path: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_downloaded_again(server: Server, tmp_path: Path) -> None:
     server.faults = ["cut", *[500] * 9]
     refusal(f"{server.url}/a.gz", tmp_path / "part")
     server.faults, server.seen = [], []
@@ -140,7 +142,7 @@ def test_a_file_that_changed_meanwhile_is_taken_anew(server: Server, tmp_path: P
 
 
 @pytest.mark.parametrize("have", [DATA[:1000], DATA + b"more", b"x" * 2000])
-def test_servers_without_ranges_and_longer_files_are_taken_anew(
+def test_without_ranges_or_with_a_longer_part_the_whole_file_is_downloaded(
     server: Server, tmp_path: Path, have: bytes
 ) -> None:
     (tmp_path / "part").write_bytes(have)
@@ -149,7 +151,7 @@ def test_servers_without_ranges_and_longer_files_are_taken_anew(
     assert (tmp_path / "part").read_bytes() == DATA
 
 
-def test_a_part_that_is_whole_already_is_taken_so(server: Server, tmp_path: Path) -> None:
+def test_a_complete_part_is_accepted(server: Server, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(DATA)
     download(f"{server.url}/a.gz", tmp_path / "part")
     assert (tmp_path / "part").read_bytes() == DATA
@@ -188,7 +190,7 @@ def test_a_declared_compression_is_left_as_it_is(server: Server, tmp_path: Path)
     assert (tmp_path / "part").read_bytes() == DATA
 
 
-def test_a_trickle_ends_at_the_time_limit_and_goes_on_next_time(
+def test_a_slow_download_ends_at_the_time_limit_and_is_continued_next_time(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LONGEST_S", 0.3)

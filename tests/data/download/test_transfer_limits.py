@@ -30,7 +30,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @contextmanager
 def sending(talk: Callable[[Write], None]) -> Iterator[str]:
-    """The address of a server that answers each request by what `talk` writes, raw."""
+    """The address of a server whose raw answer to each request is what `talk` writes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate())
     ended = threading.Event()
@@ -219,7 +219,7 @@ def test_a_declared_compression_is_never_unpacked(server: Server, tmp_path: Path
 
 
 @pytest.mark.parametrize("lie", [-1, -500, 1, 500])
-def test_a_wrong_length_is_no_whole_file_or_cut(server: Server, tmp_path: Path, lie: int) -> None:
+def test_a_wrong_length_is_an_error_or_cuts_the_file(server: Server, tmp_path: Path, lie: int) -> None:
     def talk(write: Write) -> None:
         write(OK + f"Content-Length: {1000 + lie}\r\n\r\n".encode() + bytes(1000))
 
@@ -227,13 +227,13 @@ def test_a_wrong_length_is_no_whole_file_or_cut(server: Server, tmp_path: Path, 
     with sending(talk) as url:
         if lie > 0:
             assert "also when tried again" in refusal(url, part)
-        else:  # the rest is no part of the answer; checksums tell
+        else:  # the rest is no part of the answer; only checksums can notice it
             download(url, part)
             assert part.stat().st_size == 1000 + lie
 
 
 @pytest.mark.parametrize("etag", ['"a"\x01', '"ü"', "no quotes", '"a" "b"'])
-def test_a_tag_that_is_none_is_not_sent_back(server: Server, tmp_path: Path, etag: str) -> None:
+def test_an_invalid_etag_is_not_sent_back(server: Server, tmp_path: Path, etag: str) -> None:
     heads: list[bytes] = []
 
     def talk(write: Write) -> None:

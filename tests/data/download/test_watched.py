@@ -42,7 +42,7 @@ FLOOD = "head -c 100000 /dev/zero > $1/deep/file; sleep 5"
         (FLOOD, Silent, {"most_bytes": 100_000}),
     ],
 )
-def test_far_too_little_and_too_much(
+def test_too_few_and_too_many_bytes(
     tmp_path: Path, script: str, error: type[Exception], changes: dict[str, float]
 ) -> None:
     (tmp_path / "deep").mkdir()
