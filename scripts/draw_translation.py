@@ -1,4 +1,4 @@
-"""Picture of a translation: one modality's image, its mask, and the other modality's image drawn from it."""
+"""Rule draw_translation: images of a modality, their masks, and another modality's images of these masks."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,13 +17,14 @@ def draw_translation(
 ) -> None:
     """Write the picture; `source.generated` holds the translated set under the name `target`.
 
-    `own`: slice files of the target modality; those of the same patients, if any, give a last column.
+    `own` are slice files of the target modality; where they have the same patients, a last column shows them.
     """
     columns = [(REAL, source.name), (MASK, "mask"), (target, f"drawn as {target}")]
     block = read_panels(source, n_slices).block(columns)
-    if found := files_of_same_patients(own, source.slices):
-        there = read_panels(source.model_copy(update={"slices": tuple(found), "generated": {}}), n_slices)
-        last = there.block([(REAL, f"{target}, measured")]).columns
+    same_patients = files_of_same_patients(own, source.slices)
+    if same_patients:
+        measured = source.model_copy(update={"slices": tuple(same_patients), "generated": {}})
+        last = read_panels(measured, n_slices).block([(REAL, f"{target}, measured")]).columns
         block = Block(block.title, [*block.columns, *last], block.colours)
     save_figure(draw_blocks([block]), png)
 

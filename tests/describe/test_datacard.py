@@ -69,9 +69,9 @@ def folder(tmp_path: Path) -> Path:
         stack("p3", 3, (2, 1, 0.4), image={"suspicious_header": True}),
         stack("p4", 1, (3, 0.5, 0.5), image_size=32),
     ]
-    files = {one.patient: tmp_path / f"slices/{one.patient}.npz" for one in stacks}
-    for one in stacks:
-        write_stack(files[one.patient], one)
+    files = {prepared.patient: tmp_path / f"slices/{prepared.patient}.npz" for prepared in stacks}
+    for prepared in stacks:
+        write_stack(files[prepared.patient], prepared)
     splits = {split: [files[patient] for patient in patients] for split, patients in SPLITS.items()}
     write_table(
         tmp_path / "splits.csv", split_rows(splits, halves_seed=0, classes=["body", "bone"])
@@ -156,7 +156,7 @@ def test_origin_licences_flags_and_split(folder: Path) -> None:
         (5, "2 of the 5 test patients select segmenters, the other 3 measure them"),
     ],
 )
-def test_the_halves_are_those_that_are_drawn(tmp_path: Path, count: int, said: str) -> None:
+def test_the_halves_are_those_that_are_chosen(tmp_path: Path, count: int, said: str) -> None:
     patients = {"train": ["a"], "held-out": ["b"], "test": [f"p{i}" for i in range(count)]}
     text = page(written(tmp_path, patients))
     assert said in text

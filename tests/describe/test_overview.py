@@ -174,7 +174,9 @@ def test_one_patients_slices_are_held_at_a_time(tmp_path: Path, monkeypatch: pyt
 
     def watched(path: Path) -> Stack:
         gc.collect()
-        assert not [one for one in alive if one() is not None], "the last patient's slices are still held"
+        assert not [reference for reference in alive if reference() is not None], (
+            "the last patient's slices are still held"
+        )
         stack = read(path)
         alive.append(weakref.ref(stack.images_SHW))
         return stack
@@ -219,8 +221,8 @@ def test_tiles_stand_upright_and_nothing_covers_another() -> None:
         assert corners == [40, 80, 120, 160]
     boxes = [text.get_window_extent() for text in figure.findobj(Text) if len(text.get_text()) > 3]
     boxes += [Bbox.from_bounds(i.ox + 1, i.oy + 1, PIXELS - 2, PIXELS - 2) for i in figure.images]  # type: ignore[attr-defined]
-    for one, other in itertools.combinations(boxes, 2):
-        assert not one.overlaps(other)
+    for first, second in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second)
     for box in boxes:
         assert min(box.x0, box.y0) >= 0
         assert box.x1 <= figure.bbox.width

@@ -88,12 +88,12 @@ def test_hand_computed() -> None:
 @settings(max_examples=50, deadline=None)
 @given(MASKS, MASKS)
 def test_symmetric_and_between_0_and_1(a_SHW: np.ndarray, b_SHW: np.ndarray) -> None:
-    one_way, other = (
+    direct, swapped = (
         dice_of_counts(class_counts(*pair, N_CLASSES).sum(axis=0))
         for pair in ((a_SHW, b_SHW), (b_SHW, a_SHW))
     )
-    np.testing.assert_array_equal(one_way, other)
-    assert ((one_way[np.isfinite(one_way)] >= 0) & (one_way[np.isfinite(one_way)] <= 1)).all()
+    np.testing.assert_array_equal(direct, swapped)
+    assert ((direct[np.isfinite(direct)] >= 0) & (direct[np.isfinite(direct)] <= 1)).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -195,10 +195,10 @@ def test_block_interval_covers_when_neighbouring_slices_are_alike() -> None:
         return np.stack([overlap_S, full_S, full_S, full_S], axis=-1)[:, None].astype(np.int64)
 
     trials = [drifting() for _ in range(200)]
-    one, each = np.array(["p"] * 120), np.array([f"s{i:03}" for i in range(120)])
-    blocks = coverage([bootstrap_interval(t, one, resamples=200, seed=i) for i, t in enumerate(trials)], 0.7)[
-        0
-    ]
+    same, each = np.array(["p"] * 120), np.array([f"s{i:03}" for i in range(120)])
+    blocks = coverage(
+        [bootstrap_interval(t, same, resamples=200, seed=i) for i, t in enumerate(trials)], 0.7
+    )[0]
     single = coverage(
         [bootstrap_interval(t, each, resamples=200, seed=i) for i, t in enumerate(trials)], 0.7
     )[0]
@@ -216,15 +216,15 @@ def test_bootstrap_is_a_function_of_the_seed() -> None:
 
 
 def test_resampling_equals_an_explicit_loop() -> None:
-    """The weights matrix is the same as summing the drawn patients one by one."""
+    """The weights matrix is the same as summing the chosen patients singly."""
     counts_SC4 = simulated_counts(np.random.default_rng(4), 6)
     patients_S = np.array(list("ccaabb"))
     weights_RU = np.random.default_rng(7).multinomial(3, [1 / 3] * 3, size=10)
     expected = []
     for weights_U in weights_RU:
-        drawn = np.repeat(["a", "b", "c"], weights_U)
-        drawn_counts = np.concatenate([counts_SC4[patients_S == patient] for patient in drawn])
-        expected.append(with_macro(pooled_dice(drawn_counts), np.array([True, True])))
+        chosen = np.repeat(["a", "b", "c"], weights_U)
+        chosen_counts = np.concatenate([counts_SC4[patients_S == patient] for patient in chosen])
+        expected.append(with_macro(pooled_dice(chosen_counts), np.array([True, True])))
     np.testing.assert_allclose(bootstrap_dice(counts_SC4, patients_S, resamples=10, seed=7), expected)
 
 

@@ -27,7 +27,7 @@ from support.readers import Reader
 
 CLASSES = ("organ", "bone", "lesion", "cyst")
 PATIENTS = np.repeat([f"p{k}" for k in range(6)], 3)
-DRAWS: dict[str, Any] = {"resamples": 200, "seed": 0}
+BOOTSTRAP: dict[str, Any] = {"resamples": 200, "seed": 0}
 
 
 def masks(*values: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def masks(*values: int) -> np.ndarray:
 
 def of(patient: str) -> np.ndarray:
     """Which slices are a patient's."""
-    return np.array([one == patient for one in PATIENTS])
+    return np.array([name == patient for name in PATIENTS])
 
 
 def strayed(masks_SHW: np.ndarray, *values: int) -> np.ndarray:
@@ -64,21 +64,21 @@ def defined(record: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("held", "stray"), [((1, 2), (3,)), ((1,), (2, 3, 4)), ((2, 4), (1, 3)), ((1, 2, 3), (4,))]
+    ("values_held", "stray"), [((1, 2), (3,)), ((1,), (2, 3, 4)), ((2, 4), (1, 3)), ((1, 2, 3), (4,))]
 )
 def test_stray_pixels_of_a_class_that_no_mask_holds_change_nothing(
-    held: tuple[int, ...], stray: tuple[int, ...]
+    values_held: tuple[int, ...], stray: tuple[int, ...]
 ) -> None:
-    target, drawn = masks(*held), worse(masks(*held))
-    for spoiled_drawn, spoiled_real in [
-        (strayed(drawn, *stray), target),
-        (drawn, strayed(target, *stray)),
-        (strayed(drawn, *stray), strayed(target, *stray)),
+    target, predicted = masks(*values_held), worse(masks(*values_held))
+    for spoiled_prediction, spoiled_real in [
+        (strayed(predicted, *stray), target),
+        (predicted, strayed(target, *stray)),
+        (strayed(predicted, *stray), strayed(target, *stray)),
     ]:
-        record = faithfulness_record(target, spoiled_drawn, spoiled_real, PATIENTS, CLASSES, **DRAWS)
-        assert record == faithfulness_record(target, drawn, target, PATIENTS, CLASSES, **DRAWS)
-        quality = quality_record(target, spoiled_drawn, spoiled_real, PATIENTS, CLASSES, **DRAWS)
-        assert quality == quality_record(target, drawn, target, PATIENTS, CLASSES, **DRAWS)
+        record = faithfulness_record(target, spoiled_prediction, spoiled_real, PATIENTS, CLASSES, **BOOTSTRAP)
+        assert record == faithfulness_record(target, predicted, target, PATIENTS, CLASSES, **BOOTSTRAP)
+        quality = quality_record(target, spoiled_prediction, spoiled_real, PATIENTS, CLASSES, **BOOTSTRAP)
+        assert quality == quality_record(target, predicted, target, PATIENTS, CLASSES, **BOOTSTRAP)
     for name in [CLASSES[value - 1] for value in stray]:
         assert set(defined(record, "faithfulness.mask.").values()) >= {None}
         assert all(v is None for k, v in record.items() if k.endswith(f".{name}"))
@@ -91,19 +91,19 @@ def test_stray_pixels_of_a_class_that_no_mask_holds_change_nothing(
 
 @settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(1, 4), min_size=1), st.integers(0, 10_000))
-def test_the_ratio_of_means_lies_among_the_classes_ratios(held: set[int], seed: int) -> None:
+def test_the_ratio_of_means_lies_among_the_classes_ratios(values_held: set[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    target = masks(*held)
+    target = masks(*values_held)
 
-    def redrawn() -> np.ndarray:
+    def noisy() -> np.ndarray:
         noise = rng.integers(0, 5, target.shape).astype(np.uint8)
         return np.where(rng.random(target.shape) < rng.uniform(0, 0.4), noise, target)
 
-    record = quality_record(target, redrawn(), redrawn(), PATIENTS, CLASSES, resamples=20, seed=0)
-    ratios = [record[f"quality.model.ratio.{CLASSES[value - 1]}"] for value in held]
+    record = quality_record(target, noisy(), noisy(), PATIENTS, CLASSES, resamples=20, seed=0)
+    ratios = [record[f"quality.model.ratio.{CLASSES[value - 1]}"] for value in values_held]
     assert min(ratios) - 1e-9 <= record["quality.model.ratio.macro"] <= max(ratios) + 1e-9
     for comparison in ("model", "ceiling"):
-        dice = [record[f"quality.{comparison}.dice.{CLASSES[value - 1]}"] for value in held]
+        dice = [record[f"quality.{comparison}.dice.{CLASSES[value - 1]}"] for value in values_held]
         assert record[f"quality.{comparison}.dice.macro"] == pytest.approx(np.mean(dice))
 
 
@@ -111,11 +111,11 @@ def test_the_ratio_of_means_lies_among_the_classes_ratios(held: set[int], seed: 
 def test_resamples_without_a_class_are_no_evidence_of_dice_0(holder: str) -> None:
     target = masks(1)
     target[of(holder)] = masks(1, 2)[of(holder)]
-    drawn = target.copy()
-    drawn[of("p2"), 15, 15] = 2  # three pixels where 96 are right
-    record = faithfulness_record(target, drawn, target, PATIENTS, CLASSES, **DRAWS)
+    predicted = target.copy()
+    predicted[of("p2"), 15, 15] = 2  # three pixels where 96 are right
+    record = faithfulness_record(target, predicted, target, PATIENTS, CLASSES, **BOOTSTRAP)
     of_mask = defined(record, "faithfulness.mask.")
-    worst = 2 * 96 / (2 * 96 + 5 * 3)  # its holder drawn once, the other patient five times
+    worst = 2 * 96 / (2 * 96 + 5 * 3)  # its holder chosen once, the other patient five times
     assert worst <= of_mask["dice_low.bone"] <= of_mask["dice.bone"] <= of_mask["dice_high.bone"] == 1
     assert (1 + worst) / 2 <= of_mask["dice_low.macro"] <= of_mask["dice_high.macro"] == 1
     assert worst <= of_mask["ratio_low.bone"]
@@ -125,7 +125,7 @@ def test_a_resamples_mean_is_over_all_the_classes_or_none() -> None:
     target = masks(1)
     target[of("p1")] = masks(1, 3)[of("p1")]
     counts = class_counts(worse(target), target, 4)
-    samples_RK = bootstrap_dice(counts, PATIENTS, **DRAWS)
+    samples_RK = bootstrap_dice(counts, PATIENTS, **BOOTSTRAP)
     lacks_R = np.isnan(samples_RK[:, 2])
     assert 0.2 < lacks_R.mean() < 0.5, "one of six patients: a third of the resamples"
     assert (np.isnan(samples_RK[:, -1]) == lacks_R).all()
@@ -138,7 +138,7 @@ def test_too_few_resamples_with_all_classes_give_no_interval() -> None:
     target = np.zeros((len(PATIENTS), 4, 4), np.uint8)
     for value in range(1, 7):
         target[of(f"p{value - 1}")] = value
-    low_K, high_K = bootstrap_interval(class_counts(target, target, 6), PATIENTS, **DRAWS)
+    low_K, high_K = bootstrap_interval(class_counts(target, target, 6), PATIENTS, **BOOTSTRAP)
     assert (low_K[:6] == 1).all()
     assert np.isnan([low_K[6], high_K[6]]).all()
 
@@ -151,11 +151,11 @@ def test_an_interval_needs_a_tenth_of_the_resamples(kept: int, is_there: bool) -
 
 
 def test_a_class_of_the_masks_found_in_neither_image_counts_as_0() -> None:
-    """As with one stray pixel: else the model that draws nothing of it would be better off."""
+    """As with one stray pixel: else the model that shows nothing of it would be better off."""
     target = masks(1, 2)
     real = np.where(target == 2, 0, target)
-    nothing = faithfulness_record(target, real, real, PATIENTS, CLASSES, **DRAWS)
-    stray = faithfulness_record(target, strayed(real, 2), real, PATIENTS, CLASSES, **DRAWS)
+    nothing = faithfulness_record(target, real, real, PATIENTS, CLASSES, **BOOTSTRAP)
+    stray = faithfulness_record(target, strayed(real, 2), real, PATIENTS, CLASSES, **BOOTSTRAP)
     for record in (nothing, stray):
         assert record["faithfulness.real.dice.bone"] == record["faithfulness.ceiling.dice.bone"] == 0
         assert record["faithfulness.real.dice.macro"] == record["faithfulness.ceiling.dice.macro"] == 0.5
@@ -163,15 +163,15 @@ def test_a_class_of_the_masks_found_in_neither_image_counts_as_0() -> None:
         assert record["faithfulness.real.ratio.macro"] == 1
 
 
-@pytest.mark.parametrize("found", [0.0, 0.5, 1.0])
-def test_a_class_that_the_ceiling_misses_is_in_neither_mean_of_the_ratio(found: float) -> None:
-    """A model that draws what no segmenter finds on real images would else be at twice the ceiling."""
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_class_that_the_ceiling_misses_is_in_neither_mean_of_the_ratio(share: float) -> None:
+    """A model that shows what no segmenter finds on real images would else be at twice the ceiling."""
     target = masks(1, 2)
     real = np.where(target == 2, 0, target)
     bone = np.flatnonzero(target == 2)
-    drawn = target.copy()
-    drawn.flat[bone[round(found * len(bone)) :]] = 0
-    record = quality_record(target, drawn, real, PATIENTS, CLASSES, **DRAWS)
+    predicted = target.copy()
+    predicted.flat[bone[round(share * len(bone)) :]] = 0
+    record = quality_record(target, predicted, real, PATIENTS, CLASSES, **BOOTSTRAP)
     assert record["quality.model.ratio.bone"] is None
     for statistic in ("ratio", "ratio_low", "ratio_high"):
         assert record[f"quality.model.{statistic}.macro"] == record[f"quality.model.{statistic}.organ"] == 1
@@ -181,9 +181,9 @@ def test_a_patients_mean_is_over_the_classes_of_its_own_masks() -> None:
     target = masks(1, 2)
     target[of("p0")] = masks(1)[of("p0")]
     target[of("p1")] = 0
-    drawn = strayed(target, 2)  # in a slice of p2
-    drawn[0:4, 15, 15] = 2  # in p0, which has no bone, and in p1, which has nothing
-    record = faithfulness_record(target, drawn, target, PATIENTS, CLASSES, **DRAWS)
+    predicted = strayed(target, 2)  # in a slice of p2
+    predicted[0:4, 15, 15] = 2  # in p0, which has no bone, and in p1, which has nothing
+    record = faithfulness_record(target, predicted, target, PATIENTS, CLASSES, **BOOTSTRAP)
     assert record["faithfulness.mask.patient_dice.p0"] == 1
     assert record["faithfulness.real.patient_dice.p0"] == 1
     assert record["faithfulness.mask.patient_dice.p1"] is None
@@ -196,7 +196,7 @@ def test_test_masks_of_background_alone_are_refused(measure: Any) -> None:
     with pytest.raises(
         ValueError, match=r"18 slices of background alone.*nothing to measure; check the masks"
     ):
-        measure(empty, masks(1), masks(1), PATIENTS, CLASSES, **DRAWS)
+        measure(empty, masks(1), masks(1), PATIENTS, CLASSES, **BOOTSTRAP)
     with pytest.raises(ValueError, match="background alone"):
         held_classes(class_counts(masks(1), masks(2), 4, empty))
 
@@ -204,25 +204,25 @@ def test_test_masks_of_background_alone_are_refused(measure: Any) -> None:
 # --- the tables
 
 
-def table(held: dict[str, tuple[int, ...]], blind: tuple[int, ...] = ()) -> pd.DataFrame:
+def table(values_held: dict[str, tuple[int, ...]], blind: tuple[int, ...] = ()) -> pd.DataFrame:
     """Table 1 of a model that loses half of each class, its segmenter never finds the classes `blind`."""
     records = []
-    for dataset, values in held.items():
+    for dataset, values in values_held.items():
         target = masks(*values)
         real = np.where(np.isin(target, blind), 0, target)
-        drawn = strayed(worse(real), *{1, 2, 3, 4} - set(values))
-        for model, generated in (("m", drawn), ("real", None)):
-            record = faithfulness_record(target, generated, real, PATIENTS, CLASSES, **DRAWS)
+        predicted = strayed(worse(real), *{1, 2, 3, 4} - set(values))
+        for model, generated in (("m", predicted), ("real", None)):
+            record = faithfulness_record(target, generated, real, PATIENTS, CLASSES, **BOOTSTRAP)
             records.append({"dataset": dataset, "model": model, "seed": 0, **record})
     settings = {
-        "datasets": [{"name": name, "classes": CLASSES} for name in held],
+        "datasets": [{"name": name, "classes": CLASSES} for name in values_held],
         "models": [{"name": "m", "title": "Ours"}],
     }
     return make_frame(TABLE_1, records, TableSettings.model_validate(settings), {})
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("values_held", "note"),
     [
         ((1, 2, 3), "a: no test mask holds cyst, so there is nothing to measure; the mean of every row is "
                     "over organ, bone, lesion."),
@@ -231,15 +231,15 @@ def table(held: dict[str, tuple[int, ...]], blind: tuple[int, ...] = ()) -> pd.D
         ((1,), "no test mask holds bone, lesion, cyst"),
     ],
 )  # fmt: skip
-def test_absent_classes_stay_empty_and_are_named_below(held: tuple[int, ...], said: str) -> None:
-    frame = table({"a": held, "b": (1, 2, 3, 4)})
+def test_absent_classes_stay_empty_and_are_named_below(values_held: tuple[int, ...], note: str) -> None:
+    frame = table({"a": values_held, "b": (1, 2, 3, 4)})
     words = " ".join(to_markdown(TABLE_1, frame).split())
-    assert said in words
+    assert note in words
     assert "b: no test mask" not in words
     absent = frame[
-        (frame["dataset"] == "a") & ~frame["class"].isin(["macro", *(CLASSES[v - 1] for v in held)])
+        (frame["dataset"] == "a") & ~frame["class"].isin(["macro", *(CLASSES[v - 1] for v in values_held)])
     ]
-    assert len(absent) == 2 * (4 - len(held))
+    assert len(absent) == 2 * (4 - len(values_held))
     assert absent.filter(like="dice").isna().all(axis=None)
 
 
@@ -251,7 +251,7 @@ def test_nothing_is_said_where_all_classes_occur() -> None:
 
 
 @pytest.mark.parametrize(
-    ("blind", "said"),
+    ("blind", "note"),
     [
         ((2,), "a: the ceiling of bone (0.0000) is near 0, for the segmenter all but misses it"),
         ((1, 3), "a: the ceiling of organ (0.0000), lesion (0.0000) is near 0"),
@@ -259,11 +259,11 @@ def test_nothing_is_said_where_all_classes_occur() -> None:
     ],
 )
 def test_a_ceiling_near_0_is_flagged_and_has_no_ratio(
-    blind: tuple[int, ...], said: str, tmp_path: Any
+    blind: tuple[int, ...], note: str, tmp_path: Any
 ) -> None:
     frame = table({"a": (1, 2, 3)}, blind)
     words = " ".join(to_markdown(TABLE_1, frame).split())
-    assert said in words
+    assert note in words
     assert "its Dice says nothing about any model, and there is no ratio to it" in words
     of_model = frame[frame["model"] != CEILING_ROW].set_index("class")
     missed = [CLASSES[value - 1] for value in blind]
@@ -285,7 +285,7 @@ def test_a_missing_interval_of_the_mean_is_explained() -> None:
 def test_records_over_different_classes_are_refused() -> None:
     records = []
     for model, target in (("m", masks(1, 2)), ("real", masks(1, 2, 3))):
-        record = faithfulness_record(target, target, target, PATIENTS, CLASSES, **DRAWS)
+        record = faithfulness_record(target, target, target, PATIENTS, CLASSES, **BOOTSTRAP)
         records.append({"dataset": "a", "model": model, "seed": 0, **record})
     settings = {"datasets": [{"name": "a", "classes": CLASSES}], "models": [{"name": "m", "title": "M"}]}
     message = (
@@ -316,9 +316,9 @@ def slices(value: int = 1) -> SliceSet:
 
 def with_stray(value: int) -> SliceSet:
     """The same with a pixel of the other class on the images alone."""
-    held = slices(value)
+    values_held = slices(value)
     stacks = []
-    for stack in held.stacks:
+    for stack in values_held.stacks:
         images = stack.images_SHW.copy()
         images[:, 0, 0] = 100 * (3 - value)
         stacks.append(Stack(stack.patient, images, stack.masks_SHW, stack.positions_S, {}))
@@ -348,17 +348,21 @@ def test_rare_cases_translation_and_similarity_leave_the_absent_class_out(
 
 @pytest.mark.parametrize("stray", [0, 1, 5])
 def test_partial_masks_leave_the_absent_class_out(stray: int) -> None:
-    held = masks(1, 2)
-    drawn = held.copy()
-    drawn[:stray, 15, 15] = 3
-    draws = np.stack([drawn, drawn])
+    values_held = masks(1, 2)
+    predicted = values_held.copy()
+    predicted[:stray, 15, 15] = 3
+    samples = np.stack([predicted, predicted])
     rows = {
         (row["kept"], row["class"]): row
-        for row in partial_rows({"all": draws, "organ+lesion": draws, "lesion": draws}, held, CLASSES)
+        for row in partial_rows(
+            {"all": samples, "organ+lesion": samples, "lesion": samples}, values_held, CLASSES
+        )
     }
     for kept in ("all", "organ+lesion"):
         macro = rows[kept, "macro"]
         assert macro["dice"] == macro["ratio_to_full"] == macro["area"] == 1
         assert np.isnan([rows[kept, "lesion"]["dice"], rows[kept, "lesion"]["area"]]).all()
     assert np.isnan(rows["lesion", "macro"]["dice"]), "none of the constrained classes is in the masks"
-    assert (rows["all", "lesion"]["variation"] == 0) == (stray > 0), "seen between draws, whatever the masks"
+    assert (rows["all", "lesion"]["variation"] == 0) == (stray > 0), (
+        "seen between samples, whatever the masks"
+    )

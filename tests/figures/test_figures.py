@@ -125,10 +125,10 @@ def test_a_256_pixel_image_is_drawn_pixel_by_pixel_without_rescaling() -> None:
     """Grey values arrive as they are: no stretch to the image's own range, no interpolation."""
     image_HW = body(256) // 2 + 40
     figure = draw_blocks([Block("d", [Column("t", [image_HW])], {"a": "red"})])
-    drawn = pixels(figure)
+    canvas = pixels(figure)
     box = figure.axes[0].get_window_extent()
-    top, left = drawn.shape[0] - round(box.y1), round(box.x0)
-    inner = drawn[top + 3 : top + 253, left + 3 : left + 253]
+    top, left = canvas.shape[0] - round(box.y1), round(box.x0)
+    inner = canvas[top + 3 : top + 253, left + 3 : left + 253]
     shifts = [
         image_HW[3 + dy : 253 + dy, 3 + dx : 253 + dx] for dy, dx in itertools.product((-1, 0, 1), repeat=2)
     ]
@@ -138,8 +138,8 @@ def test_a_256_pixel_image_is_drawn_pixel_by_pixel_without_rescaling() -> None:
 def test_a_small_image_is_enlarged_without_new_grey_values() -> None:
     board_HW = (np.indices((9, 9)).sum(axis=0) % 2 * 100 + 50).astype(np.uint8)
     figure = draw_blocks([Block("d", [Column("t", [board_HW])], {"a": "red"})])
-    drawn, box = pixels(figure), figure.axes[0].get_window_extent()
-    inner = drawn[drawn.shape[0] - round(box.y1) + 3 :, round(box.x0) + 3 :][:240, :240, 0]
+    canvas, box = pixels(figure), figure.axes[0].get_window_extent()
+    inner = canvas[canvas.shape[0] - round(box.y1) + 3 :, round(box.x0) + 3 :][:240, :240, 0]
     assert set(np.unique(inner)) == {50, 150}
 
 
@@ -147,11 +147,11 @@ def test_every_tile_holds_its_own_image() -> None:
     """No tile is left black: the mean grey of each is the image's."""
     tiles = [np.full((8, 8), grey, np.uint8) for grey in (40, 90, 140, 200)]
     figure = draw_blocks([Block("d", [Column("a", tiles[:2]), Column("b", tiles[2:])], {"a": "red"})])
-    drawn = pixels(figure)
+    canvas = pixels(figure)
     for axes, tile in zip(figure.axes, tiles, strict=True):
         box = axes.get_window_extent()
-        y, x = drawn.shape[0] - round((box.y0 + box.y1) / 2), round((box.x0 + box.x1) / 2)
-        assert abs(int(drawn[y, x, 0]) - int(tile[0, 0])) <= 1
+        y, x = canvas.shape[0] - round((box.y0 + box.y1) / 2), round((box.x0 + box.x1) / 2)
+        assert abs(int(canvas[y, x, 0]) - int(tile[0, 0])) <= 1
 
 
 def test_themes_differ_in_paper() -> None:
@@ -286,13 +286,13 @@ def test_slices_left_out_are_never_chosen() -> None:
 def test_figures_of_partial_masks_show_titles(
     dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """draw_figure3 and draw_figure6: the first model's draws, then the others', below their titles."""
+    """draw_figure3 and draw_figure6: the first model's images, then the others', below their titles."""
     names = read_generated(dataset.generated["segguided"])[1]
     images_MHW = np.zeros((6, 3, 3), np.uint8)
-    drawn = {f"{condition}/{draw}": images_MHW for condition in ("all", "1") for draw in range(3)}
+    variants = {f"{condition}/{number}": images_MHW for condition in ("all", "1") for number in range(3)}
     sets = {model: tmp_path / f"{model}-partial.npz" for model in ("mat", "std")}
     for path in sets.values():
-        write_variants(path, drawn, names)
+        write_variants(path, variants, names)
     partial = dataset.model_copy(update={"generated": sets})
     files = {"png": tmp_path / "f.png", "pdf": tmp_path / "f.pdf"}
     seen = column_titles(monkeypatch, draw_figure3)
@@ -311,9 +311,9 @@ def test_the_showcase_shows_real_images_only_where_allowed(
     dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = column_titles(monkeypatch, draw_showcase)
-    other = dataset.model_copy(update={"name": "ct"})
+    second = dataset.model_copy(update={"name": "ct"})
     models = [("segguided", "Ours"), ("unconditional", "Unconditional")]
-    draw_showcase.draw_showcase([dataset, other], models, ["phantom"], n_slices=1, png=tmp_path / "s.png")
+    draw_showcase.draw_showcase([dataset, second], models, ["phantom"], n_slices=1, png=tmp_path / "s.png")
     assert seen == [["mask", "Ours", "Unconditional", "real image"], ["mask", "Ours", "Unconditional"]]
     with pytest.raises(ValueError, match="--real names mri, which no --dataset has"):
         draw_showcase.draw_showcase([dataset], models, ["mri"], n_slices=1, png=tmp_path / "s.png")

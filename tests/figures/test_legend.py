@@ -41,19 +41,19 @@ def boxes(figure: Figure, names: list[str]) -> list[tuple[str, Bbox]]:
     patches = [
         patch for legend in figure.legends for patch in legend.findobj(Rectangle) if patch.get_width() > 5
     ]
-    found = [(name, text.get_window_extent()) for name, text in zip(joined, texts, strict=True)]
+    placed = [(name, text.get_window_extent()) for name, text in zip(joined, texts, strict=True)]
     frames = {id(legend.get_frame()) for legend in figure.legends}
-    return found + [("patch", p.get_window_extent()) for p in patches if id(p) not in frames]
+    return placed + [("patch", p.get_window_extent()) for p in patches if id(p) not in frames]
 
 
 def check(figure: Figure, names: list[str]) -> None:
-    found = boxes(figure, names)
-    for text, box in found:
+    placed = boxes(figure, names)
+    for text, box in placed:
         assert box.x0 >= 0, text
         assert box.y0 >= 0, text
         assert box.x1 <= figure.bbox.width, text
         assert box.y1 <= figure.bbox.height, text
-    for (a, box_a), (b, box_b) in itertools.combinations(found, 2):
+    for (a, box_a), (b, box_b) in itertools.combinations(placed, 2):
         assert not box_a.shrunk(0.98, 0.98).overlaps(box_b.shrunk(0.98, 0.98)), (a, b)
 
 
@@ -137,5 +137,5 @@ def test_colours_that_differ_stay() -> None:
 
 def test_the_first_twelve_hues_are_far_apart() -> None:
     rgb = [to_rgb(colour) for colour in mask_colours(dict.fromkeys(SHORT, "white")).values()]
-    for one, other in itertools.combinations(rgb, 2):
-        assert max(abs(a - b) for a, b in zip(one, other, strict=True)) > 0.2, (one, other)
+    for first, second in itertools.combinations(rgb, 2):
+        assert max(abs(a - b) for a, b in zip(first, second, strict=True)) > 0.2, (first, second)

@@ -24,7 +24,7 @@ GREY = {"mat": 40, "std": 80}  # a model's images; plus 1 a variant
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Eight slices, and both models' images: of the full mask and of class b alone, three draws each."""
+    """Eight slices, and both models' images: three of the full mask and three of class b alone."""
     masks_SHW = np.ones((8, 6, 6), np.uint8)
     masks_SHW[:, 3:] = 2
     stack = Stack("p", masks_SHW * 100, masks_SHW, np.arange(8.0), {"classes": ["a", "b"]})
@@ -106,8 +106,8 @@ def test_partial_figures_are_drawn_by_their_scripts(dataset, tmp_path, monkeypat
 
 
 def test_figure_4_is_drawn_by_its_script(dataset, tmp_path, monkeypatch):
-    made, curve = similar(dataset)
-    arguments = ["--dataset", made.model_dump_json(), "--kept", '{"set": ["b"]}', "--curves", curve]
+    similar_set, curve = similar(dataset)
+    arguments = ["--dataset", similar_set.model_dump_json(), "--kept", '{"set": ["b"]}', "--curves", curve]
     arguments += ["--png", tmp_path / "figure.png", "--pdf", tmp_path / "figure.pdf"]
     call(draw_figure4.draw_figure4, draw_figure4.command_line(), words=[*map(str, arguments)])
     assert Image.open(tmp_path / "figure.png").width > 1000

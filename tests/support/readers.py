@@ -1,4 +1,4 @@
-"""A segmenter that knows the answer, and slices that it reads."""
+"""A segmenter that reads the classes off the grey values, and slices for it."""
 
 import numpy as np
 from monai.networks.layers import SkipConnection

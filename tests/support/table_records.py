@@ -36,7 +36,7 @@ TRAINING = {
 
 
 def distances(model: str, seed: int) -> dict[str, Any]:
-    """Distances that rise with the Dice, and a tenth a seed."""
+    """Distances that rise with the Dice, and by a tenth for each seed."""
     value = {"distance.frechet": DICE[model] + 0.1 * seed, "distance.kernel": DICE[model] / 100}
     counts = {"n_generated": 12 if model == "real" else 24, "n_real": 24, "n_features": 16}
     of_kernel = {"kernel_std": 0.002, "kernel_subsets": 100, "kernel_subset_size": 12, "kernel_seed": 0}
@@ -44,23 +44,23 @@ def distances(model: str, seed: int) -> dict[str, Any]:
 
 
 def record(dataset: str, model: str, seed: int = 0) -> dict[str, Any]:
-    """A record whose macro Dice is DICE plus a hundredth a seed, and every bound 0.05 away."""
+    """A record whose macro Dice is DICE plus a hundredth for each seed, with every bound 0.05 away."""
     comparisons = {"faithfulness": ["ceiling"], "quality": ["ceiling"]}
     if model != "real":
         comparisons = {"faithfulness": ["ceiling", "mask", "real"], "quality": ["ceiling", "model"]}
-    made: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed}
+    entries: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed}
     for evaluation, of_evaluation in comparisons.items():
         unit = "slices" if dataset == "ct" else "patients"
-        made |= {f"{evaluation}.patients": 6 if unit == "patients" else 1, f"{evaluation}.slices": 24}
-        made[f"{evaluation}.interval_unit"] = unit
+        entries |= {f"{evaluation}.patients": 6 if unit == "patients" else 1, f"{evaluation}.slices": 24}
+        entries[f"{evaluation}.interval_unit"] = unit
         for comparison in of_evaluation:
             dice = (0.9 if comparison == "ceiling" else DICE[model]) + 0.01 * seed
             values = {"dice": dice, "dice_low": dice - 0.05, "dice_high": dice + 0.05, "slice_mean": dice}
             ratio = {"ratio": dice / 0.9, "ratio_low": dice / 0.9 - 0.05, "ratio_high": dice / 0.9 + 0.05}
             for statistic, value in (values | ({} if comparison == "ceiling" else ratio)).items():
                 for name in (*CLASSES[dataset], "macro"):
-                    made[f"{evaluation}.{comparison}.{statistic}.{name}"] = value
-    return made | distances(model, seed) | ({} if model == "real" else TRAINING[model])
+                    entries[f"{evaluation}.{comparison}.{statistic}.{name}"] = value
+    return entries | distances(model, seed) | ({} if model == "real" else TRAINING[model])
 
 
 def records(*seeds: int) -> list[dict[str, Any]]:

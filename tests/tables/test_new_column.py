@@ -28,13 +28,13 @@ def with_entry(layout: Layout, entry: Measure | Fact) -> Layout:
 
 def toy_records(*seeds: int) -> list[dict[str, Any]]:
     """Records that also hold a recall, a hundredth more for each seed, of the whole and of each class."""
-    made = records(*seeds)
-    for record in made:
+    of_grid = records(*seeds)
+    for record in of_grid:
         recall = VALUES[record["model"]] + 0.01 * record["seed"]
         for name in ("", ".macro", *(f".{name}" for name in CLASSES[record["dataset"]])):
             record |= {f"toy.recall{name}": recall, f"toy.recall_low{name}": recall - 0.1}
             record |= {f"toy.recall_high{name}": recall + 0.1, f"toy.spread{name}": 0.02, "toy.pixels": 12345}
-    return made
+    return of_grid
 
 
 def toy_frame(layout: Layout, *seeds: int) -> pd.DataFrame:
@@ -55,8 +55,10 @@ def weights(layout: Layout, frame: pd.DataFrame) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", sorted(LAYOUTS))
-@pytest.mark.parametrize(("better", "best", "other"), [("higher", "0.75", "0.25"), ("lower", "0.25", "0.75")])
-def test_one_entry_gives_csv_markdown_and_picture(number: int, better: Any, best: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("better", "best", "second"), [("higher", "0.75", "0.25"), ("lower", "0.25", "0.75")]
+)
+def test_one_entry_gives_csv_markdown_and_picture(number: int, better: Any, best: str, second: str) -> None:
     layout = with_entry(LAYOUTS[number], replace(RECALL, better=better))
     frame = toy_frame(layout)
     header, first, *_ = to_csv(frame, layout.csv_decimals).splitlines()
@@ -65,9 +67,9 @@ def test_one_entry_gives_csv_markdown_and_picture(number: int, better: Any, best
     expected = [f"**{text}**" if text == best else text for text in ("0.25", "0.75")]
     assert [text for text in cells(markdown, "recall") if text] == expected * len(CLASSES)
     assert NOTE in " ".join(markdown.split())
-    drawn = weights(layout, frame)
-    assert (drawn["recall"], drawn[best], drawn[other]) == ("normal", "bold", "normal")
-    assert any(NOTE.split(":", maxsplit=1)[0].capitalize() in text for text in drawn)
+    weight_of = weights(layout, frame)
+    assert (weight_of["recall"], weight_of[best], weight_of[second]) == ("normal", "bold", "normal")
+    assert any(NOTE.split(":", maxsplit=1)[0].capitalize() in text for text in weight_of)
 
 
 @pytest.mark.parametrize("number", sorted(LAYOUTS))

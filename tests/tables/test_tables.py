@@ -86,9 +86,9 @@ def test_several_seeds_give_mean_deviation_and_mean_bounds() -> None:
 
 
 def test_an_undefined_value_is_an_empty_cell() -> None:
-    made = records()
-    made[0]["faithfulness.mask.dice.BV"] = None
-    text = to_csv(make_frame(TABLE_1, made, SETTINGS, read_paper_values(PAPER)))
+    of_grid = records()
+    of_grid[0]["faithfulness.mask.dice.BV"] = None
+    text = to_csv(make_frame(TABLE_1, of_grid, SETTINGS, read_paper_values(PAPER)))
     assert text.splitlines()[3].startswith("phantom,segguided,Ours (STD),BV,,0.7500,0.8500,,")
 
 
@@ -122,8 +122,8 @@ def test_markdown_names_no_paper_where_there_is_none() -> None:
             "models": [{"name": "spade", "title": "SPADE"}],
         }
     )
-    made = [record("ct", "spade"), record("ct", "real")]
-    table = make_frame(TABLE_2, made, settings, read_paper_values(PAPER))
+    of_grid = [record("ct", "spade"), record("ct", "real")]
+    table = make_frame(TABLE_2, of_grid, settings, read_paper_values(PAPER))
     assert "published" not in to_markdown(TABLE_2, table)
 
 
@@ -160,25 +160,25 @@ def test_paper_values_cover_every_cell_of_the_paper() -> None:
 
 
 def without(key: str) -> Callable[[list[dict[str, Any]]], Any]:
-    return lambda made: made[0].pop(key)
+    return lambda of_grid: of_grid[0].pop(key)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda made: made.pop(), "no record of ct × real; evaluate it"),
-        (lambda made: made.pop(0), "no record of phantom × segguided"),
-        (lambda made: made[0].update(model="spadee"), "phantom × spadee is not of this table"),
-        (lambda made: made[1].update(seed=4), r"phantom × spade has seeds \[4\], but segguided \[0\]"),
+        (lambda of_grid: of_grid.pop(), "no record of ct × real; evaluate it"),
+        (lambda of_grid: of_grid.pop(0), "no record of phantom × segguided"),
+        (lambda of_grid: of_grid[0].update(model="spadee"), "phantom × spadee is not of this table"),
+        (lambda of_grid: of_grid[1].update(seed=4), r"phantom × spade has seeds \[4\], but segguided \[0\]"),
         (without("faithfulness.mask.dice.BV"), r"segguided, seed 0, has no faithfulness\.mask\.dice\.BV"),
         (without("faithfulness.slices"), "has no faithfulness.slices"),
     ],
 )
 def test_refuses_incomplete_records(spoil: Callable[[list[dict[str, Any]]], Any], message: str) -> None:
-    made = records()
-    spoil(made)
+    of_grid = records()
+    spoil(of_grid)
     with pytest.raises(ValueError, match=message):
-        make_frame(TABLE_1, made, SETTINGS, {})
+        make_frame(TABLE_1, of_grid, SETTINGS, {})
 
 
 @pytest.mark.parametrize(("text", "message"), [("", "is damaged"), ("{}", "holds no"), ("[]", "holds no")])
@@ -295,9 +295,9 @@ def test_the_csv_alone_gives_the_same_sheet(number: int, tmp_path: Path) -> None
 
 def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = []
-    for i, made in enumerate(records()):
+    for i, of_grid in enumerate(records()):
         paths.append(tmp_path / f"{i}.json")
-        write_sealed(paths[-1], made)
+        write_sealed(paths[-1], of_grid)
     csv, markdown = tmp_path / "table2.csv", tmp_path / "table2.md"
     command = ["make_table.py", "--table", "2", "--records", *map(str, paths), "--paper", str(PAPER)]
     command += ["--settings", SETTINGS.to_json(), "--csv", str(csv), "--markdown", str(markdown)]

@@ -24,9 +24,9 @@ LONG = "A title that costs $5 and goes on for ever, beyond what any printed tabl
 
 def table(number: int, titles: dict[str, str], *seeds: int) -> pd.DataFrame:
     """The frame of test_tables with its first model repeated under other names."""
-    made = frame(number, *seeds)
+    of_models = frame(number, *seeds)
     parts = []
-    for _, here in made.groupby("dataset", sort=False):
+    for _, here in of_models.groupby("dataset", sort=False):
         first, rest = here[here["model"] == "segguided"], here[~here["model"].isin(["segguided", "spade"])]
         copies = [first.assign(model=model, title=title) for model, title in titles.items()]
         parts += [*copies, rest]
@@ -36,8 +36,8 @@ def table(number: int, titles: dict[str, str], *seeds: int) -> pd.DataFrame:
 def texts(figure: Figure) -> list[tuple[str, tuple[float, float, float, float]]]:
     """Drawn texts with their boxes in pixels: left, bottom, right, top."""
     figure.draw_without_rendering()
-    found = [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text()]
-    return [(t.get_text(), tuple(t.get_window_extent().extents)) for t in found]
+    visible = [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text()]
+    return [(t.get_text(), tuple(t.get_window_extent().extents)) for t in visible]
 
 
 def rules(figure: Figure) -> list[tuple[float, float, float]]:
@@ -54,16 +54,16 @@ def test_nothing_is_clipped_overlaps_or_leaves_the_rules(
     number: int, seeds: tuple[int, ...], titles: dict[str, str]
 ) -> None:
     figure = draw_sheet(make_sheet(LAYOUTS[number], table(number, titles, *seeds)))
-    drawn, lines = texts(figure), rules(figure)
+    placed_texts, lines = texts(figure), rules(figure)
     left, right = min(line[0] for line in lines), max(line[1] for line in lines)
     assert left > 10
     assert right < figure.bbox.width - 10
-    for text, (x0, y0, x1, y1) in drawn:
+    for text, (x0, y0, x1, y1) in placed_texts:
         assert x0 >= left - 2, text
         assert x1 <= right + 2, text
         assert y0 > 0, text
         assert y1 < figure.bbox.height, text
-    for (a, box_a), (b, box_b) in itertools.combinations(drawn, 2):
+    for (a, box_a), (b, box_b) in itertools.combinations(placed_texts, 2):
         apart = box_a[2] <= box_b[0] or box_b[2] <= box_a[0] or box_a[3] <= box_b[1] or box_b[3] <= box_a[1]
         assert apart, (a, b)
 

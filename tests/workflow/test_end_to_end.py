@@ -314,7 +314,7 @@ def test_nothing_reruns_after_a_run(finished):
         ("figures/blocks.py", FIGURES | PARTIAL_FIGURES | DRAWN | {"draw_table"}),
         ("describe/overview.py", DRAWN),
         ("describe/datacard.py", {"write_datacard"}),
-        ("tables/dice.py", TABLES),
+        ("tables/layouts.py", TABLES),
         ("tables/typeset.py", {"draw_table"}),
         ("evaluation/distances.py", {"evaluate_model"} | TABLES),
         ("generation/sets.py", GENERATION | FIGURES | PARTIAL),
