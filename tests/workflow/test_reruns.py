@@ -247,7 +247,7 @@ ROWS = {
         {"write_datacard": 1},
     ),
     "another column of the patient table": (add_column, {"write_datacard": 1}),
-    # What is drawn.
+    # What is generated.
     "sampling.steps": (
         ("--config", "sampling={steps: 3}"),
         {"generate_controlnet": 1, **DIFFUSION, **worth(4)},
@@ -307,10 +307,12 @@ ROWS = {
         edit("scripts/segguided/evaluation/distances.py"),
         {"evaluate_model": 6, **TABLES},
     ),
-    "a library file of SPADE's drawing alone": (
+    "a library file of SPADE's generation alone": (
         edit("scripts/segguided/generation/spade.py"),
         {"generate_spade": 1, **worth(1)},
     ),
+    "the code of a generating script": (edit("scripts/generate_spade.py"), {"generate_spade": 1, **worth(1)}),
+    "the code of a script whose rule inherits": (edit("scripts/draw_figure6.py"), {"draw_figure6": 1}),
     # What is run.
     "a model less in the grid": (
         ("--config", "grid={models: [controlnet, spade, segguided-mat, segguided]}"),
