@@ -61,8 +61,8 @@ RELATIONS = (
 
 
 def profiles(labels_ZYX: np.ndarray, organs: Mapping[str, int]) -> dict[str, Profile]:
-    """The Profile of each organ, `organs` giving its label; one slice at a time."""
-    profile_of = {name: Profile(*np.zeros((3, len(labels_ZYX)))) for name in organs}
+    """The Profile of each organ; `organs` gives their labels. One slice at a time, which saves memory."""
+    profile_of = {name: _empty_profile(len(labels_ZYX)) for name in organs}
     for z, labels_YX in enumerate(labels_ZYX):
         present = np.flatnonzero(np.bincount(labels_YX.ravel(), minlength=256))
         for name, label in organs.items():
@@ -72,6 +72,10 @@ def profiles(labels_ZYX: np.ndarray, organs: Mapping[str, int]) -> dict[str, Pro
                 profile_of[name].y_Z[z] = y.sum()
                 profile_of[name].x_Z[z] = x.sum()
     return profile_of
+
+
+def _empty_profile(slices: int) -> Profile:
+    return Profile(count_Z=np.zeros(slices), y_Z=np.zeros(slices), x_Z=np.zeros(slices))
 
 
 def confirm_orientation(labels: Volume, organs: Mapping[str, int], where: object) -> dict[str, float]:

@@ -29,8 +29,8 @@ def check_phantom(receipt: Path, folder: Path, images: Path) -> None:
     wrong += sorted(path for path in extra if not passed_over(path.name))
     if wrong or not expected:
         raise ValueError(
-            f"{wrong[0] if wrong else images} is not what {receipt} says: damaged, or another's; delete "
-            f"{images} and {receipt}, and run the same command again"
+            f"{wrong[0] if wrong else images} is not what {receipt} says: damaged, or of another patient; "
+            f"delete {images} and {receipt}, and run the same command again"
         )
 
 

@@ -146,13 +146,13 @@ def _append(url: str, response: requests.Response, part: Path, limits: _Limits) 
     """Write the body of the answer to `part`."""
     appends = response.status_code == 206
     size = _size(part) if appends else 0
-    check = _Check(url, part, limits, size)
+    check = _ArrivalCheck(url, part, limits, size)
     with _ended_at(limits.deadline, response):
         # decode_content=False: some servers declare a .gz file as compressed content, but it must stay .gz.
         # read1 returns the bytes that have arrived: waiting for a whole chunk could take for ever.
         chunk = response.raw.read1(CHUNK, decode_content=False)
         if not size and not limits.page and chunk.lstrip().lower().startswith(PAGE):
-            # The bytes that arrived before stay in `part`.
+            # `part` is not opened, so that the bytes of earlier answers stay in it.
             part.with_name(f"{part.name}.etag").unlink(missing_ok=True)
             raise OSError(f"{shown_address(url)}: the server sent a web page in place of the file")
         with part.open("ab" if appends else "wb") as file:
@@ -164,7 +164,7 @@ def _append(url: str, response: requests.Response, part: Path, limits: _Limits) 
         check.time()  # an answer that was cut off at the deadline looks like a complete one
 
 
-class _Check:
+class _ArrivalCheck:
     """Called with the size of `part` so far: raises an error where it is too large, too slow or too late."""
 
     def __init__(self, url: str, part: Path, limits: _Limits, size: int) -> None:
