@@ -1,7 +1,8 @@
-"""What trainings and drawings of config.yaml as shipped need on a GPU, counted without one.
+"""The GPU memory that training and generation need with config.yaml as shipped, counted without a GPU.
 
-Run by `make bench`. The learners themselves run steps on tensors without contents, whose bytes alive at once
-are added up, under the casts of CUDA's bf16 autocast. Not counted: what cuDNN and the allocator take beside.
+Run by `make bench`. The learners run steps on tensors without contents, under the casts of CUDA's bf16
+autocast; the bytes of all tensors alive at once are added up. cuDNN and the allocator take more, which is not
+counted.
 """
 
 import sys
@@ -29,9 +30,13 @@ from segguided.models import denoiser, perceptual, segmenter, spade, spade_learn
 from segguided.models.controlnet import autoencoder, latent
 from segguided.models.controlnet import control as controlnet
 
-ROOT, CPU = Path(__file__).parents[2], torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+CPU = torch.device("cpu")
 GB = 1e9
-CLASSES, SIDE, LATENT = 5, 256, 32
+CLASSES = 5
+SIDE = 256
+LATENT = 32
+STEPS = 1000  # of the whole training, of which two are run
 # Stable Diffusion 1.5, from the config.json of its unet/ and vae/.
 UNET = {"cross_attention_dim": 768, "attention_head_dim": 8, "sample_size": 64}
 VAE = {
@@ -45,17 +50,17 @@ PROMPT = (1, 77, 768)
 
 @dataclass
 class Job:
-    """A step of training, or a batch to draw: the networks, which of their weights learn, and what to run."""
+    """A step of training, or the generation of a batch."""
 
     networks: nn.Module
-    trained: nn.Module | None
-    batch: int
-    images: int  # of it, on the device at once
-    step: Callable[[int], Any]  # with so many images
+    trained: nn.Module | None  # the part whose weights are trained
+    batch: int  # images
+    at_once: int  # images on the device at once
+    step: Callable[[int], Any]  # one step with so many images
 
 
 class Alive(TorchDispatchMode):
-    """Counts the bytes of all tensors made under it, until they are let go of; `peak` is the most at once."""
+    """Counts the bytes of all tensors made under it until they are freed; `peak` is the most at once."""
 
     def __init__(self, known: Iterator[Tensor]) -> None:
         super().__init__()
@@ -63,21 +68,21 @@ class Alive(TorchDispatchMode):
         self.seen = WeakIdKeyDictionary({tensor.untyped_storage(): True for tensor in known})
 
     def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = function(*args, **(kwargs or {}))
-        for storage in [leaf.untyped_storage() for leaf in tree_leaves(made) if isinstance(leaf, Tensor)]:
+        result = function(*args, **(kwargs or {}))
+        for storage in [leaf.untyped_storage() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]:
             if storage not in self.seen:
                 self.seen[storage] = True
                 self.now += storage.nbytes()
-                weakref.finalize(storage, self._let_go, storage.nbytes())
+                weakref.finalize(storage, self._freed, storage.nbytes())
         self.peak = max(self.peak, self.now)
-        return made
+        return result
 
-    def _let_go(self, size: int) -> None:
+    def _freed(self, size: int) -> None:
         self.now -= size
 
 
 def cuda_casts(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """In fp32, as CUDA's autocast computes it; the CPU's takes bf16."""
+    """`function` in fp32, as CUDA's autocast computes it; the CPU's would take bf16."""
 
     def cast(x: Tensor, *arguments: Any, **named: Any) -> Tensor:
         with torch.autocast("cpu", enabled=False):
@@ -93,7 +98,7 @@ def without_contents() -> Iterator[None]:
         for name in ("group_norm", "layer_norm"):
             function = cuda_casts(getattr(functional, name))
             stack.enter_context(mock.patch.object(functional, name, function))
-        # Already there; and such tensors cannot be moved.
+        # Tensors without contents cannot be moved; they are on the CPU already.
         stack.enter_context(mock.patch.object(nn.Module, "to", lambda network, _device: network))
         yield
 
@@ -107,12 +112,31 @@ def latents(count: int) -> tuple[Tensor, Tensor]:
     return torch.zeros(count, 8, LATENT, LATENT), pixels(count)[1]
 
 
-def parts_of(settings: Any) -> tuple[int, int]:
-    return settings.training.batch_size, settings.micro_batch_size or settings.training.batch_size
+def training_job(
+    networks: nn.Module,
+    trained: nn.Module,
+    learner: Any,
+    inputs: Callable[[int], tuple[Tensor, Tensor]],
+    batch: int,
+    at_once: int | None,
+) -> Job:
+    generator = torch.Generator()
+
+    def step(count: int) -> None:
+        x_B, masks_BHW = inputs(count)
+        learner.update(x_B, masks_BHW, generator)
+
+    return Job(networks, trained, batch, at_once or batch, step)
 
 
-def draw(network: nn.Module, count: int, channels: int, side: int) -> None:
-    x_BCHW, t_B = torch.zeros(count, channels, side, side), torch.zeros(count, dtype=torch.long)
+def generation_job(networks: nn.Module, batch: int, step: Callable[[int], Any]) -> Job:
+    return Job(networks, None, batch, batch, step)
+
+
+def denoise(network: nn.Module, count: int, channels: int, side: int) -> None:
+    """One step of sampling."""
+    x_BCHW = torch.zeros(count, channels, side, side)
+    t_B = torch.zeros(count, dtype=torch.long)
     with torch.no_grad(), autocast(CPU, "bf16"):
         network(x_BCHW, t_B, pixels(count)[1])
 
@@ -133,84 +157,100 @@ def bf16(settings: Any) -> Any:
 
 
 def jobs(config: Config) -> Iterator[Callable[[], Job]]:
-    """Each makes its networks when it is called, and lets go of them after."""
-    models, generator = config.models, torch.Generator()
+    """Functions that each build the networks of one job when called, and keep none of them."""
+    models = config.models
 
     def train_diffusion() -> Job:
         model = bf16(models["segguided"])
         network = denoiser.MaskedDenoiser(model, CLASSES, SIDE)
-        learner = denoiser.DiffusionLearner(network, model, 1000, CPU)
-        return Job(network, network, *parts_of(model), lambda n: learner.update(*pixels(n), generator))
+        learner = denoiser.DiffusionLearner(network, model, STEPS, CPU)
+        return training_job(
+            network, network, learner, pixels, model.training.batch_size, model.micro_batch_size
+        )
 
     def generate_diffusion() -> Job:
         network = denoiser.MaskedDenoiser(models["segguided"], CLASSES, SIDE)
-        return Job(network, None, *[config.sampling.batch_size] * 2, lambda n: draw(network, n, 1, SIDE))
+        return generation_job(
+            network, config.sampling.batch_size, lambda count: denoise(network, count, 1, SIDE)
+        )
 
     def train_autoencoder() -> Job:
-        settings, network = bf16(models["controlnet"].autoencoder), AutoencoderKL(**VAE)
-        learner = autoencoder.AutoencoderLearner(network, settings, 1000, CPU)
-        return Job(network, network, *parts_of(settings), lambda n: learner.update(*pixels(n), generator))
+        settings = bf16(models["controlnet"].autoencoder)
+        network = AutoencoderKL(**VAE)
+        learner = autoencoder.AutoencoderLearner(network, settings, STEPS, CPU)
+        return training_job(
+            network, network, learner, pixels, settings.training.batch_size, settings.micro_batch_size
+        )
 
     def train_latent_diffusion() -> Job:
-        settings, network = bf16(models["controlnet"].latent), stable_diffusion()
-        learner = latent.LatentLearner(network, network.unet, settings, settings, 1.0, 1000, CPU)
-        return Job(
-            network, network.unet, *parts_of(settings), lambda n: learner.update(*latents(n), generator)
+        settings = bf16(models["controlnet"].latent)
+        network = stable_diffusion()
+        learner = latent.LatentLearner(network, network.unet, settings, settings, 1.0, STEPS, CPU)
+        return training_job(
+            network, network.unet, learner, latents, settings.training.batch_size, settings.micro_batch_size
         )
 
     def train_controlnet() -> Job:
-        settings, pipeline = bf16(models["controlnet"].control), controlled(config)
-        network, trained = pipeline.denoiser, pipeline.denoiser.trained(settings.sd_locked)
-        process = models["controlnet"].latent
-        learner = latent.LatentLearner(network, trained, process, settings, 1.0, 1000, CPU)
-        return Job(pipeline, trained, *parts_of(settings), lambda n: learner.update(*latents(n), generator))
+        settings = bf16(models["controlnet"].control)
+        pipeline = controlled(config)
+        learner = controlnet.ControlLearner(pipeline, models["controlnet"].latent, settings, STEPS, CPU)
+        trained = pipeline.denoiser.trained(settings.sd_locked)
+        return training_job(
+            pipeline, trained, learner, latents, settings.training.batch_size, settings.micro_batch_size
+        )
 
     def generate_controlnet() -> Job:
         pipeline = controlled(config)
 
-        def run(count: int) -> None:
-            draw(pipeline.denoiser, count, 4, LATENT)
+        def step(count: int) -> None:
+            denoise(pipeline.denoiser, count, 4, LATENT)
             with torch.no_grad():
                 autoencoder.decode(pipeline.autoencoder, latents(count)[0][:, :4])
 
-        return Job(pipeline, None, *[config.sampling.batch_size] * 2, run)
+        return generation_job(pipeline, config.sampling.batch_size, step)
 
     def train_spade() -> Job:
         model = bf16(models["spade"])
+        training = model.training
         network = spade.Generator(model.generator, CLASSES, SIDE)
         features = segmenter.build_segmenter(model.perceptual.segmenter, CLASSES)
         loss = perceptual.segmenter_loss(features)
-        learner = spade_learner.SpadeLearner(network, model, loss, 1000, CPU)
+        learner = spade_learner.SpadeLearner(network, model, loss, STEPS, CPU)
         both = nn.ModuleList([network, learner.discriminator])
-        sizes = model.training.batch_size, model.training.micro_batch_size
-        return Job(both, both, *sizes, lambda n: learner.update(*pixels(n), generator))
+        return training_job(both, both, learner, pixels, training.batch_size, training.micro_batch_size)
 
     def train_segmenter() -> Job:
         settings = bf16(config.segmenter)
         network = segmenter.build_segmenter(settings, CLASSES)
-        learner = segmenter.SegmenterLearner(network, settings, 1000, None, CPU)
-        batch_size = settings.training.batch_size
-        return Job(network, network, *[batch_size] * 2, lambda n: learner.update(*pixels(n), generator))
+        learner = segmenter.SegmenterLearner(network, settings, STEPS, None, CPU)
+        return training_job(network, network, learner, pixels, settings.training.batch_size, None)
 
-    yield from (train_diffusion, generate_diffusion, train_autoencoder, train_latent_diffusion)
-    yield from (train_controlnet, generate_controlnet, train_spade, train_segmenter)
+    yield train_diffusion
+    yield generate_diffusion
+    yield train_autoencoder
+    yield train_latent_diffusion
+    yield train_controlnet
+    yield generate_controlnet
+    yield train_spade
+    yield train_segmenter
 
 
-def measure(make: Callable[[], Job]) -> str:
-    with (
-        without_contents() if make.__name__ != "train_segmenter" else nullcontext()
-    ):  # its loss looks at masks
-        job = make()
+def measure(build: Callable[[], Job]) -> str:
+    """A row of the table."""
+    # The segmenter's loss looks at the contents of the masks.
+    needs_contents = build.__name__ == "train_segmenter"
+    with nullcontext() if needs_contents else without_contents():
+        job = build()
         tensors = [*job.networks.parameters(), *job.networks.buffers()]
         weights = sum(tensor.numel() for tensor in tensors)
         trained = sum(p.numel() for p in job.trained.parameters()) if job.trained else 0
         with Alive(iter(tensors)) as alive:
-            for _ in range(2):  # the optimiser's own numbers exist from the first step's end
-                job.step(min(job.batch, 2 * job.images))  # two parts: the second finds gradients
-    together = alive.peak + 4 * (weights + trained)  # the averages are made before
+            for _ in range(2):  # the optimiser's own numbers exist only after the first step
+                job.step(min(job.batch, 2 * job.at_once))  # two parts: the second finds gradients
+    together = alive.peak + 4 * (weights + trained)  # the averages were made before
     kept = 4 * (weights + 4 * trained)  # gradient, Adam's two, average
-    row = (f"`{make.__name__}`", f"{weights / 1e6:,.1f}", f"{trained / 1e6:,.1f}", str(job.images))
-    sizes = ((together - kept) / job.images, kept, together, 16 * trained)
+    row = (f"`{build.__name__}`", f"{weights / 1e6:,.1f}", f"{trained / 1e6:,.1f}", str(job.at_once))
+    sizes = ((together - kept) / job.at_once, kept, together, 16 * trained)
     return f"| {' | '.join(row)} | {' | '.join(f'{size / GB:.2f}' for size in sizes)} |"
 
 
@@ -219,9 +259,9 @@ def main() -> None:
     print(
         "| | weights, M | trained, M | images at once | GB an image | GB kept | GB together | GB resume.pt |"
     )
-    for make in jobs(config):
-        if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
-            print(measure(make), flush=True)
+    for build in jobs(config):
+        if not sys.argv[1:] or build.__name__ in sys.argv[1:]:
+            print(measure(build), flush=True)
 
 
 if __name__ == "__main__":

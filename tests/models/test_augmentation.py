@@ -1,4 +1,4 @@
-"""Image and mask move together; strength zero is the identity; the generator alone decides each sample."""
+"""Image and mask move together; strength zero changes nothing; only the generator decides the changes."""
 
 import pytest
 import torch
@@ -18,7 +18,8 @@ def squares(n=6):
 
 def run(seed=0, **strengths):
     augmentation = Augmentation(**{**NONE, **strengths})
-    return augment(*squares(), augmentation, torch.Generator().manual_seed(seed))
+    images_BHW, masks_BHW = squares()
+    return augment(images_BHW, masks_BHW, augmentation, torch.Generator().manual_seed(seed))
 
 
 def test_strength_zero_changes_nothing():

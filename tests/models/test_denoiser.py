@@ -31,13 +31,13 @@ def settings(unet=TINY, conditioning="onehot", prediction_type="v_prediction", s
 @pytest.mark.parametrize(("conditioning", "channels"), [("none", 0), ("index255", 1), ("onehot", 4)])
 def test_mask_encoder_channels(conditioning, channels):
     mask_BHW = torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8)
-    encoded = MaskEncoder(conditioning, 3)(mask_BHW)
-    assert encoded.shape == (2, channels, 8, 8)
+    mask_BKHW = MaskEncoder(conditioning, 3)(mask_BHW)
+    assert mask_BKHW.shape == (2, channels, 8, 8)
     if conditioning == "index255":
-        assert torch.equal((encoded[:, 0] * 255).round().to(torch.uint8), mask_BHW)
+        assert torch.equal((mask_BKHW[:, 0] * 255).round().to(torch.uint8), mask_BHW)
     if conditioning == "onehot":
-        assert torch.equal(encoded.argmax(1).to(torch.uint8), mask_BHW)
-        assert torch.equal(encoded.sum(1), torch.ones(2, 8, 8))
+        assert torch.equal(mask_BKHW.argmax(1).to(torch.uint8), mask_BHW)
+        assert torch.equal(mask_BKHW.sum(1), torch.ones(2, 8, 8))
 
 
 @pytest.mark.parametrize("conditioning", ["none", "index255", "onehot"])
@@ -66,7 +66,8 @@ def test_paper_scale_parameters(paper_network):
 
 
 def test_paper_scale_flop(paper_network):
-    x_BCHW, t_B = torch.zeros(1, 1, 256, 256, device="meta"), torch.zeros(1, dtype=torch.long, device="meta")
+    x_BCHW = torch.zeros(1, 1, 256, 256, device="meta")
+    t_B = torch.zeros(1, dtype=torch.long, device="meta")
     mask_BHW = torch.zeros(1, 256, 256, dtype=torch.uint8, device="meta")
     with FlopCounterMode(display=False) as forward:
         paper_network(x_BCHW, t_B, mask_BHW)

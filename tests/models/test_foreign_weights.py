@@ -1,4 +1,4 @@
-"""Weights that others wrote: shards are read, damage is one sentence, no code is run."""
+"""Weights that others wrote: shards are read, damage gives one sentence, no code is run."""
 
 import json
 import pickle
@@ -36,8 +36,8 @@ def read(unet: Path) -> dict[str, torch.Tensor]:
     return read_unet(imported(unet), 3, SIZE).state_dict()
 
 
-def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 # --- shards
@@ -82,7 +82,8 @@ def test_shards_as_diffusers_writes_them_are_read_through_their_index(unet: Path
 
 
 def test_an_index_names_shards_however_they_are_called(unet: Path) -> None:
-    whole, weight_map = read(unet), {}
+    whole = read(unet)
+    weight_map = {}
     for number, path in enumerate(in_shards(unet, 2)):
         path.rename(unet / f"part{number}.safetensors")
         weight_map |= dict.fromkeys(
@@ -127,7 +128,7 @@ def test_an_index_that_leads_nowhere_is_named(unet: Path, index: Any, said: str)
         read(unet)
 
 
-def test_shards_of_two_checkpoints_are_told(unet: Path) -> None:
+def test_shards_of_two_checkpoints_are_noticed(unet: Path) -> None:
     first, second = in_shards(unet, 2)
     shutil.copy(first, second)
     with pytest.raises(ValueError, match=r"00002-of-00002.* holds .*, which another shard .* holds too"):
@@ -142,7 +143,7 @@ def test_shards_of_two_checkpoints_are_told(unet: Path) -> None:
     ["._diffusion_pytorch_model.safetensors", ".DS_Store", "diffusion_pytorch_model.bin", "ema.safetensors",
      "diffusion_pytorch_model.fp16.safetensors", "._weights-00001-of-00002.safetensors"],
 )  # fmt: skip
-def test_what_lies_beside_the_usual_file_is_passed_over(unet: Path, beside: str) -> None:
+def test_files_beside_the_usual_one_are_ignored(unet: Path, beside: str) -> None:
     (unet / beside).write_bytes(b"\0\5\x16\7 resource fork")
     assert find_weights(unet).files == (unet / USUAL,)
     read(unet)
@@ -152,7 +153,8 @@ def test_what_lies_beside_the_usual_file_is_passed_over(unet: Path, beside: str)
     "name", ["WEIGHTS.SAFETENSORS", "a.Safetensors", "mri (1).safetensors", "läsion.bin"]
 )
 def test_one_file_of_any_name_counts(unet: Path, name: str) -> None:
-    whole, tensors = read(unet), load_file(unet / USUAL)
+    whole = read(unet)
+    tensors = load_file(unet / USUAL)
     (unet / USUAL).unlink()
     save_file(tensors, unet / name) if name.lower().endswith("safetensors") else torch.save(
         tensors, unet / name

@@ -14,7 +14,7 @@ def masks(n=512):
 
 
 def removed(before_BHW, after_BHW):
-    """For each sample the set of classes that are gone."""
+    """For each sample, the set of removed classes."""
     sets = []
     for before_HW, after_HW in zip(before_BHW, after_BHW, strict=True):
         gone = set(before_HW.unique().tolist()) - set(after_HW.unique().tolist()) - {0}
@@ -39,7 +39,7 @@ def test_every_combination_is_equally_likely_per_sample():
     assert max(abs(count - 500) for count in counts.values()) < 100
 
 
-def test_one_draw_for_a_batch_and_a_new_one_for_the_next():
+def test_one_combination_for_a_batch_and_a_new_one_for_the_next():
     generator = torch.Generator().manual_seed(1)
     batches = [
         removed(full_masks(16), ablate_classes(full_masks(16), 3, "batch", generator)) for _ in range(40)

@@ -62,7 +62,8 @@ def test_vgg_maps_are_those_of_the_weights_with_imagenets_statistics(state, pth)
     network = Vgg19Features()
     network.load(pth)
     images = torch.rand(2, 1, 32, 32) * 2 - 1
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    mean = torch.tensor([0.485, 0.456, 0.406])
+    std = torch.tensor([0.229, 0.224, 0.225])
     colour = ((images + 1) / 2).repeat(1, 3, 1, 1).sub(mean.view(3, 1, 1)).div(std.view(3, 1, 1))
     maps = network(images)
     assert [tuple(m.shape[1:]) for m in maps] == [
@@ -72,21 +73,20 @@ def test_vgg_maps_are_those_of_the_weights_with_imagenets_statistics(state, pth)
         (512, 4, 4),
         (512, 2, 2),
     ]
-    for found, last in zip(maps, (1, 6, 11, 20, 29), strict=True):
-        assert torch.allclose(found, reference(state, colour, last), atol=1e-4)
+    for feature_map, last in zip(maps, (1, 6, 11, 20, 29), strict=True):
+        assert torch.allclose(feature_map, reference(state, colour, last), atol=1e-4)
 
 
 def test_safetensors_and_pth_give_the_same_loss_with_spades_weights(state, pth, tmp_path):
     save_file(state, tmp_path / "vgg19.safetensors")
     images, targets = torch.rand(2, 2, 1, 32, 32) * 2 - 1
-    one, other = vgg19_loss(pth), vgg19_loss(tmp_path / "vgg19.safetensors")
-    assert one(images, targets) == other(images, targets)
-    distances = [
-        (a - b).abs().mean() for a, b in zip(one.features(images), one.features(targets), strict=True)
-    ]
+    loss = vgg19_loss(pth)
+    assert loss(images, targets) == vgg19_loss(tmp_path / "vgg19.safetensors")(images, targets)
+    maps = zip(loss.features(images), loss.features(targets), strict=True)
+    distances = [(image_map - target_map).abs().mean() for image_map, target_map in maps]
     weighted = sum(w * d for w, d in zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), distances, strict=True))
-    assert one(images, targets) == pytest.approx(weighted.item(), rel=1e-5)
-    assert one(images, images) == 0
+    assert loss(images, targets) == pytest.approx(weighted.item(), rel=1e-5)
+    assert loss(images, images) == 0
 
 
 @pytest.mark.parametrize(

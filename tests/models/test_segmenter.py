@@ -42,7 +42,8 @@ def test_paper_channels_give_the_monai_unet():
 
 def test_overfits_and_keeps_the_best_epoch():
     images_SHW, masks_SHW = squares()
-    images_BHW, masks_BHW = torch.from_numpy(images_SHW), torch.from_numpy(masks_SHW)
+    images_BHW = torch.from_numpy(images_SHW)
+    masks_BHW = torch.from_numpy(masks_SHW)
     torch.manual_seed(0)
     network = build_segmenter(settings(), 2)
     learner = SegmenterLearner(network, settings(), 60, lambda: iter([(images_BHW, masks_BHW)]), CPU)

@@ -1,4 +1,4 @@
-"""SPADE: shapes, the paper's sizes, what the discriminator and the losses see, and that it learns masks."""
+"""SPADE: shapes, the paper's sizes, what discriminator and losses see, and that it learns to follow masks."""
 
 import pytest
 import torch
@@ -120,14 +120,16 @@ def test_a_mask_of_one_class_is_not_normalised_away():
     """What SPADE is for: masks of a single class each give another image."""
     torch.manual_seed(0)
     network = Generator(TINY, 2, 16)
-    one, other = network(torch.zeros(1, 16, 16)), network(torch.ones(1, 16, 16))
-    assert (one - other).abs().max() > 1e-3
+    image_of_0 = network(torch.zeros(1, 16, 16))
+    image_of_1 = network(torch.ones(1, 16, 16))
+    assert (image_of_0 - image_of_1).abs().max() > 1e-3
     assert all(isinstance(s.mlp_gamma, nn.Conv2d) for s in network.modules() if isinstance(s, SPADE))
 
 
-def test_spectral_norm_stands_where_the_paper_has_it_and_is_baked_in():
+def test_spectral_norm_is_where_the_paper_has_it_and_is_baked_in():
     torch.manual_seed(0)
-    generator, discriminator = Generator(TINY, 2, 16), Discriminator(SpadeDiscriminator(channels=4), 3)
+    generator = Generator(TINY, 2, 16)
+    discriminator = Discriminator(SpadeDiscriminator(channels=4), 3)
     names = set(generator.state_dict())
     for network in (generator, discriminator):
         normalise_spectrally(network)
@@ -149,14 +151,15 @@ def test_the_discriminator_sees_the_mask():
     torch.manual_seed(0)
     network = Discriminator(SpadeDiscriminator(channels=4, layers=2), 3)
     images, masks = squares()
-    images_B1HW, onehot = images[:, None].float(), functional.one_hot(masks.long(), 3).movedim(-1, 1).float()
+    images_B1HW = images[:, None].float()
+    onehot = functional.one_hot(masks.long(), 3).movedim(-1, 1).float()
     judged, swapped = (network(images_B1HW, o) for o in (onehot, onehot.flip(0)))
-    for one, other in zip(judged, swapped, strict=True):
-        assert (one[-1] - other[-1]).abs().max() > 1e-4
+    for maps, swapped_maps in zip(judged, swapped, strict=True):
+        assert (maps[-1] - swapped_maps[-1]).abs().max() > 1e-4
 
 
 def test_the_discriminator_learns_to_refuse_a_wrong_mask():
-    """Real images beside their own masks are real, beside other masks drawn: only the mask tells."""
+    """Real images are real beside their own masks and generated beside others: only the mask differs."""
     torch.manual_seed(0)
     images, masks = squares(8)
     x = images[:, None].float() / 127.5 - 1
@@ -168,51 +171,54 @@ def test_the_discriminator_learns_to_refuse_a_wrong_mask():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss < 1  # 2 where it cannot tell
+    assert loss < 1  # 2 if it cannot distinguish them
 
 
 def test_losses_are_the_papers():
     """Hinge and feature matching by hand, for two scales of one map and a judgement."""
-    drawn = [[torch.tensor([1.0, 2.0]), torch.tensor([-3.0, 0.5])], [torch.zeros(2), torch.tensor([0.0])]]
+    generated = [[torch.tensor([1.0, 2.0]), torch.tensor([-3.0, 0.5])], [torch.zeros(2), torch.tensor([0.0])]]
     real = [[torch.tensor([0.0, 0.0]), torch.tensor([3.0, 0.5])], [torch.ones(2), torch.tensor([0.0])]]
-    losses = adversarial_losses((drawn, real))
+    losses = adversarial_losses((generated, real))
     assert losses["adversarial"] == pytest.approx((1.25 + 0) / 2)
     assert losses["discriminator"] == pytest.approx(((0 + 1.5) / 2 + (0 + 0.5) / 2 + 1 + 1) / 2)
     assert losses["feature_matching"] == pytest.approx((1.5 + 1) / 2)
 
 
 def test_each_network_gets_the_gradient_of_its_own_loss_alone():
-    """One pass for both gives the gradients of two: the generator's against a detached, and the reverse."""
+    """One pass for both networks gives the same gradients as one pass for each."""
     images, masks = squares()
-    one, two = learner(settings()), learner(settings())
-    losses = one._losses(images[:, None].float() / 127.5 - 1, masks)
-    one._backward(losses, 1.0)
-    losses = two._losses(images[:, None].float() / 127.5 - 1, masks)
-    generator = list(two.generator.parameters())
+    joint = learner(settings())
+    separate = learner(settings())
+    real_B1HW = images[:, None].float() / 127.5 - 1
+    joint._backward(joint._losses(real_B1HW, masks), 1.0)
+    losses = separate._losses(real_B1HW, masks)
+    generator = list(separate.generator.parameters())
     total = losses["adversarial"] + 10 * losses["feature_matching"]
     for parameter, gradient in zip(
-        one.generator.parameters(), torch.autograd.grad(total, generator), strict=True
+        joint.generator.parameters(), torch.autograd.grad(total, generator), strict=True
     ):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
-    two = learner(settings())
+    separate = learner(settings())
     with torch.no_grad():
-        drawn = two.generator(masks)
-    loss = adversarial_losses(two._judge(drawn, images[:, None].float() / 127.5 - 1, masks))["discriminator"]
+        generated = separate.generator(masks)
+    judged = separate._judge(generated, real_B1HW, masks)
+    loss = adversarial_losses(judged)["discriminator"]
     loss.backward()
-    for a, b in zip(one.discriminator.parameters(), two.discriminator.parameters(), strict=True):
+    for a, b in zip(joint.discriminator.parameters(), separate.discriminator.parameters(), strict=True):
         assert torch.allclose(a.grad, b.grad, atol=1e-6)
 
 
 def test_micro_batches_add_up_to_the_batch():
     images, masks = squares()
-    whole, parts = learner(settings()), learner(settings(micro_batch_size=1))
-    for one in (whole, parts):
-        one.descent.step = one.discriminator_descent.step = lambda: None  # keep the gradients
-    sums = [one.update(images, masks, torch.Generator()) for one in (whole, parts)]
+    whole = learner(settings())
+    parts = learner(settings(micro_batch_size=1))
+    for spade in (whole, parts):
+        spade.descent.step = spade.discriminator_descent.step = lambda: None  # keep the gradients
+    sums = [spade.update(images, masks, torch.Generator()) for spade in (whole, parts)]
     assert sums[0].keys() == sums[1].keys()
     for name, loss in sums[0].items():
         assert loss.item() == pytest.approx(sums[1][name].item(), rel=0.02)
-    a, b = (torch.cat([p.grad.flatten() for p in one.generator.parameters()]) for one in (whole, parts))
+    a, b = (torch.cat([p.grad.flatten() for p in spade.generator.parameters()]) for spade in (whole, parts))
     assert functional.cosine_similarity(a, b, dim=0) > 0.99
 
 
@@ -220,10 +226,10 @@ def test_micro_batches_add_up_to_the_batch():
 def overfitted():
     images, masks = squares()
     model = settings(80)
-    one = learner(model)
+    spade = learner(model)
     for _ in range(80):
-        one.update(images, masks, torch.Generator())
-    return one.finished(), images, masks
+        spade.update(images, masks, torch.Generator())
+    return spade.finished(), images, masks
 
 
 def test_overfits_four_images(overfitted):
@@ -242,29 +248,32 @@ def test_the_perceptual_loss_reaches_the_generator_alone():
     images, masks = squares()
     features = nn.Conv2d(1, 4, 3)
     features_list = nn.Module()
-    features_list.conv, features_list.forward = features, lambda x: [features(x)]
+    features_list.conv = features
+    features_list.forward = lambda x: [features(x)]
     weights = SpadeLosses(adversarial=0, feature_matching=0, perceptual=10)
     model = settings().model_copy(update={"losses": weights})
-    one = learner(model, perceptual=PerceptualLoss(features_list))
-    first = one.update(images, masks, torch.Generator())["perceptual"]
+    spade = learner(model, perceptual=PerceptualLoss(features_list))
+    first = spade.update(images, masks, torch.Generator())["perceptual"]
     for _ in range(30):
-        last = one.update(images, masks, torch.Generator())["perceptual"]
+        last = spade.update(images, masks, torch.Generator())["perceptual"]
     assert last < first / 2
     assert features.weight.grad is None
 
 
 def test_rates_are_constant_and_then_fall_to_zero():
     images, masks = squares()
-    one = learner(
+    spade = learner(
         settings(10, decay_share=0.4, generator_learning_rate=1e-4, discriminator_learning_rate=4e-4)
     )
     rates = []
     for _ in range(10):
-        rates.append([d.optimizer.param_groups[0]["lr"] for d in (one.descent, one.discriminator_descent)])
-        one.update(images, masks, torch.Generator())
+        rates.append(
+            [d.optimizer.param_groups[0]["lr"] for d in (spade.descent, spade.discriminator_descent)]
+        )
+        spade.update(images, masks, torch.Generator())
     assert [r for r, _ in rates] == pytest.approx([1e-4] * 7 + [7.5e-5, 5e-5, 2.5e-5])
     assert [r for _, r in rates] == pytest.approx([4 * r for r, _ in rates])
-    assert one.descent.optimizer.param_groups[0]["betas"] == (0.0, 0.9)
+    assert spade.descent.optimizer.param_groups[0]["betas"] == (0.0, 0.9)
 
 
 def test_judges_are_monais():

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 (a table of sentences)
-"""A scheduler beside weights from elsewhere: an equal process is taken, another one is named with what to write."""
+"""A scheduler file beside weights from elsewhere: an equal one is accepted, another is named with what to write."""
 
 import json
 import logging
@@ -82,7 +82,7 @@ EQUAL = [
 
 
 @pytest.mark.parametrize(("stated", "settings"), EQUAL)
-def test_an_equal_process_is_taken(tmp_path, stated, settings):
+def test_an_equal_diffusion_is_accepted(tmp_path, stated, settings):
     check(tmp_path, stated, **settings)
 
 
@@ -125,7 +125,7 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("stated", "settings", "message"), OTHER)
-def test_another_process_is_named_with_what_to_write(tmp_path, stated, settings, message):
+def test_another_diffusion_is_named_with_what_to_write(tmp_path, stated, settings, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         check(tmp_path, stated, **settings)
     assert str(caught.value).startswith(str(tmp_path / "scheduler_config.json"))
@@ -133,7 +133,7 @@ def test_another_process_is_named_with_what_to_write(tmp_path, stated, settings,
 
 
 def settings_in(message: str) -> dict[str, Any]:
-    """What the sentence says to write, as a reader would."""
+    """What the message says to write, as a reader would write it."""
     import yaml
 
     return yaml.safe_load("{" + re.search(r"write (.*) there$", message)[1] + "}")
@@ -147,7 +147,7 @@ WRITABLE = [
 
 
 @pytest.mark.parametrize(("stated", "settings"), WRITABLE)
-def test_what_it_says_to_write_is_then_taken(tmp_path, stated, settings):
+def test_what_it_says_to_write_is_then_accepted(tmp_path, stated, settings):
     with pytest.raises(ValueError, match="write") as caught:
         check(tmp_path, stated, **settings)
     model = check(tmp_path, stated, **{**settings, **settings_in(str(caught.value))})
@@ -156,7 +156,7 @@ def test_what_it_says_to_write_is_then_taken(tmp_path, stated, settings):
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_every_solver_that_is_taken_has_this_process(tmp_path, name):
+def test_every_accepted_solver_has_this_diffusion(tmp_path, name):
     stated = of(name, **LINEAR)
     check(tmp_path, stated)
     for change in ({"beta_end": 0.018}, {"prediction_type": "v_prediction"}):
@@ -207,8 +207,8 @@ def sampling(sampler="ddim"):
 
 
 @pytest.mark.parametrize("limit", [0.5, 1, 4, None])
-def test_images_are_drawn_with_the_stated_cut(limit):
-    """To the bit those of plain diffusers."""
+def test_images_are_generated_with_the_stated_cut(limit):
+    """Bit for bit what plain diffusers generates."""
     model = ImportedModel(kind="imported", folder="x", conditioning="none", clip_sample_range=limit)
     ours = clip_as_stated(make_scheduler(model, sampling()), model)
     theirs = DDIMScheduler(clip_sample=limit is not None, clip_sample_range=limit or 1.0)
@@ -254,7 +254,7 @@ def stage(source, **settings):
         (of("FlowMatchEulerDiscrete"), {}, "names a FlowMatchEulerDiscreteScheduler"),
     ],
 )  # fmt: skip
-def test_a_pretrained_latent_unet_keeps_its_process(tmp_path, stated, settings, message):
+def test_a_pretrained_latent_unet_keeps_its_diffusion(tmp_path, stated, settings, message):
     source = write_pipeline(tmp_path / "sd")
     (source / "scheduler").mkdir()
     (source / "scheduler/scheduler_config.json").write_text(json.dumps(stated))
@@ -265,14 +265,14 @@ def test_a_pretrained_latent_unet_keeps_its_process(tmp_path, stated, settings, 
         check_noise(stage(source, **settings))
 
 
-def test_a_pipeline_without_a_scheduler_is_taken(tmp_path, caplog):
+def test_a_pipeline_without_a_scheduler_is_accepted(tmp_path, caplog):
     caplog.set_level(logging.INFO, "segguided")
     check_noise(stage(write_pipeline(tmp_path / "sd")))
     assert "so the model's settings under `latent` alone count" in caplog.text
 
 
 def test_our_own_exports_scheduler_is_equal(tmp_path):
-    """What export_model writes is what import_model takes, with any cut."""
+    """import_model accepts what export_model writes, with any cut."""
     for limit in (1, None, 2):
         model = imported(tmp_path, clip_sample_range=limit)
         clip_as_stated(ddim_scheduler(model, "leading"), model).save_pretrained(tmp_path / "s")

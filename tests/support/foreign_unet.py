@@ -6,7 +6,7 @@ from diffusers import UNet2DModel
 from segguided.config.models.imported import ImportedModel
 
 SIZE = 16
-# What our own settings cannot express: other blocks, another activation, more layers.
+# More than our own settings can express: other blocks, another activation, more layers.
 FOREIGN = {
     "sample_size": SIZE,
     "in_channels": 2,

@@ -20,7 +20,7 @@ SCRATCH_UNET = {"channels": [8, 8], "layers_per_block": 1, "norm_groups": 4}
 
 
 class Stages:
-    """Stage by stage below `folder`, from scratch or from a pretrained pipeline."""
+    """The three stages below `folder`, from scratch or from a pretrained pipeline."""
 
     def __init__(
         self,
@@ -31,7 +31,8 @@ class Stages:
     ) -> None:
         settings = {"micro_batch_size": micro_batch_size, "training": {**TRAINING, **training}}
         pretrained = {"kind": "pretrained", "source": str(source)}
-        self.folder, self.slices = folder, folder / "p.npz"
+        self.folder = folder
+        self.slices = folder / "p.npz"
         self.autoencoder_stage = AutoencoderStage.model_validate(
             {
                 "start": pretrained if source else SCRATCH_VAE,
@@ -53,14 +54,15 @@ class Stages:
 
     def train(self, stage: str) -> Path:
         """Run one stage's script; the stages before must have run."""
-        output, common = self.weights(stage), (0, self.weights(stage), 0.0)
-        autoencoder, latent = self.weights("autoencoder"), self.weights("latent")
+        output = self.weights(stage)
+        autoencoder = self.weights("autoencoder")
+        latent = self.weights("latent")
         if stage == "autoencoder":
-            train_autoencoder([self.slices], self.autoencoder_stage, *common)
+            train_autoencoder([self.slices], self.autoencoder_stage, 0, output, 0.0)
         elif stage == "latent":
-            train_latent_diffusion([self.slices], autoencoder, self.latent_stage, *common)
+            train_latent_diffusion([self.slices], autoencoder, self.latent_stage, 0, output, 0.0)
         else:
-            train_controlnet([self.slices], autoencoder, latent, self.control, 2, *common)
+            train_controlnet([self.slices], autoencoder, latent, self.control, 2, 0, output, 0.0)
         return output
 
 
@@ -73,34 +75,35 @@ def stack() -> Stack:
 def interrupted_then_resumed(
     stages: Stages, stage: str, learner: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stage that breaks off at its fourth step and is run again writes the very bytes of the first run."""
+    """A stage that is interrupted at its fourth step and run again writes the same bytes as the first run."""
     output = stages.train(stage)
     files = {name: output.with_name(name) for name in ("model.safetensors", "config.json", "history.csv")}
     whole = {name: path.read_bytes() for name, path in files.items()}
-    _lose(files)
+    _delete(files)
     discard_resume_files(output)
-    update, steps = learner.update, []  # type: ignore[attr-defined]
+    update = learner.update  # type: ignore[attr-defined]
+    steps = []
 
-    def breaking(self, *batch):
+    def interrupted_update(self, x_B, masks_BHW, generator):
         steps.append(1)
         if len(steps) == 4:
             raise KeyboardInterrupt
-        return update(self, *batch)
+        return update(self, x_B, masks_BHW, generator)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(learner, "update", breaking)
+        patched.setattr(learner, "update", interrupted_update)
         stages.train(stage)
     left = {path.name for path in output.parent.iterdir() if path.is_file()}
     assert left - {"p.npz"} == {"resume.pt", "attempts.json"}
     stages.train(stage)
     assert {name: path.read_bytes() for name, path in files.items()} == whole
-    _lose(files)
+    _delete(files)
     with monkeypatch.context() as patched:
         patched.setattr(learner, "update", None)  # no step is repeated
         stages.train(stage)
     assert {name: path.read_bytes() for name, path in files.items()} == whole
 
 
-def _lose(files):
+def _delete(files):
     for path in files.values():
         path.unlink()

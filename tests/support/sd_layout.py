@@ -1,4 +1,4 @@
-"""A tiny pipeline in Stable Diffusion 1.5's folder layout, with weights that are a formula."""
+"""A tiny pipeline in the folder layout of Stable Diffusion 1.5, with weights from a formula."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,8 @@ TEXT = {
 
 def text_weights() -> dict[str, torch.Tensor]:
     """Weights of a CLIP text transformer of TEXT's size, in the names of Stable Diffusion's file."""
-    width, inner = TEXT["hidden_size"], TEXT["intermediate_size"]
+    width = TEXT["hidden_size"]
+    inner = TEXT["intermediate_size"]
     shapes = {
         "embeddings.token_embedding.weight": (TEXT["vocab_size"], width),
         "embeddings.position_embedding.weight": (TEXT["max_position_embeddings"], width),

@@ -1,4 +1,4 @@
-"""What tests of processes that share a batch run in each of them; as a program, a tiny training.
+"""What several processes run in the tests of shared batches; as a program, a tiny training.
 
 Program: sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [--pause S] [--break-rank R]
 """
@@ -33,9 +33,10 @@ IMAGES = {
 
 
 def train_all(folder: Path) -> None:
-    """Every script that can share, from the slices in `folder`, each into a folder of its own there.
+    """Run every training that several processes can share, each into its own folder below `folder`.
 
-    The latent stages go from last to first: each builds on what is there of the stages before.
+    If there are weights of the latent stages already, these are trained again from last to first: each stage
+    builds on the old weights of the stages before it.
     """
     from segguided.models.segmenter_run import run_segmenter
     from support.latent_stages import Stages  # heavy, and the program needs none of it
@@ -65,7 +66,7 @@ def train_all(folder: Path) -> None:
 
 
 class TinyLearner(DescentLearner):
-    """Finds masks in noisy images, and fails on request; one of its weights plays no part."""
+    """Finds masks in noisy images, and fails on request; one of its weights is not used."""
 
     def __init__(self, steps: int, pause: float, breaks: bool) -> None:
         self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 1, 3, padding=1))
@@ -73,7 +74,9 @@ class TinyLearner(DescentLearner):
         self.descent = Descent.with_adamw(
             self.network, Training(steps=steps, batch_size=4, learning_rate=1e-3), steps
         )
-        self.pause, self.breaks, self.updates = pause, breaks, 0
+        self.pause = pause
+        self.breaks = breaks
+        self.updates = 0
 
     def update(self, images_BHW, masks_BHW, generator):
         self.updates += 1
@@ -98,7 +101,7 @@ def train(
     output: Path,
     checkpoint_seconds: float,
 ) -> None:
-    """The tiny network's run."""
+    """Train the tiny network."""
     data = read_slices(slices)
     torch.manual_seed(seed)
     learner = TinyLearner(steps, pause, breaks=ranks.rank() == break_rank)

@@ -1,4 +1,4 @@
-"""attempts.json: what each attempt leaves, hard kills, damaged files, and that it never disturbs training."""
+"""attempts.json: what each attempt writes, kills, damaged files, and that it never disturbs training."""
 
 import contextlib
 import json
@@ -44,10 +44,10 @@ def attempt(seconds=3600.0, **changes):
 
 
 def write(path, attempts):
-    path.write_text(json.dumps([one.model_dump(mode="json") for one in attempts]))
+    path.write_text(json.dumps([attempt.model_dump(mode="json") for attempt in attempts]))
 
 
-def test_a_running_attempt_tells_how_far_it_is(tmp_path, monkeypatch):
+def test_a_running_attempt_says_how_far_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "34")
     steps = Steps(step=40)
     with record(tmp_path / "attempts.json", gpus=2, device="A100") as attempts:
@@ -75,13 +75,13 @@ def test_a_running_attempt_tells_how_far_it_is(tmp_path, monkeypatch):
         (ValueError("diverged"), "failed", None),
     ],
 )
-def test_the_end_is_told(tmp_path, error, state, signal):
+def test_the_end_is_recorded(tmp_path, error, state, signal):
     steps = Steps()
     with contextlib.suppress(Interrupted, KeyboardInterrupt, ValueError):
         with record(tmp_path / "attempts.json", seconds=1e9) as attempts:
             steps.advance(1.0)
             attempts.update(steps)
-            steps.advance(1.0)  # saved and stopped within a step, of which `update` hears no more
+            steps.advance(1.0)  # saved and stopped within a step: `update` is not called again
             if error:
                 raise error
         assert error is None, "an error was swallowed"
@@ -97,7 +97,7 @@ def test_an_attempt_that_was_killed_ends_when_it_was_last_seen_and_hours_add_up(
     first, killed, own = read_attempts(path)
     assert (first.state, killed.state, own.state) == ("interrupted", "killed", "finished")
     assert killed.seen - killed.started == timedelta(hours=1)
-    assert sum(one.gpu_hours for one in (first, killed, own)) == 0.5 * 4 + 1 * 2
+    assert sum(past.gpu_hours for past in (first, killed, own)) == 0.5 * 4 + 1 * 2
     assert 0 < own.hours < 1
 
 
@@ -119,7 +119,7 @@ def test_a_damaged_record_is_set_aside_with_one_warning(tmp_path, content, caplo
         read_attempts(path)
     with record(path) as attempts:
         attempts.update(Steps(step=1))
-    assert [one.state for one in read_attempts(path)] == ["finished"]
+    assert [attempt.state for attempt in read_attempts(path)] == ["finished"]
     assert (tmp_path / "attempts.json.damaged").read_bytes() == before
     assert len(caplog.records) == 1
 
@@ -150,7 +150,7 @@ def test_losses_are_read_only_when_the_file_is_written(tmp_path):
         assert Loss.reads == 2
 
 
-def test_a_loss_that_is_no_number_is_none_and_a_closed_epoch_gives_its_row(tmp_path):
+def test_a_loss_that_is_nan_is_none_and_a_closed_epoch_gives_its_row(tmp_path):
     path = tmp_path / "attempts.json"
     with record(path) as attempts:
         attempts.update(Steps(step=1, sums={"loss": torch.tensor(float("nan"))}, summed=1))

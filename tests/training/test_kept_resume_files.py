@@ -11,20 +11,20 @@ from segguided.training.resume_files import ResumeFileDiscarder, discard_resume_
 @pytest.fixture
 def outputs(tmp_path: Path) -> dict[str, Path]:
     """Two trainings' weights, each with its two resume files."""
-    made = {}
+    weights = {}
     for name in ("1", "2"):
         (tmp_path / name).mkdir()
         for file in ("model.safetensors", "resume.pt", "resume-aside.pt", "attempts.json"):
             (tmp_path / name / file).touch()
-        made[name] = tmp_path / name / "model.safetensors"
-    return made
+        weights[name] = tmp_path / name / "model.safetensors"
+    return weights
 
 
 def names(output: Path) -> list[str]:
     return sorted(path.name for path in output.parent.iterdir())
 
 
-def test_discarding_leaves_all_else(outputs: dict[str, Path]) -> None:
+def test_discarding_leaves_every_other_file(outputs: dict[str, Path]) -> None:
     assert has_resume_files(outputs["1"])
     discard_resume_files(outputs["1"])
     discard_resume_files(outputs["1"])

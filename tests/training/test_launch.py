@@ -46,8 +46,8 @@ def rows(path):
         return list(csv.reader(file))
 
 
-def told(folder):
-    """What config.json says of a run, but for the checksum of its weights, which rounding changes."""
+def description(folder):
+    """What config.json says of a run, without the checksum of its weights, which rounding changes."""
     return {**read_description(folder / "model.safetensors"), "weights_sha256": None}
 
 
@@ -67,15 +67,15 @@ def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, n
     alone, shared = (folder / name for folder in alone_and_shared)
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in (alone, shared)]
     assert times[0] < times[1]
-    assert told(alone) == told(shared)
+    assert description(alone) == description(shared)
     assert rows(alone / "history.csv")[0] == rows(shared / "history.csv")[0]
     losses = [np.array(rows(folder / "history.csv")[1:], float) for folder in (alone, shared)]
-    np.testing.assert_allclose(*losses, rtol=1e-5)
-    one, other = (load_file(folder / "model.safetensors") for folder in (alone, shared))
-    assert one.keys() == other.keys()
-    # A bias that a normalisation or a softmax cancels has rounding errors for a gradient: Adam steps by them.
-    for key in (key for key in one if key.endswith(".weight")):
-        difference = np.abs(one[key] - other[key])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    weights_alone, weights_shared = (load_file(folder / "model.safetensors") for folder in (alone, shared))
+    assert weights_alone.keys() == weights_shared.keys()
+    # A normalisation or a softmax may cancel a bias: its gradient is rounding error, yet Adam takes steps.
+    for key in (key for key in weights_alone if key.endswith(".weight")):
+        difference = np.abs(weights_alone[key] - weights_shared[key])
         assert difference.max() < 3e-4, f"{key}: a third of one of eight steps"
         assert difference.mean() < 1e-6, key
 
@@ -128,7 +128,7 @@ def saved_step(folder):
 
 
 def test_three_processes_survive_what_happens_and_end_in_the_same_bytes(tmp_path):
-    """USR1 to all by way of the first, TERM to one of them, one killed, the one that started them killed."""
+    """SIGUSR1 to all through their parent, SIGTERM to one of them, one killed, the parent killed."""
     runs = Runs(tmp_path)
     assert finished(runs.start("whole"))[0] == 0
 
@@ -149,7 +149,8 @@ def test_three_processes_survive_what_happens_and_end_in_the_same_bytes(tmp_path
     assert f"SIGTERM: saved after step {saved_step(tmp_path / 'run')} in" in errors.splitlines()[-1]
 
     process = runs.start_saving("run")
-    parts, since = parts_of(process), time.monotonic()
+    parts = parts_of(process)
+    since = time.monotonic()
     parts[1].kill()
     code, errors = finished(process)
     assert time.monotonic() - since < 12
@@ -162,22 +163,22 @@ def test_three_processes_survive_what_happens_and_end_in_the_same_bytes(tmp_path
     parts = parts_of(process)
     process.kill()
     process.communicate()
-    assert not psutil.wait_procs(parts, timeout=20)[1], "left without their starter they save and end"
+    assert not psutil.wait_procs(parts, timeout=20)[1], "without their parent they save and end"
 
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     assert finished(runs.start("run"))[0] == 0
     assert runs.bytes_of("run") == runs.bytes_of("whole")
     assert saved_step(tmp_path / "run") == 40, "kept until its outputs are accepted"
     attempts = read_attempts(tmp_path / "run/attempts.json")  # the first process's alone
-    assert [one.stopped_by for one in attempts[:2]] == ["SIGUSR1", "SIGTERM"]
+    assert [attempt.stopped_by for attempt in attempts[:2]] == ["SIGUSR1", "SIGTERM"]
     assert (len(attempts), attempts[-1].state, attempts[0].step) == (5, "finished", step)
 
     code, errors = finished(runs.start("other", gpus=1))
     assert code == 0
     assert "resuming after step" in errors
-    assert told(tmp_path / "other") == told(tmp_path / "whole")
-    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "other"))
-    assert all(np.allclose(one[key], other[key], atol=1e-4) for key in one)
+    assert description(tmp_path / "other") == description(tmp_path / "whole")
+    whole, on_one_gpu = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "other"))
+    assert all(np.allclose(whole[key], on_one_gpu[key], atol=1e-4) for key in whole)
 
 
 def test_a_defect_in_one_process_ends_all_with_one_traceback(tmp_path):

@@ -60,13 +60,14 @@ def diffusion_learner(steps, **changes):
 
 @pytest.mark.parametrize(("micro_batch_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
 def test_no_more_images_than_a_part_are_on_the_device_at_once(micro_batch_size, seen):
-    """One part is the batch itself, bit for bit; smaller ones draw other noise, in the same single step."""
-    learner, whole = diffusion_learner(5, micro_batch_size=micro_batch_size), diffusion_learner(5)
+    """One part is the batch itself, bit for bit; smaller parts round differently, in the same single step."""
+    learner = diffusion_learner(5, micro_batch_size=micro_batch_size)
+    whole = diffusion_learner(5)
     sizes = []
     learner.network.register_forward_hook(lambda _network, inputs, _output: sizes.append(len(inputs[0])))
     images, masks = Batches(slices(4), CPU)(np.arange(4))
-    for one in (learner, whole):
-        loss = one.update(images, masks, torch.Generator().manual_seed(1))["loss"]
+    for trained in (learner, whole):
+        loss = trained.update(images, masks, torch.Generator().manual_seed(1))["loss"]
         assert loss.ndim == 0
         assert torch.isfinite(loss)
     assert sizes == seen
@@ -167,7 +168,8 @@ def test_other_fingerprint_starts_afresh_and_says_so(tmp_path, caplog):
 
 
 def test_a_checkpoint_of_other_settings_is_kept_until_the_run_is_complete(tmp_path, caplog):
-    path, aside = tmp_path / "resume.pt", tmp_path / "resume-aside.pt"
+    path = tmp_path / "resume.pt"
+    aside = tmp_path / "resume-aside.pt"
     run(diffusion_learner, Checkpoint(path, "old", 0), stop_after=4)
     run(diffusion_learner, Checkpoint(path, "new", 0), stop_after=2)
     aside.replace(path)
@@ -200,13 +202,13 @@ def test_damaged_checkpoint_starts_afresh(tmp_path, caplog):
 
 
 def test_fingerprint_follows_settings_and_data():
-    one = fingerprint({"a": 1}, {"train": slices()})
-    assert one == fingerprint({"a": 1}, {"train": slices()})
-    assert one != fingerprint({"a": 2}, {"train": slices()})
-    assert one != fingerprint({"a": 1}, {"train": slices(11)})
-    other = slices()
-    other.stacks[0].images_SHW[3, 2, 1] += 1
-    assert one != fingerprint({"a": 1}, {"train": other}), "one pixel decides"
+    reference = fingerprint({"a": 1}, {"train": slices()})
+    assert reference == fingerprint({"a": 1}, {"train": slices()})
+    assert reference != fingerprint({"a": 2}, {"train": slices()})
+    assert reference != fingerprint({"a": 1}, {"train": slices(11)})
+    changed = slices()
+    changed.stacks[0].images_SHW[3, 2, 1] += 1
+    assert reference != fingerprint({"a": 1}, {"train": changed}), "one pixel decides"
 
 
 def test_ema_is_what_is_kept(tmp_path):
@@ -278,13 +280,15 @@ def test_history_is_a_table_with_a_row_an_epoch(tmp_path):
     assert [row.split(",")[:2] for row in rows] == [["1", "3"], ["2", "6"], ["3", "7"]]
     assert (cost.steps, cost.images) == (7, 28)
     with FlopCounterMode(display=False) as counter:
-        segmenter_learner(7).update(*Batches(slices(), CPU)(np.arange(4)), torch.Generator())
+        images_BHW, masks_BHW = Batches(slices(), CPU)(np.arange(4))
+        segmenter_learner(7).update(images_BHW, masks_BHW, torch.Generator())
     assert cost.flops == 7 * counter.get_total_flops() > 1e6
 
 
 def test_a_resumed_run_counts_its_operations_once(tmp_path):
-    """Counting decomposes attention, so whatever is counted must be counted in every run: the first step."""
-    plan, batches = Plan(12, 4, 5), Batches(slices(), CPU)
+    """Counting changes how attention is computed, so every run counts the same step: the first."""
+    plan = Plan(12, 4, 5)
+    batches = Batches(slices(), CPU)
     progress = next(train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 0)))
     *_, resumed = train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9))
     assert progress.flops == resumed.flops > 1e6
@@ -357,7 +361,7 @@ def test_resident_batches_equal_mapped_ones():
 
 
 def test_linear_network_has_no_hidden_state():
-    """Guard: the learners under test keep all they need in state_dict."""
+    """The learners under test keep all that they need in state_dict."""
     learner = diffusion_learner(3)
     assert isinstance(learner.network, nn.Module)
     assert set(learner.state_dict()) == {"network", "optimizer", "schedule", "ema"}

@@ -38,7 +38,8 @@ def train(folder: Path, checkpoint_seconds: float = 1e9) -> bytes:
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A resume file of the training, after its second step, and the weights of the whole one."""
     folder = tmp_path_factory.mktemp("interrupted")
-    whole, kept = train(folder), folder / "kept.pt"
+    whole = train(folder)
+    kept = folder / "kept.pt"
     (folder / "resume.pt").unlink()  # of the whole training, kept until its outputs are accepted
 
     class Stopped(Exception):
@@ -58,7 +59,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 
 def rewritten(change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    """The file with other content, sealed as ours are."""
+    """Rewrite the file with other content and a valid seal."""
 
     def write(path: Path) -> None:
         saved = change(torch.load(path, weights_only=True))
@@ -75,15 +76,16 @@ def without(name: str) -> Callable[[Any], Any]:
 
 def flipped(seed: int) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        content, draw = bytearray(path.read_bytes()), random.Random(seed)
-        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        content = bytearray(path.read_bytes())
+        rng = random.Random(seed)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         path.write_bytes(content)
 
     return write
 
 
 def half_of_the_optimiser(saved: Any) -> Any:
-    """Weights of the right shape, then an optimiser of another: found when half is restored."""
+    """Weights of the right shape with the optimiser of another network: noticed when half is restored."""
     saved["learner"]["descent" if "descent" in saved["learner"] else next(iter(saved["learner"]))] = {
         **next(iter(saved["learner"].values())),
         "optimizer": {"state": {}, "param_groups": []},
@@ -129,10 +131,10 @@ def test_a_resume_file_that_does_not_fit_is_set_aside(
 
 
 @pytest.mark.parametrize("error", [OSError(5, "I/O error"), MemoryError(), torch.OutOfMemoryError("CUDA")])
-def test_what_the_machine_lacks_sets_no_resume_file_aside(
+def test_a_failing_machine_sets_no_resume_file_aside(
     tmp_path: Path, interrupted: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Days of training would begin again because another job held the GPU's memory for a moment."""
+    """Else days of training would be lost because another job used the GPU's memory for a moment."""
     kept, whole = interrupted
     path = tmp_path / "resume.pt"
     path.write_bytes(kept.read_bytes())
@@ -169,5 +171,5 @@ def test_a_record_of_attempts_of_another_shape_stops_no_training(
     path.write_text(text)
     with Attempts(path, 3, 2, "cpu", 0):
         pass
-    assert [one.state for one in read_attempts(path)] == ["finished"]
+    assert [attempt.state for attempt in read_attempts(path)] == ["finished"]
     assert caplog.text.count("training goes on without it") == 1

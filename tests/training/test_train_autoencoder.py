@@ -29,7 +29,7 @@ def test_a_pretrained_autoencoder_is_fine_tuned(tmp_path):
     assert output.with_name("history.csv").read_text().startswith("epoch,step,loss,reconstruction,kl\n")
 
 
-def test_an_unknown_source_is_said_at_once(tmp_path, monkeypatch):
+def test_an_unknown_source_is_named_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ValueError, match=r"is no local folder and its vae/ could not be fetched"):
         Stages(tmp_path, tmp_path / "nowhere").train("autoencoder")

@@ -16,10 +16,10 @@ from support.sd_layout import write_pipeline
 @pytest.fixture(params=["scratch", "pretrained"])
 def stages(request, tmp_path):
     source = write_pipeline(tmp_path / "sd") if request.param == "pretrained" else None
-    made = Stages(tmp_path / "run", source)
-    made.train("autoencoder")
-    made.train("latent")
-    return made
+    stages = Stages(tmp_path / "run", source)
+    stages.train("autoencoder")
+    stages.train("latent")
+    return stages
 
 
 def generate(weights, stages, name, batch_size):
@@ -33,7 +33,7 @@ def test_interrupted_then_resumed_gives_the_same_bytes(stages, monkeypatch):
     interrupted_then_resumed(stages, "control", LatentLearner, monkeypatch)
 
 
-def test_the_last_weights_alone_generate_and_tell_the_cost_of_all_stages(stages):
+def test_the_last_weights_alone_generate_and_hold_the_cost_of_all_stages(stages):
     output = stages.train("control")
     description = json.loads(output.with_name("config.json").read_text())
     assert description["kind"] == "controlnet"
@@ -45,7 +45,8 @@ def test_the_last_weights_alone_generate_and_tell_the_cost_of_all_stages(stages)
     assert flops["control"] > flops["latent"] / 2 > 0
     for stage in ("autoencoder", "latent"):
         stages.weights(stage).unlink()
-    first, second = generate(output, stages, "a.npz", 12), generate(output, stages, "b.npz", 12)
+    first = generate(output, stages, "a.npz", 12)
+    second = generate(output, stages, "b.npz", 12)
     assert first.read_bytes() == second.read_bytes()
     images_SHW, names = read_generated(first)
     assert images_SHW.shape == (12, 16, 16)

@@ -25,7 +25,8 @@ def test_a_pretrained_unet_keeps_its_scale_and_prompt(tmp_path):
     stages = Stages(tmp_path / "run", source)
     stages.train("autoencoder")
     output = stages.train("latent")
-    description, weights = json.loads(output.with_name("config.json").read_text()), load_file(output)
+    description = json.loads(output.with_name("config.json").read_text())
+    weights = load_file(output)
     assert description["scaling_factor"] == 0.5
     assert torch.equal(weights["prompt_1LD"], empty_prompt(str(source)))
     before = load_file(source / "unet/diffusion_pytorch_model.safetensors")

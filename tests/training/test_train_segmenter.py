@@ -1,4 +1,4 @@
-"""The script trains on what it is told to, real or generated; the validation half alone selects the epoch."""
+"""Training on real or on generated images; the validation half alone selects the epoch."""
 
 import csv
 
@@ -39,7 +39,8 @@ def trained(folder, data, validation, segmenter):
 
 @pytest.mark.parametrize("augmentation", [None, Augmentation()])
 def test_learns_the_held_out_patients_and_leaves_its_files(tmp_path, augmentation):
-    data, validation = SliceSet([patient("p"), patient("q", seed=1)]), SliceSet([patient("v", seed=2)])
+    data = SliceSet([patient("p"), patient("q", seed=1)])
+    validation = SliceSet([patient("v", seed=2)])
     network = trained(tmp_path, data, validation, settings(augmentation=augmentation))
     unseen = patient("t", seed=3)
     assert (predict(network, unseen.images_SHW, CPU) == unseen.masks_SHW).mean() > 0.95
@@ -55,7 +56,8 @@ def test_learns_the_held_out_patients_and_leaves_its_files(tmp_path, augmentatio
 
 def test_lost_outputs_come_back_from_the_resume_file_without_a_step(tmp_path, monkeypatch):
     """Also the weights of the best epoch, which are not the last."""
-    data, validation = SliceSet([patient("p")]), SliceSet([patient("v", seed=2)])
+    data = SliceSet([patient("p")])
+    validation = SliceSet([patient("v", seed=2)])
     trained(tmp_path, data, validation, settings(steps=12))
     files = [tmp_path / name for name in ("model.safetensors", "config.json", "history.csv")]
     whole = [path.read_bytes() for path in files]
@@ -79,7 +81,7 @@ def test_generated_images_take_the_real_ones_place(tmp_path):
 
 
 def test_the_kept_epoch_is_that_of_the_lowest_validation_loss(tmp_path):
-    """Validation masks that contradict the training ones are fitted best before training begins to bite."""
+    """Validation masks that contradict the training masks are fitted best before training has an effect."""
     contrary = patient("v", seed=2)
     contrary = Stack("v", contrary.images_SHW, 1 - contrary.masks_SHW, contrary.positions_S, {})
     trained(tmp_path, SliceSet([patient("p", n=8)]), SliceSet([contrary]), settings(steps=40))

@@ -105,13 +105,13 @@ def test_training_leaves_the_generator_alone_and_what_it_cost(trained):
     assert header == "epoch,step,adversarial,discriminator,feature_matching,perceptual"
 
 
-def draw(trained, slices, output, batch_size=4):
+def generate(trained, slices, output, batch_size=4):
     generate_spade(trained, sampling(batch_size), [[slices[0]]], [output], seed=0)
     return read_generated(output)
 
 
 def test_images_follow_their_masks(trained, slices, tmp_path):
-    images_SHW, names = draw(trained, slices, tmp_path / "set.npz")
+    images_SHW, names = generate(trained, slices, tmp_path / "set.npz")
     _, _, masks_SHW = slices
     assert len(names) == len(masks_SHW)
     assert ((images_SHW > 95) == masks_SHW).mean() > 0.9
@@ -125,19 +125,19 @@ def test_more_than_one_gpu_is_refused_with_the_reason(slices):
 
 
 def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):
-    images_SHW, _ = draw(trained, slices, tmp_path / "one.npz")
-    again_SHW, _ = draw(trained, slices, tmp_path / "two.npz", batch_size=5)
+    images_SHW, _ = generate(trained, slices, tmp_path / "one.npz")
+    again_SHW, _ = generate(trained, slices, tmp_path / "two.npz", batch_size=5)
     assert np.abs(images_SHW.astype(int) - again_SHW).max() <= 1
 
 
 def test_a_run_does_not_continue_under_another_perceptual_network(slices, perceptual, tmp_path, caplog):
-    """No setting tells the two networks apart, only their weights."""
-    other = tmp_path / "other" / "model.safetensors"
-    other.parent.mkdir()
-    train_perceptual([slices[0]], SEGMENTER, 1, 1, other)
+    """The two networks have the same settings; only their weights differ."""
+    other_perceptual = tmp_path / "other" / "model.safetensors"
+    other_perceptual.parent.mkdir()
+    train_perceptual([slices[0]], SEGMENTER, 1, 1, other_perceptual)
     output = tmp_path / "model.safetensors"
     for weights in (perceptual, perceptual):
         train_spade([slices[0]], model(steps=2), weights, 1, 0, output, 0)
     assert "starting afresh" not in caplog.text
-    train_spade([slices[0]], model(steps=2), other, 1, 0, output, 0)
+    train_spade([slices[0]], model(steps=2), other_perceptual, 1, 0, output, 0)
     assert "starting afresh" in caplog.text

@@ -1,4 +1,4 @@
-"""A job's time limit as SLURM tells it, and a run that saves itself before; squeue is played by a script."""
+"""A job's time limit from SLURM, and a run that saves itself before it; a script stands in for squeue."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,8 @@ from segguided.training.wall_time import parse_left, seconds_left, stop_time
 @pytest.fixture
 def squeue(tmp_path, monkeypatch):
     """Answers with what is written to the returned file; job 17 runs this process."""
-    answer, script = tmp_path / "answer", tmp_path / "squeue"
+    answer = tmp_path / "answer"
+    script = tmp_path / "squeue"
     script.write_text(f'#!/bin/sh\n[ "$2" = --jobs=17 ] || exit 1\ncat "{answer}"\n')
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -41,7 +42,7 @@ def test_outside_of_slurm_nothing_limits(squeue, monkeypatch):
     assert stop_time() is None
 
 
-def test_a_failing_squeue_is_told_and_limits_nothing(squeue, caplog):
+def test_a_failing_squeue_is_logged_and_limits_nothing(squeue, caplog):
     squeue.unlink(missing_ok=True)
     assert stop_time() is None
     assert "squeue does not say when job 17 ends" in caplog.text

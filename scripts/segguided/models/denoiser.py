@@ -32,10 +32,11 @@ class MaskedDenoiser(nn.Module):
             raise ValueError(
                 f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
             )
-        joined = torch.cat([x_BCHW, self.encoder(mask_BHW)], 1)
-        patches = functional.pixel_unshuffle(joined, self.patch)
-        prediction = self.unet(patches, t_B).sample
-        return functional.pixel_shuffle(prediction, self.patch)
+        # One name for all, so that what the network has read is freed while it computes.
+        x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW)], 1)
+        x_BCHW = functional.pixel_unshuffle(x_BCHW, self.patch)
+        x_BCHW = self.unet(x_BCHW, t_B).sample
+        return functional.pixel_shuffle(x_BCHW, self.patch)
 
 
 class ImportedDenoiser(MaskedDenoiser):

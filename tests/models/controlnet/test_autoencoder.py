@@ -43,9 +43,10 @@ def test_shapes(channels, latent_channels, attention, size, latent_size):
     assert autoencoder.downsampling(network) == size // latent_size
 
 
-def test_a_grey_image_stands_in_all_channels_and_comes_back_as_their_mean():
+def test_a_grey_image_is_in_all_channels_and_comes_back_as_their_mean():
     network = start_autoencoder(TINY)
-    x_B1HW, z_BCHW = torch.randn(2, 1, 16, 16), torch.randn(2, 2, 8, 8)
+    x_B1HW = torch.randn(2, 1, 16, 16)
+    z_BCHW = torch.randn(2, 2, 8, 8)
     assert torch.equal(
         encode(network, x_B1HW), network.encode(x_B1HW.repeat(1, 3, 1, 1)).latent_dist.parameters
     )
@@ -53,7 +54,8 @@ def test_a_grey_image_stands_in_all_channels_and_comes_back_as_their_mean():
 
 
 def test_kl_divergence_equals_torchs():
-    mean, logvar = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    mean = torch.randn(2, 3, 4, 4)
+    logvar = torch.randn(2, 3, 4, 4)
     expected = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
     assert torch.allclose(autoencoder.kl_divergence(torch.cat([mean, logvar], 1)), expected)
 
@@ -69,7 +71,9 @@ def test_posterior_samples_have_its_moments():
 def test_overfits_a_few_images():
     torch.manual_seed(0)
     images_BHW = torch.full((4, 16, 16), 30, dtype=torch.uint8)
-    images_BHW[0, 4:10, 4:10], images_BHW[1, :, 8:], images_BHW[2, 8:] = 220, 150, 90
+    images_BHW[0, 4:10, 4:10] = 220
+    images_BHW[1, :, 8:] = 150
+    images_BHW[2, 8:] = 90
     network = start_autoencoder(TINY)
     learner = AutoencoderLearner(network, settings(150), 150, CPU)
     for step in range(150):

@@ -42,7 +42,7 @@ ATTENDING = LatentUnetSize(
 )
 
 
-def training(steps=9, **other):
+def training(steps=9, **changes):
     return Training(
         **{
             "steps": steps,
@@ -50,30 +50,32 @@ def training(steps=9, **other):
             "learning_rate": 1e-3,
             "ema_decay": 0.9,
             "precision": "fp32",
-            **other,
+            **changes,
         }
     )
 
 
-def control_settings(steps=9, *, sd_locked=False, hint_channels=(4, 8), **other):
+def control_settings(steps=9, *, sd_locked=False, hint_channels=(4, 8), **changes):
     return ControlTraining(
         conditioning="onehot",
         hint_channels=hint_channels,
         sd_locked=sd_locked,
-        micro_batch_size=PARTS,
-        training=training(steps, **other),
+        micro_batch_size=MICRO_BATCH,
+        training=training(steps, **changes),
     )
 
 
-PARTS = 3  # a batch of four in two unequal parts
+MICRO_BATCH = 3  # a batch of four in two unequal parts
 FAST = {"learning_rate": 1e-2, "warmup_steps": 5}
 
 
-def latent_settings(steps=9, **other):
-    return LatentTraining(prediction_type="sample", micro_batch_size=PARTS, training=training(steps, **other))
+def latent_settings(steps=9, **changes):
+    return LatentTraining(
+        prediction_type="sample", micro_batch_size=MICRO_BATCH, training=training(steps, **changes)
+    )
 
 
-PROCESS = latent_settings()
+DIFFUSION = latent_settings()
 
 
 def slices(n=12):
@@ -94,12 +96,14 @@ def networks(unet=UNET, sd_locked=False):
 @pytest.mark.parametrize("unet", [UNET, ATTENDING])
 @pytest.mark.parametrize("size", [8, 16])
 def test_a_fresh_controlnet_changes_nothing(unet, size):
-    """Its last convolutions are zero: training starts from the unconditional model."""
+    """Its last convolutions are zero, so training starts from the unconditional model."""
     _, denoiser, controlled = networks(unet)
-    x_BCHW, t_B = torch.randn(2, 2, size, size), torch.tensor([3, 800])
+    x_BCHW = torch.randn(2, 2, size, size)
+    t_B = torch.tensor([3, 800])
     mask_BHW = torch.randint(0, 3, (2, 2 * size, 2 * size), dtype=torch.uint8)
     with torch.no_grad():
-        steered, free = controlled(x_BCHW, t_B, mask_BHW), denoiser(x_BCHW, t_B, mask_BHW)
+        steered = controlled(x_BCHW, t_B, mask_BHW)
+        free = denoiser(x_BCHW, t_B, mask_BHW)
     assert steered.shape == x_BCHW.shape
     assert torch.allclose(steered, free, atol=1e-6)
 
@@ -117,7 +121,7 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
     vae, _, controlled = networks(sd_locked=sd_locked)
     before = {name: value.clone() for name, value in controlled.state_dict().items()}
     learner = LatentLearner(
-        controlled, controlled.trained(sd_locked), PROCESS, control_settings(), 1.0, 9, CPU
+        controlled, controlled.trained(sd_locked), DIFFUSION, control_settings(), 1.0, 9, CPU
     )
     with latent_batches(vae, slices(), tmp_path / "latents.npy", CPU) as batches:
         for _ in train(learner, batches, Plan(12, 4, 9), 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
@@ -135,7 +139,9 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
 
 
 def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
-    vae, data, path = start_autoencoder(VAE), slices(), tmp_path / "run/latents.npy"
+    vae = start_autoencoder(VAE)
+    data = slices()
+    path = tmp_path / "run/latents.npy"
     with latent_batches(vae, data, path, CPU) as batches:
         assert isinstance(batches.moments_S2CHW, np.memmap)
         moments_B2CHW, masks_BHW = batches(np.array([7, 2]))
@@ -157,23 +163,25 @@ def test_latents_are_stored_once_on_disk_and_the_file_goes(tmp_path):
 def test_the_gradient_of_parts_is_that_of_the_batch(micro_batch_size):
     def fitted(size):
         torch.manual_seed(0)
-        network, x_BD = torch.nn.Linear(3, 1), torch.randn(4, 3)
+        network = torch.nn.Linear(3, 1)
+        x_BD = torch.randn(4, 3)
         descent = Descent.with_adamw(network, training(learning_rate=0.1), 9)
         losses = descent.descend(lambda x: {"loss": network(x).square().mean()}, [x_BD], size)
         return network.weight, losses["loss"]
 
-    for one, other in zip(fitted(micro_batch_size), fitted(None), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    for in_parts, whole in zip(fitted(micro_batch_size), fitted(None), strict=True):
+        assert torch.allclose(in_parts, whole, atol=1e-6)
 
 
 def test_the_size_of_parts_changes_no_draw():
-    """A batch's noise is drawn for the whole of it: memory alone decides the size of its parts."""
-    moments_B2CHW, masks_BHW = torch.randn(4, 4, 8, 8), torch.zeros(4, 16, 16, dtype=torch.uint8)
+    """The noise is chosen for the whole batch: the size of its parts is a matter of memory alone."""
+    moments_B2CHW = torch.randn(4, 4, 8, 8)
+    masks_BHW = torch.zeros(4, 16, 16, dtype=torch.uint8)
 
     def loss_of(micro_batch_size):
         _, denoiser, _ = networks()
         chosen = latent_settings().model_copy(update={"micro_batch_size": micro_batch_size})
-        learner = LatentLearner(denoiser, denoiser.unet, PROCESS, chosen, 0.7, 9, CPU)
+        learner = LatentLearner(denoiser, denoiser.unet, DIFFUSION, chosen, 0.7, 9, CPU)
         return learner.update(moments_B2CHW, masks_BHW, torch.Generator().manual_seed(0))["loss"]
 
     assert torch.allclose(loss_of(None), loss_of(1), rtol=1e-5)
@@ -181,13 +189,13 @@ def test_the_size_of_parts_changes_no_draw():
 
 def latent_learner(steps):
     _, denoiser, _ = networks()
-    return LatentLearner(denoiser, denoiser.unet, PROCESS, latent_settings(steps), 0.7, steps, CPU)
+    return LatentLearner(denoiser, denoiser.unet, DIFFUSION, latent_settings(steps), 0.7, steps, CPU)
 
 
 def control_learner(steps):
     _, _, controlled = networks()
     return LatentLearner(
-        controlled, controlled.trained(False), PROCESS, control_settings(steps), 0.7, steps, CPU
+        controlled, controlled.trained(False), DIFFUSION, control_settings(steps), 0.7, steps, CPU
     )
 
 
@@ -213,43 +221,32 @@ def test_resumed_equals_uninterrupted(tmp_path, make):
 def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
     """Two masks, two grey levels: after the three stages, the mask alone decides which image comes out."""
     masks_BHW = np.zeros((4, 16, 16), np.uint8)
-    masks_BHW[0::2, :, 8:], masks_BHW[1::2, 8:, :] = 1, 1
+    masks_BHW[0::2, :, 8:] = 1
+    masks_BHW[1::2, 8:, :] = 1
     data = SliceSet([Stack("p", masks_BHW * 200 + 20, masks_BHW, np.arange(4.0), {"classes": ["a"]})])
 
     def learn(learner, batches, steps):
-        for _ in train(
-            learner, batches, Plan(4, 4, steps), 0, Checkpoint(tmp_path / f"{steps}.pt", "x", 1e9)
-        ):
+        checkpoint = Checkpoint(tmp_path / f"{steps}.pt", "x", 1e9)
+        for _ in train(learner, batches, Plan(4, 4, steps), 0, checkpoint):
             pass
         return learner.finished()
 
     torch.manual_seed(0)
     vae = start_autoencoder(VAE)
-    learn(
-        AutoencoderLearner(
-            vae, AutoencoderTraining(kl_weight=1e-6, training=training(120, **FAST)), 120, CPU
-        ),
-        Batches(data, CPU),
-        120,
-    )
+    settings = AutoencoderTraining(kl_weight=1e-6, training=training(120, **FAST))
+    learn(AutoencoderLearner(vae, settings, 120, CPU), Batches(data, CPU), 120)
     denoiser = start_denoiser(UNET, 2)
     with latent_batches(vae.eval(), data, tmp_path / "latents.npy", CPU) as batches:
         scale = batches.scaling_factor()
-        learn(
-            LatentLearner(denoiser, denoiser.unet, PROCESS, latent_settings(121, **FAST), scale, 121, CPU),
-            batches,
-            121,
-        )
+        settings = latent_settings(121, **FAST)
+        learn(LatentLearner(denoiser, denoiser.unet, DIFFUSION, settings, scale, 121, CPU), batches, 121)
         controlled = add_control(denoiser, vae, control_settings(), 1)
-        learn(
-            LatentLearner(
-                controlled, controlled.trained(False), PROCESS, control_settings(122, **FAST), scale, 122, CPU
-            ),
-            batches,
-            122,
-        )
+        trained = controlled.trained(False)
+        settings = control_settings(122, **FAST)
+        learner = LatentLearner(controlled, trained, DIFFUSION, settings, scale, 122, CPU)
+        learn(learner, batches, 122)
     sampling = Sampling(sampler="ddim", steps=8, timestep_spacing="trailing", batch_size=2, precision="fp32")
-    sampler = make_sampler(LatentPipeline(vae, controlled, scale).eval(), PROCESS, sampling, 0)
+    sampler = make_sampler(LatentPipeline(vae, controlled, scale).eval(), DIFFUSION, sampling, 0)
     wanted_BHW = torch.from_numpy(masks_BHW[:2])
     images = sampler(wanted_BHW, ["a", "b"]).float()
     swapped = sampler(wanted_BHW.flip(0), ["a", "b"]).float()

@@ -47,7 +47,8 @@ def test_pretrained_networks_keep_their_weights(pipeline):
     denoiser = start_denoiser(start, 2)
     assert torch.equal(denoiser.prompt_1LD, empty_prompt(pipeline))
     for batch in (1, 2):
-        x_BCHW, mask_BHW = torch.randn(batch, 2, 8, 8), torch.zeros(batch, 16, 16)
+        x_BCHW = torch.randn(batch, 2, 8, 8)
+        mask_BHW = torch.zeros(batch, 16, 16)
         prediction_BCHW = denoiser(x_BCHW, torch.arange(batch), mask_BHW)
         assert prediction_BCHW.shape == x_BCHW.shape
         prediction_BCHW.sum().backward()
