@@ -1,4 +1,4 @@
-"""Take a diffusers UNet2DModel from elsewhere, such as the authors' checkpoints, in place of training."""
+"""Import a diffusers UNet2DModel, such as the checkpoints of the paper's authors, instead of training one."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from segguided.training.storage import save_network
 
 
 def import_model(model: ImportedModel, n_classes: int, image_size: int, seed: int, output: Path) -> None:
-    """Write model.safetensors to `output`; config.json and an empty history.csv beside it, like training."""
+    """Write model.safetensors to `output`, with config.json and an empty history.csv beside it."""
     unet = read_unet(model, n_classes, image_size)
     description = {
         "kind": model.kind,
@@ -34,7 +34,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image-size", type=int, required=True, help="side of the dataset's images in pixels"
     )
-    parser.add_argument("--seed", type=int, required=True, help="of the images that will be drawn")
+    parser.add_argument("--seed", type=int, required=True, help="of the images that will be generated")
     parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser
 
