@@ -1,4 +1,4 @@
-"""What may become of a kept file at rest: damage, and other valid files in its place, undone afterwards."""
+"""What may happen to a kept file: damage, or another valid file in its place; undone afterwards."""
 
 import random
 import shutil
@@ -30,9 +30,9 @@ def copied(name: str, *, alone: bool = False) -> Change:
     def change(path: Path) -> None:
         source = RESULTS / first_of(name)
         pairs = [(source, path)] if alone else zip(companions(source), companions(path), strict=True)
-        for one, target in pairs:
-            if one.is_file():
-                shutil.copy(one, target)
+        for file, target in pairs:
+            if file.is_file():
+                shutil.copy(file, target)
 
     return change
 
@@ -41,28 +41,29 @@ def of_seed_1(write: Callable[[Path, Path], None]) -> Change:
     """The same file as another seed's run would have written it; `write` gets the source and the target."""
 
     def change(path: Path) -> None:
-        other = Path(str(path).replace("seed0", "seed1"))
-        write(path, other)
-        for one, target in zip(companions(other), companions(path), strict=True):
-            if one.is_file():
-                one.replace(target)
+        written = Path(str(path).replace("seed0", "seed1"))
+        write(path, written)
+        for file, target in zip(companions(written), companions(path), strict=True):
+            if file.is_file():
+                file.replace(target)
 
     return change
 
 
-def set_again(path: Path, other: Path, **facts: str) -> None:
+def set_again(path: Path, target: Path, **facts: str) -> None:
     """Write a set again, with other facts or to another place."""
-    told = {name: value for name, value in archive_facts(path).items() if name != "place"}
+    own_facts = {name: value for name, value in archive_facts(path).items() if name != "place"}
     arrays = {name: np.array(array) for name, array in map_npz(path).items()}
-    write_npz(other, {**told, **facts}, **arrays)
+    write_npz(target, {**own_facts, **facts}, **arrays)
 
 
-def network_again(path: Path, other: Path, **told: str) -> None:
+def network_again(path: Path, target: Path, **entries: str) -> None:
     """Write a config.json again, with other entries or to another place, its weights beside it."""
-    other.parent.mkdir(parents=True, exist_ok=True)
-    if other.parent != path.parent:
-        shutil.copy(path.with_name("model.safetensors"), other.with_name("model.safetensors"))
-    write_sealed(other.with_name("config.json"), {**read_sealed(path.with_name("config.json")), **told})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.parent != path.parent:
+        shutil.copy(path.with_name("model.safetensors"), target.with_name("model.safetensors"))
+    description = read_sealed(path.with_name("config.json"))
+    write_sealed(target.with_name("config.json"), {**description, **entries})
 
 
 def set_of_other_classes(path: Path) -> None:
@@ -85,18 +86,18 @@ def slices_of_other_classes(path: Path) -> None:
     write_stack(path, Stack(stack.patient, stack.images_SHW, masks, stack.positions_S, provenance))
 
 
-def record_again(path: Path, other: Path) -> None:
-    write_sealed(other, read_sealed(path))
+def record_again(path: Path, target: Path) -> None:
+    write_sealed(target, read_sealed(path))
 
 
 def listed_elsewhere(name: str) -> Change:
     """The same text, as it was written for another place."""
 
     def change(path: Path) -> None:
-        other = RESULTS / name
-        write_listed(other, path.read_text())
-        for one, target in zip(companions(other), companions(path), strict=True):
-            one.replace(target)
+        written = RESULTS / name
+        write_listed(written, path.read_text())
+        for file, target in zip(companions(written), companions(path), strict=True):
+            file.replace(target)
 
     return change
 
@@ -106,14 +107,15 @@ def first_of(pattern: str) -> str:
 
 
 def damages(path: Path, seed: int = 0, bytes_changed: int = 12) -> Iterator[tuple[str, Change]]:
-    """Truncated, some other byte, empty: what may become of a file at rest, each with a name."""
-    size, draw = path.stat().st_size, random.Random(f"{path.name}/{seed}")
+    """Truncated, a changed byte, empty: what may happen to a file, each with a name."""
+    size = path.stat().st_size
+    chance = random.Random(f"{path.name}/{seed}")
     for kept in (size // 2, size - 1):
-        yield f"truncated to {kept}", lambda one, kept=kept: _write(one, one.read_bytes()[:kept])
-    for place in (0, size - 1, *(draw.randrange(size) for _ in range(bytes_changed))):
-        bit = 1 << draw.randrange(8)
-        yield f"byte {place} ^ {bit}", lambda one, place=place, bit=bit: _flip(one, place, bit)
-    yield "empty", lambda one: _write(one, b"")
+        yield f"truncated to {kept}", lambda file, kept=kept: _write(file, file.read_bytes()[:kept])
+    for place in (0, size - 1, *(chance.randrange(size) for _ in range(bytes_changed))):
+        bit = 1 << chance.randrange(8)
+        yield f"byte {place} ^ {bit}", lambda file, place=place, bit=bit: _flip(file, place, bit)
+    yield "empty", lambda file: _write(file, b"")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -129,15 +131,15 @@ def _flip(path: Path, place: int, bit: int) -> None:
 @contextmanager
 def changed(path: Path, change: Change) -> Iterator[None]:
     """With `change` made to `path`; afterwards it and what belongs to it are as before."""
-    before = {one: one.read_bytes() for one in companions(path) if one.is_file()}
+    before = {file: file.read_bytes() for file in companions(path) if file.is_file()}
     try:
         change(path)
         yield
     finally:
-        for one in companions(path):
-            one.unlink(missing_ok=True)
-        for one, content in before.items():
-            one.write_bytes(content)
+        for file in companions(path):
+            file.unlink(missing_ok=True)
+        for file, content in before.items():
+            file.write_bytes(content)
 
 
 def outcome(path: Path, read: Callable[[Path], object]) -> str:

@@ -55,8 +55,8 @@ UNREAD = {
     "checksums of a data card": r"data/[^/]+/checksums\.sha256",
     "report": r"report\.html",
 }
-# Read, but no result depends on it.
-TOLD = {"attempts.json": r".*/attempts\.json"}
+# Read by `make status`; no result depends on it.
+WITHOUT_EFFECT = {"attempts.json": r".*/attempts\.json"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Kind:
     pattern: str
     example: str
     read: Callable[[Path], object]
-    others: Mapping[str, Change] = field(default_factory=dict)
+    replacements: Mapping[str, Change] = field(default_factory=dict)
 
 
 def test_set(*splits: str) -> object:
@@ -319,5 +319,5 @@ OTHER_READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 def kinds_of(name: str) -> list[str]:
     """The kinds that a file of the results, by its path there, belongs to."""
-    every = {name: kind.pattern for name, kind in KINDS.items()} | UNREAD | TOLD
+    every = {name: kind.pattern for name, kind in KINDS.items()} | UNREAD | WITHOUT_EFFECT
     return [kind for kind, pattern in every.items() if re.fullmatch(pattern, name)]

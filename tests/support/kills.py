@@ -1,4 +1,4 @@
-"""Runs of the miniature that are killed, again and again, and taken up as a user would."""
+"""Runs of the miniature that are killed, again and again, and continued as a user would."""
 
 import os
 import random
@@ -32,17 +32,18 @@ def start(repository: Path, targets: tuple[str, ...], *, resumed: bool) -> "subp
 def killed_runs(
     repository: Path, targets: tuple[str, ...], kills: int, seed: int, longest: float
 ) -> Iterator[str]:
-    """Start, kill, take up, until `kills` kills are done, then let it finish; tells of each kill.
+    """Start, kill and continue until `kills` kills are done, then let it finish; a sentence for each kill.
 
     The first kill and every second after it wait for a training that saves, the others for up to `longest` s.
-    Half of them kill Snakemake (or resume.py) alone, whose jobs live on, the others all its processes, as
-    a machine that goes down. A run that is finished before its kill ends it all.
+    Half of them kill Snakemake (or resume.py) alone, whose jobs live on. The others kill all processes, as
+    when a machine goes down. A run that is finished before its kill ends it all.
     """
-    draw, number = random.Random(seed), 0
+    chance = random.Random(seed)
+    number = 0
     while number < kills:
         process = start(repository, targets, resumed=number > 0)
-        everything = draw.random() < 0.5
-        moment = _wait(process, repository, draw.uniform(0.5, longest), saving=number % 2 == 0)
+        everything = chance.random() < 0.5
+        moment = _wait(process, repository, chance.uniform(0.5, longest), saving=number % 2 == 0)
         if process.poll() is None:
             (os.killpg if everything else os.kill)(process.pid, signal.SIGKILL)
             process.wait()

@@ -21,7 +21,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configure(to: Path, **source: str | None) -> Path:
-    """The shipped dataset with another source, at the size of the drawn case."""
+    """The shipped dataset with another source, at the size of the case made here."""
     path = to / "change.yaml"
     dataset = {"source": source, "image_size": 32}
     grid = {"datasets": ["ct-organ"], "models": ["unconditional"]}

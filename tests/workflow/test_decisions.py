@@ -1,8 +1,8 @@
-"""What each field of the configuration decides: a new one is asked for here, before it retrains anything.
+"""What each field of the configuration decides: a new field is entered here before it retrains anything.
 
 A field is one of: `pixels` of slices, `files` (which of them, but no pixel), `weights`, `images` that are
-drawn, `numbers` that are measured, `patients` of a split, `words` and colours that are shown, `grid` (what is
-run) or `machine` (how it is run).
+generated, `numbers` that are measured, `patients` of a split, `words` and colours that are shown, `grid`
+(what is run) or `machine` (how it is run).
 """
 
 import json
@@ -102,18 +102,18 @@ DECISIONS = {
 }
 
 
-def reach(kind: Any, found: list[type[BaseModel]]) -> list[type[BaseModel]]:
+def reach(kind: Any, classes: list[type[BaseModel]]) -> list[type[BaseModel]]:
     """All settings classes that a field of this type may hold."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
-        found.append(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in classes:
+        classes.append(kind)
         for field in kind.model_fields.values():
-            reach(field.annotation, found)
+            reach(field.annotation, classes)
     for argument in get_args(kind):
-        reach(argument, found)
-    return found
+        reach(argument, classes)
+    return classes
 
 
-CLASSES = {one.__name__: one for one in reach(Config, [])}
+CLASSES = {settings.__name__: settings for settings in reach(Config, [])}
 
 
 def decided(name: str, what: str) -> set[str]:
@@ -129,18 +129,18 @@ def test_each_field_has_one_decision(name):
 def test_what_decides_pixels_is_what_slicing_is_given():
     assert decided("Dataset", "pixels") == DECIDE_PIXELS | {"source", "classes"}
     assert decided("AnatomyClass", "pixels") == DECIDE_PIXELS_OF_A_CLASS
-    sources = {name: one for name, one in CLASSES.items() if issubclass(one, PatientSource)}
+    sources = {name: source for name, source in CLASSES.items() if issubclass(source, PatientSource)}
     assert len(sources) == 7
-    assert {name: one.read_by_slicing for name, one in sources.items()} == {
+    assert {name: source.read_by_slicing for name, source in sources.items()} == {
         name: decided(name, "pixels") for name in sources
     }
 
 
 def test_what_decides_weights_is_what_training_is_given():
     """ControlNet's three stages have models of their own: AutoencoderStage, LatentStage, ControlTraining."""
-    models = {name: one for name, one in CLASSES.items() if issubclass(one, ModelSettings)}
+    models = {name: model for name, model in CLASSES.items() if issubclass(model, ModelSettings)}
     assert models.pop("ControlNetModel") is ControlNetModel
-    assert {name: one.decide_weights for name, one in models.items()} == {
+    assert {name: model.decide_weights for name, model in models.items()} == {
         name: decided(name, "weights") for name in models
     }
 
@@ -167,7 +167,7 @@ def test_a_field_that_no_list_names_slices_and_trains_nothing_again():
     shipped = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
     for name, dataset in shipped.datasets.items():
         values = {field: getattr(dataset, field) for field in Dataset.model_fields}
-        classes = tuple(NewClass(**dict(one)) for one in dataset.classes)
+        classes = tuple(NewClass(**dict(known)) for known in dataset.classes)
         grown = NewDataset.model_construct(**values | {"classes": classes})
         assert grown.preparation_json() == dataset.preparation_json(), name
 
@@ -183,8 +183,8 @@ def test_names_of_the_configuration_stand_in_no_pixel(dataset):
     """Whatever a class is called, slicing is given its number; what it looks for in the files stays."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     before = load(values).datasets[dataset].preparation_json()
-    for number, one in enumerate(values["datasets"][dataset]["classes"]):
-        one |= {"name": f"other{number}", "color": "teal"}
+    for number, anatomy in enumerate(values["datasets"][dataset]["classes"]):
+        anatomy |= {"name": f"other{number}", "color": "teal"}
     values["datasets"][dataset] |= {"partial_masks": [], "rare_class": None, "about": {}}
     assert load(values).datasets[dataset].preparation_json() == before
     values["datasets"][dataset]["classes"].reverse()

@@ -38,7 +38,7 @@ def settings(repository: Path, endpoint: str, manifest: str = "own.tsv") -> Path
 
 
 def own_rows(stand_in: StandIn, repository: Path) -> list[dict[str, str]]:
-    """Three phantoms as the Duke data lie: series on the server, masks in the folder of config.yaml."""
+    """Three phantoms in place of the Duke data: series on the server, masks in the folder of config.yaml."""
     rows = []
     for patient, split in SPLITS.items():
         write_duke_layout(make_phantom(patient, seed=0, size=32, slices=5), patient, repository / "made")
@@ -85,7 +85,7 @@ def test_series_become_slices_and_splits(fetched: tuple[Path, StandIn]) -> None:
 
 
 def test_downloads_share_a_limit(fetched: tuple[Path, StandIn]) -> None:
-    """Two cores, but one download at a time; without a word of the user's, four."""
+    """Two cores, but one download at a time; where the user says nothing, four."""
     log = (fetched[0] / "run.log").read_text()
     events = re.findall(r"(Downloading) the series|(Finished) jobid: \d+ \(Rule: fetch_series\)", log)
     assert ["".join(event) for event in events] == ["Downloading", "Finished"] * 3
@@ -97,7 +97,8 @@ def test_the_authors_halves_fetch_and_slice_nothing_again(fetched: tuple[Path, S
     repository, stand_in = fetched
     with (repository / "own.tsv").open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    rows[0]["paper_split"], rows[2]["paper_split"] = "test", "held-out"
+    rows[0]["paper_split"] = "test"
+    rows[2]["paper_split"] = "held-out"
     write_table(repository / "theirs.tsv", rows)
     config = settings(repository, stand_in.endpoint, "theirs.tsv")
     result = snakemake(repository, "-n", TARGET, "--configfile", config)

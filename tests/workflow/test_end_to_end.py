@@ -1,8 +1,8 @@
 """The miniature run: what it leaves, what an edited file reruns, the same bytes twice, a failing job's words.
 
-What a changed setting reruns stands in test_reruns.py.
+What a changed setting reruns is in test_reruns.py.
 
-The tests stand in one file so that one worker does the run they share; see conftest.py.
+The tests are in one file so that one worker does the run they share; see conftest.py.
 """
 
 import base64
@@ -43,9 +43,9 @@ def test_results_tree(finished):
     assert [row["step"] for row in rows(run / "history.csv")][-1] == "12"
     assert not list(results.rglob("*.partial*"))
     for table, real in ((1, "real (ceiling)"), (2, "real (ceiling)"), (3, "real (held-out)")):
-        found = rows(results / f"table{table}.csv")
-        assert {row["model"] for row in found} == {*MODELS, real}
-        assert all((float(row["training_tflop"] or 0) > 0) == (row["model"] != real) for row in found)
+        of_table = rows(results / f"table{table}.csv")
+        assert {row["model"] for row in of_table} == {*MODELS, real}
+        assert all((float(row["training_tflop"] or 0) > 0) == (row["model"] != real) for row in of_table)
 
 
 def test_splits_share_no_patient(finished):
@@ -107,7 +107,7 @@ def test_figures_are_not_black(finished, name):
 
 
 def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(finished):
-    """What a browser would fetch is what stands in src, href or url(); links a reader may follow are not."""
+    """A browser would fetch what is in src, href or url(); links that a reader may follow do not count."""
     report = finished / "results/report.html"
     result = snakemake(finished, "all", "--configfile", MINIATURE, "--report", report)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -155,7 +155,7 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
 
 
-def test_sets_drawn_in_shards_are_the_same_bytes(finished, tmp_path):
+def test_sets_generated_in_shards_are_the_same_bytes(finished, tmp_path):
     """Three shards, of which some are empty, for each kind of model; only what generates and gathers runs."""
     again = shutil.copytree(finished, tmp_path / "again")
     folders = [
@@ -175,7 +175,7 @@ def test_sets_drawn_in_shards_are_the_same_bytes(finished, tmp_path):
     assert not jobs_of(snakemake(again, "-n", *(f"{folder}/test.npz" for folder in folders), *sharded))
 
 
-def test_another_number_of_shards_draws_again_and_retrains_no_generative_model(finished):
+def test_another_number_of_shards_generates_again_and_retrains_no_generative_model(finished):
     sharded = ("--set-scatter", "generation=3")
     assert reruns(finished, *sharded) == GENERATION | FIGURES | {"gather_images"}
     assert reruns(finished, *sharded, "--rerun-triggers", "mtime") == set()
@@ -192,11 +192,11 @@ def test_a_training_on_two_gpus_is_that_of_one(finished, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     log = (again / "logs/train_diffusion/breast-phantom/segguided/seed0.log").read_text()
     assert "2 processes share each batch" in log
-    told = [
+    descriptions = [
         {**read_description(place / run / "model.safetensors"), "weights_sha256": None}
         for place in (again, finished)
     ]
-    assert told[0] == told[1], "but for the checksum of the weights, which rounding changes"
+    assert descriptions[0] == descriptions[1], "but for the checksum of the weights, which rounding changes"
     losses = [
         [float(row["loss"]) for row in rows(place / run / "history.csv")] for place in (again, finished)
     ]
@@ -239,23 +239,23 @@ def test_every_kept_file_is_of_a_kind(kept):
     assert {name: kinds for name in names if not (kinds := kept_files.kinds_of(name))} == {}
     docs = (ROOT / "workflow/docs/damage.md").read_text()
     rows = re.findall(r"^\| ([^|]+?) +\|", docs, re.MULTILINE)
-    assert set(rows) - {"file", "---"} >= {*kept_files.KINDS, *kept_files.UNREAD, *kept_files.TOLD}
+    assert set(rows) - {"file", "---"} >= {*kept_files.KINDS, *kept_files.UNREAD, *kept_files.WITHOUT_EFFECT}
 
 
 @pytest.mark.parametrize("name", kept_files.KINDS)
 def test_a_damaged_file_or_one_of_another_is_one_sentence(kept, monkeypatch, name):
-    """Truncated, one byte, empty, another valid file in its place: no silence and no traceback."""
+    """Truncated, one byte, empty, another valid file in its place: never accepted, and no traceback."""
     monkeypatch.chdir(kept)
     kind = kept_files.KINDS[name]
     path = damages.RESULTS / damages.first_of(kind.example)
     assert damages.outcome(path, kind.read) == "", "whole"
-    for what, change in [*damages.damages(path), *kind.others.items()]:
+    for what, change in [*damages.damages(path), *kind.replacements.items()]:
         with damages.changed(path, change):
             sentence = damages.outcome(path, kind.read)
         assert "delete" in sentence, f"{what}: {sentence or 'read in silence'}"
-        assert any(one.name in sentence for one in damages.companions(path)), f"{what}: {sentence}"
+        assert any(file.name in sentence for file in damages.companions(path)), f"{what}: {sentence}"
         assert "\n" not in sentence
-    assert kind.others
+    assert kind.replacements
 
 
 @pytest.mark.parametrize("name", kept_files.OTHER_READERS)
@@ -270,13 +270,16 @@ def test_every_reader_of_weights_looks_at_their_checksum(kept, monkeypatch, name
 
 
 def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
-    """A few of one model's jobs; KILLS=20 in the environment: so many, of the whole miniature."""
+    """Three kills of one model's jobs; with KILLS=20 in the environment, 20 of the whole miniature."""
     again, kills = copy_repository(tmp_path), int(os.environ.get("KILLS", "0"))
-    one = ("results/generated/breast-phantom/segguided/seed0/test.npz",)
-    targets, longest = (("all", "applications"), 30.0) if kills else (one, 9.0)
-    told = list(killed_runs(again, targets, kills or 3, seed=1, longest=longest))
-    print(*told, sep="\n")
-    assert any(one.endswith("killed while a training saved") for one in told)
+    targets: tuple[str, ...] = ("results/generated/breast-phantom/segguided/seed0/test.npz",)
+    longest = 9.0
+    if kills:
+        targets = ("all", "applications")
+        longest = 30.0
+    reports = list(killed_runs(again, targets, kills or 3, seed=1, longest=longest))
+    print(*reports, sep="\n")
+    assert any(report.endswith("killed while a training saved") for report in reports)
     written = [path for path in (again / "results").rglob("*") if path.is_file()]
     compared = {path.relative_to(again) for path in written if path.name != "attempts.json"}
     assert not [path for path in compared if "partial" in path.suffixes or path.suffix == ".pt"]
@@ -290,7 +293,7 @@ def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
 TABLES = {"make_table", "draw_table"}
 GENERATION = {"generate_controlnet", "generate_diffusion", "generate_spade"}
 GENERATION |= {"train_segmenter", "evaluate_model"} | TABLES
-DRAWN = {"draw_overview"}
+OVERVIEW = {"draw_overview"}
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 PARTIAL_FIGURES = {"draw_figure3", "draw_figure4", "draw_figure6"}
 MEASURED = {"measure_partial", "measure_similarity"}
@@ -311,8 +314,8 @@ def test_nothing_reruns_after_a_run(finished):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("figures/blocks.py", FIGURES | PARTIAL_FIGURES | DRAWN | {"draw_table"}),
-        ("describe/overview.py", DRAWN),
+        ("figures/blocks.py", FIGURES | PARTIAL_FIGURES | OVERVIEW | {"draw_table"}),
+        ("describe/overview.py", OVERVIEW),
         ("describe/datacard.py", {"write_datacard"}),
         ("tables/layouts.py", TABLES),
         ("tables/typeset.py", {"draw_table"}),

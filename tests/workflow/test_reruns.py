@@ -138,12 +138,12 @@ SEGMENTERS |= {"train_augmented": 1, "measure_rare": 1, "measure_translation": 1
 
 
 def worth(models):
-    """What follows from another set of images of so many models."""
+    """What follows from other images of so many models."""
     return {"train_segmenter": models, "evaluate_model": models, **TABLES, **ALL_FIGURES}
 
 
 def renamed(repository):
-    """Both datasets call their first class otherwise."""
+    """The first class of both datasets has another name."""
     path = repository / MINIATURE
     path.write_text(path.read_text().replace("name: breast,", "name: gland,").replace("[breast]", "[gland]"))
 
@@ -370,8 +370,8 @@ def edited(repository, change):
             folder.with_suffix(".kept").rename(folder)
 
 
-def test_patients_that_change_places_are_listed_and_trained_on_anew(done):
-    """Of the drawn split; what is sliced stays."""
+def test_patients_that_change_places_are_listed_and_trained_on_again(done):
+    """Of a random split; the slices stay."""
     jobs = planned(done, "--config", "datasets={breast-phantom: {split: {seed: 1, held_out: 1, test: 2}}}")
     assert {"list_split", "train_diffusion", "split_dataset"} <= set(jobs)
     assert "prepare_patient" not in jobs

@@ -1,7 +1,7 @@
 """Whatever the configuration holds reaches each rule's script as it is: no shell acts on it.
 
 One configuration asks for every rule; a dry-run prints its commands, and bash reads them, with a `python`
-that only tells its arguments.
+that only writes down its arguments.
 """
 
 import json
@@ -42,8 +42,8 @@ def everything(word):
     labels = {"intensity": {"kind": "window", "low": 0, "high": 1}, "image_size": 32}
     split = {"split": {"seed": 0, "held_out": 1, "test": 1, "column": None}}
     names = [{"name": "body", "label": 1}, {"name": "bone", "label": 2}]
-    for one in phantom["classes"]:
-        one["segment"] = f"{word} {one['segment']}"
+    for anatomy in phantom["classes"]:
+        anatomy["segment"] = f"{word} {anatomy['segment']}"
     path = in_address(word)
     phantom["manifest"] = f"user {word}/phantom.tsv"
     settings["datasets"] |= {
@@ -144,30 +144,30 @@ def commands(repository, word):
     options = ("--configfile", "every.yaml", "--set-scatter", "generation=2")
     result = snakemake(repository, "-n", "-p", *targets, *options)
     assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
-    found = re.findall(r"^Shell command: (python .*)$", result.stdout, re.MULTILINE)
+    printed = re.findall(r"^Shell command: (python .*)$", result.stdout, re.MULTILINE)
     jobs = jobs_of(result)
     assert {*jobs} == RULES | {"all", "applications"}, "each rule has a job"
-    assert len(found) == sum(jobs.values()) - 2
-    return found
+    assert len(printed) == sum(jobs.values()) - 2
+    return printed
 
 
-TELLING = """
+WRITES_ARGUMENTS = """
 python() { printf '%s\\0' "$@" $'\\n' >&3; }
 """
 
 
-def words_of(repository, found):
+def words_of(repository, printed):
     """The arguments that bash gives `python` for each command, whose redirections go where they say."""
-    for command in found:
+    for command in printed:
         *_, arrow, log, both = shlex.split(command)
         assert (arrow, both) == (">", "2>&1")
         (repository / log).parent.mkdir(parents=True, exist_ok=True)
-    (repository / "script.sh").write_text(TELLING + "\n".join(found))
-    command = ["bash", "-c", "exec 3>told; . ./script.sh"]
+    (repository / "script.sh").write_text(WRITES_ARGUMENTS + "\n".join(printed))
+    command = ["bash", "-c", "exec 3>arguments; . ./script.sh"]
     done = subprocess.run(command, cwd=repository, capture_output=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stderr) == (0, b"")
-    told = (repository / "told").read_bytes().decode().split("\0\n\0")
-    return sorted(record.split("\0") for record in told if record)
+    records = (repository / "arguments").read_bytes().decode().split("\0\n\0")
+    return sorted(record.split("\0") for record in records if record)
 
 
 @pytest.fixture(scope="module")
@@ -178,20 +178,20 @@ def plain(fresh):
 
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
 def test_every_rule_hands_its_script_what_the_configuration_holds(plain, fresh, word):
-    found = words_of(fresh, commands(fresh, word))
+    given = words_of(fresh, commands(fresh, word))
     expected = sorted([placed(argument, word) for argument in arguments] for arguments in plain)
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        assert one == other
+    assert len(given) == len(expected)
+    for arguments, expected_arguments in zip(given, expected, strict=True):
+        assert arguments == expected_arguments
     assert not list(fresh.rglob("PWNED*"))
     logs = list((fresh / f"logs {word}").rglob("*.log"))
-    assert len(logs) == len(found), "each log lies where it should"
+    assert len(logs) == len(given), "each log is where it should be"
 
 
 def placed(argument, word):
     """An argument as it should be with this word: JSON arguments escape it."""
     is_json = argument[:1] in ("{", "[") and argument[-1:] in ("}", "]")
-    word, address = [json.dumps(one)[1:-1] if is_json else one for one in (word, in_address(word))]
+    word, address = [json.dumps(text)[1:-1] if is_json else text for text in (word, in_address(word))]
     return argument.replace(f"https://host/{PLAIN}", f"https://host/{address}").replace(PLAIN, word)
 
 
@@ -232,7 +232,7 @@ def test_slices_and_their_card_come_to_a_folder_of_any_name(tmp_path):
 
 
 def test_a_row_whose_file_name_snakemake_would_change_is_refused(fresh):
-    """A name made of a patient's row; braces would be wildcards, which stand for something else."""
+    """A name made of a patient's row; Snakemake would take braces for wildcards."""
     write_tables(fresh, "row")
     table = fresh / "user row/nifti.tsv"
     table.write_text(table.read_text().replace("p1\trow", "p1\t{dataset}"))

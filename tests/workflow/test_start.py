@@ -32,13 +32,13 @@ LONG = "models={segguided: {training: {steps: 150}}}"
 def shared(tmp_path_factory):
     """Two copies of the repository and the one results folder of both, with the slices a training needs."""
     base = tmp_path_factory.mktemp("shared")
-    one = copy_repository(base)
-    other = shutil.copytree(one, base / "other", symlinks=True)
+    first = copy_repository(base)
+    second = shutil.copytree(first, base / "other", symlinks=True)
     results = base / "results"
-    run = Run(one, results)
+    run = Run(first, results)
     done = run.snakemake(results / "data/breast-phantom/train.txt", run.slices)
     assert done.returncode == 0, done.stdout + done.stderr
-    return run, Run(other, results)
+    return run, Run(second, results)
 
 
 class Run:
@@ -90,7 +90,7 @@ def test_a_training_whose_outputs_are_refused_loses_nothing(shared):
     run, other = shared
     quiet = run.snakemake(run.weights, "--quiet", "progress", "rules")
     assert quiet.returncode == 0, quiet.stdout + quiet.stderr
-    assert run.left() == sorted([*FILES, "attempts.json"]), "accepted, although nobody was told"
+    assert run.left() == sorted([*FILES, "attempts.json"]), "accepted, although --quiet hid it"
     view = Watcher(run.folder).look()
     assert (view.state.kind, view.done, view.total) == ("finished", 1, 1)
     undisturbed = run.bytes()
@@ -99,16 +99,16 @@ def test_a_training_whose_outputs_are_refused_loses_nothing(shared):
     process = run.begin(run.weights)
     until(run.weights.with_name("resume.pt").exists)
     jobs = psutil.Process(process.pid).children(True)
-    for one in jobs:
-        one.suspend()  # until the others have been refused, however slow this machine is
+    for job in jobs:
+        job.suspend()  # until the others have been refused, however slow this machine is
     refused = other.snakemake(other.weights)
     one_sentence(refused, f"is being written by the Snakemake in {run.folder} (process ")
     assert other.snakemake("-n", other.weights).returncode == 0, "whoever only looks is welcome"
     assert not other.log.exists()
     future = time.time() + 3600
     os.utime(run.slices, (future, future))
-    for one in jobs:
-        one.resume()
+    for job in jobs:
+        job.resume()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1, said
     assert "older modification time" in said
@@ -116,7 +116,7 @@ def test_a_training_whose_outputs_are_refused_loses_nothing(shared):
 
     before = run.weights.with_name("resume.pt").stat().st_mtime_ns
     one_sentence(run.snakemake(run.weights), f"{run.slices} is dated in the future (")
-    assert run.weights.with_name("resume.pt").stat().st_mtime_ns == before, "told before anything ran"
+    assert run.weights.with_name("resume.pt").stat().st_mtime_ns == before, "refused before anything ran"
 
     run.slices.touch()
     done = run.snakemake(run.weights)
@@ -204,9 +204,9 @@ def test_a_dry_run_and_status_name_what_is_left_out_and_a_direct_request_is_refu
         assert (result.stdout + result.stderr).count(sentence) == 1
     assert not {name for name in jobs_of(result) if name in ("draw_figure3", "draw_figure4", "draw_figure6")}
     assert "left out" not in snakemake(fresh, "-n", "results/table1.csv", "--configfile", path).stdout
-    one = snakemake(fresh, "-n", "results/figure4.png", "--configfile", path)
-    assert one.returncode == 1
-    assert "figure 4 left out: similarity is not set" in one.stdout + one.stderr
+    figure = snakemake(fresh, "-n", "results/figure4.png", "--configfile", path)
+    assert figure.returncode == 1
+    assert "figure 4 left out: similarity is not set" in figure.stdout + figure.stderr
     nothing = snakemake(fresh, "applications", "--configfile", path, *ARGUMENTS, "--until", "list_split")
     assert "paired images left out: grid.models lacks segguided-mat" in nothing.stdout + nothing.stderr
     notes = Watcher(fresh).look().notes

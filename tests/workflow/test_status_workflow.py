@@ -37,10 +37,10 @@ def begin(repository, command):
 
 def until(condition, seconds=120):
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
-    return found
+    return result
 
 
 def training_row(watcher):
@@ -113,10 +113,10 @@ def test_killed_and_interrupted_runs_go_on_by_the_commands_that_status_prints(re
     view = watcher.look()
     assert (view.state.kind, view.done, view.total, view.command) == ("finished", 1, 1, None)
     attempts = read_attempts((repository / TRAINING).with_name("attempts.json"))
-    assert [one.state for one in attempts] == ["interrupted", "interrupted", "finished"]
-    assert [one.stopped_by for one in attempts] == ["SIGTERM", "SIGINT", None]
+    assert [attempt.state for attempt in attempts] == ["interrupted", "interrupted", "finished"]
+    assert [attempt.stopped_by for attempt in attempts] == ["SIGTERM", "SIGINT", None]
     assert attempts[2].first_step == attempts[1].step >= attempts[1].first_step == attempts[0].step > 0
-    (hours,) = [one for one in view.hours if one.rule == "train_diffusion"]
+    (hours,) = [row for row in view.hours if row.rule == "train_diffusion"]
     assert (hours.attempts, hours.gpu) == (3, 0) or attempts[0].gpus
 
 
@@ -139,7 +139,7 @@ def test_a_failed_run_ends_with_what_to_do(repository, quiet):
     )
     assert "    → fix what it names, then the same command again" in said
     view = Watcher(repository).look()
-    assert [one.diagnosis.kind for one in view.failed] == ["input"]
+    assert [failure.diagnosis.kind for failure in view.failed] == ["input"]
     assert view.state.kind == "failed"
 
 

@@ -36,16 +36,18 @@ def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments):
     assert jobs["train_diffusion"] == 6
 
 
-def test_shards_multiply_what_draws_and_add_what_gathers_and_one_changes_nothing(fresh):
-    chosen = ([], ["--set-scatter", "generation=1"], ["--set-scatter", "generation=4"])
-    one, again, four = (jobs_of(snakemake(fresh, "-n", "all", *options)) for options in chosen)
-    assert one == again
-    assert "gather_images" not in one
+def test_shards_multiply_what_generates_and_add_what_gathers_and_one_changes_nothing(fresh):
+    whole, one_shard, four_shards = (
+        jobs_of(snakemake(fresh, "-n", "all", *options))
+        for options in ([], ["--set-scatter", "generation=1"], ["--set-scatter", "generation=4"])
+    )
+    assert one_shard == whole
+    assert "gather_images" not in whole
     generating = ("generate_diffusion", "generate_spade", "generate_controlnet")
-    assert [four[rule] for rule in generating] == [4 * one[rule] for rule in generating]
-    assert four["gather_images"] == sum(one[rule] for rule in generating)
-    kept = set(one) - {*generating, "total"}
-    assert {rule: four[rule] for rule in kept} == {rule: one[rule] for rule in kept}
+    assert [four_shards[rule] for rule in generating] == [4 * whole[rule] for rule in generating]
+    assert four_shards["gather_images"] == sum(whole[rule] for rule in generating)
+    others = set(whole) - {*generating, "total"}
+    assert {rule: four_shards[rule] for rule in others} == {rule: whole[rule] for rule in others}
 
 
 def test_no_shards_are_refused(fresh):
