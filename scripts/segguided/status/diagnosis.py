@@ -1,4 +1,4 @@
-"""Why an attempt failed, in a few words, and what to do about it: one sentence."""
+"""Why an attempt failed, in a few words, and what to do about it, in a sentence."""
 
 import re
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from segguided.status.tails import last_lines
 TIME_OVER = "the job's time is nearly over"
 SAVED = re.compile(rf"\b(SIG\w+|{TIME_OVER}): saved after step (\d+)")
 SLURM_STATUS = re.compile(r"SLURM status is: '(\w+)'")
-KILLED = "was killed by SIGKILL"  # ours, of one of several processes
+KILLED = "was killed by SIGKILL"  # what a training logs if one of its processes is killed
 LINES = 15
-# Lines of Snakemake inside a SLURM job, which repeat what is known.
+# Lines of the Snakemake inside a SLURM job that say nothing new.
 NOISE = re.compile(
     r"^(\[[A-Z]\w\w \w\w\w |    |Job \d+:|Reason:|RuleException|CalledProcessError|Command '|Error in rule|"
     r"Logfile|Shutting down|Exiting because|Storing output|Elapsed time|WorkflowError|At least one job|"
@@ -24,7 +24,7 @@ NOISE = re.compile(
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`kind` is a word for colours and tests, `what` a few words, `advice` a sentence."""
+    """`kind` is a word that colours and tests use, `what` says what happened, `advice` what to do."""
 
     kind: str
     what: str
@@ -40,43 +40,44 @@ class Evidence:
     status: int | None
     log: str  # of the rule
     around: str  # of SLURM and of Snakemake inside it
-    again: bool  # whether the job was or will be tried once more
+    again: bool  # whether the job was or will be tried again
 
     @property
     def text(self) -> str:
-        """Everything."""
+        """Message and logs together."""
         return f"{self.message}\n{self.log}\n{self.around}"
 
     @property
     def slurm(self) -> str | None:
         """SLURM's word for how the job ended."""
-        found = SLURM_STATUS.search(self.message)
-        return found[1] if found else None
+        match = SLURM_STATUS.search(self.message)
+        return match[1] if match else None
 
 
 def evidence_of(job: Job, failure: Failure) -> Evidence:
-    """What the journal kept of the attempt."""
+    """What the journal holds of the attempt."""
     own = "\n".join(text for path, text in failure.logs.items() if path in job.logs)
     around = "\n".join(text for path, text in failure.logs.items() if path not in job.logs)
     status = failure.status
-    if status is None and (found := re.findall(r"returned non-zero exit status (\d+)", around)):
-        status = int(found[-1])
+    statuses = re.findall(r"returned non-zero exit status (\d+)", around)
+    if status is None and statuses:
+        status = int(statuses[-1])
     again = job.state != "failed" or failure is not job.failures[-1]
     return Evidence(job.rule, failure.message or "", status, own, around, again)
 
 
 def shown_lines(evidence: Evidence, lines: int = LINES) -> str:
-    """The last lines a person should see: of the rule's own log, or where it is silent of what ran it."""
+    """The last lines of the rule's own log; if that is empty, of the logs of what ran it."""
     if evidence.log.strip():
         return last_lines(evidence.log, lines)
-    told = [line for line in evidence.around.splitlines() if not NOISE.match(line)]
-    return last_lines("\n".join(told), lines)
+    informative = [line for line in evidence.around.splitlines() if not NOISE.match(line)]
+    return last_lines("\n".join(informative), lines)
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
     """The first explanation that fits."""
-    found = (explain(evidence) for explain in _EXPLANATIONS)
-    return next(diagnosis for diagnosis in found if diagnosis)
+    diagnoses = (explain(evidence) for explain in _EXPLANATIONS)
+    return next(diagnosis for diagnosis in diagnoses if diagnosis)
 
 
 def _more(rule: str, resource: str) -> str:
@@ -86,25 +87,27 @@ def _more(rule: str, resource: str) -> str:
 def _refused(e: Evidence) -> Diagnosis | None:
     if "sbatch failed" not in e.message and "ubmission failed" not in e.message:
         return None
-    said = re.search(r"error message was '([^']*)'", e.message)
-    told = f": {said[1]}" if said else ""
+    reason = re.search(r"error message was '([^']*)'", e.message)
+    said = f": {reason[1]}" if reason else ""
     return Diagnosis(
         "submission",
         "SLURM refused the job",
-        f"sbatch said no{told}; check account, partition, QOS and the limits of the partition",
+        f"sbatch said no{said}; check account, partition, QOS and the limits of the partition",
     )
 
 
 def _saved(e: Evidence) -> Diagnosis | None:
-    """Ours: a training that was told to stop and did."""
-    found = SAVED.search(e.log)
-    if not found:
+    """A training that saved itself and stopped, because it was asked to."""
+    match = SAVED.search(e.log)
+    if not match:
         return None
-    if found[1] in ("SIGUSR1", TIME_OVER):
-        what = f"time was up, saved at step {found[2]}"
+    cause = match[1]
+    step = match[2]
+    if cause in ("SIGUSR1", TIME_OVER):
+        what = f"time was up, saved at step {step}"
         advice = f"nothing is lost: {'the next attempt' if e.again else 'the same command'} continues there"
         return Diagnosis("time", what, advice)
-    what = f"stopped ({found[1]}), saved at step {found[2]}"
+    what = f"stopped ({cause}), saved at step {step}"
     return Diagnosis("cancelled", what, "nothing is lost: the same command continues there")
 
 
@@ -171,20 +174,20 @@ def _disk(e: Evidence) -> Diagnosis | None:
 
 
 def _sentence(e: Evidence) -> Diagnosis | None:
-    """Ours: bad input, in a sentence that names the remedy."""
-    said = [line for line in e.log.splitlines() if line.startswith("error: ") and KILLED not in line]
-    if not said or e.status not in (1, None):
+    """Bad input, which our scripts report in a sentence that says what to do."""
+    errors = [line for line in e.log.splitlines() if line.startswith("error: ") and KILLED not in line]
+    if not errors or e.status not in (1, None):
         return None
     return Diagnosis(
-        "input", said[-1].removeprefix("error: "), "fix what it names, then the same command again"
+        "input", errors[-1].removeprefix("error: "), "fix what it names, then the same command again"
     )
 
 
 def _environment(e: Evidence) -> Diagnosis | None:
-    found = re.search(r"No module named '?([\w.]+)|(\S+): command not found", e.text)
-    if not found:
+    missing = re.search(r"No module named '?([\w.]+)|(\S+): command not found", e.text)
+    if not missing:
         return None
-    what = f"{found[1] or found[2]} is not installed where the job ran"
+    what = f"{missing[1] or missing[2]} is not installed where the job ran"
     return Diagnosis(
         "environment", what, "activate the environment before snakemake, on a disk that all nodes see"
     )
@@ -198,12 +201,12 @@ def _latency(e: Evidence) -> Diagnosis | None:
 
 
 def _gpu(e: Evidence) -> Diagnosis | None:
-    found = re.search(r"^.*?((CUDA|NCCL|cuDNN|HIP) error[^\n]*|Uncorrectable ECC[^\n]*)", e.log, re.MULTILINE)
-    if not found:
+    error = re.search(r"^.*?((CUDA|NCCL|cuDNN|HIP) error[^\n]*|Uncorrectable ECC[^\n]*)", e.log, re.MULTILINE)
+    if not error:
         return None
     avoid = f'--set-resources {e.rule}:slurm_extra="--exclude=NODE"'
     advice = f"if other nodes run it, this one's GPU is broken: avoid it with {avoid}"
-    return Diagnosis("node", found[1].strip(), advice)
+    return Diagnosis("node", error[1].strip(), advice)
 
 
 def _defect(e: Evidence) -> Diagnosis | None:

@@ -1,8 +1,8 @@
-"""A journal of each Snakemake run, .snakemake/segguided/TIME-PID.jsonl: a line of JSON an event.
+"""A journal of each Snakemake run, .snakemake/segguided/TIME-PID.jsonl: one line of JSON for each event.
 
 Snakemake's own log names neither rule nor wildcards of a starting job whose rule has a `message:`, and
-`--quiet all` empties it; the events it hands to logger plugins tell everything. A plugin would have to be
-installed, so the Snakefile adds this handler to Snakemake's logger. It may never disturb the run.
+`--quiet all` empties it. The events that it hands to logger plugins hold everything. A plugin would have to
+be installed, so the Snakefile adds this handler to Snakemake's logger instead. It must never disturb the run.
 """
 
 import json
@@ -43,7 +43,7 @@ class Journal(logging.Handler):
         super().__init__(logging.INFO)
         self.path: Path | None = None
         self._file: Any = None
-        self._before: dict[str, Any] = {}  # what was said before the run began
+        self._before: dict[str, Any] = {}  # fields that were known before the run began
         self._errors: deque[str] = deque(maxlen=64)
         self._ended = threading.Event()
         self._writers: dict[str, Callable[[Any], None]] = {
@@ -57,11 +57,12 @@ class Journal(logging.Handler):
         }
 
     def begin(self, results: str, folder: Path = FOLDER, left_out: Sequence[str] = ()) -> None:
-        """Open the journal of a run whose results go to `results`. Without a file, warn and keep none.
+        """Open the journal of a run whose results go to `results`. If it cannot be opened, warn and go on.
 
-        `left_out`: what its configuration leaves out, and for lack of which setting.
+        `left_out` says what the configuration leaves out, and which setting is missing.
         """
-        now, pid = datetime.now(), os.getpid()
+        now = datetime.now()
+        pid = os.getpid()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.path = folder / f"{now:%Y-%m-%dT%H%M%S.%f}-{pid}.jsonl"
@@ -84,16 +85,16 @@ class Journal(logging.Handler):
         threading.Thread(target=self._beat, daemon=True, name="journal").start()
 
     def end(self, state: str) -> None:
-        """Tell how the run ended, `finished` or `failed`; a journal without an end is of a killed run."""
+        """Write how the run ended, `finished` or `failed`. The journal of a killed run has no end."""
         self._ended.set()
         self._write("end", datetime.now().timestamp(), state=state)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write what this record means; never raise."""
+        """Write what this record means. It never raises an error."""
         try:
             writer = self._writers.get(str(getattr(record, "event", None)), self._on_text)
             writer(record)
-        except Exception as error:  # a field that another version of Snakemake renamed stops no pipeline
+        except Exception as error:  # another version of Snakemake may have renamed a field
             self._give_up(error)
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ class Journal(logging.Handler):
         )
 
     def _on_group(self, record: Any) -> None:
-        """Members by their ids; the group itself goes by the uuid of one of them."""
+        """The ids of the group's members. Snakemake names the group by the uuid of one of them."""
         jobs = list(record.jobs)
         members = [str(job.jobid) for job in jobs]
         self._write("group", record.created, members=members, names=[job.uuid() for job in jobs])
@@ -152,7 +153,7 @@ class Journal(logging.Handler):
         self._write("finished", record.created, id=str(record.job_id))
 
     def _on_job_error(self, record: Any) -> None:
-        """With the ends of its logs: the next attempt deletes them."""
+        """Keep the ends of the job's logs too: the next attempt deletes them."""
         self._write(
             "failed",
             record.created,
@@ -163,15 +164,16 @@ class Journal(logging.Handler):
         )
 
     def _on_group_error(self, record: Any) -> None:
-        """The log of the submission, which the errors of its members do not name."""
+        """Keep the log of the submission, which the errors of the members do not name."""
         members = [str(info["jobid"]) for info in record.job_error_info]
         self._write("group_failed", record.created, members=members, logs=_tails(record.aux_logs))
 
     def _status(self, command: str | None) -> int | None:
         """The exit status in the error that Snakemake printed for this command; negative: a signal."""
         for text in reversed(self._errors):
-            if command and command in text and (found := STATUS.search(text)):
-                return int(found[1]) if found[1] else -int(found[2])
+            match = STATUS.search(text)
+            if command and command in text and match:
+                return int(match[1]) if match[1] else -int(match[2])
         return None
 
     def _on_error(self, record: Any) -> None:
@@ -182,12 +184,12 @@ class Journal(logging.Handler):
 
     def _on_text(self, record: logging.LogRecord) -> None:
         text = record.getMessage() if record.msg else ""
-        if found := SUBMITTED.search(text):
-            self._write("submitted", record.created, id=found[1], slurm=found[2], log=found[3])
-        elif found := RESTARTED.search(text):
-            self._write("restart", record.created, id=found[1])
-        elif found := SLURM_RUN.search(text):
-            self._before["slurm_run"] = found[1]
+        if match := SUBMITTED.search(text):
+            self._write("submitted", record.created, id=match[1], slurm=match[2], log=match[3])
+        elif match := RESTARTED.search(text):
+            self._write("restart", record.created, id=match[1])
+        elif match := SLURM_RUN.search(text):
+            self._before["slurm_run"] = match[1]
         for begins, signal in STOPPING.items():
             if text.startswith(begins):
                 self._write("stopping", record.created, signal=signal)
@@ -205,6 +207,6 @@ def _tails(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _number(resources: Any, name: str) -> int:
-    """A resource as a number; 0 where it is not set or not known yet."""
+    """A resource as a number; 0 if it is not set or not known yet."""
     value = resources.get(name, 0)
     return value if isinstance(value, int) else 0

@@ -1,4 +1,4 @@
-"""A Snakemake run as its journal tells it: jobs, their attempts, and how the run ended if it did."""
+"""A Snakemake run, read from its journal: jobs, their attempts, and how the run ended."""
 
 import contextlib
 import json
@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segguided.status.journal import FOLDER
 
-# waiting: for its next attempt; stopped: by Ctrl-C, which is no failure.
+# waiting: for its next attempt. stopped: by Ctrl-C, which is no failure.
 JobState = Literal["started", "waiting", "finished", "failed", "stopped"]
 ABSENT: Any = Field(default=None)
 
 
 class _Line(BaseModel):
-    """What a line of a journal may hold: each value, where it is there, of its own kind."""
+    """What a line of a journal may hold, and of which type each value is. Only event and time are in each."""
 
     model_config = ConfigDict(strict=True)
 
@@ -52,7 +52,7 @@ class _Line(BaseModel):
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt of a job, with the ends of its logs as they were then."""
+    """A failed attempt of a job, with the ends of its logs at that time."""
 
     time: float
     attempt: int
@@ -73,7 +73,7 @@ class Job:
     logs: list[str]
     benchmark: str | None
     local: bool
-    gpus: int  # that it asks for
+    gpus: int  # how many it asks for
     started: float
     attempt: int = 1
     state: JobState = "started"
@@ -92,12 +92,12 @@ class Job:
 
 @dataclass
 class Run:
-    """All that one journal tells."""
+    """All that a journal says."""
 
     path: Path
     begun: float = 0.0
     pid: int = 0
-    created: float = 0.0  # when the process was, which tells it from a later one of the same id
+    created: float = 0.0  # when the process began: a later process may have the same id
     host: str = ""
     command: list[str] = field(default_factory=list)
     folder: str = ""
@@ -106,7 +106,7 @@ class Run:
     totals: dict[str, int] = field(default_factory=dict)  # jobs to run, by rule
     slurm_run: str | None = None  # the name of its SLURM jobs
     jobs: dict[str, Job] = field(default_factory=dict)
-    members: dict[str, list[str]] = field(default_factory=dict)  # of a group, by each name it may go by
+    members: dict[str, list[str]] = field(default_factory=dict)  # of a group, by each of its names
     group_logs: dict[str, dict[str, str]] = field(default_factory=dict)  # of a failed submission, by member
     stopping: str | None = None  # the signal that asked it to stop
     fatal: list[str] = field(default_factory=list)
@@ -114,11 +114,12 @@ class Run:
     end: str | None = None  # finished or failed; None: it still runs, or was killed
 
     def named(self, name: str) -> list[Job]:
-        """The jobs that go by this id: a job, or all of a group."""
-        return [self.jobs[one] for one in self.members.get(name, [name]) if one in self.jobs]
+        """The job with this id, or all jobs of the group with this name."""
+        ids = self.members.get(name, [name])
+        return [self.jobs[job] for job in ids if job in self.jobs]
 
     def in_state(self, *states: JobState) -> list[Job]:
-        """Its jobs in any of these states, in the order in which they were first started."""
+        """The jobs in any of these states, in the order in which they were first started."""
         return [job for job in self.jobs.values() if job.state in states]
 
 
@@ -131,11 +132,11 @@ class JournalReader:
         self._group_of: dict[str, str] = {}  # by member
 
     def read(self) -> Run:
-        """The run as it is now. A last line that is not whole is left for the next time."""
+        """The run as it is now. An incomplete last line is left for the next time."""
         for entry in self._entries():
             handler = getattr(self, f"_on_{entry.get('event')}", None)
             if handler:
-                with contextlib.suppress(KeyError):  # of another version, which told less
+                with contextlib.suppress(KeyError):  # a journal of another version may lack a field
                     handler(entry)
         return self.run
 
@@ -155,14 +156,20 @@ class JournalReader:
 
     def _on_begin(self, entry: Mapping[str, Any]) -> None:
         run = self.run
-        run.begun, run.pid, run.created = entry["time"], entry["pid"], entry["created"]
-        run.host, run.command, run.folder = entry["host"], entry["command"], entry["folder"]
-        run.results, run.totals = entry["results"], entry.get("stats", {})
+        run.begun = entry["time"]
+        run.pid = entry["pid"]
+        run.created = entry["created"]
+        run.host = entry["host"]
+        run.command = entry["command"]
+        run.folder = entry["folder"]
+        run.results = entry["results"]
+        run.totals = entry.get("stats", {})
         run.slurm_run = entry.get("slurm_run")
         run.left_out = entry.get("left_out", [])
 
     def _on_job(self, entry: Mapping[str, Any]) -> None:
-        name, before = entry["id"], self.run.jobs.get(entry["id"])
+        name = entry["id"]
+        before = self.run.jobs.get(name)
         self.run.jobs[name] = Job(
             id=name,
             rule=entry["rule"],
@@ -186,11 +193,13 @@ class JournalReader:
 
     def _on_submitted(self, entry: Mapping[str, Any]) -> None:
         for job in self.run.named(entry["id"]):
-            job.slurm, job.slurm_log = entry["slurm"], entry["log"]
+            job.slurm = entry["slurm"]
+            job.slurm_log = entry["log"]
 
     def _on_finished(self, entry: Mapping[str, Any]) -> None:
         for job in self.run.named(entry["id"]):
-            job.state, job.ended = "finished", entry["time"]
+            job.state = "finished"
+            job.ended = entry["time"]
 
     def _on_group_failed(self, entry: Mapping[str, Any]) -> None:
         self.run.group_logs.update(dict.fromkeys(entry["members"], entry["logs"]))
@@ -216,14 +225,16 @@ class JournalReader:
         self.run.fatal.append(entry["text"])
 
     def _on_end(self, entry: Mapping[str, Any]) -> None:
-        self.run.end, self.run.ended = entry["state"], entry["time"]
-        if entry["state"] == "finished":  # `--quiet progress` keeps Snakemake from telling of each job
+        self.run.end = entry["state"]
+        self.run.ended = entry["time"]
+        if entry["state"] == "finished":  # with `--quiet progress` Snakemake does not report each job
             for job in self.run.in_state("started"):
-                job.state, job.ended = "finished", entry["time"]
+                job.state = "finished"
+                job.ended = entry["time"]
 
 
 def _is_of_a_journal(entry: Any) -> bool:
-    """Whether a line is one of a journal: a foreign file stops no page."""
+    """Whether a line is from a journal: a foreign file must not stop the page."""
     try:
         _Line.model_validate(entry)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Snakemake's jobs in SLURM's queue, told by the folder they were submitted from."""
+"""Snakemake's jobs in SLURM's queue, recognised by the folder they were submitted from."""
 
 import re
 import subprocess
@@ -7,12 +7,14 @@ from pathlib import Path
 
 from segguided.status.run import journals
 
-FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment last: it may hold anything
-# What Snakemake calls a job: an id of its run, behind the profile's slurm-jobname-prefix.
+FORMAT = "%A|%T|%L|%r|%N|%Z|%j|%k"  # the comment is last because it may hold any character
+# Snakemake names its jobs by the id of its run, after the profile's slurm-jobname-prefix.
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 PATIENCE_SECONDS = 60.0
 SLURM_LOGS = Path(".snakemake/slurm_logs")  # the executor makes it before it submits the first job
-NO_CLUSTER = "Could not establish a configuration source"  # SLURM's client alone is installed
+NO_CLUSTER = (
+    "Could not establish a configuration source"  # SLURM's client is installed, but there is no cluster
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class QueuedJob:
 
 
 def queued_jobs(folder: Path, patience: float = PATIENCE_SECONDS) -> list[QueuedJob] | None:
-    """This user's jobs that a Snakemake submitted from `folder`; None where there is no SLURM cluster.
+    """This user's jobs that a Snakemake submitted from `folder`; None if there is no SLURM cluster.
 
-    Nobody asks about a folder that never submitted a job: a controller that is down takes a minute to say so.
-    Raises OSError when the queue cannot be read within `patience` seconds.
+    For a folder that never submitted a job, squeue is not asked: it takes a minute if the controller is down.
+    Raises OSError if the queue cannot be read within `patience` seconds.
     """
     if not _has_submitted(folder):
         return None
@@ -63,13 +65,13 @@ def queued_jobs(folder: Path, patience: float = PATIENCE_SECONDS) -> list[Queued
 
 def parsed(text: str, folder: Path) -> list[QueuedJob]:
     """The jobs among the lines of squeue that Snakemake submitted from `folder`."""
-    found = []
+    jobs = []
     for line in text.splitlines():
         number, state, left, reason, nodes, place, name, what = line.split("|", 7)
         if NAME.search(name) and Path(place).resolve() == folder.resolve():
             what = what.removeprefix("rule_")
-            found.append(QueuedJob(number, state, left, reason, nodes, name, what))
-    return found
+            jobs.append(QueuedJob(number, state, left, reason, nodes, name, what))
+    return jobs
 
 
 def _has_submitted(folder: Path) -> bool:

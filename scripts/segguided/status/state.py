@@ -1,4 +1,4 @@
-"""What became of Snakemake itself, and the exact command that goes on from there."""
+"""What happened to Snakemake itself, and the exact command to go on."""
 
 import shlex
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class State:
 
     @property
     def alive(self) -> bool:
-        """Whether Snakemake lives, as far as can be known."""
+        """Whether Snakemake is alive, as far as can be known."""
         return self.kind in ("running", "stopping")
 
 
@@ -47,7 +47,7 @@ class Orphan:
 
 
 def state_of(run: Run | None, around: Surroundings) -> State:
-    """The state of the newest run, judged by its process where that can be seen."""
+    """The state of the newest run. Its process decides if that can be seen from here."""
     if run is None or (around.commands and not around.snakemake):
         return _nothing(around)
     if run.end == "finished":
@@ -110,7 +110,7 @@ def _interrupted(run: Run) -> State:
 
 
 def _elsewhere(run: Run, now: float) -> State:
-    """Another host's processes cannot be seen; the journal's time of change is its heartbeat."""
+    """The state of a run on another host, judged by the time of its journal."""
     silent = now - _touched(run)
     if silent < SILENT_SECONDS:
         kind: Kind = "stopping" if run.stopping else "running"
@@ -131,7 +131,7 @@ def _touched(run: Run) -> float:
 
 
 def next_command(run: Run | None, state: State, orphans: list[Orphan], folder: Path) -> Command | None:
-    """What to type to go on; None while all is well, or where nobody can know that it is safe."""
+    """What to type to go on; None while all is well, or if it is not known to be safe."""
     if run is None or state.kind not in ("failed", "interrupted", "killed"):
         return None
     words = run.command[1:]

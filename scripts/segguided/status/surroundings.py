@@ -1,4 +1,4 @@
-"""What lives: processes on this host, jobs in SLURM's queue. No log ever proves that a job still runs."""
+"""What is alive: processes on this host, jobs in SLURM's queue. A log cannot prove that a job still runs."""
 
 import socket
 import time
@@ -26,11 +26,11 @@ class JobProcess:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """An observation at one moment; None where nothing can be known from this host."""
+    """What is seen at a moment; a field is None if it cannot be known from this host."""
 
     now: float
     host: str
-    snakemake: bool | None  # whether the run's Snakemake lives
+    snakemake: bool | None  # whether the run's Snakemake is alive
     processes: tuple[JobProcess, ...] | None
     queue: tuple[QueuedJob, ...] | None
     commands: tuple[tuple[int, str], ...] = ()  # Snakemakes of this folder that this run does not explain
@@ -39,11 +39,15 @@ class Surroundings:
     def processes_of(self, rule: str, outputs: list[str]) -> list[JobProcess]:
         """The processes that run a rule's script for these outputs."""
         script = f"scripts/{rule}.py"
-        return [p for p in self.processes or () if script in p.arguments and p.arguments & set(outputs)]
+        return [
+            process
+            for process in self.processes or ()
+            if script in process.arguments and process.arguments & set(outputs)
+        ]
 
 
 def look(folder: Path, run: Run | None) -> Surroundings:
-    """Look at this host's processes, and at SLURM's queue where there is one."""
+    """Look at this host's processes, and at SLURM's queue if there is one."""
     host = socket.gethostname()
     here = run is None or run.host == host
     queue, trouble = _queue(folder)
@@ -60,7 +64,7 @@ def look(folder: Path, run: Run | None) -> Surroundings:
 
 
 def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
-    """The queue, or why it is not known; neither where no run of this folder used SLURM."""
+    """The queue, or why it is not known; both None if no run of this folder used SLURM."""
     try:
         jobs = queued_jobs(folder, SQUEUE_SECONDS)
     except OSError as error:
@@ -68,8 +72,8 @@ def _queue(folder: Path) -> tuple[tuple[QueuedJob, ...] | None, str | None]:
     return None if jobs is None else tuple(jobs), None
 
 
-def _scripts(found: list[psutil.Process]) -> Iterator[JobProcess]:
-    for process in found:
+def _scripts(jobs: list[psutil.Process]) -> Iterator[JobProcess]:
+    for process in jobs:
         words = _words(process)
         if any(SCRIPT.fullmatch(word) for word in words):
             yield JobProcess(process.pid, frozenset(words))
@@ -84,7 +88,7 @@ def _starting(masters: list[psutil.Process], run: Run | None) -> Iterator[tuple[
 
 
 def _words(process: psutil.Process) -> list[str]:
-    """A process's command line; none of one that ended meanwhile."""
+    """A process's command line; empty if it ended meanwhile."""
     try:
         words: list[str] = process.cmdline()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""A view in a terminal, as wide as the terminal is."""
+"""Shows a view in a terminal, in its full width."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from segguided.shown import printable
 from segguided.status import facts
+from segguided.status.hours import Hours
 from segguided.status.state import Command
 from segguided.status.view import JobRow, Trouble, View
 from segguided.status.words import count, hours, moment
@@ -31,12 +32,12 @@ MOST_LINES = 8
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Text from logs, names and servers: it is neither markup nor an order to the terminal."""
+    """Text from logs, names and servers, without markup and without control characters of terminals."""
     return Text(printable(text), style=style)
 
 
 def rendered(view: View) -> Group:
-    """Everything, the most urgent first."""
+    """All parts of the view, the most urgent first."""
     return Group(*_parts(view))
 
 
@@ -50,10 +51,10 @@ def _parts(view: View) -> Iterator[RenderableType]:
         yield _command(view.command)
     if view.running:
         yield _jobs("Running" if view.state.alive else "Running without Snakemake", view.running, view)
-    yield from (_trouble(one) for one in view.failed[:MOST_ROWS])
+    yield from (_trouble(trouble) for trouble in view.failed[:MOST_ROWS])
     if len(view.failed) > MOST_ROWS:
         yield _text(f"and {len(view.failed) - MOST_ROWS} more failed jobs", style="red")
-    if view.command and view.state.kind == "failed":  # what to mend comes first
+    if view.command and view.state.kind == "failed":  # first what to fix
         yield _command(view.command)
     if view.unseen:
         yield _jobs("Not visible from this host", view.unseen, view)
@@ -91,7 +92,10 @@ def _command(command: Command) -> Panel:
 
 
 def _orphans(view: View) -> Panel:
-    lines = [_text(f"{one.what}  {f'SLURM {one.slurm}' if one.slurm else one.pid}") for one in view.orphans]
+    lines = [
+        _text(f"{orphan.what}  {f'SLURM {orphan.slurm}' if orphan.slurm else orphan.pid}")
+        for orphan in view.orphans
+    ]
     title = "Still running, and no Snakemake waits for it"
     return Panel(Group(*lines), title=title, title_align="left", border_style="red")
 
@@ -108,7 +112,8 @@ RIGHT = {"jobs", "done", "running", "queued", "failed", "waiting", "attempts", "
 
 def _jobs(title: str, rows: list[JobRow], view: View) -> Table:
     table = _table(title, "job", "progress", "where")
-    table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 4, 4, 3
+    for column, ratio in zip(table.columns, (4, 4, 3), strict=True):
+        column.ratio = ratio
     for row in rows[:MOST_ROWS]:
         job = Text("\n").join([_text(facts.title_of(row)), _text(facts.subtitle_of(row), "dim")])
         table.add_row(job, _progress(row, view), _text(facts.where_of(row, view.now), style="dim"))
@@ -118,38 +123,41 @@ def _jobs(title: str, rows: list[JobRow], view: View) -> Table:
 
 
 def _progress(row: JobRow, view: View) -> RenderableType:
-    told = row.progress
-    if told is None:
+    progress = row.progress
+    if progress is None:
         return _text(facts.line_of(row, view.now), style="dim")
-    numbers = [facts.losses_of(told), facts.speed_of(told), facts.left_of(told) if row.life != "gone" else ""]
+    numbers = [facts.steps_of(progress), facts.losses_of(progress), facts.speed_of(progress)]
+    if row.life != "gone":
+        numbers.append(facts.left_of(progress))
     lines = Table.grid()
-    lines.add_row(ProgressBar(1.0, facts.share_of(told), width=28))
-    lines.add_row(_text(" · ".join([facts.steps_of(told), *filter(None, numbers)])))
+    lines.add_row(ProgressBar(1.0, facts.share_of(progress), width=28))
+    lines.add_row(_text(" · ".join(filter(None, numbers))))
     return lines
 
 
-def _trouble(one: Trouble) -> Panel:
-    lines = "\n".join(one.lines.splitlines()[-MOST_LINES:])
+def _trouble(trouble: Trouble) -> Panel:
+    job = trouble.job
+    failure = trouble.failure
+    lines = "\n".join(trouble.lines.splitlines()[-MOST_LINES:])
     title = _text(
-        f" Failed: {one.job.name}, attempt {one.failure.attempt}, {moment(one.failure.time)} ",
+        f" Failed: {job.name}, attempt {failure.attempt}, {moment(failure.time)} ",
         style="bold red",
     )
-    others = f" (and {count(one.others, 'job')} of its group with it)" if one.others else ""
-    parts: list[RenderableType] = [_text(f"{one.diagnosis.what}{others}", style="red")]
+    others = f" (and {count(trouble.others, 'job')} of its group with it)" if trouble.others else ""
+    parts: list[RenderableType] = [_text(f"{trouble.diagnosis.what}{others}", style="red")]
     if lines:
         parts.append(_text(lines, style="dim"))
-    parts += [_text(f"log: {path}", style="dim") for path in one.failure.logs or one.job.logs]
-    parts.append(_text(f"→ {one.diagnosis.advice}", style="bold"))
+    parts += [_text(f"log: {path}", style="dim") for path in failure.logs or job.logs]
+    parts.append(_text(f"→ {trouble.diagnosis.advice}", style="bold"))
     return Panel(Group(*parts), title=title, title_align="left", border_style="red")
 
 
 def _retried(view: View) -> Table:
     table = _table("Failed before and tried again", "job", "attempt", "when", "what happened")
-    for one in view.retried[:MOST_ROWS]:
-        when = moment(one.failure.time)
-        table.add_row(
-            _text(one.job.name), str(one.failure.attempt), when, _text(one.diagnosis.what, style="yellow")
-        )
+    for trouble in view.retried[:MOST_ROWS]:
+        failure = trouble.failure
+        what = _text(trouble.diagnosis.what, style="yellow")
+        table.add_row(_text(trouble.job.name), str(failure.attempt), moment(failure.time), what)
     return table
 
 
@@ -165,10 +173,10 @@ def _queued(view: View) -> Table:
 
 def _rules(view: View) -> Table:
     table = _table("Rules", "rule", "done", "running", "queued", "failed", "waiting", "jobs")
-    for one in view.rules:
-        if one.done < one.total:
-            numbers = (one.done, one.running, one.queued, one.failed, one.waiting, one.total)
-            table.add_row(_text(one.rule), *(f"{value:,}" if value else "" for value in numbers))
+    for rule in view.rules:
+        if rule.done < rule.total:
+            numbers = (rule.done, rule.running, rule.queued, rule.failed, rule.waiting, rule.total)
+            table.add_row(_text(rule.rule), *(f"{value:,}" if value else "" for value in numbers))
     return table
 
 
@@ -176,14 +184,21 @@ def _hours(view: View) -> Table:
     table = _table(
         "Cost so far, trainings over all attempts", "rule", "jobs", "attempts", "GPU hours", "CPU-run hours"
     )
-    for one in view.hours:
-        jobs, attempts = str(one.jobs), str(one.attempts)
-        table.add_row(_text(one.rule), jobs, attempts, _hours_cell(one.gpu), _hours_cell(one.cpu))
-    total = (_hours_cell(sum(one.gpu for one in view.hours)), _hours_cell(sum(one.cpu for one in view.hours)))
+    for rule in view.hours:
+        table.add_row(_text(rule.rule), *_cost_cells(rule))
+    total = Hours("all")
+    for rule in view.hours:
+        total.jobs += rule.jobs
+        total.attempts += rule.attempts
+        total.gpu += rule.gpu
+        total.cpu += rule.cpu
     table.add_section()
-    jobs, attempts = str(sum(one.jobs for one in view.hours)), str(sum(one.attempts for one in view.hours))
-    table.add_row("all", jobs, attempts, *total, style="bold")
+    table.add_row(total.rule, *_cost_cells(total), style="bold")
     return table
+
+
+def _cost_cells(rule: Hours) -> list[str]:
+    return [str(rule.jobs), str(rule.attempts), _hours_cell(rule.gpu), _hours_cell(rule.cpu)]
 
 
 def _hours_cell(value: float) -> str:

@@ -1,8 +1,8 @@
-"""All that a status display shows, gathered from a run and its surroundings, whatever the display."""
+"""All that terminal and page show, gathered from a run and its surroundings."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segguided.status.diagnosis import Diagnosis, diagnose, evidence_of, shown_lines
@@ -23,7 +23,7 @@ class JobRow:
     """A job that was started and has not ended as far as Snakemake knows, or a group of such jobs.
 
     `life`: running (something proves it), queued (in SLURM), starting, ending (Snakemake will notice soon),
-    unknown (cannot be seen from this host), gone (nothing lives that could finish it).
+    unknown (cannot be seen from this host), gone (nothing is alive that could finish it).
     """
 
     job: Job
@@ -31,19 +31,19 @@ class JobRow:
     progress: JobProgress | None
     slurm: QueuedJob | None
     line: str  # the last of its log
-    group: tuple[Job, ...] = ()  # all of its submission, where that is more than one
+    group: tuple[Job, ...] = ()  # all jobs of its submission, if there are several
     written: int = 0  # jobs of the group whose outputs exist
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A failed attempt and what to make of it."""
+    """A failed attempt, why it failed and what to do."""
 
     job: Job
     failure: Failure
     diagnosis: Diagnosis
     lines: str
-    others: int = 0  # members of its group that were not reached
+    others: int = 0  # members of its group that did not run
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class RuleCount:
     done: int
     running: int
     queued: int  # submitted to SLURM, which has not started them
-    unseen: int  # started, but not visible from this host
+    unseen: int  # started, but cannot be seen from this host
     failed: int
 
     @property
     def waiting(self) -> int:
-        """Jobs that were not started, or wait for another attempt."""
+        """Jobs that were not started or wait for another attempt."""
         return max(0, self.total - self.done - self.running - self.queued - self.unseen - self.failed)
 
 
 @dataclass(frozen=True)
 class View:
-    """A moment of a pipeline."""
+    """A pipeline at a moment."""
 
     now: float
     folder: Path
@@ -101,7 +101,7 @@ class View:
 
 
 def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable[Hours] = ()) -> View:
-    """Everything, from the newest run of a folder and what lives there now."""
+    """The view of a folder, from its newest run and what is alive there now."""
     state = state_of(run, around)
     orphans = _orphans(run, state, around)
     command = next_command(run, state, orphans, folder)
@@ -130,41 +130,55 @@ def view_of(run: Run | None, around: Surroundings, folder: Path, hours: Iterable
 
 
 def _together(jobs: list[Job]) -> list[list[Job]]:
-    """The jobs, those of one submission together."""
-    found: dict[str, list[Job]] = {}
+    """The jobs, grouped by submission."""
+    submissions: dict[str, list[Job]] = {}
     for job in jobs:
-        found.setdefault(job.group or job.id, []).append(job)
-    return list(found.values())
+        submissions.setdefault(job.group or job.id, []).append(job)
+    return list(submissions.values())
 
 
 def _row(jobs: list[Job], run: Run, state: State, around: Surroundings, folder: Path) -> JobRow:
-    written = [job for job in jobs if job.outputs and all((folder / path).exists() for path in job.outputs)]
+    written = [job for job in jobs if job.outputs and _exist(job.outputs, folder)]
     shown = next((job for job in reversed(jobs) if job not in written), jobs[-1])
-    slurm = next((one for one in around.queue or () if one.number == shown.slurm), None)
+    slurm = next((queued for queued in around.queue or () if queued.number == shown.slurm), None)
     life = _life(shown, run, state, around, slurm)
     if life in ("gone", "starting") and shown in written:
         life = ENDS_SOON if state.alive else "gone"
-    line = _last_line(shown, folder) if life != "queued" else ""
-    progress = progress_of(shown, folder) if life != "queued" else None
-    return JobRow(shown, life, progress, slurm, line, tuple(jobs) if len(jobs) > 1 else (), len(written))
+    return JobRow(
+        job=shown,
+        life=life,
+        progress=progress_of(shown, folder) if life != "queued" else None,
+        slurm=slurm,
+        line=_last_line(shown, folder) if life != "queued" else "",
+        group=tuple(jobs) if len(jobs) > 1 else (),
+        written=len(written),
+    )
+
+
+def _exist(paths: Iterable[str], folder: Path) -> bool:
+    return all((folder / path).exists() for path in paths)
 
 
 def _life(job: Job, run: Run, state: State, around: Surroundings, slurm: QueuedJob | None) -> str:
-    """What can be proved of a started job, see JobRow."""
+    """The life of a started job as far as it can be proved, see JobRow."""
     if job.slurm:
         proof = _slurm_life(slurm) if slurm else None
-        visible, otherwise = around.queue is not None, ENDS_SOON
+        visible = around.queue is not None
+        otherwise = ENDS_SOON
     else:
         submitted = run.slurm_run and not job.local  # or about to be
         proof = "running" if around.processes_of(job.rule, job.outputs) and not submitted else None
-        visible, otherwise = around.processes is not None, "starting"
+        visible = around.processes is not None
+        otherwise = "starting"
     if job.state == "stopped" or (visible and not proof and not state.alive):
         return "gone"
     return proof or (otherwise if visible else "unknown")
 
 
 def _slurm_life(slurm: QueuedJob) -> str:
-    return "queued" if slurm.waiting else ENDS_SOON if slurm.ending else "running"
+    if slurm.waiting:
+        return "queued"
+    return ENDS_SOON if slurm.ending else "running"
 
 
 def _last_line(job: Job, folder: Path) -> str:
@@ -173,45 +187,56 @@ def _last_line(job: Job, folder: Path) -> str:
 
 
 def _rules(run: Run, rows: list[JobRow]) -> list[RuleCount]:
-    """In the order of the run's own table, which lists what comes first first."""
-    running, queued, unseen, gone = (Counter[str]() for _ in range(4))
-    lives = {"queued": queued, "unknown": unseen, "gone": gone}
+    """The jobs of each rule, in the order of the run's own table."""
+    rules_by_life: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        lives.get(row.life, running).update(job.rule for job in row.group or (row.job,))
+        life = row.life if row.life in ("queued", "unknown", "gone") else "running"
+        rules_by_life[life].update(job.rule for job in row.group or (row.job,))
     done = Counter(job.rule for job in run.in_state("finished"))
     failed = Counter(job.rule for job in run.in_state("failed"))
     return [
-        RuleCount(name, total, done[name], running[name], queued[name], unseen[name], failed[name])
+        RuleCount(
+            rule=name,
+            total=total,
+            done=done[name],
+            running=rules_by_life["running"][name],
+            queued=rules_by_life["queued"][name],
+            unseen=rules_by_life["unknown"][name],
+            failed=failed[name],
+        )
         for name, total in run.totals.items()
     ]
 
 
 def _trouble(job: Job, failure: Failure) -> Trouble:
     evidence = evidence_of(job, failure)
-    diagnosis, lines = diagnose(evidence), shown_lines(evidence)
-    return Trouble(job, failure, diagnosis, "" if lines.strip() == f"error: {diagnosis.what}" else lines)
+    diagnosis = diagnose(evidence)
+    lines = shown_lines(evidence)
+    if lines.strip() == f"error: {diagnosis.what}":
+        lines = ""  # they would say the same again
+    return Trouble(job, failure, diagnosis, lines)
 
 
 def failures(run: Run, folder: Path) -> list[Trouble]:
-    """Jobs that failed for good; of a group only those that explain it."""
-    found = []
-    for jobs in _together(run.in_state("failed")):
-        members = [job for job in jobs if not all((folder / path).exists() for path in job.outputs)] or jobs
-        troubles = [_trouble(job, job.failures[-1]) for job in members]
-        told = [one for one in troubles if any(path in one.job.logs for path in one.failure.logs)]
-        first = (told or troubles)[0]
-        others = len(jobs) - 1
-        found.append(Trouble(first.job, first.failure, first.diagnosis, first.lines, others))
-    return found
+    """The jobs that failed for good; of a group only the one that explains the failure."""
+    return [_failure(jobs, folder) for jobs in _together(run.in_state("failed"))]
+
+
+def _failure(jobs: list[Job], folder: Path) -> Trouble:
+    """Why a submission failed: the first of its jobs that has a log of its own and no outputs."""
+    unfinished = [job for job in jobs if not _exist(job.outputs, folder)]
+    troubles = [_trouble(job, job.failures[-1]) for job in unfinished or jobs]
+    logged = [trouble for trouble in troubles if set(trouble.failure.logs) & set(trouble.job.logs)]
+    return replace((logged or troubles)[0], others=len(jobs) - 1)
 
 
 def _retried(run: Run) -> list[Trouble]:
     """Failed attempts after which a job was or will be tried again, newest first."""
-    found = []
+    troubles = []
     for job in run.jobs.values():
-        again = job.failures[:-1] if job.state == "failed" else job.failures
-        found += [_trouble(job, failure) for failure in again]
-    return sorted(found, key=_when, reverse=True)[:RECENT]
+        retried = job.failures[:-1] if job.state == "failed" else job.failures
+        troubles += [_trouble(job, failure) for failure in retried]
+    return sorted(troubles, key=_when, reverse=True)[:RECENT]
 
 
 def _when(trouble: Trouble) -> float:
@@ -219,28 +244,40 @@ def _when(trouble: Trouble) -> float:
 
 
 def _orphans(run: Run | None, state: State, around: Surroundings) -> list[Orphan]:
-    """What works in the folder without a Snakemake that waits for it."""
-    if state.kind == "away":  # nobody knows whether Snakemake waits for them
+    """What works in the folder although no Snakemake waits for it."""
+    if state.kind == "away":  # it is not known whether Snakemake waits for it
         return []
-    alive = state.alive
-    queue = [one for one in around.queue or () if not (alive and run and one.name == run.slurm_run)]
+    return _orphans_in_queue(run, state, around) + _orphans_here(run, state, around)
+
+
+def _orphans_in_queue(run: Run | None, state: State, around: Surroundings) -> list[Orphan]:
+    awaited = run.slurm_run if run and state.alive else None
     names = {job.slurm: job.name for job in run.jobs.values()} if run else {}
-    found = [
-        Orphan(f"{names.get(one.number, one.what)}, {one.state.lower()}", slurm=one.number) for one in queue
+    return [
+        Orphan(f"{names.get(queued.number, queued.what)}, {queued.state.lower()}", slurm=queued.number)
+        for queued in around.queue or ()
+        if not awaited or queued.name != awaited
     ]
+
+
+def _orphans_here(run: Run | None, state: State, around: Surroundings) -> list[Orphan]:
     started = run.in_state("started") if run else []
-    expected = {
-        p.pid for job in started for p in around.processes_of(job.rule, job.outputs) if alive or job.slurm
+    awaited = {
+        process.pid
+        for job in started
+        if state.alive or job.slurm
+        for process in around.processes_of(job.rule, job.outputs)
     }
-    for process in around.processes or ():
-        if process.pid not in expected:
-            found.append(Orphan(_described(process, started), pid=process.pid))
-    return found
+    return [
+        Orphan(_described(process, started), pid=process.pid)
+        for process in around.processes or ()
+        if process.pid not in awaited
+    ]
 
 
 def _described(process: JobProcess, jobs: list[Job]) -> str:
-    """The job that the process works for, or its script."""
+    """The name of the job that the process works for; its script if that job is not known."""
     for job in jobs:
         if process.arguments & set(job.outputs):
             return job.name
-    return next(one for one in process.arguments if one.startswith("scripts/"))
+    return next(word for word in process.arguments if word.startswith("scripts/"))

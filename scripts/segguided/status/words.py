@@ -23,17 +23,17 @@ def ago(seconds: float) -> str:
 
 
 def moment(time: float | None) -> str:
-    """Local time, with the day; `an unknown time` for none."""
+    """Local time, with the day; `an unknown time` for None."""
     return f"{datetime.fromtimestamp(time):%d %b %H:%M}" if time else "an unknown time"
 
 
 def hours(value: float) -> str:
-    """Hours with as many digits as say something."""
+    """Hours with two decimals, from 10 with one, from 1,000 with none."""
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; `nan` for none."""
+    """Three significant digits; `nan` for None."""
     return "nan" if value is None else f"{value:.3g}"
 
 
