@@ -10,7 +10,8 @@ from segguided.figures.blocks import draw_blocks, save_figure
 from segguided.figures.panels import MASK, read_panels
 from segguided.figures.settings import FigureDataset, figure_parser
 
-GUIDED, UNCONDITIONAL = "segguided", "unconditional"
+GUIDED = "segguided"
+UNCONDITIONAL = "unconditional"
 COLUMNS = (
     (REAL, "real image"),
     (MASK, "its mask"),

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run, slices_parser
-from segguided.describe.overview import Overview, draw_sheet, read_cells
+from segguided.describe.overview import Overview, draw_contact_sheet, read_cells
 from segguided.figures.blocks import save_figure
 
 
 def draw_overview(dataset: Overview, slices: Sequence[Path], png: Path) -> None:
     """Write the sheet of the patients that `dataset` names."""
-    save_figure(draw_sheet(dataset, read_cells(dataset, slices)), png)
+    save_figure(draw_contact_sheet(dataset, read_cells(dataset, slices)), png)
 
 
 def command_line() -> argparse.ArgumentParser:

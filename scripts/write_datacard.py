@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.data.splits import read_comments, read_manifest
-from segguided.describe.datacard import Card, commands_of, to_markdown
+from segguided.describe.datacard import Card, card_markdown, commands_of
 from segguided.describe.facts import read_facts, read_splits
 from segguided.files import write_text
 
@@ -23,7 +23,7 @@ def write_datacard(
     rows = read_manifest(manifest)
     comments = read_comments(manifest)
     write_text(checksums, sums)
-    write_text(output, to_markdown(card, facts, manifest, rows, comments, commands, digest))
+    write_text(output, card_markdown(card, facts, manifest, rows, comments, commands, digest))
 
 
 def command_line() -> argparse.ArgumentParser:

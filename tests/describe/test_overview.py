@@ -24,7 +24,7 @@ from segguided.describe.overview import (
     PIXELS,
     Cell,
     Overview,
-    draw_sheet,
+    draw_contact_sheet,
     outline_colours,
     outlined,
     read_cell,
@@ -123,7 +123,7 @@ def test_what_files_do_not_say_is_not_claimed(tmp_path: Path) -> None:
         (True, False),
     ]
     assert cells["train"][2].slices == [0]
-    told = texts(draw_sheet(shown, cells))
+    told = texts(draw_contact_sheet(shown, cells))
     assert "p2 ?" in told
     assert told.count("R") == 4 + 1
     assert any("do not say where left is" in text for text in told)
@@ -147,7 +147,7 @@ def test_pictures_show_their_own_numbers_and_claim_no_direction(
     masks[:, 2:12, 3:14] = 1
     pictures = slices_of("p1", count=len(ids), mask_ids=tuple(ids), masks_SHW=masks)
     shown = dataset({"test": ["p1"]})
-    told = texts(draw_sheet(shown, read_cells(shown, written(tmp_path, pictures))))
+    told = texts(draw_contact_sheet(shown, read_cells(shown, written(tmp_path, pictures))))
     assert [text for text in told if text.isdecimal()] == numbers
     assert not {"R", "L", "A", "P"} & set(told)
     words = " ".join(told)
@@ -159,7 +159,7 @@ def test_pictures_show_their_own_numbers_and_claim_no_direction(
 
 def test_volumes_count_from_the_feet(tmp_path: Path) -> None:
     shown = dataset({"test": ["p1"]})
-    told = texts(draw_sheet(shown, read_cells(shown, written(tmp_path, slices_of("p1")))))
+    told = texts(draw_contact_sheet(shown, read_cells(shown, written(tmp_path, slices_of("p1")))))
     assert "Numbers count a patient's slices from the feet, from 0." in " ".join(told)
     assert "names" not in " ".join(told)
 
@@ -211,7 +211,7 @@ def test_tiles_stand_upright_and_nothing_covers_another() -> None:
         tile[rows, columns] = 40 * value
     patients = {"train": [f"patient_with_a_long_name_{i}" for i in range(7)], "test": ["short"]}
     shown = {split: [Cell(p, [tile, tile], [3, 14]) for p in some] for split, some in patients.items()}
-    figure = draw_sheet(dataset(patients), shown)
+    figure = draw_contact_sheet(dataset(patients), shown)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3]  # type: ignore[attr-defined]
     assert len(figure.images) == 16
@@ -235,7 +235,8 @@ def test_a_hundred_patients_stay_readable_and_thousands_say_what_is_left_out() -
         "held-out": ["x"] * 15,
         "test": ["y"] * 15,
     }
-    figure = draw_sheet(dataset(patients, train=7000), {s: cells_of(p, 1) for s, p in patients.items()})
+    cells = {split: cells_of(names, 1) for split, names in patients.items()}
+    figure = draw_contact_sheet(dataset(patients, train=7000), cells)
     width, height = figure.get_size_inches() * figure.dpi
     assert 2000 < width < 4000
     assert 2000 < height < 4000

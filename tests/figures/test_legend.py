@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from segguided.describe.overview import PIXELS, Cell, Overview, draw_sheet
+from segguided.describe.overview import PIXELS, Cell, Overview, draw_contact_sheet
 from segguided.figures.blocks import draw_blocks
 from segguided.figures.colours import mask_colours, outline_colours
 from segguided.figures.legend import cut, legend_columns, text_width
@@ -76,7 +76,7 @@ def test_a_contact_sheets_legend_is_whole(names: list[str], patients: int) -> No
         "splits": {"test": [cell.patient for cell in cells]},
         "totals": {"test": patients},
     }
-    check(draw_sheet(Overview.model_validate(values), {"test": cells}), names)
+    check(draw_contact_sheet(Overview.model_validate(values), {"test": cells}), names)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_long_name_of_a_dataset_is_whole(name: str) -> None:
     tile = body(PIXELS)[..., None].repeat(3, axis=-1)
     values = {"name": name, "classes": [{"name": "a", "color": "red"}]}
     values |= {"splits": {"test": ["p"]}, "totals": {"test": 1}}
-    check(draw_sheet(Overview.model_validate(values), {"test": [Cell("p", [tile], [0])]}), ["a"])
+    check(draw_contact_sheet(Overview.model_validate(values), {"test": [Cell("p", [tile], [0])]}), ["a"])
 
 
 @pytest.mark.parametrize("width", [0.5, 0.92, 2.0])

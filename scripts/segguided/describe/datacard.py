@@ -36,7 +36,7 @@ class Card(Settings):
     halves_seed: int
 
 
-def to_markdown(
+def card_markdown(
     card: Card,
     facts: Sequence[PatientFacts],
     table: Path,

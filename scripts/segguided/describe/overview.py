@@ -155,7 +155,7 @@ def read_cells(dataset: Overview, paths: Sequence[Path]) -> dict[str, list[Cell]
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _Arrangement:
     """Where everything is: all that depends on the number of cells and the lengths of texts."""
 
     dataset: Overview
@@ -213,33 +213,38 @@ class _Layout:
         return 2 * MARGIN + heading + TITLE_HEIGHT * len(self.cells) + ROW_HEIGHT * n_rows + legend
 
 
-def draw_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -> Figure:
+def draw_contact_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -> Figure:
     """The figure: a heading, each split's patients in rows below its own heading, and the legend."""
-    layout = _Layout(dataset, cells)
-    figure = Figure(figsize=(layout.width, layout.height), dpi=DPI, facecolor=LIGHT.paper)
+    arrangement = _Arrangement(dataset, cells)
+    figure = Figure(figsize=(arrangement.width, arrangement.height), dpi=DPI, facecolor=LIGHT.paper)
     FigureCanvasAgg(figure)
-    top = layout.height - MARGIN
-    for line in layout.title_lines:
-        add_text(figure, MARGIN, top - TITLE_POINTS / 72, line, LIGHT, size=TITLE_POINTS, weight="bold")
-        top -= TITLE_HEIGHT
-    for line in layout.notes:
-        add_text(figure, MARGIN, top - TEXT_POINTS / 72, line, LIGHT, size=TEXT_POINTS)
-        top -= LINE_HEIGHT
+    top = _draw_heading(figure, arrangement)
     for split, of_split in cells.items():
-        heading = _heading(split, len(of_split), dataset.totals[split])
         top -= TITLE_HEIGHT
+        heading = _split_heading(split, len(of_split), dataset.totals[split])
         add_text(figure, MARGIN, top + 2 * GAP, heading, LIGHT, size=TEXT_POINTS, weight="bold")
         for i, cell in enumerate(of_split):
-            row, column = divmod(i, layout.across)
-            _draw_cell(
-                figure, cell, MARGIN + column * layout.cell_width, top - row * ROW_HEIGHT, layout.n_tiles
-            )
-        top -= ROW_HEIGHT * ceil(len(of_split) / layout.across)
-    draw_legend(figure, layout.colours, layout.width - 2 * MARGIN, MARGIN, top - LEGEND_PAD)
+            row, column = divmod(i, arrangement.across)
+            left = MARGIN + column * arrangement.cell_width
+            _draw_cell(figure, cell, left, top - row * ROW_HEIGHT, arrangement.n_tiles)
+        top -= ROW_HEIGHT * ceil(len(of_split) / arrangement.across)
+    draw_legend(figure, arrangement.colours, arrangement.width - 2 * MARGIN, MARGIN, top - LEGEND_PAD)
     return figure
 
 
-def _heading(split: str, shown: int, total: int) -> str:
+def _draw_heading(figure: Figure, arrangement: _Arrangement) -> float:
+    """Draw the title and the notes below it; the height of what follows them."""
+    top = arrangement.height - MARGIN
+    for line in arrangement.title_lines:
+        add_text(figure, MARGIN, top - TITLE_POINTS / 72, line, LIGHT, size=TITLE_POINTS, weight="bold")
+        top -= TITLE_HEIGHT
+    for line in arrangement.notes:
+        add_text(figure, MARGIN, top - TEXT_POINTS / 72, line, LIGHT, size=TEXT_POINTS)
+        top -= LINE_HEIGHT
+    return top
+
+
+def _split_heading(split: str, shown: int, total: int) -> str:
     if shown == total:
         return f"{split}: {total:,} patient{'s' * (total > 1)}"
     return f"{split}: {shown:,} of {total:,} patients, evenly spread; {total - shown:,} left out"

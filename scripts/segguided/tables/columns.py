@@ -66,8 +66,7 @@ class Measure(TableColumn):
     better: Better | None = None  # which values are best, in bold and underlined
     seed_deviation: bool = True  # whether the deviation over seeds is a column too
     interval_decimals: int | None = None  # None: the reader sees no interval
-    # A deviation that each record holds itself: its column and key. The reader sees it where there is one
-    # seed.
+    # A deviation within each record, such as over subsets: the reader sees it where there is one seed.
     deviation_column: str = ""
     deviation_key: str = ""
     by_class: bool = False  # whether the Markdown has a table of its values for each class
@@ -140,7 +139,8 @@ class Measure(TableColumn):
     def _interval_text(self, row: "pd.Series[float]") -> str:
         if self.interval_decimals is None:
             return ""
-        low, high = (number_text(row[self.column + bound], self.interval_decimals) for bound in BOUNDS)
+        bounds = [self.factor * row[self.column + bound] for bound in BOUNDS]
+        low, high = (number_text(bound, self.interval_decimals) for bound in bounds)
         return f"[{low}, {high}]" if low else ""
 
 
