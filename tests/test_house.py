@@ -45,7 +45,7 @@ def modules():
 @cache
 def imported(path):
     """The library's modules that a file imports, also inside functions."""
-    found = set()
+    imports = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -53,8 +53,8 @@ def imported(path):
             names = [alias.name for alias in node.names]
         else:
             continue
-        found |= {name.removeprefix("segguided.") for name in names}
-    return found & modules().keys()
+        imports |= {name.removeprefix("segguided.") for name in names}
+    return imports & modules().keys()
 
 
 def floor(module):
@@ -95,3 +95,13 @@ def test_every_package_says_in_one_line_what_lives_there():
         assert len(tree.body) == 1, f"{path} holds more than its docstring"
         docstring = ast.get_docstring(tree)
         assert docstring and "\n" not in docstring, path
+
+
+def test_a_public_class_is_the_only_one_of_its_name():
+    """Else a reader of `Row` or `Progress` must look up which one it is."""
+    places = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name)
+    assert not {name: where for name, where in places.items() if len(where) > 1}

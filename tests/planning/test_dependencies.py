@@ -57,8 +57,8 @@ def test_the_standard_librarys_finder_agrees(script: str) -> None:
     """ModuleFinder reads byte code instead of source; it counts `from a import b` as the module a.b too."""
     finder = ModuleFinder([str(ROOT / "scripts")], excludes=["torch", "numpy"])
     finder.run_script(str(ROOT / "scripts" / f"{script}.py"))
-    found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-    assert {file.relative_to(ROOT / "scripts").as_posix() for file in found} == watched(script)
+    files = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    assert {file.relative_to(ROOT / "scripts").as_posix() for file in files} == watched(script)
 
 
 def test_results_are_not_retrained_for_a_figure() -> None:

@@ -24,15 +24,15 @@ def test_files_of_the_past_and_this_moment_are_fine(tmp_path: Path, seconds: flo
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "date"),
     [(2.5, "03:02:03"), (60, "03:03:01"), (86400, "2026-05-05 03:02:01"), (3e8, "2035-11-")],
 )
-def test_a_file_of_the_future_is_named_with_its_date(tmp_path: Path, seconds: float, told: str) -> None:
+def test_a_file_of_the_future_is_named_with_its_date(tmp_path: Path, seconds: float, date: str) -> None:
     with pytest.raises(ValueError, match="is dated in the future") as caught:
         refuse_future([dated(tmp_path / "old", -9), dated(tmp_path / "a b.npz", seconds)], NOW)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}/a b.npz is dated in the future (")
-    assert told in message
+    assert date in message
     assert "it is 2026-05-04 03:02:01" in message
     assert message.endswith(f"touch '{tmp_path}/a b.npz'")
 

@@ -25,16 +25,16 @@ ENTERING = """if True:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[str, Path]:
-    """Two copies of a pipeline, and the results that both are told to write."""
-    made = {name: tmp_path / name for name in ("one", "other", "results")}
-    for folder in made.values():
+    """Two copies of a pipeline, and the results that both should write."""
+    folders = {name: tmp_path / name for name in ("mine", "other", "results")}
+    for folder in folders.values():
         folder.mkdir()
-    return made
+    return folders
 
 
 @pytest.fixture
 def other(folders: dict[str, Path]) -> Iterator["subprocess.Popen[str]"]:
-    """A process that writes for the other folder until it is told to end."""
+    """A process that writes for the other folder until it is asked to end."""
     command = [sys.executable, "-c", ENTERING, str(folders["results"]), str(folders["other"])]
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     process = subprocess.Popen(
@@ -56,8 +56,8 @@ def edit(path: Path, **fields: object) -> None:
 
 
 def test_one_folder_enters_as_often_as_it_likes_and_leaves_nothing(folders: dict[str, Path]) -> None:
-    first = enter(folders["results"], folders["one"])
-    assert enter(folders["results"], folders["one"]) == first, "of the same process"
+    first = enter(folders["results"], folders["mine"])
+    assert enter(folders["results"], folders["mine"]) == first, "of the same process"
     leave(first)
     leave(first)
     assert not list(folders["results"].iterdir())
@@ -76,7 +76,7 @@ def test_a_second_run_of_the_same_folder_is_told_of_the_first(
 
 def test_another_folders_writer_is_named(folders: dict[str, Path], other: "subprocess.Popen[str]") -> None:
     with pytest.raises(ValueError, match="is being written by the Snakemake in") as caught:
-        enter(folders["results"], folders["one"])
+        enter(folders["results"], folders["mine"])
     message = str(caught.value)
     assert f"{folders['other']} (process {other.pid} on " in message
     assert "or give this one results of its own (pathvars.results)" in message
@@ -89,13 +89,13 @@ def test_a_writer_reached_by_another_name_of_the_folder_is_found(
 ) -> None:
     (tmp_path / "link").symlink_to(folders["results"])
     with pytest.raises(ValueError, match="is being written by"):
-        enter(tmp_path / "link", folders["one"])
+        enter(tmp_path / "link", folders["mine"])
 
 
 def test_what_a_killed_one_left_is_cleared(folders: dict[str, Path], other: "subprocess.Popen[str]") -> None:
     other.kill()
     other.wait()
-    mine = enter(folders["results"], folders["one"])
+    mine = enter(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
     leave(mine)
 
@@ -115,7 +115,7 @@ def test_a_process_that_took_the_dead_ones_number_is_not_it(folders: dict[str, P
     dead = path.with_name("other.json")
     path.rename(dead)
     edit(dead, created=1.0)
-    mine = enter(folders["results"], folders["one"])
+    mine = enter(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
 
 
@@ -131,11 +131,11 @@ def test_jobs_that_a_killed_one_left_running_are_waited_for(
     try:
         time.sleep(0.2)
         with pytest.raises(ValueError, match=r"jobs of a killed Snakemake in .*other still write.*resume"):
-            enter(folders["results"], folders["one"])
+            enter(folders["results"], folders["mine"])
     finally:
         job.kill()
         job.communicate()
-    mine = enter(folders["results"], folders["one"])
+    mine = enter(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
 
 
@@ -149,9 +149,9 @@ def test_one_that_cannot_be_seen_from_here_is_refused_with_the_way_out(
     (path,) = registered(folders)
     edit(path, **change)
     with pytest.raises(ValueError, match=f"if that process is gone for sure, delete {path}$"):
-        enter(folders["results"], folders["one"])
+        enter(folders["results"], folders["mine"])
     path.unlink()
-    leave(enter(folders["results"], folders["one"]))
+    leave(enter(folders["results"], folders["mine"]))
 
 
 def test_the_same_folder_seen_from_another_machine_is_the_same(
@@ -163,13 +163,13 @@ def test_the_same_folder_seen_from_another_machine_is_the_same(
 
 
 def test_another_machines_folder_of_the_same_name_is_another(folders: dict[str, Path]) -> None:
-    path = enter(folders["results"], folders["one"])
+    path = enter(folders["results"], folders["mine"])
     path.rename(path.with_name("other.json"))
     edit(path.with_name("other.json"), host="container-2")
-    leave(enter(folders["results"], folders["one"]))
-    (folders["one"] / writers.TOKEN).write_text("of another disk\n")
+    leave(enter(folders["results"], folders["mine"]))
+    (folders["mine"] / writers.TOKEN).write_text("of another disk\n")
     with pytest.raises(ValueError, match="is being written by"):
-        enter(folders["results"], folders["one"])
+        enter(folders["results"], folders["mine"])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"host": "x"}', "\x00\xff"])
@@ -178,4 +178,4 @@ def test_a_damaged_file_is_named(folders: dict[str, Path], text: str) -> None:
     path = folders["results"] / FOLDER / "x.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"^{path}, .* cannot be read; if none does, delete it$"):
-        enter(folders["results"], folders["one"])
+        enter(folders["results"], folders["mine"])

@@ -30,7 +30,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A run of one model to the tables, on this machine, undisturbed; made once for all workers."""
+    """A run of one model to the tables, on this machine, undisturbed; it runs once for all workers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "reference"
     with FileLock(f"{folder}.lock"):

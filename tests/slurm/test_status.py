@@ -39,7 +39,7 @@ def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untra
     running.kill()
     running.wait()
     view = watcher.look()
-    assert (view.state.kind, [one.slurm for one in view.orphans]) == ("killed", [second])
+    assert (view.state.kind, [orphan.slurm for orphan in view.orphans]) == ("killed", [second])
     again = shlex.split(view.command.text)
     assert again[:2] == ["python", "scripts/resume.py"]
     with (untrained / "snakemake.txt").open("a") as out:
@@ -48,7 +48,7 @@ def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untra
     view = watcher.look()
     assert (view.state.kind, view.orphans, view.command) == ("finished", [], None)
     attempts = read_attempts((untrained / WEIGHTS).with_name("attempts.json"))
-    (hours,) = [one for one in view.hours if one.rule == "train_diffusion"]
+    (hours,) = [cost for cost in view.hours if cost.rule == "train_diffusion"]
     assert hours.attempts == len(attempts) >= 3
     assert attempts[-1].state == "finished"
-    assert sum(one.hours for one in attempts) == hours.cpu
+    assert sum(attempt.hours for attempt in attempts) == hours.cpu

@@ -26,9 +26,9 @@ OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usa
 
 @functools.cache
 def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found, f"no browser: install one of {', '.join(BROWSERS)} (Debian: apt-get install chromium)"
-    return found
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert browser, f"no browser: install one of {', '.join(BROWSERS)} (Debian: apt-get install chromium)"
+    return browser
 
 
 class Seen(HTMLParser):

@@ -121,10 +121,10 @@ def evidence(message="", status=1, log="", around="", again=False):
     ],
 )
 def test_each_kind(case, kind, what):
-    found = diagnose(evidence(**case))
-    assert (found.kind, found.what) == (kind, what)
-    assert found.advice
-    assert not found.advice.endswith(".")
+    diagnosis = diagnose(evidence(**case))
+    assert (diagnosis.kind, diagnosis.what) == (kind, what)
+    assert diagnosis.advice
+    assert not diagnosis.advice.endswith(".")
 
 
 def test_what_sbatch_said_is_repeated():
@@ -148,12 +148,12 @@ def test_a_sentence_of_ours_in_an_older_line_does_not_hide_a_kill():
 
 def test_recorded_failures(tmp_path):
     run = recorded("slurm", tmp_path)
-    found = {
+    diagnoses = {
         (job.id, failure.attempt): diagnose(evidence_of(job, failure))
         for job in run.jobs.values()
         for failure in job.failures
     }
-    assert {key: one.kind for key, one in found.items()} == {
+    assert {key: diagnosis.kind for key, diagnosis in diagnoses.items()} == {
         ("4", 1): "memory",
         ("4", 2): "memory",
         ("5", 1): "time",
@@ -161,9 +161,9 @@ def test_recorded_failures(tmp_path):
         ("6", 1): "time",
         ("6", 2): "time",
     }
-    assert found["5", 1].what == "time was up, saved at step 25"
-    assert "the next attempt" in found["5", 1].advice
-    assert "the same command" in found["5", 2].advice
+    assert diagnoses["5", 1].what == "time was up, saved at step 25"
+    assert "the next attempt" in diagnoses["5", 1].advice
+    assert "the same command" in diagnoses["5", 2].advice
 
 
 def test_lines_of_the_rule_or_where_it_is_silent_of_slurm_without_snakemakes_noise(tmp_path):

@@ -26,7 +26,7 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def hostile_run(text, folder, name):
-    """A recorded run in whose log, message, patient and paths the text stands."""
+    """A recorded run in whose log, message, patient and paths the text is."""
     run = recorded(name, folder)
     lines = run.path.read_text()
     quoted = json.dumps(text)[1:-1]
@@ -41,10 +41,11 @@ def hostile_run(text, folder, name):
 def test_nothing_is_obeyed(tmp_path, capsys, name, journal):
     text, shown = HOSTILE[name]
     run = hostile_run(text, tmp_path, journal)
-    told = view(run, tmp_path, World())
+    scene = view(run, tmp_path, World())
     file = io.StringIO()
-    Console(file=file, width=300).print(rendered(told))
-    terminal, html = file.getvalue(), page(told, None)
+    Console(file=file, width=300).print(rendered(scene))
+    terminal = file.getvalue()
+    html = page(scene, None)
     explain_failures(run.path)
     explained = capsys.readouterr().err
     for output in (terminal, html, explained):

@@ -7,7 +7,7 @@ from support.status_scenes import attempt, recorded, write_attempts
 
 
 def by_rule(folder, *runs):
-    return {one.rule: one for one in hours_by_rule(folder, "results", runs)}
+    return {hours.rule: hours for hours in hours_by_rule(folder, "results", runs)}
 
 
 def test_trainings_are_summed_over_attempts_and_runs(tmp_path):
@@ -16,12 +16,12 @@ def test_trainings_are_summed_over_attempts_and_runs(tmp_path):
     write_attempts(runs / "a/seed0", killed, attempt(2000, 3600, gpus=2, state="finished"))
     write_attempts(runs / "b/seed0", attempt(0, 7200, gpus=0, device="cpu"))
     write_attempts(runs / "c/seed0/latent", attempt(0, 360, script="train_latent_diffusion"))
-    found = by_rule(tmp_path)
-    assert found["train_diffusion"].gpu == pytest.approx(0.5 * 4 + 1 * 2)
-    assert found["train_diffusion"].cpu == pytest.approx(2)
-    assert (found["train_diffusion"].jobs, found["train_diffusion"].attempts) == (2, 3)
-    assert found["train_latent_diffusion"].gpu == pytest.approx(0.1)
-    assert next(iter(found)) == "train_diffusion", "dearest first"
+    hours = by_rule(tmp_path)
+    assert hours["train_diffusion"].gpu == pytest.approx(0.5 * 4 + 1 * 2)
+    assert hours["train_diffusion"].cpu == pytest.approx(2)
+    assert (hours["train_diffusion"].jobs, hours["train_diffusion"].attempts) == (2, 3)
+    assert hours["train_latent_diffusion"].gpu == pytest.approx(0.1)
+    assert next(iter(hours)) == "train_diffusion", "the most expensive rule comes first"
 
 
 def test_other_gpu_jobs_count_by_their_benchmark_where_they_had_a_gpu(tmp_path):
@@ -34,8 +34,8 @@ def test_other_gpu_jobs_count_by_their_benchmark_where_they_had_a_gpu(tmp_path):
     log.write_text("device: NVIDIA A100\ngenerated 4 of 4 images\n")
     assert by_rule(tmp_path, run, run)["generate_diffusion"].gpu == pytest.approx(2, abs=1e-3)
     log.write_text("device: cpu\n")
-    found = by_rule(tmp_path, run)["generate_diffusion"]
-    assert (found.gpu, found.cpu) == (0, pytest.approx(2, abs=1e-3))
+    hours = by_rule(tmp_path, run)["generate_diffusion"]
+    assert (hours.gpu, hours.cpu) == (0, pytest.approx(2, abs=1e-3))
     job.slurm = "34"  # which allocated a GPU, whatever the job did with it
     assert by_rule(tmp_path, run)["generate_diffusion"].gpu == pytest.approx(2, abs=1e-3)
     benchmark.write_text("rubbish")

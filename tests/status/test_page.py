@@ -75,8 +75,8 @@ def test_many_rows_are_cut_and_counted(tmp_path):
 
 
 def test_a_curve_stays_within_its_frame():
-    drawn = svg([(1, 3.0), (2, 0.001), (5, 1e-9), (9, 2.0)])
-    for x, y in re.findall(r"([\d.]+),([\d.]+)", drawn):
+    markup = svg([(1, 3.0), (2, 0.001), (5, 1e-9), (9, 2.0)])
+    for x, y in re.findall(r"([\d.]+),([\d.]+)", markup):
         assert 0 <= float(x) <= WIDTH
         assert 0 <= float(y) <= HEIGHT
     assert svg([(1, 1.0), (2, 1.0)])

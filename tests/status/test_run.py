@@ -41,7 +41,7 @@ def test_failures_keep_what_the_next_attempt_deletes(tmp_path):
         "train_diffusion breast-phantom/segguided-mat/seed0",
     }
     for job in failed.values():
-        assert [one.attempt for one in job.failures] == [1, 2]
+        assert [failure.attempt for failure in job.failures] == [1, 2]
     bad = failed["prepare_patient breast-phantom/tiny_1"].failures[0]
     assert bad.status == 1
     assert "Rows is missing" in bad.logs["logs/prepare_patient/breast-phantom/tiny_1.log"]
@@ -81,7 +81,7 @@ def test_a_group_is_submitted_and_fails_as_one(tmp_path):
 
 def test_reading_goes_on_where_it_stopped_and_leaves_half_a_line(tmp_path):
     text = (RECORDED / "finished.jsonl").read_bytes()
-    path = tmp_path / "one.jsonl"
+    path = tmp_path / "run.jsonl"
     reader = JournalReader(path)
     seen = []
     for end in range(0, len(text) + 1, 97):
@@ -96,7 +96,7 @@ def test_reading_goes_on_where_it_stopped_and_leaves_half_a_line(tmp_path):
 
 def test_a_line_of_rubbish_is_passed_over(tmp_path):
     lines = (RECORDED / "finished.jsonl").read_text().splitlines()
-    path = tmp_path / "one.jsonl"
+    path = tmp_path / "run.jsonl"
     path.write_text("\n".join([lines[0], "\0\0{", json.dumps({"event": "unheard of"}), *lines[1:]]) + "\n")
     assert JournalReader(path).read().end == "finished"
 

@@ -87,14 +87,14 @@ def test_nothing_is_known_of_another_hosts_processes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "found"), [(("all",), True), (("-n", "all"), False), (("--mode", "remote"), False)]
+    ("arguments", "is_seen"), [(("all",), True), (("-n", "all"), False), (("--mode", "remote"), False)]
 )
 def test_a_snakemake_that_is_only_asked_is_not_one_that_starts(
-    start, tmp_path, monkeypatch, arguments, found
+    start, tmp_path, monkeypatch, arguments, is_seen
 ):
     no_slurm(monkeypatch, tmp_path)
     start("snakemake", *arguments)
-    assert bool(look(tmp_path, None).commands) == found
+    assert bool(look(tmp_path, None).commands) == is_seen
 
 
 @pytest.mark.parametrize(

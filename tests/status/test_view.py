@@ -59,10 +59,10 @@ def test_a_running_training_tells_step_loss_speed_and_time_left(tmp_path):
     shown = scene("running", tmp_path / "a")
     assert (shown.done, shown.total, shown.waiting) == (3, 6, 2)
     (row,) = shown.running
-    told = row.progress
-    assert (row.life, told.done, told.total, told.unit) == ("running", 1500, 6000, "step")
-    assert told.seconds_left == pytest.approx((6000 - 1500) * 4 / 80)
-    assert (told.losses, told.attempts, told.device) == ({"loss": 0.136}, 1, "NVIDIA A100")
+    progress = row.progress
+    assert (row.life, progress.done, progress.total, progress.unit) == ("running", 1500, 6000, "step")
+    assert progress.seconds_left == pytest.approx((6000 - 1500) * 4 / 80)
+    assert (progress.losses, progress.attempts, progress.device) == ({"loss": 0.136}, 1, "NVIDIA A100")
     assert not shown.command
 
 
@@ -95,7 +95,7 @@ def test_after_ctrl_c_the_same_command_goes_on(tmp_path):
 def test_what_is_left_of_an_interrupted_run_is_ended_too(tmp_path):
     run = recorded("interrupted", tmp_path)
     shown = view(run, tmp_path, World(False, (trainer(3, "segguided"),)))
-    assert [one.pid for one in shown.orphans] == [3]
+    assert [orphan.pid for orphan in shown.orphans] == [3]
     assert shown.command.text.startswith("python scripts/resume.py results/runs/")
 
 
@@ -115,7 +115,7 @@ def test_orphans_in_slurm_are_told_and_not_those_of_other_folders(tmp_path):
 def test_a_cancelled_job_that_is_still_ending_is_an_orphan(tmp_path):
     run = recorded("slurm", tmp_path)
     shown = view(run, tmp_path, World(False, queue=(slurm_job("17", "COMPLETING"),)))
-    assert [one.what for one in shown.orphans] == ["train_spade breast-phantom/spade/seed0, completing"]
+    assert [orphan.what for orphan in shown.orphans] == ["train_spade breast-phantom/spade/seed0, completing"]
     assert [row.life for row in shown.running] == ["ending"]
 
 
@@ -123,11 +123,11 @@ def test_jobs_of_an_earlier_run_are_orphans_also_while_the_next_one_runs(tmp_pat
     run = recorded("slurm", tmp_path, lines=31)
     left = slurm_job("9", "RUNNING", run="segguided_00000000-0000-0000-0000-000000000000")
     shown = view(run, tmp_path, World(True, queue=(slurm_job("18", "RUNNING"), left)))
-    assert [one.slurm for one in shown.orphans] == ["9"]
+    assert [orphan.slurm for orphan in shown.orphans] == ["9"]
     local = recorded("killed", tmp_path)
     other = JobProcess(5, frozenset({"python", "scripts/train_spade.py", "--output", "x"}))
     shown = view(local, tmp_path, World(True, (trainer(4, "segguided"), other)))
-    assert [(one.pid, one.what) for one in shown.orphans] == [(5, "scripts/train_spade.py")]
+    assert [(orphan.pid, orphan.what) for orphan in shown.orphans] == [(5, "scripts/train_spade.py")]
 
 
 def test_retries_queue_and_failures_side_by_side(tmp_path):
@@ -137,8 +137,10 @@ def test_retries_queue_and_failures_side_by_side(tmp_path):
         "train_diffusion breast-phantom/unconditional/seed0",
     ]
     assert names(shown.queued) == ["train_spade breast-phantom/spade/seed0"]
-    assert [(one.job.id, one.diagnosis.kind) for one in shown.failed] == [("4", "memory")]
-    assert sorted((one.job.id, one.failure.attempt, one.diagnosis.kind) for one in shown.retried) == [
+    assert [(trouble.job.id, trouble.diagnosis.kind) for trouble in shown.failed] == [("4", "memory")]
+    assert sorted(
+        (trouble.job.id, trouble.failure.attempt, trouble.diagnosis.kind) for trouble in shown.retried
+    ) == [
         ("4", 1, "memory"),
         ("5", 1, "time"),
         ("6", 1, "time"),
@@ -146,11 +148,11 @@ def test_retries_queue_and_failures_side_by_side(tmp_path):
     counts = {rule.rule: (rule.running, rule.queued, rule.failed) for rule in shown.rules}
     assert counts["train_diffusion"] == (2, 0, 1)
     assert counts["train_spade"] == (0, 1, 0)
-    told = shown.running[0].progress
-    assert (told.attempts, told.device) == (2, "2 × NVIDIA A100")
-    steps = [step for step, _ in told.curve]
+    progress = shown.running[0].progress
+    assert (progress.attempts, progress.device) == (2, "2 × NVIDIA A100")
+    steps = [step for step, _ in progress.curve]
     assert steps == sorted(steps)
-    assert (steps[0] < 1800 < steps[-1], len(told.curve)) == (True, 80)
+    assert (steps[0] < 1800 < steps[-1], len(progress.curve)) == (True, 80)
 
 
 def test_a_slurm_job_that_left_the_queue_is_ending_not_running(tmp_path):
@@ -198,9 +200,9 @@ def test_another_host_is_judged_by_the_heartbeat(tmp_path):
 
 
 def test_a_group_fails_with_the_member_that_explains_it(tmp_path):
-    (one,) = scene("group_failed", tmp_path).failed
-    assert (one.job.name, one.others) == ("prepare_patient breast-phantom/tiny_1", 5)
-    assert one.diagnosis.what == "tiny_1: the mask has 5 slices, the image 6; fetch it again"
+    (trouble,) = scene("group_failed", tmp_path).failed
+    assert (trouble.job.name, trouble.others) == ("prepare_patient breast-phantom/tiny_1", 5)
+    assert trouble.diagnosis.what == "tiny_1: the mask has 5 slices, the image 6; fetch it again"
 
 
 def test_a_running_group_is_one_row(tmp_path):
@@ -230,7 +232,7 @@ def test_a_new_snakemake_that_plans_hides_no_orphan(tmp_path):
         run, tmp_path, World(False, queue=(slurm_job("17", "RUNNING"),), commands=((8, "snakemake all"),))
     )
     assert shown.state.kind == "starting"
-    assert [one.slurm for one in shown.orphans] == ["17"]
+    assert [orphan.slurm for orphan in shown.orphans] == ["17"]
 
 
 def test_an_error_of_snakemake_itself_is_told(tmp_path):
@@ -266,7 +268,7 @@ def test_generation_is_followed_by_its_log(tmp_path):
     os.utime(log, (job.started, job.started + 28))
     process = JobProcess(3, frozenset({"python", "scripts/generate_diffusion.py", job.outputs[1]}))
     (row,) = view(run, tmp_path, World(True, (process,))).running
-    told = row.progress
-    assert (told.done, told.total, told.unit) == (2, 6, "image")
-    assert told.images_per_second == pytest.approx(0.5)
-    assert told.seconds_left == pytest.approx(8)
+    progress = row.progress
+    assert (progress.done, progress.total, progress.unit) == (2, 6, "image")
+    assert progress.images_per_second == pytest.approx(0.5)
+    assert progress.seconds_left == pytest.approx(8)

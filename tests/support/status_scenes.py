@@ -48,7 +48,7 @@ def attempt(begun: float, seconds: float, **changes: object) -> Attempt:
 def write_attempts(folder: Path, *attempts: Attempt) -> None:
     """The record of a training in a pipeline's folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([one.model_dump(mode="json") for one in attempts])
+    text = json.dumps([attempt.model_dump(mode="json") for attempt in attempts])
     (folder / "attempts.json").write_text(text)
 
 
