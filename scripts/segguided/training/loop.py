@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from segguided.config.models.training import Length
+from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
 from segguided.files import write_table
 from segguided.training import ranks
@@ -55,7 +55,7 @@ class Plan:
     steps: int
 
     @classmethod
-    def from_settings(cls, training: Length, slices: int) -> "Plan":
+    def from_settings(cls, training: TrainingLength, slices: int) -> "Plan":
         """The plan for a dataset of `slices` slices; a dataset smaller than a batch is one batch."""
         batch_size = min(training.batch_size, slices)
         steps = training.steps or (training.epochs or 0) * (slices // batch_size)

@@ -7,7 +7,7 @@ from pydantic import Field
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.perceptual import Perceptual
-from segguided.config.models.training import Length, MicroBatchSize, Precision
+from segguided.config.models.training import TrainingLength, MicroBatchSize, Precision
 
 
 class SpadeGenerator(Settings):
@@ -41,7 +41,7 @@ class SpadeLosses(Settings):
     perceptual: float = Field(default=10.0, ge=0)
 
 
-class AdversarialTraining(Length):
+class AdversarialTraining(TrainingLength):
     """One training run of two networks, each with Adam and a learning rate of its own."""
 
     generator_learning_rate: float = Field(default=1e-4, gt=0)

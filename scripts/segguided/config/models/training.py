@@ -11,7 +11,7 @@ Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device compu
 MicroBatchSize = Annotated[int, Field(ge=1)] | None
 
 
-class Length(Settings):
+class TrainingLength(Settings):
     """How long a training run is."""
 
     epochs: int | None = Field(default=None, ge=1)  # exactly one of epochs and steps
@@ -26,7 +26,7 @@ class Length(Settings):
         return self
 
 
-class Training(Length):
+class Training(TrainingLength):
     """One training run of one network: length, optimiser and averaging."""
 
     learning_rate: float = Field(gt=0)
