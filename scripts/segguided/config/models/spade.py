@@ -7,7 +7,7 @@ from pydantic import Field
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.perceptual import Perceptual
-from segguided.config.models.training import TrainingLength, MicroBatchSize, Precision
+from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
 
 
 class SpadeGenerator(Settings):
