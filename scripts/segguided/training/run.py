@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from segguided.cli import slices_parser
-from segguided.config.models.training import Length
+from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
 from segguided.devices import device_name, pick_device
 from segguided.training import ranks
@@ -49,7 +49,7 @@ class TrainingRun:
 
     @classmethod
     def from_settings(
-        cls, data: SliceSet, length: Length, seed: int, output: Path, checkpoint_seconds: float
+        cls, data: SliceSet, length: TrainingLength, seed: int, output: Path, checkpoint_seconds: float
     ) -> "TrainingRun":
         """A run over `data` on this machine's device, as long as the settings say."""
         plan = Plan.from_settings(length, len(data))
