@@ -395,7 +395,9 @@ def test_an_imported_model_has_the_stride_of_the_architecture_it_states(unet: An
 
 
 def test_the_settings_shown_in_the_pages_load() -> None:
-    pages = [path.read_text() for path in (ROOT / "workflow/docs").glob("*.md")]
+    paths = set((ROOT / "workflow/docs").glob("*.md"))
+    paths -= {ROOT / "workflow/docs/extending.md"}  # its settings need code that the page describes
+    pages = [path.read_text() for path in sorted(paths)]
     blocks = [
         yaml.safe_load(block) for page in pages for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     ]
