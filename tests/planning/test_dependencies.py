@@ -39,7 +39,8 @@ def imports_torch(script: str) -> bool:
 
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if not imports_torch(name)])
 def test_what_a_run_imports_is_watched(script: str, tmp_path: Path) -> None:
-    path, report = ROOT / "scripts" / f"{script}.py", tmp_path / "files.json"
+    path = ROOT / "scripts" / f"{script}.py"
+    report = tmp_path / "files.json"
     command = [sys.executable, "-c", PROBE, str(path), str(report)]
     environment = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)

@@ -21,7 +21,7 @@ def write(path):
     return str(path)
 
 
-def test_a_series_and_its_masks_wherever_they_lie_and_no_hidden_file(tmp_path):
+def test_a_series_and_its_masks_in_any_folder_and_no_hidden_file(tmp_path):
     source = DicomSource(kind="dicom", images=str(tmp_path / "images"), masks=str(tmp_path))
     series = [write(tmp_path / f"images/p1/{k}.dcm") for k in (1, 2)]
     write(tmp_path / "images/p1/._1.dcm")

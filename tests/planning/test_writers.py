@@ -1,4 +1,4 @@
-"""One results folder has pipelines of one folder as writers; what a killed one left is in nobody's way."""
+"""Only pipelines of one folder write into a results folder; what a killed one left does not stop others."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_another_folders_writer_is_named(folders: dict[str, Path], other: "subpr
     assert f"{folders['other']} (process {other.pid} on " in message
     assert "or give this one results of its own (pathvars.results)" in message
     assert "delete /" not in message
-    assert len(registered(folders)) == 1, "whoever is refused leaves nothing"
+    assert len(registered(folders)) == 1, "a refused one leaves nothing"
 
 
 def test_a_writer_reached_by_another_name_of_the_folder_is_found(

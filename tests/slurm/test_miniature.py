@@ -28,7 +28,8 @@ def content(repository: Path) -> dict[str, bytes]:
 
 def test_a_flaky_cluster_gives_the_bytes_of_one_machine(cluster, tmp_path):
     (tmp_path / "there").mkdir()
-    there, here = copy_repository(tmp_path / "there"), copy_repository(tmp_path)
+    there = copy_repository(tmp_path / "there")
+    here = copy_repository(tmp_path)
     node = tmp_path / "node.sh"
     node.write_text(FLAKY)
     running = start(

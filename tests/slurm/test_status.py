@@ -15,7 +15,8 @@ def rows(watcher, part):
 
 
 def test_status_of_a_training_that_is_cancelled_held_and_orphaned(cluster, untrained):
-    running, watcher = start(untrained, *TRAIN), Watcher(untrained)
+    running = start(untrained, *TRAIN)
+    watcher = Watcher(untrained)
     first = cluster.job(untrained)
     wait_until(lambda: (row := rows(watcher, "running").get(first)) and row.progress, "its first step")
     row = rows(watcher, "running")[first]

@@ -36,7 +36,9 @@ class Seen(HTMLParser):
 
     def __init__(self, document):
         super().__init__()
-        self.hidden, self.parts, self.classes = 0, [], {}
+        self.hidden = 0
+        self.parts = []
+        self.classes = {}
         self.feed(document)
         self.text = " ".join(" ".join(self.parts).split())
 
@@ -173,7 +175,8 @@ def test_text_from_logs_runs_no_script(tmp_path):
 
 
 def test_the_browser_loads_the_page_again_and_nothing_else(tmp_path):
-    body, asked = page(fresh("running", tmp_path), 1).encode(), []
+    body = page(fresh("running", tmp_path), 1).encode()
+    asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -213,7 +216,8 @@ def test_the_browser_loads_the_page_again_and_nothing_else(tmp_path):
 
 
 def test_a_screenshot_can_be_taken(tmp_path):
-    path, picture = tmp_path / "page.html", tmp_path / "page.png"
+    path = tmp_path / "page.html"
+    picture = tmp_path / "page.png"
     path.write_text(page(fresh("retrying", tmp_path), None))
     command = [browser(), *OPTIONS, "--window-size=1280,1600", f"--screenshot={picture}", path.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=120)

@@ -27,7 +27,8 @@ def test_trainings_are_summed_over_attempts_and_runs(tmp_path):
 def test_other_gpu_jobs_count_by_their_benchmark_where_they_had_a_gpu(tmp_path):
     run = recorded("finished", tmp_path)
     job = next(job for job in run.jobs.values() if job.rule == "generate_diffusion")
-    benchmark, log = tmp_path / job.benchmark, tmp_path / job.logs[0]
+    benchmark = tmp_path / job.benchmark
+    log = tmp_path / job.logs[0]
     for path in (benchmark, log):
         path.parent.mkdir(parents=True)
     benchmark.write_text("s\th:m:s\n7200.5\t2:00:00\n")

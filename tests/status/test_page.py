@@ -48,7 +48,8 @@ def test_all_text_is_escaped(tmp_path):
     run.command = [evil]
     run.host = run.fatal = evil
     for job in run.jobs.values():
-        job.rule, job.message = evil, evil
+        job.rule = evil
+        job.message = evil
         job.wildcards = {"patient": evil}
         for failure in job.failures:
             failure.logs[job.logs[0]] = f"error: {evil}"

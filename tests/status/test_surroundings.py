@@ -68,7 +68,8 @@ def test_snakemake_lives_as_long_as_its_very_process(start, tmp_path, monkeypatc
     no_slurm(monkeypatch, tmp_path)
     process = start("snakemake", "all")
     run = recorded("killed", tmp_path)
-    run.host, run.pid = os.uname().nodename, process.pid
+    run.host = os.uname().nodename
+    run.pid = process.pid
     run.created = psutil.Process(process.pid).create_time()
     around = look(tmp_path, run)
     assert around.snakemake

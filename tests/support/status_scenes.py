@@ -153,7 +153,9 @@ def _slurm_attempts(folder: Path, run: Run) -> None:
     first = attempt(begun, 1800, gpus=2, first_step=0, step=1800, state="interrupted", stopped_by="SIGUSR1")
     first.curve = curve(0, 1800)
     second = attempt(begun + 1900, 600, gpus=2, first_step=1800, step=2600, slurm_job="18")
-    second.curve, second.losses, second.images_per_second = curve(1800, 2600), {"loss": 0.102}, 5.3
+    second.curve = curve(1800, 2600)
+    second.losses = {"loss": 0.102}
+    second.images_per_second = 5.3
     write_attempts(folder / RUN / "segguided/seed0", first, second)
 
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT, MARGIN = 240, 56, 3
+WIDTH = 240
+HEIGHT = 56
+MARGIN = 3
 DECADE = 10.0  # a curve whose losses span a larger factor gets a logarithmic axis
 
 Point = tuple[float, float]

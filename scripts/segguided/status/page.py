@@ -1,4 +1,4 @@
-"""A view as one HTML page without a network, which reloads itself and says when nobody rewrites it."""
+"""Shows a view as one HTML page, which needs no network, reloads itself and says if it is out of date."""
 
 from pathlib import Path
 

@@ -9,7 +9,8 @@ from segguided.status.tails import tail
 from segguided.training.attempts import ATTEMPTS_FILE, Attempt, Losses, read_attempts
 
 GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
-CLOCKS_DIFFER, CLOCK_TICKS = 120.0, 2.0  # seconds, between hosts and on one
+CLOCKS_DIFFER = 120.0  # seconds, between hosts
+CLOCK_TICKS = 2.0  # seconds, on one host
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTE = 60
+HOUR = 3600
+DAY = 86400
 
 
 def duration(seconds: float) -> str:
