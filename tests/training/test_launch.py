@@ -100,7 +100,7 @@ class Runs:
         """Start, and come back when it has saved after a step of its own."""
         path = self.folder / name / "resume.pt"
         before = path.stat().st_mtime_ns if path.exists() else 0
-        process = self.start(name, "--checkpoint-seconds", "0", "--pause", "0.1")
+        process = self.start(name, "--checkpoint-seconds", "0", "--pause", "0.3")
         while process.poll() is None and not (path.exists() and path.stat().st_mtime_ns > before):
             time.sleep(0.001)
         return process
