@@ -12,9 +12,8 @@ from segguided.training.resume_files import (
     has_resume_files,
 )
 
-LEFT_OUT = (
-    []
-)  # sentences on what the configuration leaves out of the targets of this run
+# Sentences on what the configuration leaves out of this run's targets.
+LEFT_OUT = []
 
 
 def tell_left_out(sentences):

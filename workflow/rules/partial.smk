@@ -4,7 +4,7 @@
 include: "../functions/partial.smk"
 
 
-# The rule that others inherit from, which generate other images than one for each mask. `options` are what each adds.
+# The rule that others inherit from: those that do not generate one image for each mask. Each has its own `options`.
 rule generate_partial:
     input:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",

@@ -5,8 +5,8 @@
 include: "../functions/train.smk"
 
 
-# The rule that other trainings inherit from. In `params`, `files` are the words of the command line that are made of
-# inputs, and `options` those that are made of the configuration: Snakemake compares only the latter with the last run.
+# Other trainings inherit from this rule. In `params`, `files` are the words of the command line that name inputs, and
+# `options` those that hold settings: Snakemake compares only the settings with those of the last run.
 rule train_diffusion:
     input:
         slices=training_slices,
