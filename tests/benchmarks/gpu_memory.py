@@ -194,7 +194,7 @@ def jobs(config: Config) -> Iterator[Callable[[], Job]]:
         settings = bf16(models["controlnet"].control)
         pipeline = controlled(config)
         learner = controlnet.ControlLearner(pipeline, models["controlnet"].latent, settings, STEPS, CPU)
-        trained = pipeline.denoiser.trained(settings.sd_locked)
+        trained = pipeline.denoiser.part_to_train(settings.sd_locked)
         return training_job(
             pipeline, trained, learner, latents, settings.training.batch_size, settings.micro_batch_size
         )

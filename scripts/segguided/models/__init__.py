@@ -1,1 +1,1 @@
-"""What is learnt: networks and their losses."""
+"""The networks, their losses, and how each is trained."""

@@ -19,31 +19,45 @@ def augment(
     count = len(images_BHW)
     device = images_BHW.device
 
-    def spread(width: float) -> Tensor:
+    def random_within(width: float) -> Tensor:
         """Random numbers, uniform in ±width, one for each image, shape (B,)."""
         return (2 * torch.rand(count, generator=generator, device=device) - 1) * width
 
-    grid_BHW2 = _grid(images_BHW, augmentation, spread(1), spread(1), spread(1), spread(1))
+    turn_B = random_within(1)
+    zoom_B = random_within(1)
+    right_B = random_within(1)
+    down_B = random_within(1)
+    grid_BHW2 = _grid(images_BHW, augmentation, turn_B, zoom_B, right_B, down_B)
     moved_BHW = _read_at(images_BHW.float(), grid_BHW2, "bilinear")
     noise_BHW = torch.randn(images_BHW.shape, generator=generator, device=device)
-    gain_B11 = 1 + spread(augmentation.contrast).view(-1, 1, 1)
-    offset_B11 = 255 * spread(augmentation.brightness).view(-1, 1, 1)
-    sigma_B11 = 255 * spread(augmentation.noise).view(-1, 1, 1)
+    gain_B11 = 1 + random_within(augmentation.contrast).view(-1, 1, 1)
+    offset_B11 = 255 * random_within(augmentation.brightness).view(-1, 1, 1)
+    sigma_B11 = 255 * random_within(augmentation.noise).view(-1, 1, 1)
     grey_BHW = (moved_BHW - 127.5) * gain_B11 + 127.5 + offset_B11 + sigma_B11 * noise_BHW
     moved_masks_BHW = _read_at(masks_BHW.float(), grid_BHW2, "nearest")
     return grey_BHW.round().clamp(0, 255).to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
 
 
 def _grid(
-    images_BHW: Tensor, augmentation: Augmentation, turn: Tensor, size: Tensor, x: Tensor, y: Tensor
+    images_BHW: Tensor,
+    augmentation: Augmentation,
+    turn_B: Tensor,
+    zoom_B: Tensor,
+    right_B: Tensor,
+    down_B: Tensor,
 ) -> Tensor:
-    """Where each output pixel is read, in affine_grid's coordinates (-1 to 1), shape (B, H, W, 2)."""
-    angle_B = turn * math.radians(augmentation.rotation_deg)
-    zoom_B = 1 + size * augmentation.scale
-    cos_B = torch.cos(angle_B) / zoom_B
-    sin_B = torch.sin(angle_B) / zoom_B
-    rows = [cos_B, -sin_B, 2 * x * augmentation.shift, sin_B, cos_B, 2 * y * augmentation.shift]
-    transforms_B23 = torch.stack(rows, 1).view(-1, 2, 3)
+    """Where each output pixel is read, in affine_grid's coordinates (-1 to 1), shape (B, H, W, 2).
+
+    The random turns, zooms and shifts are from -1 to 1, times the largest change that `augmentation` allows.
+    """
+    angle_B = turn_B * math.radians(augmentation.rotation_deg)
+    scale_B = 1 + zoom_B * augmentation.scale
+    cos_B = torch.cos(angle_B) / scale_B
+    sin_B = torch.sin(angle_B) / scale_B
+    shift_x_B = 2 * right_B * augmentation.shift
+    shift_y_B = 2 * down_B * augmentation.shift
+    entries = [cos_B, -sin_B, shift_x_B, sin_B, cos_B, shift_y_B]
+    transforms_B23 = torch.stack(entries, 1).view(-1, 2, 3)
     size = [len(images_BHW), 1, *images_BHW.shape[1:]]
     return functional.affine_grid(transforms_B23, size, align_corners=False)
 

@@ -32,7 +32,7 @@ class MaskedDenoiser(nn.Module):
             raise ValueError(
                 f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
             )
-        # One name for all of them: a tensor that is no longer needed is freed at once.
+        # Each step reuses the name, so that a tensor that is no longer needed is freed at once.
         x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW)], 1)
         x_BCHW = functional.pixel_unshuffle(x_BCHW, self.patch)
         x_BCHW = self.unet(x_BCHW, t_B).sample

@@ -16,7 +16,7 @@ Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # model(x_BCHW, t_B, mask
 
 
 class DiffusionSettings(Protocol):
-    """What the settings of every diffusion have, be it of images or of latents."""
+    """The settings that every diffusion model has, of images or of latents."""
 
     @property
     def schedule(self) -> NoiseSchedule:

@@ -37,7 +37,7 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
     # Built without memory first: the description may ask for any size.
     with torch.device("meta"):
         described_unet = _build(root / UNET.name, model, channels, image_size)
-    _check(described_unet, root, model.conditioning, channels, image_size)
+    _check_fit(described_unet, root, model.conditioning, channels, image_size)
     for path in _scheduler_files(root):
         check_stated(path, model, "the model's settings", model.clip_sample_range)
     weights = find_weights(root)
@@ -84,7 +84,7 @@ def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> 
         ) from error
 
 
-def _check(unet: UNet2DModel, root: Path, conditioning: str, channels: int, image_size: int) -> None:
+def _check_fit(unet: UNet2DModel, root: Path, conditioning: str, channels: int, image_size: int) -> None:
     """Raise ValueError if the UNet does not fit the conditioning or the size of the images."""
     config = unet.config
     if (config.in_channels, config.out_channels) != (channels, 1):

@@ -69,7 +69,7 @@ def vgg19_loss(weights: Path) -> PerceptualLoss:
 
 
 def segmenter_loss(segmenter: nn.Module) -> PerceptualLoss:
-    """The loss in the maps of a segmenter's encoder. It knows the anatomy, and no download is needed."""
+    """The loss in the maps of a segmenter's encoder, which knows the anatomy and needs no download."""
     return PerceptualLoss(EncoderFeatures(segmenter))
 
 
@@ -79,13 +79,13 @@ class Vgg19Features(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        before = 3
+        channels_in = 3
         for channels in VGG19:
             if channels is None:
                 layers.append(nn.MaxPool2d(2))
             else:
-                layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
-                before = channels
+                layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU()]
+                channels_in = channels
         self.features = nn.Sequential(*layers)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
@@ -101,7 +101,7 @@ class Vgg19Features(nn.Module):
         return maps
 
     def load(self, path: Path) -> None:
-        """Fill the layers from a .safetensors or .pth file of torchvision's VGG-19; more layers may be in it.
+        """Fill the layers from torchvision's VGG-19 (.safetensors or .pth); its other layers are ignored.
 
         Raises ValueError if a layer is missing or has another shape.
         """

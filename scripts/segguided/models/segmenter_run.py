@@ -25,7 +25,7 @@ def run_segmenter(
     training = TrainingRun.from_settings(data, segmenter.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = build_segmenter(segmenter, n_classes).to(training.device)
-    measured = Batches(validation, training.device).in_order if validation is not None else None
-    learner = SegmenterLearner(network, segmenter, training.steps, measured, training.device)
+    validation_batches = Batches(validation, training.device).in_order if validation is not None else None
+    learner = SegmenterLearner(network, segmenter, training.steps, validation_batches, training.device)
     description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes}
     training.train_to_files(learner, description, validation=validation)

@@ -1,4 +1,6 @@
-"""Images as networks see them. Not in the diffusion code, whose imports take more than a second.
+"""Images as networks see them: uint8 turned into [-1, 1], and back.
+
+The functions have a module of their own, because importing the diffusion code takes more than a second.
 
 Shape letters: B batch, H height, W width.
 """

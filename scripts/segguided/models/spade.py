@@ -34,14 +34,14 @@ class Generator(nn.Module):
         self.coarsest = image_size >> (len(widths) - 1)
         self.first = nn.Conv2d(self.encoder.channels, widths[0], 3, padding=1)
         self.levels = nn.ModuleList()
-        before = widths[0]
+        channels = widths[0]
         for level, width in enumerate(widths):
             blocks = nn.ModuleList()
             for _ in range(settings.middle_blocks if level == 1 else 1):
-                blocks.append(self._block(settings, before, width))
-                before = width
+                blocks.append(self._block(settings, channels, width))
+                channels = width
             self.levels.append(blocks)
-        self.last = nn.Conv2d(before, 1, 3, padding=1)
+        self.last = nn.Conv2d(channels, 1, 3, padding=1)
 
     def _block(self, settings: SpadeGenerator, channels_in: int, channels_out: int) -> nn.Module:
         block = SPADENetResBlock(
@@ -53,7 +53,7 @@ class Generator(nn.Module):
             norm=NORMS[settings.norm],
         )
         for spade in _modules(block, SPADE):
-            # MONAI puts an instance norm behind these, which removes what a mask of one class says.
+            # MONAI puts an instance norm behind these, which removes all that a mask of a single class says.
             spade.mlp_gamma = spade.mlp_gamma.conv
             spade.mlp_beta = spade.mlp_beta.conv
             for convolution in (spade.mlp_shared.conv, spade.mlp_gamma, spade.mlp_beta):
@@ -74,14 +74,14 @@ class Generator(nn.Module):
         return torch.tanh(self.last(functional.leaky_relu(x_BCHW, SLOPE)).float())
 
     def convolutions(self) -> Iterator[nn.Module]:
-        """Those that the paper normalises by their largest singular value: the residual blocks' own."""
+        """The convolutions that the paper normalises spectrally: those in the residual blocks."""
         for block in _modules(self, SPADENetResBlock):
             names = [name for name in ("conv_0", "conv_1", "conv_s") if hasattr(block, name)]
             yield from (getattr(block, name).conv for name in names)
 
 
 class Discriminator(nn.Module):
-    """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of the layers, the judgement last."""
+    """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of its layers, its verdict last."""
 
     def __init__(self, settings: SpadeDiscriminator, mask_channels: int) -> None:
         super().__init__()
@@ -98,17 +98,17 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, image_B1HW: Tensor, onehot_BKHW: Tensor) -> list[list[Tensor]]:
-        """The maps; a judgement is above 0 where a patch looks real."""
+        """The maps; a verdict is above 0 where a patch looks real."""
         x_BCHW = torch.cat([image_B1HW, onehot_BKHW], 1)
-        judged = []
+        maps_by_scale = []
         for scale, discriminator in enumerate(self.scales):
             if scale:
                 x_BCHW = functional.avg_pool2d(x_BCHW, 3, stride=2, padding=1, count_include_pad=False)
-            judged.append(discriminator(x_BCHW))
-        return judged
+            maps_by_scale.append(discriminator(x_BCHW))
+        return maps_by_scale
 
     def convolutions(self) -> Iterator[nn.Module]:
-        """Those that the paper normalises by their largest singular value: all but the first and the last."""
+        """The convolutions that the paper normalises spectrally: all but the first and the last."""
         for discriminator in self.scales:
             yield from (layer.conv for layer in list(discriminator)[1:-1])
 

@@ -16,7 +16,7 @@ from segguided.models.signals import to_signal
 from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
-Judged = list[list[Tensor]]  # for each scale, the maps of the layers, the judgement last
+ScaleMaps = list[list[Tensor]]  # for each scale, the maps of the discriminator's layers, its verdict last
 
 
 class SpadeLearner:
@@ -77,11 +77,13 @@ class SpadeLearner:
         (share * torch.stack(terms).sum()).backward(inputs=self.descent.parameters, retain_graph=True)
         (share * losses["discriminator"]).backward(inputs=self.discriminator_descent.parameters)
 
-    def _judge(self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor) -> tuple[Judged, Judged]:
+    def _judge(
+        self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor
+    ) -> tuple[ScaleMaps, ScaleMaps]:
         """The discriminator's maps of generated and of real images, judged in one batch as SPADE does."""
         onehot_BKHW = self.generator.encoder(masks_BHW).repeat(2, 1, 1, 1)
-        judged = self.discriminator(torch.cat([generated_B1HW, real_B1HW]), onehot_BKHW)
-        halves = [[map_BCHW.float().chunk(2) for map_BCHW in scale] for scale in judged]
+        maps_by_scale = self.discriminator(torch.cat([generated_B1HW, real_B1HW]), onehot_BKHW)
+        halves = [[map_BCHW.float().chunk(2) for map_BCHW in scale] for scale in maps_by_scale]
         generated = [[half for half, _ in scale] for scale in halves]
         real = [[half for _, half in scale] for scale in halves]
         return generated, real
@@ -109,16 +111,17 @@ class SpadeLearner:
         return self.generator
 
 
-def adversarial_losses(judged: tuple[Judged, Judged]) -> dict[str, Tensor]:
+def adversarial_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
     """Hinge losses (Lim & Ye 2017) and feature matching (pix2pixHD), each the mean over the scales.
 
-    `judged` are the maps of generated and of real images. The paper's hinge has no tanh: MONAI's
-    PatchAdversarialLoss applies one, and then the generator gets no gradient once the discriminator is sure.
+    `generated_and_real` are the discriminator's maps of generated and of real images. The paper's hinge has
+    no tanh. MONAI's PatchAdversarialLoss applies one, and then the generator gets no gradient once the
+    discriminator is sure.
     """
     generator: list[Tensor] = []
     discriminator: list[Tensor] = []
     matching: list[Tensor] = []
-    generated_scales, real_scales = judged
+    generated_scales, real_scales = generated_and_real
     for generated, real in zip(generated_scales, real_scales, strict=True):
         generator.append(-generated[-1].mean())
         discriminator.append(functional.relu(1 + generated[-1]).mean() + functional.relu(1 - real[-1]).mean())

@@ -75,21 +75,23 @@ def check_stated(
     if not path.is_file():
         LOG.info(
             f"{path}: not there, so {place} alone count: prediction_type: {settings.prediction_type}, "
-            f"schedule: {_written(settings.schedule)}"
+            f"schedule: {_as_yaml(settings.schedule)}"
         )
         return
     stated = _read(path)
     differences = _differences(stated, settings)
     if cut and stated.states_limit and stated.limit != limit:
         setting = f"clip_sample_range: {'null' if stated.limit is None else f'{stated.limit:g}'}"
-        differences.append(Difference(_cut(stated.limit), _cut(limit), setting))
+        differences.append(Difference(_cut_words(stated.limit), _cut_words(limit), setting))
     if not differences:
         return
     theirs = ", ".join(difference.theirs for difference in differences)
     ours = ", ".join(difference.ours for difference in differences)
     to_write = [difference.setting for difference in differences]
-    can_write = all(to_write)
-    remedy = f"write {', '.join(to_write)} there" if can_write else "none of them gives that: import others"
+    if all(to_write):
+        remedy = f"write {', '.join(to_write)} there"
+    else:
+        remedy = "no setting gives that: import other weights"
     raise ValueError(f"{path} states {theirs}, but {place} say {ours}; {remedy}")
 
 
@@ -103,9 +105,9 @@ def _differences(stated: StatedDiffusion, settings: DiffusionSettings) -> list[D
         differences.append(Difference(f"prediction_type {theirs}", ours, setting))
     ours_T = noise_schedule(settings).alphas_cumprod
     if not _is_same_noise(stated.alpha_bar_T, ours_T):
-        noise = f"{_noise(stated.alpha_bar_T, ours_T)} ({stated.noise_words})"
-        setting = f"schedule: {_written(stated.schedule)}" if stated.schedule else ""
-        differences.append(Difference(noise, _noise(ours_T, stated.alpha_bar_T), setting))
+        noise = f"{_noise_text(stated.alpha_bar_T, ours_T)} ({stated.noise_words})"
+        setting = f"schedule: {_as_yaml(stated.schedule)}" if stated.schedule else ""
+        differences.append(Difference(noise, _noise_text(ours_T, stated.alpha_bar_T), setting))
     return differences
 
 
@@ -120,7 +122,7 @@ def _read(path: Path) -> StatedDiffusion:
     if name.removesuffix("Scheduler") not in SOLVERS:
         raise ValueError(
             f"{path} names a {name}, expected a scheduler of a process given by ᾱ, such as DDIMScheduler; "
-            "nothing here can generate with its weights: import others"
+            "nothing here can generate with its weights: import other weights"
         )
     try:
         scheduler = getattr(diffusers, name).from_config(config)
@@ -210,7 +212,7 @@ def _noise_words(stated: dict[str, Any]) -> str:
     return ", ".join([f"beta_schedule {stated['beta_schedule']}", *special])
 
 
-def _noise(alpha_bar_T: Tensor, compared_T: Tensor) -> str:
+def _noise_text(alpha_bar_T: Tensor, compared_T: Tensor) -> str:
     """ᾱ at the time step where both differ most, or the number of steps if that differs."""
     if len(alpha_bar_T) != len(compared_T):
         return f"{len(alpha_bar_T)} timesteps"
@@ -218,11 +220,11 @@ def _noise(alpha_bar_T: Tensor, compared_T: Tensor) -> str:
     return f"ᾱ {alpha_bar_T[t]:.4g} at t = {t}"
 
 
-def _cut(limit: float | None) -> str:
+def _cut_words(limit: float | None) -> str:
     return "x0 never cut" if limit is None else f"x0 cut to ±{limit:g}"
 
 
-def _written(schedule: NoiseSchedule) -> str:
+def _as_yaml(schedule: NoiseSchedule) -> str:
     """The schedule as YAML."""
     return (
         f"{{growth: {schedule.growth}, timesteps: {schedule.timesteps}, beta_start: {schedule.beta_start:g}, "

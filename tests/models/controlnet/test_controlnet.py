@@ -121,7 +121,7 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
     vae, _, controlled = networks(sd_locked=sd_locked)
     before = {name: value.clone() for name, value in controlled.state_dict().items()}
     learner = LatentLearner(
-        controlled, controlled.trained(sd_locked), DIFFUSION, control_settings(), 1.0, 9, CPU
+        controlled, controlled.part_to_train(sd_locked), DIFFUSION, control_settings(), 1.0, 9, CPU
     )
     with latent_batches(vae, slices(), tmp_path / "latents.npy", CPU) as batches:
         for _ in train(learner, batches, Plan(12, 4, 9), 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
@@ -195,7 +195,7 @@ def latent_learner(steps):
 def control_learner(steps):
     _, _, controlled = networks()
     return LatentLearner(
-        controlled, controlled.trained(False), DIFFUSION, control_settings(steps), 0.7, steps, CPU
+        controlled, controlled.part_to_train(False), DIFFUSION, control_settings(steps), 0.7, steps, CPU
     )
 
 
@@ -241,7 +241,7 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
         settings = latent_settings(121, **FAST)
         learn(LatentLearner(denoiser, denoiser.unet, DIFFUSION, settings, scale, 121, CPU), batches, 121)
         controlled = add_control(denoiser, vae, control_settings(), 1)
-        trained = controlled.trained(False)
+        trained = controlled.part_to_train(False)
         settings = control_settings(122, **FAST)
         learner = LatentLearner(controlled, trained, DIFFUSION, settings, scale, 122, CPU)
         learn(learner, batches, 122)

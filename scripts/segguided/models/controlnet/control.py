@@ -38,7 +38,7 @@ class ControlledDenoiser(nn.Module):
             mid_block_additional_residual=middle,
         ).sample
 
-    def trained(self, sd_locked: bool) -> nn.Module:
+    def part_to_train(self, sd_locked: bool) -> nn.Module:
         """What stage 3 trains: the ControlNet and, unless `sd_locked`, the UNet's decoder."""
         unet = self.denoiser.unet
         decoder = [] if sd_locked else [unet.up_blocks, unet.conv_norm_out, unet.conv_out]
@@ -46,7 +46,7 @@ class ControlledDenoiser(nn.Module):
 
 
 class LatentPipeline(nn.Module):
-    """All networks that generation needs, as one: autoencoder, UNet, empty prompt and ControlNet."""
+    """All networks that generation needs, in one module: autoencoder, UNet, empty prompt and ControlNet."""
 
     def __init__(
         self, autoencoder: AutoencoderKL, denoiser: ControlledDenoiser, scaling_factor: float
@@ -103,7 +103,7 @@ class ControlLearner(LatentLearner):
         device: torch.device,
     ) -> None:
         network = pipeline.denoiser
-        trained = network.trained(settings.sd_locked)
+        trained = network.part_to_train(settings.sd_locked)
         scale = pipeline.scaling_factor
         super().__init__(network, trained, diffusion_settings, settings, scale, steps, device)
         self.pipeline = pipeline

@@ -35,7 +35,7 @@ from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.storage import load_weights, network_description
 
-EMPTY_WIDTH = 8  # of the prompt of a UNet that starts from random weights: it is all zeros
+EMPTY_WIDTH = 8  # width of the prompt of a UNet that starts from random weights; the prompt is all zeros
 
 
 class LatentDenoiser(nn.Module):
@@ -120,14 +120,16 @@ class LatentBatches(Batches):
 
     def scaling_factor(self) -> float:
         """1 / standard deviation of all latents z ~ q(z | x): Var z = E var + E mean² − (E mean)²."""
-        sums = np.zeros(2)  # of z² and of z
+        sum_of_squares = 0.0
+        sum_of_means = 0.0
         count = 0
         for moments_2CHW in self.moments_S2CHW:  # one slice in memory at a time
             mean, logvar = np.split(moments_2CHW.astype(np.float64), 2)
-            sums += [(np.exp(logvar) + mean**2).sum(), mean.sum()]
+            sum_of_squares += (np.exp(logvar) + mean**2).sum()
+            sum_of_means += mean.sum()
             count += mean.size
-        square, mean = sums / count
-        return float(1 / np.sqrt(square - mean**2))
+        variance = sum_of_squares / count - (sum_of_means / count) ** 2
+        return float(1 / np.sqrt(variance))
 
 
 @contextmanager
@@ -171,9 +173,8 @@ def _encode_share(autoencoder: AutoencoderKL, images: Batches, path: Path) -> No
     start = 0
     for position, (images_BHW, _) in enumerate(images.in_order(batch_size=16)):
         if position % ranks.count() == ranks.rank():
-            moments_B2CHW = encode(
-                autoencoder, to_signal(images_BHW)
-            )  # in fp32, because it is done only once
+            # In fp32, because it is done only once.
+            moments_B2CHW = encode(autoencoder, to_signal(images_BHW))
             moments_S2CHW[start : start + len(images_BHW)] = moments_B2CHW.cpu().numpy()
         start += len(images_BHW)
     moments_S2CHW.flush()
