@@ -2,3 +2,7 @@
 
 
 include: "workflow/Snakefile"
+
+
+# The target of a bare `snakemake`: an included file cannot set it.
+workflow.default_target = "all"
