@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.evaluation.measured import read_csv
+from segguided.evaluation.csv_files import read_csv
 from segguided.figures.blocks import save_figure
 from segguided.tables.layouts import LAYOUTS
 from segguided.tables.sheet import make_sheet

@@ -9,7 +9,7 @@ from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.generation.command_lines import single_set_parser
 from segguided.generation.diffusion import load_sampler
-from segguided.generation.partial_masks import generate_conditions, spread_slices
+from segguided.generation.partial_masks import generate_conditions, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.variants import write_variants
 from segguided.training.storage import seal_facts
@@ -28,7 +28,7 @@ def generate_partial(
 ) -> None:
     """Write a set of images from `masks` test masks: `samples_per_mask` of each mask, full and partial."""
     sampler = load_sampler(weights, sampling, seed)
-    chosen = spread_slices(read_matching_slices(weights, slices), masks)
+    chosen = slices_of_several_classes(read_matching_slices(weights, slices), masks)
     variants = generate_conditions(
         sampler, chosen, n_classes, partial_masks, samples_per_mask, sampling.batch_size
     )

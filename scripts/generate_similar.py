@@ -10,7 +10,7 @@ from segguided.config.sampling import Generation
 from segguided.devices import pick_device
 from segguided.generation.command_lines import single_set_parser
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.partial_masks import spread_slices
+from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.similarity import generate_by_similarity
 from segguided.generation.variants import write_variants
@@ -28,7 +28,7 @@ def generate_similar(
 ) -> None:
     """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains."""
     network, model = load_denoiser(weights, pick_device())
-    chosen = spread_slices(read_matching_slices(weights, slices), similarity.masks)
+    chosen = slices_of_several_classes(read_matching_slices(weights, slices), similarity.masks)
     variants = generate_by_similarity(network, model, sampling, chosen, kept, similarity, seed)
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.evaluation.measured import to_csv
+from segguided.evaluation.csv_files import to_csv
 from segguided.files import write_text
 from segguided.seals import write_listed
 from segguided.tables.frame import make_frame

@@ -15,7 +15,7 @@ from segguided import text_tables
 from segguided.config.datasets import RandomSplit
 from segguided.data.download.checksums import read_record
 from segguided.data.splits import assign_splits, read_comments, read_manifest
-from segguided.evaluation.measured import read_csv, to_csv
+from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.status.hours import _seconds
 from segguided.tables.inputs import read_paper_values
 from segguided.text_tables import read_lines, read_table

@@ -13,8 +13,8 @@ from monai.networks.utils import one_hot
 
 from segguided.evaluation.dice import (
     class_counts,
+    classes_in_masks,
     dice_of_counts,
-    held_classes,
     per_patient_dice,
     pooled_dice,
     slice_mean_dice,
@@ -61,7 +61,7 @@ def test_equals_monai_pooled_volume() -> None:
     counts_SC4 = class_counts(prediction_SHW, target_SHW, N_CLASSES)
     np.testing.assert_allclose(pooled_dice(counts_SC4), theirs, rtol=1e-6)
     np.testing.assert_allclose(
-        with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))[-1], theirs.mean(), rtol=1e-6
+        with_macro(pooled_dice(counts_SC4), classes_in_masks(counts_SC4))[-1], theirs.mean(), rtol=1e-6
     )
 
 
@@ -81,7 +81,7 @@ def test_hand_computed() -> None:
     np.testing.assert_allclose(pooled_dice(counts_SC4), [2 / 4, 2 / 3, np.nan])
     np.testing.assert_allclose(slice_mean_dice(counts_SC4), [(2 / 3 + 0) / 2, 2 / 3, np.nan])
     np.testing.assert_allclose(
-        with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))[-1], (2 / 4 + 2 / 3) / 2
+        with_macro(pooled_dice(counts_SC4), classes_in_masks(counts_SC4))[-1], (2 / 4 + 2 / 3) / 2
     )
 
 
@@ -170,7 +170,7 @@ def coverage(intervals: list[tuple[np.ndarray, np.ndarray]], truth: np.ndarray |
 def test_interval_covers_the_population_value() -> None:
     rng = np.random.default_rng(0)
     population_SC4 = simulated_counts(rng, 200_000)
-    truth_K = with_macro(pooled_dice(population_SC4), held_classes(population_SC4))
+    truth_K = with_macro(pooled_dice(population_SC4), classes_in_masks(population_SC4))
     patients_S = np.array([f"p{i:02}" for i in range(20)])
     trials = [simulated_counts(rng, 20) for _ in range(200)]
     covered_K = coverage(
@@ -236,7 +236,7 @@ def test_paired_ratio_is_narrower_than_its_unpaired_bounds() -> None:
     ceiling_SC4[..., 0] = ceiling_SC4[..., 0] // 10 * 10
     patients_S = np.array([f"p{i}" for i in range(10)])
     low_K, high_K = ratio_interval(
-        model_SC4, ceiling_SC4, patients_S, held_classes(ceiling_SC4), resamples=100, seed=0
+        model_SC4, ceiling_SC4, patients_S, classes_in_masks(ceiling_SC4), resamples=100, seed=0
     )
     np.testing.assert_allclose([low_K, high_K], 0.9, atol=1e-12)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from segguided.config.evaluation import Evaluation
 from segguided.data.slices import SliceSet, Stack
-from segguided.evaluation.dice import class_counts, held_classes
+from segguided.evaluation.csv_files import read_csv, to_csv
+from segguided.evaluation.dice import class_counts, classes_in_masks
 from segguided.evaluation.intervals import bootstrap_dice, bootstrap_interval, percentile_interval
-from segguided.evaluation.measured import read_csv, to_csv
 from segguided.evaluation.partial_masks import partial_rows
 from segguided.evaluation.rare import rare_case_rows
 from segguided.evaluation.records import faithfulness_record, quality_record
@@ -198,7 +198,7 @@ def test_test_masks_of_background_alone_are_refused(measure: Any) -> None:
     ):
         measure(empty, masks(1), masks(1), PATIENTS, CLASSES, **BOOTSTRAP)
     with pytest.raises(ValueError, match="background alone"):
-        held_classes(class_counts(masks(1), masks(2), 4, empty))
+        classes_in_masks(class_counts(masks(1), masks(2), 4, empty))
 
 
 # --- the tables

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segguided.evaluation.dice import class_counts, held_classes, pooled_dice
+from segguided.evaluation.dice import class_counts, classes_in_masks, pooled_dice
 from segguided.evaluation.intervals import ratio_interval
 from segguided.evaluation.records import faithfulness_record, quality_record, read_training_cost
 from segguided.seals import write_sealed
@@ -42,7 +42,7 @@ def test_values_are_the_metrics() -> None:
     assert record["faithfulness.mask.dice.breast"] == pooled_dice(mask_SC3)[0]
     assert record["faithfulness.real.dice.BV"] == pooled_dice(real_SC3)[1]
     assert record["faithfulness.ceiling.dice.macro"] == np.nanmean(pooled_dice(ceiling_SC3))
-    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, held_classes(ceiling_SC3), **BOOTSTRAP)
+    low_K, _ = ratio_interval(mask_SC3, ceiling_SC3, PATIENTS, classes_in_masks(ceiling_SC3), **BOOTSTRAP)
     assert record["faithfulness.mask.ratio_low.macro"] == low_K[-1]
     assert record["faithfulness.mask.dice.FGT"] is None  # absent from both masks
 

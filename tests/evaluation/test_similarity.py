@@ -3,7 +3,7 @@
 import numpy as np
 
 from measure_similarity import measure_similarity
-from segguided.evaluation.measured import read_csv
+from segguided.evaluation.csv_files import read_csv
 from support.partial_sets import LAMBDAS
 
 

@@ -15,7 +15,7 @@ from segguided.figures.blocks import draw_blocks
 from segguided.figures.partial_masks import SHOWN, ModelImages, partial_block
 from segguided.figures.settings import FigureDataset
 from segguided.figures.similarity import similarity_block
-from segguided.generation.partial_masks import spread_slices
+from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.variants import write_variants
 
 CLASSES = ({"name": "a", "color": "red"}, {"name": "b", "color": "blue"})
@@ -29,7 +29,7 @@ def dataset(tmp_path):
     masks_SHW[:, 3:] = 2
     stack = Stack("p", masks_SHW * 100, masks_SHW, np.arange(8.0), {"classes": ["a", "b"]})
     write_stack(tmp_path / "p.npz", stack)
-    names = spread_slices(SliceSet([stack]), 8).names
+    names = slices_of_several_classes(SliceSet([stack]), 8).names
     for model, grey in GREY.items():
         labels = [f"{kept}/{draw}" for kept in ("all", "2") for draw in range(3)]
         images = {label: np.full((8, 6, 6), grey + i, np.uint8) for i, label in enumerate(labels)}

@@ -7,7 +7,7 @@ from generate_partial import generate_partial
 from measure_partial import measure_partial
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
-from segguided.generation.partial_masks import generate_conditions, keep_classes, spread_slices
+from segguided.generation.partial_masks import generate_conditions, keep_classes, slices_of_several_classes
 from segguided.text_tables import read_table
 from support.partial_sets import CLASSES, stack
 
@@ -21,10 +21,12 @@ def test_removed_classes_become_background_and_kept_ones_stay():
 
 def test_masks_are_spread_over_those_with_two_classes():
     slices = SliceSet([stack("p"), stack("q")])
-    assert spread_slices(slices, 100).names == [f"{p}_slice_{i}" for p in "pq" for i in (2, 3, 4, 5)]
-    assert spread_slices(slices, 3).names == ["p_slice_2", "q_slice_2", "q_slice_5"]
+    assert slices_of_several_classes(slices, 100).names == [
+        f"{p}_slice_{i}" for p in "pq" for i in (2, 3, 4, 5)
+    ]
+    assert slices_of_several_classes(slices, 3).names == ["p_slice_2", "q_slice_2", "q_slice_5"]
     with pytest.raises(ValueError, match="no test mask holds two classes"):
-        spread_slices(SliceSet([stack(n=2)]), 1)
+        slices_of_several_classes(SliceSet([stack(n=2)]), 1)
 
 
 def test_each_sample_has_noise_of_its_own_and_the_first_that_of_the_mask():
@@ -34,7 +36,7 @@ def test_each_sample_has_noise_of_its_own_and_the_first_that_of_the_mask():
         calls.append((masks_BHW.unique().tolist(), list(names)))
         return masks_BHW
 
-    slices = spread_slices(SliceSet([stack()]), 2)
+    slices = slices_of_several_classes(SliceSet([stack()]), 2)
     variants = generate_conditions(sampler, slices, len(CLASSES), [[2]], 2, batch_size=8)
     assert list(variants) == ["all/0", "all/1", "2/0", "2/1"]
     names = ["p_slice_2", "p_slice_5"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segguided.data.slices import SliceSet
-from segguided.generation.partial_masks import spread_slices
+from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.variants import read_variants, with_class_names, write_variants
 from support.partial_sets import CLASSES, stack
 
@@ -18,7 +18,7 @@ def test_values_of_conditions_become_class_names_in_the_same_order():
 
 def test_variants_come_back_by_label_with_their_slices(tmp_path):
     slices = SliceSet([stack()])
-    chosen = spread_slices(slices, 2)
+    chosen = slices_of_several_classes(slices, 2)
     written = {"0.25": np.full((2, 8, 8), 1, np.uint8), "1": np.full((2, 8, 8), 2, np.uint8)}
     write_variants(tmp_path / "set.npz", written, chosen.names)
     variants, slices_read = read_variants(tmp_path / "set.npz", slices)

@@ -17,7 +17,7 @@ from segguided.config.sources.phantom import PhantomSource
 from segguided.data.datasets.sources import read_patient
 from segguided.data.slices import read_generated, read_slices
 from segguided.describe.facts import read_splits
-from segguided.evaluation.measured import read_csv
+from segguided.evaluation.csv_files import read_csv
 from segguided.evaluation.records import read_training_cost
 from segguided.generation.controlnet import load_pipeline
 from segguided.generation.diffusion import load_denoiser

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from segguided.evaluation.measured import to_csv
+from segguided.evaluation.csv_files import to_csv
 from segguided.tables.columns import Fact, Measure
 from segguided.tables.frame import make_frame
 from segguided.tables.layouts import LAYOUTS, TABLE_1, TABLE_2, TABLE_3, Layout

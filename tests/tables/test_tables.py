@@ -9,7 +9,7 @@ import pytest
 
 import make_table as script
 from segguided.cli import call
-from segguided.evaluation.measured import read_csv, to_csv
+from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.seals import write_sealed
 from segguided.tables.columns import Published
 from segguided.tables.entries import number_text, places

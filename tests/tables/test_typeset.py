@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 import draw_table as script
 from segguided.cli import call
-from segguided.evaluation.measured import to_csv
+from segguided.evaluation.csv_files import to_csv
 from segguided.tables.entries import Entry, SheetColumn
 from segguided.tables.layouts import LAYOUTS
 from segguided.tables.sheet import Sheet, SheetRow, make_sheet

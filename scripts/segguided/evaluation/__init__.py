@@ -1,1 +1,1 @@
-"""Measures: dice with its interval, distances, likeness, variation; records, from which tables are made."""
+"""Measures of images (Dice, distances, likeness, variation), and the records that tables are made from."""

@@ -1,7 +1,7 @@
 """Dice of class maps, pooled over all pixels of a set. Its interval is in `intervals.py`.
 
-The classes that count are those that the test masks M hold, whatever is compared under them. So a stray pixel
-of another class changes no mean, and two models' means are always over the same classes.
+Only classes that the test masks M hold count, whatever is compared. So a stray pixel of another class changes
+no mean, and the means of two models are always over the same classes.
 
 Shape suffixes: S slices, H and W pixels, P patients, U units (slices or patients), C foreground classes, K
 the C classes and their macro mean (last); a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels.
@@ -33,23 +33,28 @@ def class_counts(
     # Slice by slice: the joint histogram needs eight bytes for each pixel, too many for a whole test set.
     for counts_C4, prediction_HW, target_HW in zip(counts_SC4, prediction_SHW, target_SHW, strict=True):
         confusion = _joint_histogram(prediction_HW, target_HW, n_classes + 1)
-        of_target = confusion.sum(axis=1)
-        pixels = np.stack([np.diag(confusion), confusion.sum(axis=0), of_target, of_target], axis=-1)
+        in_both = np.diag(confusion)
+        in_prediction = confusion.sum(axis=0)
+        in_target = confusion.sum(axis=1)
+        pixels = np.stack([in_both, in_prediction, in_target, in_target], axis=-1)
         counts_C4[:] = pixels[1:]  # without the background
     if masks_SHW is not None:
         counts_SC4[..., 3] = class_counts(masks_SHW, target_SHW, n_classes)[..., 1]
     return counts_SC4
 
 
-def held_classes(counts_SC4: np.ndarray) -> np.ndarray:
-    """Which classes the test masks hold, (C,) bool: every macro mean is over them. ValueError for none."""
-    held_C = counts_SC4[..., 3].sum(axis=0) > 0
-    if not held_C.any():
+def classes_in_masks(counts_SC4: np.ndarray) -> np.ndarray:
+    """Which classes the test masks hold, (C,) bool: every macro mean is over these.
+
+    Raises ValueError where the masks hold no class.
+    """
+    present_C = counts_SC4[..., 3].sum(axis=0) > 0
+    if not present_C.any():
         raise ValueError(
             f"expected test masks that hold a class, got {len(counts_SC4)} slices of background alone, so "
             "there is nothing to measure; check the masks, the labels of the classes and the split"
         )
-    return np.asarray(held_C)
+    return np.asarray(present_C)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -67,7 +72,7 @@ def dice_of_counts(counts_C4: np.ndarray) -> np.ndarray:
 def dice_under_masks(counts_C4: np.ndarray) -> np.ndarray:
     """Dice of the classes that the test masks hold; NaN of the others, even where a prediction has pixels.
 
-    0 where neither P nor T has a class of the masks: nothing was found of what the mask asks for. A stray
+    0 where neither P nor T has a class that the masks hold: the class is missing in both. A single stray
     pixel gives 0 too, so the mean does not jump.
     """
     return np.where(counts_C4[..., 3] > 0, np.nan_to_num(dice_of_counts(counts_C4)), np.nan)
@@ -83,16 +88,16 @@ def nan_mean(dice_C: np.ndarray) -> np.ndarray:
     return ratio(np.nansum(dice_C, axis=-1), np.isfinite(dice_C).sum(axis=-1))
 
 
-def with_macro(dice_C: np.ndarray, held_C: np.ndarray) -> np.ndarray:
-    """The classes' values and, last, the mean of those held: (…, C) to (…, K). NaN where a value is NaN."""
-    if not held_C.any():
+def with_macro(dice_C: np.ndarray, present_C: np.ndarray) -> np.ndarray:
+    """The classes' values and, last, the mean of those present: (…, C) to (…, K). NaN if one of them is."""
+    if not present_C.any():
         return np.concatenate([dice_C, np.full((*dice_C.shape[:-1], 1), np.nan)], axis=-1)
-    return np.concatenate([dice_C, dice_C[..., held_C].mean(axis=-1)[..., None]], axis=-1)
+    return np.concatenate([dice_C, dice_C[..., present_C].mean(axis=-1)[..., None]], axis=-1)
 
 
 def dice_by_class(counts_SC4: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
     """Pooled Dice of each class and of `MACRO`; a class that no test mask holds is NaN and in no mean."""
-    dice_K = with_macro(pooled_dice(counts_SC4), held_classes(counts_SC4))
+    dice_K = with_macro(pooled_dice(counts_SC4), classes_in_masks(counts_SC4))
     return dict(zip((*class_names, MACRO), dice_K.tolist(), strict=True))
 
 
@@ -101,8 +106,8 @@ def slice_mean_dice(counts_SC4: np.ndarray) -> np.ndarray:
 
     NaN of a class that no test mask holds.
     """
-    of_slices_C = np.nan_to_num(nan_mean(dice_of_counts(counts_SC4).T))
-    return np.where(counts_SC4[..., 3].sum(axis=0) > 0, of_slices_C, np.nan)
+    mean_C = np.nan_to_num(nan_mean(dice_of_counts(counts_SC4).T))
+    return np.where(counts_SC4[..., 3].sum(axis=0) > 0, mean_C, np.nan)
 
 
 def counts_per_patient(counts_SC4: np.ndarray, patients_S: np.ndarray) -> tuple[list[str], np.ndarray]:

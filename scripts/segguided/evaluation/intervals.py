@@ -9,9 +9,9 @@ import math
 import numpy as np
 
 from segguided.evaluation.dice import (
+    classes_in_masks,
     counts_per_patient,
     dice_under_masks,
-    held_classes,
     ratio,
     with_macro,
 )
@@ -30,23 +30,23 @@ def bootstrap_dice(
 ) -> np.ndarray:
     """Pooled Dice of each resample: (R, K), classes then macro.
 
-    It depends on the seed and the patients alone. Two calls for the same slices use the same resamples, so
+    The seed and the patients alone decide the resamples. Two calls for the same slices use the same ones, so
     two sets of predictions are compared in pairs. A class that the masks of a resample lack is NaN there, and
     so is the macro: such a resample says nothing of that class's Dice, and its mean would be over other
     classes.
     """
-    held_C = held_classes(counts_SC4)
+    present_C = classes_in_masks(counts_SC4)
     if interval_unit(patients_S) == "slices":
-        units_UC4, n_chosen = _blocks(counts_SC4)
+        units_UC4, n_resampled = _blocks(counts_SC4)
     else:
         _, units_UC4 = counts_per_patient(counts_SC4, patients_S)
-        n_chosen = len(units_UC4)
+        n_resampled = len(units_UC4)
     if len(units_UC4) < 2:
         return np.full((resamples, counts_SC4.shape[1] + 1), np.nan)  # one slice says nothing about spread
     equal_U = np.full(len(units_UC4), 1 / len(units_UC4))
-    weights_RU = np.random.default_rng(seed).multinomial(n_chosen, equal_U, size=resamples)
+    weights_RU = np.random.default_rng(seed).multinomial(n_resampled, equal_U, size=resamples)
     counts_RC4 = np.tensordot(weights_RU, units_UC4, axes=1)
-    return with_macro(dice_under_masks(counts_RC4), held_C)
+    return with_macro(dice_under_masks(counts_RC4), present_C)
 
 
 def percentile_interval(values_RK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,24 +75,24 @@ def ratio_interval(
     counts_SC4: np.ndarray,
     ceiling_SC4: np.ndarray,
     patients_S: np.ndarray,
-    over_C: np.ndarray,
+    averaged_C: np.ndarray,
     *,
     resamples: int,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """95 % interval of Dice over the ceiling's Dice, both from the same resamples: bounds (K,) each.
 
-    The macro's ratio is of two means over the classes `over_C`.
+    The macro's ratio is of two means over the classes `averaged_C`.
     """
     dice_RK = bootstrap_dice(counts_SC4, patients_S, resamples=resamples, seed=seed)
     ceiling_RK = bootstrap_dice(ceiling_SC4, patients_S, resamples=resamples, seed=seed)
-    dice_RK = with_macro(dice_RK[:, :-1], over_C)
-    ceiling_RK = with_macro(ceiling_RK[:, :-1], over_C)
+    dice_RK = with_macro(dice_RK[:, :-1], averaged_C)
+    ceiling_RK = with_macro(ceiling_RK[:, :-1], averaged_C)
     return percentile_interval(ratio(dice_RK, ceiling_RK))
 
 
 def _blocks(counts_SC4: np.ndarray) -> tuple[np.ndarray, int]:
-    """Counts of every run of about √S neighbours, and how many runs make up S slices.
+    """Counts of every block of about √S neighbouring slices, and how many blocks make up S slices.
 
     The first slice follows the last. Neighbouring slices are alike: resampled singly, they would give an
     interval that is far too narrow.

@@ -5,10 +5,10 @@ import torch
 from monai.metrics.regression import SSIMMetric
 
 
-def structural_similarity(images_MHW: np.ndarray, others_MHW: np.ndarray) -> np.ndarray:
+def structural_similarity(first_MHW: np.ndarray, second_MHW: np.ndarray) -> np.ndarray:
     """SSIM of each pair of uint8 images, (M,); MONAI's, with its 11-pixel Gaussian window."""
     metric = SSIMMetric(spatial_dims=2, data_range=255)
-    scores_M: np.ndarray = metric(_to_tensor(images_MHW), _to_tensor(others_MHW)).flatten().numpy()
+    scores_M: np.ndarray = metric(_to_tensor(first_MHW), _to_tensor(second_MHW)).flatten().numpy()
     return scores_M
 
 
@@ -17,7 +17,7 @@ def _to_tensor(images_MHW: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(images_MHW))[:, None].float()
 
 
-def mean_absolute_difference(images_MHW: np.ndarray, others_MHW: np.ndarray) -> np.ndarray:
+def mean_absolute_difference(first_MHW: np.ndarray, second_MHW: np.ndarray) -> np.ndarray:
     """Mean absolute difference of each pair, in grey levels, (M,)."""
-    difference_M: np.ndarray = np.abs(images_MHW.astype(int) - others_MHW).mean(axis=(1, 2))
+    difference_M: np.ndarray = np.abs(first_MHW.astype(int) - second_MHW).mean(axis=(1, 2))
     return difference_M

@@ -1,4 +1,4 @@
-"""Everything that Tables 1 to 3 say of one model on one dataset, measured from slices and segmenters.
+"""All numbers of Tables 1 to 3 for one model on one dataset, measured from slices by segmenters.
 
 Shape suffixes: S slices, H and W pixels.
 """
@@ -28,9 +28,9 @@ def model_record(
 ) -> Record:
     """The flat record of Tables 1 to 3; without `generated`, that of the real images (the ceiling).
 
-    `evaluator` is the segmenter trained on real held-out images, `trained_on` the one trained on the model's.
-    Table 3 compares the generated images, or else the held-out ones, to the test images. Raises ValueError
-    where both are missing.
+    `evaluator` is the segmenter trained on real held-out images, `trained_on` the segmenter trained on the
+    model's images. Table 3 compares the generated images to the test images; without generated images, the
+    held-out ones. Raises ValueError where both are missing.
     """
     compared = generated or held_out
     if compared is None:
@@ -41,9 +41,9 @@ def model_record(
     bootstrap = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
-    measuring_S = slices_in_half(test, evaluation.halves_seed, "test")
-    half = test.where(measuring_S)
-    ceiling_SHW = real_SHW[np.asarray(measuring_S)]
+    in_half_S = slices_in_half(test, evaluation.halves_seed, "test")
+    half = test.where(in_half_S)
+    ceiling_SHW = real_SHW[np.asarray(in_half_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     return {
         **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **bootstrap),

@@ -13,7 +13,7 @@ from torch import nn
 
 from segguided.config.reserved import FULL, MACRO
 from segguided.devices import pick_device
-from segguided.evaluation.dice import class_counts, dice_of_counts, held_classes, pooled_dice, ratio
+from segguided.evaluation.dice import class_counts, classes_in_masks, dice_of_counts, pooled_dice, ratio
 from segguided.evaluation.prediction import predict
 from segguided.generation.variants import SEPARATOR, kept_classes
 
@@ -42,7 +42,7 @@ def partial_rows(
     class that no mask holds, the variation of a class that no image shows, and a mean that would need one of
     these.
     """
-    held_C = held_classes(class_counts(masks_MHW, masks_MHW, len(class_names)))
+    present_C = classes_in_masks(class_counts(masks_MHW, masks_MHW, len(class_names)))
     measures_of = {
         condition: _measures(predictions_DMHW, masks_MHW, len(class_names))
         for condition, predictions_DMHW in predictions.items()
@@ -55,21 +55,23 @@ def partial_rows(
         for c, class_name in enumerate(class_names):
             values = {key: float(values_C[c]) for key, values_C in measures.items()}
             rows.append(_row(condition, class_name, c in constrained, values, float(full_C[c])))
-        in_mean = [c for c in constrained if held_C[c]]
+        in_mean = [c for c in constrained if present_C[c]]
         means = {key: _mean(values_C[in_mean]) for key, values_C in measures.items()}
         rows.append(_row(condition, MACRO, True, means, _mean(full_C[in_mean])))
     return rows
 
 
 def _mean(values_C: np.ndarray) -> float:
-    """The mean; NaN without a value, where the masks hold none of the constrained classes."""
+    """The mean; NaN where there is no value, because the masks hold none of the constrained classes."""
     return float(values_C.mean()) if values_C.size else float("nan")
 
 
-def _row(kept: str, name: str, constrained: bool, values: Mapping[str, float], full: float) -> dict[str, Any]:
+def _row(
+    condition: str, class_name: str, constrained: bool, values: Mapping[str, float], full_dice: float
+) -> dict[str, Any]:
     role = "constrained" if constrained else "free"
-    share = float(ratio(np.array(values["dice"]), np.array(full)))
-    return {"kept": kept, "class": name, "role": role, "ratio_to_full": share, **values}
+    ratio_to_full = float(ratio(np.array(values["dice"]), np.array(full_dice)))
+    return {"kept": condition, "class": class_name, "role": role, "ratio_to_full": ratio_to_full, **values}
 
 
 def _measures(predictions_DMHW: np.ndarray, masks_MHW: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from segguided.config.reserved import MACRO
 from segguided.evaluation.dice import (
     class_counts,
-    held_classes,
+    classes_in_masks,
     nan_mean,
     per_patient_dice,
     pooled_dice,
@@ -23,7 +23,7 @@ from segguided.evaluation.dice import (
 from segguided.evaluation.intervals import bootstrap_interval, interval_unit, ratio_interval
 from segguided.seals import read_sealed
 
-NEAR_ZERO = 0.1  # where the ceiling is lower, the segmenter all but misses the class on real images
+NEAR_ZERO = 0.1  # where the ceiling is lower, the segmenter hardly finds the class on real images
 Record = dict[str, float | int | str | None]  # None: undefined, such as the Dice of a class in no test mask
 
 
@@ -101,11 +101,11 @@ def record_of_counts(
     """Flat JSON record of counts (S, C, 4) by comparison; one comparison is "ceiling". None: undefined.
 
     Keys are {evaluation}.{comparison}.{statistic}.{name}. For the statistics dice, dice_low, dice_high and
-    slice_mean the name is a class or "macro". So it is for ratio, ratio_low and ratio_high, which the ceiling
-    does not have: Dice over the ceiling's, None where that is below NEAR_ZERO. For patient_dice, the mean
-    over the classes that a patient's masks hold, the name is the patient. Three more keys are
-    {evaluation}.slices, {evaluation}.patients and {evaluation}.interval_unit. Raises ValueError where no test
-    mask holds a class.
+    slice_mean the name is a class or "macro". The same holds for ratio, ratio_low and ratio_high, which the
+    ceiling does not have: Dice over the ceiling's, None where the ceiling is below NEAR_ZERO. For
+    patient_dice, the mean over the classes that a patient's masks hold, the name is the patient. Three more
+    keys are {evaluation}.slices, {evaluation}.patients and {evaluation}.interval_unit. Raises ValueError
+    where no test mask holds a class.
     """
     if MACRO in class_names:
         raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
@@ -130,30 +130,30 @@ def record_of_counts(
 def _dice_statistics(
     counts_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    held_C = held_classes(counts_SC4)
+    present_C = classes_in_masks(counts_SC4)
     low_K, high_K = bootstrap_interval(counts_SC4, patients_S, resamples=resamples, seed=seed)
     return {
-        "dice": with_macro(pooled_dice(counts_SC4), held_C),
+        "dice": with_macro(pooled_dice(counts_SC4), present_C),
         "dice_low": low_K,
         "dice_high": high_K,
-        "slice_mean": with_macro(slice_mean_dice(counts_SC4), held_C),
+        "slice_mean": with_macro(slice_mean_dice(counts_SC4), present_C),
     }
 
 
 def _ratio_statistics(
     counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Dice over the ceiling's; classes whose ceiling is near 0 have none, and are in no macro ratio.
+    """Dice over the ceiling's. Classes whose ceiling is near 0 have no ratio, and are in no macro ratio.
 
     With them the macro ratio could be outside the classes' ratios: such a class adds to one of the two means.
     """
     ceiling_C = pooled_dice(ceiling_SC4)
-    over_C = held_classes(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)
+    averaged_C = classes_in_masks(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)
     low_K, high_K = ratio_interval(
-        counts_SC4, ceiling_SC4, patients_S, over_C, resamples=resamples, seed=seed
+        counts_SC4, ceiling_SC4, patients_S, averaged_C, resamples=resamples, seed=seed
     )
-    ceiling_K = with_macro(ceiling_C, over_C)
-    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), over_C), ceiling_K)
+    ceiling_K = with_macro(ceiling_C, averaged_C)
+    ratio_K = ratio(with_macro(pooled_dice(counts_SC4), averaged_C), ceiling_K)
     statistics = {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
     return {name: np.where(ceiling_K < NEAR_ZERO, np.nan, value_K) for name, value_K in statistics.items()}
 

@@ -19,7 +19,7 @@ from segguided.evaluation.prediction import predict
 def similarity_rows(
     variants: Mapping[str, np.ndarray], real: SliceSet, evaluator: nn.Module, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """A row a λ: likeness of its images (M, H, W), `variants`, and the `real` images of the same masks.
+    """A row for each λ: how alike its images (M, H, W) are to the `real` images of the same masks.
 
     ssim: mean, and standard deviation over images (ssim_std); mae: mean absolute difference, grey levels;
     dice_CLASS: of the masks that the evaluator predicts on both, pooled; NaN of a class that no test mask

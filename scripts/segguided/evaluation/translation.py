@@ -1,6 +1,6 @@
-"""What translated images are worth: Dice with their masks, likeness to the target modality's own images.
+"""How good translated images are: Dice with their masks, likeness to the target modality's own images.
 
-Shape letters: S slices, n of these that both modalities show, H height, W width.
+Shape letters: S slices, n slices that both modalities show, H height, W width.
 """
 
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from segguided.evaluation.measured import read_csv
+from segguided.evaluation.csv_files import read_csv
 from segguided.figures.blocks import Block, Column, choose_slices
 from segguided.figures.legend import TEXT_POINTS
 from segguided.figures.mask_variants import read_mask_variants

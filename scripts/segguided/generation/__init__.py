@@ -1,1 +1,1 @@
-"""Generating images with trained models; a change here retrains nothing."""
+"""Generates images with trained models. A change here retrains nothing."""

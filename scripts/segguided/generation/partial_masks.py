@@ -21,24 +21,24 @@ def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
     return torch.where(torch.isin(masks_BHW, kept_K), masks_BHW, torch.zeros_like(masks_BHW))
 
 
-def spread_slices(slices: SliceSet, count: int) -> SliceSet:
-    """`count` slices, spread evenly over those with two or more classes in their mask (all, if fewer).
+def slices_of_several_classes(slices: SliceSet, count: int) -> SliceSet:
+    """`count` of the slices whose masks hold two or more classes, evenly spread (all, if there are fewer).
 
     The masks alone decide, so every model and seed is shown on the same slices. Raises ValueError where no
     mask holds two classes.
     """
-    several = [
+    has_several = [
         len(np.unique(mask_HW[mask_HW > 0])) > 1 for stack in slices.stacks for mask_HW in stack.masks_SHW
     ]
-    if not any(several):
+    if not any(has_several):
         raise ValueError("no test mask holds two classes, so none can be kept in part; check the masks")
-    return evenly_spread(slices.where(several), count)
+    return evenly_spread(slices.where(has_several), count)
 
 
 def evenly_spread(slices: SliceSet, count: int) -> SliceSet:
     """At most `count` of the slices, evenly spread from the first to the last."""
-    places = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
-    return slices.where(np.isin(np.arange(len(slices)), places).tolist())
+    rows = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
+    return slices.where(np.isin(np.arange(len(slices)), rows).tolist())
 
 
 def partial_sampler(sampler: Sampler, kept: Collection[int], number: int = 0) -> Sampler:

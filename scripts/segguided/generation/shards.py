@@ -31,7 +31,7 @@ class Shard:
         return cls(int(match[1]), int(match[2]))
 
     def rows(self, size: int, batch_size: int) -> range:
-        """Its rows of a set of `size` images; an empty range is possible with fewer batches than shards."""
+        """The shard's rows of a set of `size` images; empty for a shard that gets no batch."""
         batches = -(-size // batch_size)
         first_batch = batches * (self.number - 1) // self.count
         end_batch = batches * self.number // self.count
@@ -43,36 +43,36 @@ AGAIN = "delete the shards and generate them again from the present slices"
 
 
 def gather_shards(shards: Sequence[Path], names: Sequence[str]) -> tuple[np.ndarray, dict[str, str]]:
-    """The images (S, H, W), uint8, of the masks `names`, from the files of all shards in order; and the facts
-    that their seals share.
+    """The images (S, H, W), uint8, of the masks `names`, and the facts that the seals of all shards share.
 
-    Raises ValueError unless the shards hold exactly these, in this order, of the same weights and slices.
+    `shards` are the files of all shards, in order. Raises ValueError unless they hold exactly these images,
+    in this order, from the same weights and slices.
     """
     facts = _shared_facts(shards[0])
     parts: list[np.ndarray] = []
-    done = 0
+    n_images = 0
     for path in shards:
         if _shared_facts(path) != facts:
             raise ValueError(f"{path} was generated with other weights or slices than {shards[0]}; {AGAIN}")
-        images_SHW = _images_of(path, names, done)
+        images_SHW = _images_of(path, names, n_images)
         parts.append(images_SHW)
-        done += len(images_SHW)
-    if done < len(names):
-        raise ValueError(f"{shards[-1]}: ends after {done} of {len(names)} images; {AGAIN}")
+        n_images += len(images_SHW)
+    if n_images < len(names):
+        raise ValueError(f"{shards[-1]}: ends after {n_images} of {len(names)} images; {AGAIN}")
     return np.concatenate(parts), facts
 
 
-def _images_of(path: Path, names: Sequence[str], done: int) -> np.ndarray:
-    """A shard's images, which must be of the masks that follow the first `done` of `names`."""
+def _images_of(path: Path, names: Sequence[str], start: int) -> np.ndarray:
+    """A shard's images. Raises ValueError unless their masks are those in `names` from `start` on."""
     images_SHW, shard_names = read_generated(path)
-    if shard_names != list(names[done : done + len(shard_names)]):
+    if shard_names != list(names[start : start + len(shard_names)]):
         raise ValueError(
             f"{path}: its {len(shard_names)} images, from {shard_names[0]} on, are not those that follow the "
-            f"first {done} of {len(names)}; {AGAIN}"
+            f"first {start} of {len(names)}; {AGAIN}"
         )
     return images_SHW
 
 
 def _shared_facts(path: Path) -> dict[str, str]:
-    """What a shard's seal says that is true of the whole set."""
+    """The facts in a shard's seal that hold for the whole set."""
     return {name: value for name, value in archive_facts(path).items() if name != "place"}

@@ -1,4 +1,4 @@
-"""Adjustable similarity to a real image (section 3.2 of the paper): latents of both mixed at one time step.
+"""Adjustable similarity to a real image (section 3.2 of the paper): both are mixed at one time step.
 
 Shape letters: M masks, B batch, C image channels (1), H height, W width.
 """
@@ -34,7 +34,7 @@ def interpolate(
     timestep: int,
     shares: Sequence[float],
 ) -> Iterator[Tensor]:
-    """x0 in [-1, 1] for each λ of `shares`: sampled under `mask_BHW` and mixed with the real image at t̂.
+    """x0 in [-1, 1] for each λ of `shares`: sampled under `mask_BHW`, and mixed with the real image at t̂.
 
     x_t̂ is denoised from `noise_BCHW`; x'_t̂ is the real image noised to t̂ (`noised_real_BCHW`);
     x^λ = λ·x'_t̂ + (1−λ)·x_t̂ is denoised under the same mask. λ = 0 is the generated image itself.

@@ -1,6 +1,6 @@
 """Cross-modality translation: masks of one dataset, in the class values of another.
 
-Shape letters: S slices, n of these that both modalities show, H height, W width.
+Shape letters: S slices, n slices that both modalities show, H height, W width.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ def with_mask_values(
     Raises ValueError where masks hold a class whose new value is 0; `classes`: names for the message.
     """
     names = classes or [f"class {k}" for k in range(1, len(values) + 1)]
-    lacking = [names[k - 1] for k, value in enumerate(values, 1) if value == 0 and _holds(slices, k)]
-    if lacking:
+    without_value = [names[k - 1] for k, value in enumerate(values, 1) if value == 0 and _holds(slices, k)]
+    if without_value:
         raise ValueError(
-            f"masks hold {', '.join(lacking)}, but the model knows no class of that name; "
+            f"masks hold {', '.join(without_value)}, but the model knows no class of that name; "
             "name classes alike in both datasets, or let the source ignore them"
         )
     new_values = np.array([0, *values], np.uint8)
@@ -44,14 +44,14 @@ def _holds(slices: SliceSet, value: int) -> bool:
 
 
 def files_of_same_patients(paths: Sequence[Path], slices: Sequence[Path]) -> list[Path]:
-    """Those of `paths`, slice files of another dataset, that are of patients of `slices`."""
+    """The slice files in `paths`, of another dataset, whose patients also have a file in `slices`."""
     patients = {path.stem for path in slices}
     return [path for path in paths if path.stem in patients]
 
 
-def shared_slices(slices: SliceSet, others: SliceSet) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `slices` have a slice of the same id in `others`, (S,) bool, and those images (n, H, W)."""
-    rows = {name: i for i, name in enumerate(others.names)}
+def shared_slices(slices: SliceSet, target: SliceSet) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `slices` have the mask id of a slice in `target`, (S,) bool, and its images (n, H, W)."""
+    rows = {name: i for i, name in enumerate(target.names)}
     shared_S = np.array([name in rows for name in slices.names])
-    images_nHW, _ = others.batch(np.array([rows[name] for name in slices.names if name in rows]))
+    images_nHW, _ = target.batch(np.array([rows[name] for name in slices.names if name in rows]))
     return shared_S, images_nHW

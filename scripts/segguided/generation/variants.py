@@ -16,7 +16,7 @@ SEPARATOR = "/"  # of mask id and variant, of condition and number; no patient a
 
 
 def condition_of(kept: Sequence[str | int]) -> str:
-    """The condition that keeps some classes: these joined by +; files hold their values, not their names."""
+    """The name of the condition that keeps some classes: these joined by +, as values or as names."""
     return "+".join(map(str, kept))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from segguided.config.reserved import MACRO
-from segguided.evaluation.measured import CsvValue
+from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.records import Record
 from segguided.tables.entries import Better, Entry, SheetColumn, number_entries, number_text, places
 from segguided.tables.inputs import over_seeds, value_of

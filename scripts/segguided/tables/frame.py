@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from segguided.config.reserved import MACRO, REAL
-from segguided.evaluation.measured import CsvValue
+from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.records import Record
 from segguided.tables.columns import RowSource
 from segguided.tables.inputs import (

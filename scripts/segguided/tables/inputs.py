@@ -8,7 +8,7 @@ import pandas as pd
 
 from segguided.config.base import Settings
 from segguided.config.reserved import REAL
-from segguided.evaluation.measured import CsvValue
+from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.records import Record
 from segguided.seals import read_sealed
 from segguided.text_tables import read_table
