@@ -21,14 +21,13 @@ from segguided.data.download import receipts
 from segguided.data.formats import nifti, nrrd, png
 from segguided.data.formats.dicom import series as dicom
 from segguided.data.formats.volume import Volume, labels_in
-from segguided.data.splits import PatientRow
 from segguided.listing import find
 
 SHOWN = 12  # unknown labels that a message lists
 
 
 def read_patient(
-    source: Source, classes: Sequence[AnatomyClass], row: PatientRow, raw: Sequence[Path]
+    source: Source, classes: Sequence[AnatomyClass], row: Mapping[str, str], raw: Sequence[Path]
 ) -> tuple[Volume, Volume]:
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
