@@ -164,7 +164,7 @@ class _Arrangement:
     @cached_property
     def n_tiles(self) -> int:
         """Tiles of the widest cell."""
-        return max(len(cell.tiles) for of_split in self.cells.values() for cell in of_split)
+        return max(len(cell.tiles) for split_cells in self.cells.values() for cell in split_cells)
 
     @property
     def cell_width(self) -> float:
@@ -189,7 +189,7 @@ class _Arrangement:
     @cached_property
     def notes(self) -> list[str]:
         """The lines below the title; those on letters only where they matter."""
-        cells = [cell for of_split in self.cells.values() for cell in of_split]
+        cells = [cell for split_cells in self.cells.values() for cell in split_cells]
         lettered = [cell.lettered for cell in cells]
         notes = [f"{OUTLINES} {DIRECTIONS}" if any(lettered) else OUTLINES]
         if not all(lettered):
@@ -207,7 +207,7 @@ class _Arrangement:
     @property
     def height(self) -> float:
         """Height of the sheet."""
-        n_rows = sum(ceil(len(of_split) / self.across) for of_split in self.cells.values())
+        n_rows = sum(ceil(len(split_cells) / self.across) for split_cells in self.cells.values())
         legend = legend_height(list(self.colours), self.width - 2 * MARGIN)
         heading = TITLE_HEIGHT * len(self.title_lines) + LINE_HEIGHT * len(self.notes)
         return 2 * MARGIN + heading + TITLE_HEIGHT * len(self.cells) + ROW_HEIGHT * n_rows + legend
@@ -219,15 +219,15 @@ def draw_contact_sheet(dataset: Overview, cells: Mapping[str, Sequence[Cell]]) -
     figure = Figure(figsize=(arrangement.width, arrangement.height), dpi=DPI, facecolor=LIGHT.paper)
     FigureCanvasAgg(figure)
     top = _draw_heading(figure, arrangement)
-    for split, of_split in cells.items():
+    for split, split_cells in cells.items():
         top -= TITLE_HEIGHT
-        heading = _split_heading(split, len(of_split), dataset.totals[split])
+        heading = _split_heading(split, len(split_cells), dataset.totals[split])
         add_text(figure, MARGIN, top + 2 * GAP, heading, LIGHT, size=TEXT_POINTS, weight="bold")
-        for i, cell in enumerate(of_split):
+        for i, cell in enumerate(split_cells):
             row, column = divmod(i, arrangement.across)
             left = MARGIN + column * arrangement.cell_width
             _draw_cell(figure, cell, left, top - row * ROW_HEIGHT, arrangement.n_tiles)
-        top -= ROW_HEIGHT * ceil(len(of_split) / arrangement.across)
+        top -= ROW_HEIGHT * ceil(len(split_cells) / arrangement.across)
     draw_legend(figure, arrangement.colours, arrangement.width - 2 * MARGIN, MARGIN, top - LEGEND_PAD)
     return figure
 

@@ -46,7 +46,7 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # otherwise a PDF list
 
 @dataclass(frozen=True)
 class Column:
-    """Tiles below a title: uint8, grey (H, W), 0…255 drawn as they are, or coloured (H, W, 3)."""
+    """Tiles below a title: uint8, grey (H, W), shown from 0 to 255, or coloured (H, W, 3)."""
 
     title: str
     tiles: Sequence[np.ndarray]
@@ -133,22 +133,22 @@ def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
 
 
 def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[int] = ()) -> list[int]:
-    """Indices of n slices that show the set, chosen by their masks alone; all if fewer hold any class.
+    """Indices of n slices that show the set, chosen by their masks alone; all such slices if there are fewer.
 
-    Indices in `without` are left out. The other slices with any class are cut into n runs. Each run gives the
-    slice with the most classes that earlier runs have not shown; of equals, the slice with the most classes;
-    of equals again, the slice nearest to the run's middle.
+    Indices in `without` are left out. The other slices with any class are cut into n parts, in order. Each
+    part gives the slice with the most classes that earlier parts have not shown; of equals, the slice with
+    the most classes; of equals again, the slice nearest to the middle of the part.
     """
     present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
     candidates = [i for i, classes in present.items() if classes and i not in without]
     if not candidates:
-        others = f" but for {len(without)} that another figure shows" if without else ""
-        raise ValueError(f"no mask holds any class{others}, so there is no slice to draw")
+        except_shown = f" but for {len(without)} that another figure shows" if without else ""
+        raise ValueError(f"no mask holds any class{except_shown}, so there is no slice to draw")
     chosen: list[int] = []
     shown: set[int] = set()
-    for run in np.array_split(candidates, min(n, len(candidates))):
-        middle = (run[0] + run[-1]) / 2
-        ranks = {int(i): (len(present[i] - shown), len(present[i]), -abs(i - middle)) for i in run}
+    for part in np.array_split(candidates, min(n, len(candidates))):
+        middle = (part[0] + part[-1]) / 2
+        ranks = {int(i): (len(present[i] - shown), len(present[i]), -abs(i - middle)) for i in part}
         chosen.append(max(ranks, key=ranks.__getitem__))
         shown |= present[chosen[-1]]
     return chosen

@@ -34,7 +34,7 @@ def text_width(text: str, points: float = TEXT_POINTS, weight: str = "normal") -
 
 
 def cut(text: str, width: float, points: float = TEXT_POINTS, weight: str = "normal") -> list[str]:
-    """The text in lines no wider than `width`, cut after a word or, where a word is too long, within it."""
+    """The text in lines no wider than `width`, cut after a word, or inside a word that is too long."""
     lines = []
     while text:
         end = len(text)

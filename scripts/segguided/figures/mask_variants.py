@@ -35,7 +35,7 @@ class MaskVariants:
 
 
 def read_mask_variants(dataset: FigureDataset, model: str) -> MaskVariants:
-    """The images of a model. Raises ValueError where the dataset has none of it."""
+    """The images of a model. Raises ValueError where the dataset has no images of this model."""
     path = dataset.generated_by(model)
     images, slices = read_variants(path, read_slices(dataset.slices))
     return MaskVariants(dataset, images, slices)

@@ -39,7 +39,7 @@ class Panels:
 def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
     """The tiles of `n_slices` test slices, chosen by their masks alone. ValueError for a missing image.
 
-    `skip` is the number of slices that another figure shows: chosen as it chooses them, they are left out.
+    `skip` is the number of slices that another figure chooses in the same way: these are left out.
     """
     slices = read_slices(dataset.slices)
     masks = list(chain.from_iterable(stack.masks_SHW for stack in slices.stacks))

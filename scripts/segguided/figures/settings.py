@@ -1,4 +1,4 @@
-"""What the scripts of the figures are given: the dataset of each block, the models in order."""
+"""The arguments of the figures' scripts: the dataset of each block, the models in order."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence

@@ -52,15 +52,15 @@ class TableColumn(ABC):
 class Measure(TableColumn):
     """A statistic that the records hold; over several seeds it is the mean.
 
-    In the keys, {name} stands for a class or "macro"; without {name}, only the macro row has a value. {bound}
-    stands for nothing, "_low" or "_high"; without {bound}, there is no interval.
+    In the keys, {name} is replaced by a class or "macro"; without {name}, only the macro row has a value.
+    {bound} is replaced by nothing, "_low" or "_high"; without {bound}, there is no interval.
     """
 
     column: str  # in the CSV
     key: str  # in the records of models
     real_key: str | None = None  # in the record of the real images; None: their row has no value
     heading: str = ""  # "": the statistic is in the CSV alone
-    over: str = ""  # a second heading, which neighbours share
+    second_heading: str = ""  # above the heading; neighbours share it
     decimals: int = 4
     factor: float = 1  # the reader sees the value times this
     better: Better | None = None  # which values are best, in bold and underlined
@@ -74,8 +74,8 @@ class Measure(TableColumn):
 
     @property
     def label(self) -> str:
-        """What the reader knows it by."""
-        return self.over or self.heading
+        """The name that the reader sees."""
+        return self.second_heading or self.heading
 
     @property
     def bounds(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Measure(TableColumn):
         return values
 
     def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
-        """Its values with what is small beside them, the best model's in bold."""
+        """Its values with small text beside them, the best model's value in bold."""
         if not self.heading:
             return []
         scaled = frame.assign(**{self.column: self.factor * frame[self.column]})
@@ -121,7 +121,7 @@ class Measure(TableColumn):
             self.entry(row, rank, several_seeds=several_seeds)
             for (_, row), rank in zip(frame.iterrows(), ranks, strict=True)
         ]
-        return [SheetColumn(self.heading, tuple(entries), self.over)]
+        return [SheetColumn(self.heading, tuple(entries), self.second_heading)]
 
     def entry(self, row: "pd.Series[float]", place: int | None, *, several_seeds: bool) -> Entry:
         """The value and, small, its deviation and interval: `± 0.0021 [0.880, 0.921]`."""
@@ -171,16 +171,18 @@ class Published(TableColumn):
         if frame[value].isna().all():
             return []
         decimals = self.measure.decimals
-        over = self.measure.over
+        second_heading = self.measure.second_heading
         return [
-            SheetColumn("paper", number_entries(frame[value], decimals), over),
-            SheetColumn("difference", number_entries(frame[difference], decimals, signed=True), over),
+            SheetColumn("paper", number_entries(frame[value], decimals), second_heading),
+            SheetColumn(
+                "difference", number_entries(frame[difference], decimals, signed=True), second_heading
+            ),
         ]
 
 
 @dataclass(frozen=True)
 class Fact(TableColumn):
-    """What a row's numbers rest on, equal for all seeds: a whole number or a word."""
+    """What a row's numbers are based on: a whole number or a word, equal for all seeds."""
 
     column: str
     key: str
@@ -204,7 +206,7 @@ class Fact(TableColumn):
 
 @dataclass(frozen=True)
 class SeedCount(TableColumn):
-    """Over how many seeds a row's values are."""
+    """How many seeds a row's values are the means of."""
 
     @property
     def csv_columns(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What one cell of a table shows: a number, what is small beside it, and its place among the models."""
+"""What a cell of a table shows: a number, small text beside it, and its place among the models."""
 
 import math
 from collections.abc import Collection
@@ -13,7 +13,7 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: its number, what is small beside it, its place among the models (1 best, 2 second)."""
+    """A cell: its number, small text beside it, and its place among the models (1 best, 2 second)."""
 
     text: str = ""
     small: str = ""
@@ -22,11 +22,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """A heading and an entry for each row; neighbours with the same `over` share that second heading."""
+    """A heading and an entry for each row; neighbours with the same second heading share it."""
 
     heading: str
     entries: tuple[Entry, ...]
-    over: str = ""
+    second_heading: str = ""
 
 
 def number_text(value: float, decimals: int, *, signed: bool = False) -> str:
@@ -54,10 +54,10 @@ def places(
     competing = frame[column].notna() & ~frame["model"].isin(unranked)
     ranks: list[int | None] = [None] * len(frame)
     for dataset in frame["dataset"].unique():
-        of_models = values[competing & (frame["dataset"] == dataset)]
-        n_places = 2 if len(of_models) > 2 else 1
-        best = sorted(of_models.unique())[:n_places]
-        for row, value in of_models.items():
+        model_values = values[competing & (frame["dataset"] == dataset)]
+        n_places = 2 if len(model_values) > 2 else 1
+        best = sorted(model_values.unique())[:n_places]
+        for row, value in model_values.items():
             if value in best:
                 ranks[frame.index.get_loc(row)] = best.index(value) + 1
     return ranks

@@ -72,7 +72,8 @@ def _rows(
     """The row of the mean over classes and, where the layout has them, those of the classes."""
     is_real = model.name == REAL
     published = _published(layout, dataset, model, paper)
-    for name in (MACRO, *dataset.classes) if layout.by_class else (MACRO,):
+    names = (MACRO, *dataset.classes) if layout.by_class else (MACRO,)
+    for name in names:
         source = RowSource(records, name, is_real, published if name == MACRO else {})
         row: dict[str, CsvValue | None] = {
             "dataset": dataset.name,

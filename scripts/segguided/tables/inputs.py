@@ -40,7 +40,7 @@ class TableSettings(Settings):
 
 
 def read_records(paths: Sequence[Path]) -> list[Record]:
-    """The records in JSON files. Raises ValueError for a file without a record, and for a second one."""
+    """The records in JSON files. Raises ValueError for a file without a record, and for a repeated record."""
     records: dict[tuple[Any, ...], Record] = {}
     for path in paths:
         record = read_sealed(path)
@@ -90,10 +90,10 @@ def group_records(records: Sequence[Record], settings: TableSettings) -> dict[tu
         if key not in grouped:
             raise ValueError(f"record of {key[0]} × {key[1]} is not of this table's datasets × models")
         grouped[key].append(record)
-    for (dataset, model), of_model in grouped.items():
-        if not of_model:
+    for (dataset, model), model_records in grouped.items():
+        if not model_records:
             raise ValueError(f"no record of {dataset} × {model}; evaluate it, or take it out of the grid")
-        seeds = [record["seed"] for record in of_model]
+        seeds = [record["seed"] for record in model_records]
         expected = [record["seed"] for record in grouped[dataset, models[0]]]
         if model != REAL and seeds != expected:
             raise ValueError(

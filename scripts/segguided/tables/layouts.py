@@ -43,7 +43,7 @@ class Layout:
 
 
 def _dice_columns(
-    column: str, comparison: str, ceiling: str | None, heading: str, over: str = ""
+    column: str, comparison: str, ceiling: str | None, heading: str, second_heading: str = ""
 ) -> tuple[TableColumn, ...]:
     """A Dice with its interval, its ratio to the ceiling and the paper's value.
 
@@ -55,7 +55,7 @@ def _dice_columns(
         key=comparison + ".dice{bound}.{name}",
         real_key=None if ceiling is None else ceiling + ".dice{bound}.{name}",
         heading=heading,
-        over=over,
+        second_heading=second_heading,
         decimals=4,
         better="higher",
         interval_decimals=3,
@@ -71,7 +71,7 @@ def _dice_columns(
         f"{column}_ratio_to_ceiling",
         key=comparison + ".ratio{bound}.{name}",
         heading="ratio",
-        over=over,
+        second_heading=second_heading,
         decimals=2,
         seed_deviation=False,
     )
@@ -95,9 +95,15 @@ TABLE_1 = Layout(
     real_row=CEILING_ROW,
     columns=(
         *_dice_columns(
-            "dice_mask", "faithfulness.mask", "faithfulness.ceiling", heading="macro", over="Dice(m_gen, m)"
+            "dice_mask",
+            "faithfulness.mask",
+            "faithfulness.ceiling",
+            heading="macro",
+            second_heading="Dice(m_gen, m)",
         ),
-        *_dice_columns("dice_real", "faithfulness.real", None, heading="macro", over="Dice(m_gen, m_real)"),
+        *_dice_columns(
+            "dice_real", "faithfulness.real", None, heading="macro", second_heading="Dice(m_gen, m_real)"
+        ),
         *_basis_columns("faithfulness"),
     ),
     notes=(

@@ -42,14 +42,16 @@ def to_markdown(layout: Layout, frame: pd.DataFrame) -> str:
 def _sheet_tables(sheet: Sheet) -> list[str]:
     """A pipe table for each second heading; columns without a second heading are in the first table."""
     grouped = groups(sheet.columns)
-    shared = [column for over, members in grouped if not over for column in members]
-    first, *further = [members for over, members in grouped if over] or [[]]
-    return [_pipe(sheet, columns) for columns in ([*first, *shared], *further)]
+    tables = [members for second_heading, members in grouped if second_heading] or [[]]
+    for second_heading, members in grouped:
+        if not second_heading:
+            tables[0] = [*tables[0], *members]
+    return [_pipe(sheet, columns) for columns in tables]
 
 
 def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
     """The first column below a second heading has that heading, the others their own."""
-    headings = [c.over if c.over and i == 0 else c.heading for i, c in enumerate(columns)]
+    headings = [c.second_heading if c.second_heading and i == 0 else c.heading for i, c in enumerate(columns)]
     rows = [
         [escaped(row.dataset), escaped(row.model), *(_entry(column.entries[i]) for column in columns)]
         for i, row in enumerate(sheet.rows)
@@ -59,15 +61,15 @@ def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
 
 def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure) -> str:
     """Rows: models; columns: classes."""
-    of_dataset = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
-    classes = list(of_dataset["class"].unique())
-    several_seeds = bool(of_dataset["seeds"].max() > 1)
+    class_rows = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
+    classes = list(class_rows["class"].unique())
+    several_seeds = bool(class_rows["seeds"].max() > 1)
     rows = []
-    for _, of_model in of_dataset.groupby("model", sort=False):
-        entries = [measure.entry(row, None, several_seeds=several_seeds) for _, row in of_model.iterrows()]
+    for _, model_rows in class_rows.groupby("model", sort=False):
+        entries = [measure.entry(row, None, several_seeds=several_seeds) for _, row in model_rows.iterrows()]
         cells = [_entry(entry) for entry in entries]
         if any(cells):
-            rows.append([escaped(str(of_model["title"].iloc[0])), *cells])
+            rows.append([escaped(str(model_rows["title"].iloc[0])), *cells])
     return pipe_table(["model", *map(escaped, classes)], rows)
 
 

@@ -55,4 +55,5 @@ def _layout_notes(layout: Layout, frame: pd.DataFrame) -> list[str]:
 
 def groups(columns: Sequence[SheetColumn]) -> list[tuple[str, list[SheetColumn]]]:
     """Neighbouring columns that share a second heading, with that heading."""
-    return [(over, list(members)) for over, members in groupby(columns, key=lambda column: column.over)]
+    grouped = groupby(columns, key=lambda column: column.second_heading)
+    return [(second_heading, list(members)) for second_heading, members in grouped]

@@ -122,10 +122,10 @@ class ColumnBox:
 def place_columns(columns: Sequence[SheetColumn], left: float) -> list[ColumnBox]:
     """The columns side by side from `left`, wide enough for entries, headings and second headings."""
     boxes: list[ColumnBox] = []
-    for over, members in groups(columns):
+    for second_heading, members in groups(columns):
         widths = [_widths(column) for column in members]
         total = sum(width for width, _, _ in widths) + COLUMN_GAP * (len(members) - 1)
-        missing = max(0.0, width_of(as_printed(over), PLAIN) - total) / len(members)
+        missing = max(0.0, width_of(as_printed(second_heading), PLAIN) - total) / len(members)
         for column, (width, main, small) in zip(members, widths, strict=True):
             boxes.append(ColumnBox(column, left, width + missing, main, small))
             left += width + missing + COLUMN_GAP
@@ -183,9 +183,9 @@ class _Pen:
 def draw_sheet(sheet: Sheet) -> Figure:
     """The table: caption, headings, a group of rows for each dataset, notes."""
     labels = [INDENT + width_of(as_printed(row.model), PLAIN) for row in sheet.rows]
-    first = MARGIN + max(*labels, *(width_of(row.dataset, ITALIC) for row in sheet.rows)) + COLUMN_GAP
-    boxes = place_columns(sheet.columns, first)
-    right = boxes[-1].left + boxes[-1].width if boxes else first
+    numbers_left = MARGIN + max(*labels, *(width_of(row.dataset, ITALIC) for row in sheet.rows)) + COLUMN_GAP
+    boxes = place_columns(sheet.columns, numbers_left)
+    right = boxes[-1].left + boxes[-1].width if boxes else numbers_left
     pen = _Pen(max(right + MARGIN, MIN_WIDTH))
     _caption(pen, sheet)
     _headings(pen, boxes)
@@ -209,7 +209,7 @@ def _caption(pen: _Pen, sheet: Sheet) -> None:
 def _headings(pen: _Pen, boxes: Sequence[ColumnBox]) -> None:
     pen.rule(THICK)
     pen.y += PAD
-    if any(box.column.over for box in boxes):
+    if any(box.column.second_heading for box in boxes):
         _second_headings(pen, boxes)
         pen.y += LINE + PAD
     pen.text(MARGIN, "Model")
@@ -221,12 +221,12 @@ def _headings(pen: _Pen, boxes: Sequence[ColumnBox]) -> None:
 
 
 def _second_headings(pen: _Pen, boxes: Sequence[ColumnBox]) -> None:
-    for over, members in groupby(boxes, key=lambda box: box.column.over):
+    for second_heading, members in groupby(boxes, key=lambda box: box.column.second_heading):
         spanned = list(members)
         begin = spanned[0].left
         end = spanned[-1].left + spanned[-1].width
-        pen.text((begin + end) / 2, over, ha="center")
-        if over:
+        pen.text((begin + end) / 2, second_heading, ha="center")
+        if second_heading:
             pen.rule(THIN, begin, end, below=LINE + PAD / 2)
 
 
