@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
+from check_config import check_config
 from support.miniature import copy_repository, environment
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +59,22 @@ def test_every_relative_link_leads_to_a_file_and_to_its_heading(page):
         assert path.exists(), f"{page}: {link} leads to no file"
         if anchor:
             assert anchor in anchors(path.relative_to(ROOT).as_posix()), f"{page}: {link} leads to no heading"
+
+
+# Files that a page tells the reader to write: examples of how to extend the pipeline.
+TO_WRITE = re.compile("tiff|blur|figure7|deformed|kubernetes")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])
+def test_every_path_in_the_repository_that_a_page_names_exists(page):
+    spans = re.findall(r"`((?:scripts|tests|workflow|envs)/[\w./-]+)`", FENCE.sub("", text(page)))
+    absent = [path for path in spans if not TO_WRITE.search(path) and not (ROOT / path).exists()]
+    assert not absent, f"{page} names {', '.join(absent)}"
+
+
+def test_the_readme_s_table_is_the_demo_page_s():
+    rows = [line for line in text("README.md").splitlines() if re.match(r"\| .*\d\.\d{3}", line)]
+    assert rows and set(rows) <= set(text("workflow/docs/demo.md").splitlines())
 
 
 def test_the_index_lists_every_page():
@@ -136,6 +153,9 @@ def repository(tmp_path_factory):
     settings["datasets"]["my-ct"]["source"]["folder"] = "my-ct"
     (root / "my-ct.tsv").write_text("patient\n" + "".join(f"{patient}\n" for patient in patients))
     (root / "mine.yaml").write_text(yaml.safe_dump(settings))
+    (small,) = re.findall(r"^ +```yaml\n(.*?)^ +```", text("workflow/docs/configuration.md"), re.M | re.S)
+    (root / "try.yaml").write_text(small)
+    (root / "my.yaml").write_text("grid: {seeds: [0, 1, 2]}\n")
     return root
 
 
@@ -160,6 +180,24 @@ def test_snakemake_plans_what_the_pages_tell_it_to(repository, command):
         cwd=repository, capture_output=True, text=True, env=environment(), check=False,
     )  # fmt: skip
     assert result.returncode == 0, f"{page}: {command}\n{(result.stdout + result.stderr)[-1000:]}"
+
+
+def recipes():
+    """The settings in the table of the configuration's page that can be written as they are."""
+    table = text("workflow/docs/configuration.md").partition("## Change one thing")[2].partition("## ")[0]
+    spans = re.findall(r"^\|[^|]+\| `(\w+: \{.+?\})`", table, re.MULTILINE)
+    return [span for span in spans if "…" not in span]
+
+
+@pytest.mark.parametrize("recipe", recipes())
+def test_each_recipe_of_the_configuration_is_accepted(recipe, tmp_path):
+    mine = tmp_path / "my.yaml"
+    mine.write_text(recipe)
+    check_config([ROOT / "config.yaml", mine])
+
+
+def test_the_recipes_are_found():
+    assert len(recipes()) >= 6
 
 
 def test_the_version_is_the_same_everywhere():
