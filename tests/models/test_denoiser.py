@@ -113,7 +113,7 @@ def trained(masks_BHW, images_BHW, mask_ablation, steps):
         learner.update(images_BHW, masks_BHW, torch.Generator().manual_seed(step))["loss"]
         for step in range(steps)
     ]
-    return learner.finished().eval(), chosen, torch.stack(losses)
+    return learner.finished_network().eval(), chosen, torch.stack(losses)
 
 
 @pytest.mark.parametrize(("mask_ablation", "steps", "share"), [("none", 250, 0.2), ("sample", 400, 0.5)])

@@ -52,7 +52,7 @@ def test_overfits_and_keeps_the_best_epoch():
         learner.update(images_BHW, masks_BHW, torch.Generator())
         validation.append(learner.after_epoch()["validation_loss"])
     learner.network.load_state_dict({k: torch.zeros_like(v) for k, v in network.state_dict().items()})
-    assert (predict(learner.finished(), images_SHW, CPU) == masks_SHW).mean() > 0.98
+    assert (predict(learner.finished_network(), images_SHW, CPU) == masks_SHW).mean() > 0.98
     assert learner.best_loss == min(validation)
 
 

@@ -229,7 +229,7 @@ def overfitted():
     spade = learner(model)
     for _ in range(80):
         spade.update(images, masks, torch.Generator())
-    return spade.finished(), images, masks
+    return spade.finished_network(), images, masks
 
 
 def test_overfits_four_images(overfitted):

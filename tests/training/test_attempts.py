@@ -21,12 +21,12 @@ from segguided.training.attempts import MOST_POINTS, Attempt, Attempts, read_att
 class Steps:
     step: int = 0
     sums: dict = field(default_factory=dict)
-    summed: int = 0
+    summed_steps: int = 0
     history: list = field(default_factory=list)
 
     def advance(self, loss):
         self.sums = {"loss": self.sums.get("loss", 0) + torch.tensor(loss)}
-        self.summed += 1
+        self.summed_steps += 1
         self.step += 1
 
 
@@ -143,17 +143,17 @@ def test_losses_are_read_only_when_the_file_is_written(tmp_path):
 
     with record(tmp_path / "attempts.json", seconds=0.5) as attempts:
         for step in range(1, 3):
-            attempts.update(Steps(step=step, sums={"loss": Loss()}, summed=1))
+            attempts.update(Steps(step=step, sums={"loss": Loss()}, summed_steps=1))
         assert Loss.reads == 1
         time.sleep(0.6)
-        attempts.update(Steps(step=201, sums={"loss": Loss()}, summed=1))
+        attempts.update(Steps(step=201, sums={"loss": Loss()}, summed_steps=1))
         assert Loss.reads == 2
 
 
 def test_a_loss_that_is_nan_is_none_and_a_closed_epoch_gives_its_row(tmp_path):
     path = tmp_path / "attempts.json"
     with record(path) as attempts:
-        attempts.update(Steps(step=1, sums={"loss": torch.tensor(float("nan"))}, summed=1))
+        attempts.update(Steps(step=1, sums={"loss": torch.tensor(float("nan"))}, summed_steps=1))
         assert read_attempts(path)[0].losses == {"loss": None}
         attempts.update(Steps(step=2, history=[{"epoch": 1, "step": 2, "loss": 0.5}]))
         assert read_attempts(path)[0].losses == {"loss": 0.5}
@@ -168,8 +168,8 @@ def test_a_failed_device_does_not_hide_its_error(tmp_path):
         pytest.raises(OSError, match="the cause"),
         record(tmp_path / "attempts.json", seconds=1e9) as attempts,
     ):
-        attempts.update(Steps(step=1, sums={"loss": 1.0}, summed=1))
-        attempts.update(Steps(step=2, sums={"loss": Gone()}, summed=1))
+        attempts.update(Steps(step=1, sums={"loss": 1.0}, summed_steps=1))
+        attempts.update(Steps(step=2, sums={"loss": Gone()}, summed_steps=1))
         raise OSError("the cause")
     assert read_attempts(tmp_path / "attempts.json")[0].state == "failed"
 
@@ -178,7 +178,7 @@ def test_the_curve_stays_short_and_keeps_its_last_point(tmp_path):
     path = tmp_path / "attempts.json"
     with record(path) as attempts:
         for step in range(1, 250):
-            attempts.update(Steps(step=step, sums={"loss": 1.0}, summed=1))
+            attempts.update(Steps(step=step, sums={"loss": 1.0}, summed_steps=1))
     (ended,) = read_attempts(path)
     assert len(ended.curve) <= MOST_POINTS
     steps = [point["step"] for point in ended.curve]

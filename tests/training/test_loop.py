@@ -115,7 +115,7 @@ def run(make, checkpoint, steps=9, stop_after=None):
     for progress in train(learner, Batches(data, CPU), plan, 5, checkpoint):
         if progress.step == stop_after:
             return None
-    return learner.finished().state_dict(), progress.history
+    return learner.finished_network().state_dict(), progress.history
 
 
 def identical(a, b):
@@ -154,7 +154,7 @@ def test_same_seed_same_weights_and_training_changes_them(tmp_path, kind):
     first, history = run(LEARNERS[kind], Checkpoint(tmp_path / "a.pt", "x", 1e9))
     second, _ = run(LEARNERS[kind], Checkpoint(tmp_path / "b.pt", "x", 1e9))
     assert identical(first, second)
-    assert not identical(first, LEARNERS[kind](9).finished().state_dict())
+    assert not identical(first, LEARNERS[kind](9).finished_network().state_dict())
     assert [row["step"] for row in history] == [3, 6, 9]
 
 
@@ -217,7 +217,7 @@ def test_ema_is_what_is_kept(tmp_path):
     for _ in train(learner, Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
         pass
     last = {name: value.clone() for name, value in learner.network.state_dict().items()}
-    assert not identical(last, learner.finished().state_dict())
+    assert not identical(last, learner.finished_network().state_dict())
 
 
 class Diverging:
@@ -356,7 +356,7 @@ def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
 def test_resident_batches_equal_mapped_ones():
     batches = Batches(slices(), CPU)
     streamed = batches(np.array([3, 1]))
-    batches.resident = batches._upload()
+    batches.on_device = batches._upload()
     assert all(torch.equal(a, b) for a, b in zip(batches(np.array([3, 1])), streamed, strict=True))
 
 

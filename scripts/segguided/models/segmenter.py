@@ -103,7 +103,7 @@ class SegmenterLearner:
         self.best_loss = state["best_loss"]
         self.best_weights = state["best"]
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """The network with the weights of its best epoch."""
         self.network.load_state_dict(self.best_weights)
         return self.network

@@ -104,9 +104,9 @@ class SpadeLearner:
         self.descent.load_state_dict(state["generator"])
         self.discriminator_descent.load_state_dict(state["discriminator"])
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """The generator with its averaged weights; spectral normalisation is baked into them."""
-        self.descent.averaged()
+        self.descent.use_averaged_weights()
         bake_spectral_norm(self.generator)
         return self.generator
 

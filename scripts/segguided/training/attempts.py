@@ -1,8 +1,8 @@
 """attempts.json beside a run's output: when each attempt began, how far it got, what it cost, why it ended.
 
 Snakemake deletes declared outputs, logs and benchmarks before each attempt. So only an undeclared file can
-keep what earlier attempts did. Nothing here may slow training down or stop it. This module does without
-torch, because status pages read it.
+keep what earlier attempts did. Nothing here may slow training down or stop it. This module does not import
+torch, because status pages use it.
 """
 
 import contextlib
@@ -67,10 +67,10 @@ class Attempt(BaseModel):
 
 
 class ProgressReport(Protocol):
-    """What an attempt reads of the training loop, see training.loop.TrainingProgress."""
+    """The part of training.loop.TrainingProgress that an attempt reads."""
 
     step: int  # steps done
-    summed: int  # steps in `sums`
+    summed_steps: int  # steps in `sums`
 
     @property
     def sums(self) -> Mapping[str, SupportsFloat]:
@@ -78,7 +78,7 @@ class ProgressReport(Protocol):
 
     @property
     def history(self) -> Sequence[Mapping[str, float]]:
-        """One row an epoch."""
+        """A row for each epoch."""
 
 
 _LIST = TypeAdapter(list[Attempt])
@@ -156,7 +156,7 @@ class Attempts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Record how it ended; the error goes on."""
+        """Record how the attempt ended; the error is raised again."""
         self.current.state = _ending(error)
         if self.current.state == "interrupted":
             self.current.stopped_by = _what_stopped(error)
@@ -209,8 +209,8 @@ class Attempts:
 
 def _means(progress: ProgressReport) -> Losses:
     """Mean losses of the running epoch, or of the one that just ended."""
-    if progress.summed:
-        values = {name: float(total) / progress.summed for name, total in progress.sums.items()}
+    if progress.summed_steps:
+        values = {name: float(total) / progress.summed_steps for name, total in progress.sums.items()}
     elif progress.history:
         row = progress.history[-1]
         values = {name: value for name, value in row.items() if name not in ("epoch", "step")}
@@ -221,7 +221,10 @@ def _means(progress: ProgressReport) -> Losses:
 
 def _thinned(curve: list[Losses]) -> list[Losses]:
     """At most MOST_POINTS points: if there are more, every second one, the last included."""
-    return curve if len(curve) <= MOST_POINTS else curve[::-1][::2][::-1]
+    if len(curve) <= MOST_POINTS:
+        return curve
+    first = (len(curve) - 1) % 2
+    return curve[first::2]
 
 
 def _ending(error: BaseException | None) -> AttemptState:

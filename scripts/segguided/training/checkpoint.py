@@ -74,7 +74,7 @@ class Checkpoint:
     def _load(self, learner: Stateful) -> dict[str, Any]:
         if not self.path.exists():
             return {}
-        before = copy.deepcopy(learner.state_dict())  # optimisers hold nothing yet
+        initial_state = copy.deepcopy(learner.state_dict())  # optimisers hold nothing yet
         try:
             saved = self._read()
             if saved["fingerprint"] != self.fingerprint:
@@ -85,13 +85,13 @@ class Checkpoint:
         except (OSError, MemoryError, torch.OutOfMemoryError):
             raise  # the machine failed, not the file: a later attempt may continue from it
         except Exception as error:  # torch raises half a dozen types for damage
-            learner.load_state_dict(before)
+            learner.load_state_dict(initial_state)
             return self._start_afresh(f"cannot be continued ({_first_line(error)})")
         return progress
 
     def _read(self) -> dict[str, Any]:
-        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            check_archive(self.path, whole)
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            check_archive(self.path, content)
         saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         return saved
 
@@ -158,7 +158,7 @@ def _first_line(error: Exception) -> str:
 
 
 def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> str:
-    """A digest of the settings, of what the loaded modules of the library mean, and of the slices.
+    """A digest of the settings, of the code of the library's loaded modules, and of the slices.
 
     Of slices names and pixels count; of code what `meaning` says: no comment, docstring or text of a message.
     """

@@ -24,7 +24,7 @@ class SharedGradients:
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         self._buckets = _buckets(trained[::-1]) if ranks.is_shared() else []  # the last layer is ready first
         self._bucket_of = {p: number for number, bucket in enumerate(self._buckets) for p in bucket}
-        self._missing: list[int] = []  # parameters by bucket
+        self._missing: list[int] = []  # by bucket: parameters whose gradients are not ready
         self._next_bucket = 0
         self._sent: list[dist.Work] = []
         self._in_last_pass = False
@@ -41,7 +41,7 @@ class SharedGradients:
             yield
         finally:
             self._in_last_pass = False
-        self._send(to=len(self._buckets))  # the rest: buckets with parameters that were not used
+        self._send(to=len(self._buckets))  # the rest: buckets in which some parameters were not used
         for work in self._sent:
             work.wait()
         self._sent = []

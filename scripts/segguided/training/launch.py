@@ -24,7 +24,7 @@ from segguided.training import ranks
 
 LOG = logging.getLogger("segguided")
 HOST = "127.0.0.1"  # one node
-GRACE_SECONDS = 5.0  # that the others have once one has failed, before SIGTERM and again before SIGKILL
+GRACE_SECONDS = 5.0  # after a process failed, until the others get SIGTERM, and again until SIGKILL
 PATIENCE = timedelta(minutes=30)  # how long one process waits for another, which may be writing a file
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -94,11 +94,11 @@ def _forwarding() -> Iterator[tuple[list[int], list[BaseProcess]]]:
         received.append(number)
         _send(number, processes)
 
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    previous_handlers = {number: signal.signal(number, forward) for number in FORWARDED}
     try:
         yield received, processes
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
 
@@ -121,7 +121,7 @@ def _wait(processes: Sequence[BaseProcess]) -> dict[int, int]:
 
 
 def _conclude(codes: dict[int, int], received: Sequence[int], count: int) -> None:
-    """End as the first processes that failed; they have already written their own messages."""
+    """End with the error or exit code of the processes that failed first; they wrote their own messages."""
     for rank, code in codes.items():
         if -code in received:
             name = signal.Signals(-code).name

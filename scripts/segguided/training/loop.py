@@ -89,15 +89,15 @@ class Batches:
     def __init__(self, slices: SliceSet, device: torch.device) -> None:
         self.slices = slices
         self.device = device
-        self.resident = self._upload() if self._fits() else None
+        self.on_device = self._upload() if self._fits() else None
 
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images and masks (B, H, W), uint8, on the device."""
-        if self.resident:
+        if self.on_device:
             indices_B = torch.from_numpy(indices).to(self.device)
-            images_SHW, masks_SHW = self.resident
+            images_SHW, masks_SHW = self.on_device
             return images_SHW[indices_B], masks_SHW[indices_B]
-        images_BHW, masks_BHW = (torch.from_numpy(a) for a in self.slices.batch(indices))
+        images_BHW, masks_BHW = (torch.from_numpy(array) for array in self.slices.batch(indices))
         return images_BHW.to(self.device, non_blocking=True), masks_BHW.to(self.device, non_blocking=True)
 
     def in_order(self, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
@@ -120,11 +120,11 @@ class Batches:
 
 @dataclass
 class TrainingProgress:
-    """What the loop itself must remember to continue a run."""
+    """All that the loop needs to continue a run."""
 
     step: int = 0  # steps done
     sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
-    summed: int = 0  # steps in `sums`
+    summed_steps: int = 0  # steps in `sums`
     history: list[HistoryRow] = field(default_factory=list)
     flops: int | None = None  # of one step, counted during the first
 
@@ -162,7 +162,7 @@ def train(
         x_B, masks_BHW = batches(plan.indices(seed, progress.step))
         losses = _update(learner, x_B, masks_BHW, generator, progress)
         progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
-        progress.summed += 1
+        progress.summed_steps += 1
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
@@ -193,7 +193,7 @@ def fit(
         "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
     )
     epochs = 0
-    hidden = None if ranks.is_first() else True  # None: where nobody watches
+    hidden = None if ranks.is_first() else True  # None: hidden unless the output is a terminal
     with tqdm(total=plan.steps, desc="training", unit="step", disable=hidden) as bar:
         for progress in train(learner, batches, plan, seed, checkpoint):
             bar.update(progress.step - bar.n)
@@ -241,15 +241,15 @@ def _close_epoch(progress: TrainingProgress, learner: Learner, plan: Plan) -> No
     epoch = math.ceil(progress.step / plan.steps_per_epoch)
     progress.history.append({"epoch": epoch, "step": progress.step, **means, **learner.after_epoch()})
     progress.sums = {}
-    progress.summed = 0
+    progress.summed_steps = 0
 
 
 def _means(progress: TrainingProgress) -> HistoryRow:
     """Mean losses of the running epoch. Raises ValueError if one of them is NaN or infinite."""
-    means = {name: float(total) / progress.summed for name, total in progress.sums.items()}
+    means = {name: float(total) / progress.summed_steps for name, total in progress.sums.items()}
     diverged = [name for name, mean in means.items() if not math.isfinite(mean)]
     if diverged:
-        first = progress.step - progress.summed
+        first = progress.step - progress.summed_steps
         raise ValueError(
             f"{', '.join(diverged)} is not a number between steps {first} and {progress.step}: "
             "training diverged; lower learning_rate, or set precision: fp32"

@@ -1,4 +1,4 @@
-"""How one network descends: optimiser, learning rate over the run, gradient clipping, weight averaging."""
+"""The gradient descent of a network: optimiser, learning rate over the run, gradient clipping, averaging."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Factor = Callable[[int], float]  # step -> what the learning rate is multiplied 
 
 
 class Descent:
-    """The gradient descent of `network`: everything that its optimisation remembers.
+    """The gradient descent of `network`, with all that it remembers from step to step.
 
     `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length).
     `ema_decay` averages the weights over the steps (None: no averaging).
@@ -64,12 +64,13 @@ class Descent:
         `losses_of(*micro_batch)` gives the mean losses of a micro-batch. Returns those of the whole batch,
         detached.
         """
-        size = len(batch[0])
-        own = [ranks.own_share(tensor) for tensor in batch]
-        micro_batches = list(zip(*(tensor.split(micro_batch_size or size) for tensor in own), strict=True))
+        n_images = len(batch[0])
+        limit = micro_batch_size or n_images
+        parts = [ranks.own_share(tensor).split(limit) for tensor in batch]
+        micro_batches = list(zip(*parts, strict=True))
         means: dict[str, Tensor] = {}
         for position, micro_batch in enumerate(micro_batches, start=1):
-            share = len(micro_batch[0]) / size
+            share = len(micro_batch[0]) / n_images
             losses = {name: value * share for name, value in losses_of(*micro_batch).items()}
             with self.gradients.summing() if position == len(micro_batches) else nullcontext():
                 losses["loss"].backward()
@@ -106,15 +107,15 @@ class Descent:
             # The file is read on the CPU, and the averages would stay there.
             self.ema.to(self.parameters[0].device)
 
-    def averaged(self) -> nn.Module:
-        """The network with its averaged weights in place of the last ones; call it once, after training."""
+    def use_averaged_weights(self) -> nn.Module:
+        """The network, its last weights replaced by the averaged ones; call it once, after training."""
         if self.ema:
             self.ema.copy_to(self.parameters)
         return self.network
 
 
 class DescentLearner:
-    """Base class of a learner that needs to remember nothing but one descent; it adds `update`."""
+    """Base class of learners with a single descent, which is all that they remember; they add `update`."""
 
     descent: Descent
 
@@ -130,9 +131,9 @@ class DescentLearner:
         """Restore what `state_dict` gave."""
         self.descent.load_state_dict(state)
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """The network with its averaged weights."""
-        return self.descent.averaged()
+        return self.descent.use_averaged_weights()
 
 
 def has_fused(network: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""The processes that train one network together, one a GPU: who they are, and what they agree on.
+"""The processes that train one network together, one for each GPU: their numbers, and what they exchange.
 
 In a process that trains alone nothing here communicates, and every value comes back unchanged.
 """

@@ -1,6 +1,7 @@
 """Resume files of trainings: kept until Snakemake has accepted the outputs, because it may still refuse them.
 
-A training ends before Snakemake looks at its outputs. This module does without torch: the Snakefile needs it.
+A training ends before Snakemake looks at its outputs. This module does not import torch, because the
+Snakefile uses it.
 """
 
 import logging
@@ -8,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 RESUME = "resume.pt"
-ASIDE = "resume-aside.pt"  # made with other settings, code or data
+ASIDE = "resume-aside.pt"  # a resume file made with other settings, code or data
 
 
 def has_resume_files(output: Path) -> bool:
@@ -26,7 +27,7 @@ class ResumeFileDiscarder(logging.Handler):
     """Listens to Snakemake's logger and deletes the resume files of each training whose job has finished.
 
     `trainings` gives the output of a training by the id of its job. With `--quiet progress` Snakemake does
-    not log finished jobs, so somebody must look again at the end.
+    not log finished jobs, so the Snakefile checks all trainings again at the end.
     """
 
     def __init__(self, trainings: Mapping[str, Path]) -> None:

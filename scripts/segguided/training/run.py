@@ -27,7 +27,7 @@ CHECKPOINT_SECONDS = 600.0
 class FinishedLearner(Learner, Protocol):
     """A learner that hands over its network after training."""
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """The network to keep; called once, after training."""
 
 
@@ -95,7 +95,7 @@ class TrainingRun:
         history = self.output.with_name("history.csv")
         with self._record_attempts() as attempts:
             cost = fit(learner, batches, self.plan, self.seed, checkpoint, history, attempts)
-            network = learner.finished()
+            network = learner.finished_network()
             if ranks.is_first():
                 preparation = self.data.preparation
                 origin = {"preparation": preparation} if preparation else {}

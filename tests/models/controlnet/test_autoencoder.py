@@ -80,6 +80,6 @@ def test_overfits_a_few_images():
         losses = learner.update(images_BHW, images_BHW, torch.Generator().manual_seed(step))
     assert set(losses) == {"loss", "reconstruction", "kl"}
     with torch.inference_mode():
-        mean_BCHW = encode(learner.finished().eval(), to_signal(images_BHW)).chunk(2, 1)[0]
+        mean_BCHW = encode(learner.finished_network().eval(), to_signal(images_BHW)).chunk(2, 1)[0]
         decoded_BHW = to_images(decode(network, mean_BCHW))
     assert (decoded_BHW.float() - images_BHW).abs().mean() < 8

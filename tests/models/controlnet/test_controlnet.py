@@ -128,7 +128,7 @@ def test_stage_3_trains_the_controlnet_and_unless_locked_the_decoder(tmp_path, s
             pass
     changed = {
         name
-        for name, value in learner.finished().state_dict().items()
+        for name, value in learner.finished_network().state_dict().items()
         if not torch.equal(value, before[name])
     }
     prefixes = {
@@ -205,7 +205,7 @@ def run(make, folder, checkpoint, stop_after=None):
         for progress in train(learner, batches, Plan(12, 4, 9), 5, checkpoint):
             if progress.step == stop_after:
                 return None
-    return learner.finished().state_dict(), progress.history
+    return learner.finished_network().state_dict(), progress.history
 
 
 @pytest.mark.parametrize("make", [latent_learner, control_learner])
@@ -229,7 +229,7 @@ def test_overfits_a_few_images_and_follows_the_mask(tmp_path):
         checkpoint = Checkpoint(tmp_path / f"{steps}.pt", "x", 1e9)
         for _ in train(learner, batches, Plan(4, 4, steps), 0, checkpoint):
             pass
-        return learner.finished()
+        return learner.finished_network()
 
     torch.manual_seed(0)
     vae = start_autoencoder(VAE)

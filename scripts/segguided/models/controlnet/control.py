@@ -108,7 +108,7 @@ class ControlLearner(LatentLearner):
         super().__init__(network, trained, diffusion_settings, settings, scale, steps, device)
         self.pipeline = pipeline
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """All networks of the pipeline, the trained ones with their averaged weights."""
-        self.descent.averaged()
+        self.descent.use_averaged_weights()
         return self.pipeline

@@ -217,7 +217,7 @@ class LatentLearner(DescentLearner):
         with autocast(self.device, self.precision):
             return {"loss": diffusion.loss(self.denoiser, self.schedule, z_BCHW, masks_BHW, eps_BCHW, t_B)}
 
-    def finished(self) -> nn.Module:
+    def finished_network(self) -> nn.Module:
         """The denoiser with the averaged weights of its trained part."""
-        self.descent.averaged()
+        self.descent.use_averaged_weights()
         return self.denoiser
