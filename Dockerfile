@@ -8,9 +8,10 @@ RUN apt-get update \
 WORKDIR /segguided
 COPY envs/requirements.txt envs/requirements.txt
 RUN python -m venv .venv \
-    && .venv/bin/pip install --no-cache-dir --requirement envs/requirements.txt \
-    && touch .venv/.installed
+    && .venv/bin/pip install --no-cache-dir --requirement envs/requirements.txt
 ENV PATH=/segguided/.venv/bin:$PATH
 
 COPY . .
+# After the copy: the pins may be dated later than a cached layer, and make would install them again.
+RUN touch .venv/.installed
 CMD ["make", "help"]

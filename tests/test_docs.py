@@ -122,6 +122,12 @@ def test_make_alone_lists_the_targets_and_installs_nothing():
     assert all(line.startswith("make ") for line in result.stdout.splitlines())
 
 
+def test_an_image_installs_nothing_again_whatever_the_date_of_the_pins():
+    """`make` installs where the pins are dated later than its mark, and a checkout dates them anew."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert lines.index("RUN touch .venv/.installed") > lines.index("COPY . .")
+
+
 @pytest.mark.parametrize("command", sorted(commands("python")))
 def test_scripts_take_the_options_that_the_pages_give_them(command):
     words = shlex.split(command)
