@@ -27,7 +27,7 @@ class MaskedDenoiser(nn.Module):
         self.unet = build_unet(model.unet, 1 + self.encoder.channels, image_size)
 
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
-        """The prediction (epsilon or v) of the noisy image's own shape."""
+        """The prediction (epsilon, v or x0, as `prediction_type` says), of the noisy image's shape."""
         if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
             raise ValueError(
                 f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"

@@ -19,8 +19,8 @@ SHORTEST_MARGIN = 15.0
 def stop_time() -> float | None:
     """The `time.monotonic()` at which to save and stop; None if nothing limits this process.
 
-    Five minutes before the end of the SLURM job, less in a job of under an hour. The site may raise the limit
-    while the job runs: ask again to follow it.
+    Five minutes before the end of the SLURM job; where a tenth of the time left is less, that, and at
+    least 15 seconds. The site may raise the limit while the job runs: ask again to follow it.
     """
     left = seconds_left()
     if left is None:
