@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from segguided.planning import writers
-from segguided.planning.writers import FOLDER, enter, leave
+from segguided.planning.writers import FOLDER, register_writer, unregister_writer
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 ENTERING = """if True:
     import sys
     from pathlib import Path
-    from segguided.planning.writers import enter
-    print(enter(Path(sys.argv[1]), Path(sys.argv[2])), flush=True)
+    from segguided.planning.writers import register_writer
+    print(register_writer(Path(sys.argv[1]), Path(sys.argv[2])), flush=True)
     sys.stdin.readline()
 """
 
@@ -56,10 +56,10 @@ def edit(path: Path, **fields: object) -> None:
 
 
 def test_one_folder_enters_as_often_as_it_likes_and_leaves_nothing(folders: dict[str, Path]) -> None:
-    first = enter(folders["results"], folders["mine"])
-    assert enter(folders["results"], folders["mine"]) == first, "of the same process"
-    leave(first)
-    leave(first)
+    first = register_writer(folders["results"], folders["mine"])
+    assert register_writer(folders["results"], folders["mine"]) == first, "of the same process"
+    unregister_writer(first)
+    unregister_writer(first)
     assert not list(folders["results"].iterdir())
 
 
@@ -70,13 +70,13 @@ def test_a_second_run_of_the_same_folder_is_told_of_the_first(
     with pytest.raises(
         ValueError, match=rf"already works in {folders['other']} \(process {other.pid}, since "
     ):
-        enter(folders["results"], folders["other"])
+        register_writer(folders["results"], folders["other"])
     assert len(registered(folders)) == 1
 
 
 def test_another_folders_writer_is_named(folders: dict[str, Path], other: "subprocess.Popen[str]") -> None:
     with pytest.raises(ValueError, match="is being written by the Snakemake in") as caught:
-        enter(folders["results"], folders["mine"])
+        register_writer(folders["results"], folders["mine"])
     message = str(caught.value)
     assert f"{folders['other']} (process {other.pid} on " in message
     assert "or give this one results of its own (pathvars.results)" in message
@@ -89,15 +89,15 @@ def test_a_writer_reached_by_another_name_of_the_folder_is_found(
 ) -> None:
     (tmp_path / "link").symlink_to(folders["results"])
     with pytest.raises(ValueError, match="is being written by"):
-        enter(tmp_path / "link", folders["mine"])
+        register_writer(tmp_path / "link", folders["mine"])
 
 
 def test_what_a_killed_one_left_is_cleared(folders: dict[str, Path], other: "subprocess.Popen[str]") -> None:
     other.kill()
     other.wait()
-    mine = enter(folders["results"], folders["mine"])
+    mine = register_writer(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
-    leave(mine)
+    unregister_writer(mine)
 
 
 def test_what_a_killed_one_of_the_same_folder_left_is_cleared(
@@ -106,16 +106,16 @@ def test_what_a_killed_one_of_the_same_folder_left_is_cleared(
     """Else another folder's pipeline on another machine would be refused long after all has ended."""
     other.kill()
     other.wait()
-    leave(enter(folders["results"], folders["other"]))
+    unregister_writer(register_writer(folders["results"], folders["other"]))
     assert not (folders["results"] / FOLDER).exists()
 
 
 def test_a_process_that_took_the_dead_ones_number_is_not_it(folders: dict[str, Path]) -> None:
-    path = enter(folders["results"], folders["other"])
+    path = register_writer(folders["results"], folders["other"])
     dead = path.with_name("other.json")
     path.rename(dead)
     edit(dead, created=1.0)
-    mine = enter(folders["results"], folders["mine"])
+    mine = register_writer(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
 
 
@@ -131,11 +131,11 @@ def test_jobs_that_a_killed_one_left_running_are_waited_for(
     try:
         time.sleep(0.2)
         with pytest.raises(ValueError, match=r"jobs of a killed Snakemake in .*other still write.*resume"):
-            enter(folders["results"], folders["mine"])
+            register_writer(folders["results"], folders["mine"])
     finally:
         job.kill()
         job.communicate()
-    mine = enter(folders["results"], folders["mine"])
+    mine = register_writer(folders["results"], folders["mine"])
     assert registered(folders) == [mine]
 
 
@@ -149,9 +149,9 @@ def test_one_that_cannot_be_seen_from_here_is_refused_with_the_way_out(
     (path,) = registered(folders)
     edit(path, **change)
     with pytest.raises(ValueError, match=f"if that process is gone for sure, delete {path}$"):
-        enter(folders["results"], folders["mine"])
+        register_writer(folders["results"], folders["mine"])
     path.unlink()
-    leave(enter(folders["results"], folders["mine"]))
+    unregister_writer(register_writer(folders["results"], folders["mine"]))
 
 
 def test_the_same_folder_seen_from_another_machine_is_the_same(
@@ -159,17 +159,17 @@ def test_the_same_folder_seen_from_another_machine_is_the_same(
 ) -> None:
     (path,) = registered(folders)
     edit(path, host="login2")
-    leave(enter(folders["results"], folders["other"]))
+    unregister_writer(register_writer(folders["results"], folders["other"]))
 
 
 def test_another_machines_folder_of_the_same_name_is_another(folders: dict[str, Path]) -> None:
-    path = enter(folders["results"], folders["mine"])
+    path = register_writer(folders["results"], folders["mine"])
     path.rename(path.with_name("other.json"))
     edit(path.with_name("other.json"), host="container-2")
-    leave(enter(folders["results"], folders["mine"]))
+    unregister_writer(register_writer(folders["results"], folders["mine"]))
     (folders["mine"] / writers.TOKEN).write_text("of another disk\n")
     with pytest.raises(ValueError, match="is being written by"):
-        enter(folders["results"], folders["mine"])
+        register_writer(folders["results"], folders["mine"])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"host": "x"}', "\x00\xff"])
@@ -178,4 +178,4 @@ def test_a_damaged_file_is_named(folders: dict[str, Path], text: str) -> None:
     path = folders["results"] / FOLDER / "x.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"^{path}, .* cannot be read; if none does, delete it$"):
-        enter(folders["results"], folders["mine"])
+        register_writer(folders["results"], folders["mine"])

@@ -1,4 +1,4 @@
-# Where images are, real and generated, and how commands are given them.
+# The paths of real and generated images, and the arguments that name them in commands.
 
 
 def slices_of(dataset, split):
@@ -10,7 +10,7 @@ def slices_of(dataset, split):
 
 
 def list_of(dataset, split):
-    """The file that lists them. Scripts get this: the names of thousands would not fit on a command line."""
+    """The file that lists the slice files of a split: the names of thousands do not fit on a command line."""
     return f"<results>/data/{dataset}/{split}.txt"
 
 

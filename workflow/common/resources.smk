@@ -23,14 +23,14 @@ def one_by_one(wildcards):
     The jobs of a group run one after another. This makes Snakemake ask for the memory of one of them and for the
     time of all. On one machine they need not wait for each other.
     """
-    go_on_in_a_group()
+    keep_going_in_groups()
     return int(not workflow.local_exec)
 
 
 def compare_by_content():
     """Let Snakemake compare inputs above 1 MB by content too, where workflow/profiles/default was left out.
 
-    Call it, like `go_on_in_a_group`, from an input function: Snakemake has read its settings then, and has not
+    Call it, like `keep_going_in_groups`, from an input function: Snakemake has read its settings then, and has not
     compared any file.
     """
     for holder in (workflow.dag, workflow.persistence):
@@ -38,7 +38,7 @@ def compare_by_content():
             holder.max_checksum_file_size = sys.maxsize
 
 
-def go_on_in_a_group():
+def keep_going_in_groups():
     """Let a broken patient stop no other patient of its group: Snakemake passes no --keep-going to a group's job.
 
     Before the input functions, the Snakemake of a job has no settings yet; after them it is too late.

@@ -1,11 +1,11 @@
-# What happens when a run starts, once its jobs are known, and what is deleted when a training is accepted.
+# What happens when a run's jobs are known, and what is deleted when a training is accepted.
 
 import atexit
 import time
 
 from segguided.config.left_out import applications_left_out, figures_left_out
 from segguided.planning.inputs import refuse_future, refuse_unquoted
-from segguided.planning.writers import enter, leave
+from segguided.planning.writers import register_writer, unregister_writer
 from segguided.training.resume_files import (
     ResumeFileDiscarder,
     discard_resume_files,
@@ -16,8 +16,8 @@ from segguided.training.resume_files import (
 LEFT_OUT = []
 
 
-def tell_left_out(sentences):
-    """Log once each what the configuration leaves out. An input function that returns no input."""
+def log_left_out(sentences):
+    """Log each sentence on what the configuration leaves out, once a run. Returns no input files."""
     for sentence in sentences:
         if sentence not in LEFT_OUT:
             LEFT_OUT.append(sentence)
@@ -26,15 +26,15 @@ def tell_left_out(sentences):
 
 
 def left_out_figures(wildcards):
-    return tell_left_out(figures_left_out(CONFIG))
+    return log_left_out(figures_left_out(CONFIG))
 
 
 def left_out_applications(wildcards):
-    return tell_left_out(applications_left_out(CONFIG))
+    return log_left_out(applications_left_out(CONFIG))
 
 
-def refuse_left_out(things, figure):
-    """The same things; where there are none, stop and name the setting that the figure lacks."""
+def require_for_figure(things, figure):
+    """The things that a figure needs; where there are none, stop and name the missing setting."""
     if things:
         return things
     reasons = [text for text in figures_left_out(CONFIG) if text.startswith(figure)]
@@ -44,20 +44,20 @@ def refuse_left_out(things, figure):
 def refuse_second_writer():
     """The file that says this run writes here; stops where a run of another folder writes the same results."""
     try:
-        mine = enter(Path(RESULTS), Path.cwd())
+        writer_file = register_writer(Path(RESULTS), Path.cwd())
     except (ValueError, OSError) as error:
         raise WorkflowError(getattr(error, "strerror", None) or str(error)) from None
-    atexit.register(leave, mine)
-    return mine
+    atexit.register(unregister_writer, writer_file)
+    return writer_file
 
 
-def refuse_inputs(mine):
+def refuse_inputs(writer_file):
     """Stop where an input's date would make Snakemake delete outputs, or a shell would run an input's name."""
     jobs = list(workflow.dag.needrun_jobs())
     outputs = {path for job in jobs for path in job.output}
     inputs = {path for job in jobs for path in job.input}
     # The file system may have a clock of its own.
-    now = max(time.time(), mine.stat().st_mtime)
+    now = max(time.time(), writer_file.stat().st_mtime)
     try:
         refuse_future(inputs - outputs, now)
         if not workflow.local_exec:
@@ -71,7 +71,7 @@ def trainings():
 
 
 def discard_accepted():
-    """Delete what trainings kept to resume from, where their outputs are complete and accepted."""
+    """Delete the resume files of trainings whose outputs are complete and accepted."""
     for job in trainings():
         output = Path(job.output[0])
         if not has_resume_files(output):
@@ -82,7 +82,7 @@ def discard_accepted():
 
 
 def discard_when_accepted():
-    """From now on, do the same for each training as soon as Snakemake accepts it."""
+    """From now on, delete the same files for each training as soon as Snakemake accepts it."""
     # Snakemake then reports each job to its loggers; what --quiet hides stays hidden.
     workflow.scheduler.print_progress = True
     outputs = {str(workflow.dag.jobid(job)): Path(job.output[0]) for job in trainings()}

@@ -7,7 +7,7 @@ from segguided.planning.watched_files import files_in_folders
 
 def raw_files(wildcards):
     """The patient's files, also where slicing is given folders: Snakemake then compares these files."""
-    go_on_in_a_group()
+    keep_going_in_groups()
     compare_by_content()
     names = mask_files(wildcards)
     files = files_in_folders(source_of(wildcards), wildcards.patient, names)

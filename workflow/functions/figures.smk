@@ -21,7 +21,7 @@ def figure_images(wildcards):
 
 def figure1_images(wildcards):
     images = figure_images(wildcards) if 1 in FIGURES else []
-    return refuse_left_out(images, "figure 1")
+    return require_for_figure(images, "figure 1")
 
 
 def figure_arguments(wildcards):
@@ -37,7 +37,7 @@ def figure_arguments(wildcards):
 
 
 def guided_columns(wildcards):
-    return model_arguments(refuse_left_out(CONFIG.guided_models, "figures 2 and 5"))
+    return model_arguments(require_for_figure(CONFIG.guided_models, "figures 2 and 5"))
 
 
 def publishable_datasets():

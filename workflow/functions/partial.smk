@@ -6,7 +6,7 @@ def lists_argument(wildcards, input):
 
 
 def partial_options(wildcards):
-    settings = refuse_left_out(CONFIG.partial_masks, "figures 3 and 6")
+    settings = require_for_figure(CONFIG.partial_masks, "figures 3 and 6")
     masks = CONFIG.datasets[wildcards.dataset].partial_masks
     kept = compact([values_of(wildcards.dataset, names) for names in masks])
     n_classes = count_classes(wildcards)
@@ -20,11 +20,11 @@ def partial_options(wildcards):
 
 def partial_images(wildcards):
     images = [partial_set(wildcards.dataset, model) for model in CONFIG.partial_models]
-    return refuse_left_out(images, "figures 3 and 6")
+    return require_for_figure(images, "figures 3 and 6")
 
 
 def similar_options(wildcards):
-    settings = refuse_left_out(CONFIG.similarity, "figure 4")
+    settings = require_for_figure(CONFIG.similarity, "figure 4")
     kept = first_partial_values(wildcards)
     return option("--similarity", [settings.to_json()]) + option("--kept", kept)
 

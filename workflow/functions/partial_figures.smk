@@ -7,7 +7,7 @@ def figure_partial_images(wildcards):
         for dataset in CONFIG.partial_datasets
         for model in CONFIG.partial_models
     ]
-    return refuse_left_out(images, "figures 3 and 6")
+    return require_for_figure(images, "figures 3 and 6")
 
 
 def partial_arguments(wildcards):
@@ -31,7 +31,7 @@ def first_partial_column(wildcards):
 
 def figure_similar_images(wildcards):
     images = [similar_set(dataset) for dataset in CONFIG.similar_datasets]
-    return refuse_left_out(images, "figure 4")
+    return require_for_figure(images, "figure 4")
 
 
 def similarity_arguments(wildcards):

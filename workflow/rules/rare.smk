@@ -26,7 +26,9 @@ use rule train_segmenter as train_augmented with:
     input:
         slices=held_out_slices,
         slices_list="<results>/data/{dataset}/held-out.txt",
-        generated=["<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz"],
+        generated=[
+            "<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz"
+        ],
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
     output:

@@ -36,7 +36,7 @@ class Similarity(Settings):
 class Translation(Settings):
     """Images of one dataset (or modality) from the masks of another."""
 
-    masks: str  # dataset that lends its test masks
+    masks: str  # dataset whose test masks are used
     dataset: str  # dataset of the grid whose models generate
 
 

@@ -136,8 +136,8 @@ class Config(Settings):
                         f"applications.translations: {key} is '{name}'; choose one of "
                         f"{', '.join(self.datasets)}"
                     )
-            lender = self.datasets[translation.masks]
-            if lender.image_size != self.datasets[translation.dataset].image_size:
+            masks_size = self.datasets[translation.masks].image_size
+            if masks_size != self.datasets[translation.dataset].image_size:
                 raise ValueError(
                     f"applications.translations: {translation.masks} and {translation.dataset} differ in "
                     "image_size; make it equal"

@@ -6,7 +6,7 @@ import numpy as np
 
 from segguided.data.slices import SliceSet, Stack
 
-PATIENT = "generated"  # to whom the generated images belong
+PATIENT = "generated"  # the patient name of the generated images
 
 
 def with_generated(slices: SliceSet, images_NHW: np.ndarray, ids: Sequence[str]) -> SliceSet:

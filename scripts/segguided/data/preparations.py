@@ -1,4 +1,4 @@
-"""The digest of a preparation: slices and trained networks carry it, to tell how their slices were made."""
+"""The digest of a preparation. Slices and trained networks hold it, so that preparations can be compared."""
 
 import hashlib
 import json

@@ -41,13 +41,17 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
     low, high = _grey_range(patient, image, preparation.intensity)
     kept = _kept_slices(patient, mask.array_zyx, preparation)
     images_SHW, masks_SHW = _squares(patient, image, mask, kept, low, high, preparation)
+    mask_ids = None
+    if image.slice_numbers is not None:
+        numbers = list(image.slice_numbers)
+        mask_ids = tuple(numbers[z] for z in kept)
     return Stack(
         patient,
         images_SHW,
         masks_SHW,
         image.positions_mm[kept],
         _provenance(image, mask, preparation, low, high),
-        None if image.slice_numbers is None else tuple(list(image.slice_numbers)[z] for z in kept),
+        mask_ids,
     )
 
 

@@ -43,25 +43,25 @@ class Writer:
         return (self.host, self.processes) == (socket.gethostname(), _namespace())
 
 
-def enter(results: Path, folder: Path) -> Path:
+def register_writer(results: Path, folder: Path) -> Path:
     """Register this process, which runs in `folder`, as a writer of `results`.
 
-    Returns the file to give to `leave`. Raises ValueError, in one sentence, if another Snakemake writes there
-    or may do so.
+    Returns the file to give to `unregister_writer`. Raises ValueError, in one sentence, if another Snakemake
+    writes there or may do so.
     """
-    writer = _this(folder)
+    writer = _this_process(folder)
     path = results / FOLDER / f"{writer.host}-{writer.processes}-{writer.pid}.json"
     write_text(path, json.dumps(asdict(writer), indent=1) + "\n")
     for neighbour in sorted(set(path.parent.glob("*.json")) - {path}):
         try:
             _refuse(results, neighbour, writer)
         except ValueError:
-            leave(path)
+            unregister_writer(path)
             raise
     return path
 
 
-def leave(path: Path) -> None:
+def unregister_writer(path: Path) -> None:
     """Stop being a writer: delete the file."""
     path.unlink(missing_ok=True)
     with suppress(OSError):  # the folder is not empty: another Snakemake writes there
@@ -74,10 +74,9 @@ def _refuse(results: Path, path: Path, writer: Writer) -> None:
     if neighbour is None:
         return  # it ended meanwhile
     killed = neighbour.is_here and not still_runs(neighbour.pid, neighbour.created)
-    if killed and not _works(Path(neighbour.folder)):
-        path.unlink(
-            missing_ok=True
-        )  # also if it is of this folder: other machines cannot see that it is dead
+    if killed and not _has_jobs(Path(neighbour.folder)):
+        # Also if it is of this folder: other machines cannot see that it is dead.
+        path.unlink(missing_ok=True)
     elif (neighbour.folder, neighbour.token) == (writer.folder, writer.token):
         _refuse_same_folder(neighbour, writer, killed)
     elif killed:
@@ -112,7 +111,7 @@ def _refuse_other_folder(results: Path, path: Path, neighbour: Writer) -> None:
     )
 
 
-def _works(folder: Path) -> bool:
+def _has_jobs(folder: Path) -> bool:
     """Whether jobs of the pipeline in `folder` still run or wait, here or in SLURM's queue."""
     return folder.is_dir() and bool(processes(folder)[1] or queued_jobs(folder))
 
@@ -129,7 +128,7 @@ def _read(path: Path) -> Writer | None:
         ) from None
 
 
-def _this(folder: Path) -> Writer:
+def _this_process(folder: Path) -> Writer:
     return Writer(
         host=socket.gethostname(),
         processes=_namespace(),

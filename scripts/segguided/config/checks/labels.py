@@ -34,10 +34,10 @@ def _check_values(kind: str, values: Sequence[int], ignored: Collection[int]) ->
         raise ValueError(
             f"a PNG mask holds values from 0 to {LARGEST_GREY}, got the label {above[0]}; correct it"
         )
-    both = sorted(set(values) & set(ignored))
-    if both:
+    in_both = sorted(set(values) & set(ignored))
+    if in_both:
         raise ValueError(
-            f"source.ignore names {both}, which are labels of classes; remove them from one of the two"
+            f"source.ignore names {in_both}, which are labels of classes; remove them from one of the two"
         )
 
 

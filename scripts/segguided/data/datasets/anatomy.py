@@ -25,9 +25,9 @@ class Profile:
         """Whether there is enough of the organ to use its position."""
         return bool(self.count_Z.sum() >= LEAST_VOXELS)
 
-    def beside(self, other: "Profile") -> "Profile":
-        """The part in those slices that show the other organ too."""
-        shown_Z = other.count_Z > 0
+    def beside(self, organ: "Profile") -> "Profile":
+        """The part in those slices that also show `organ`."""
+        shown_Z = organ.count_Z > 0
         return Profile(self.count_Z * shown_Z, self.y_Z * shown_Z, self.x_Z * shown_Z)
 
     def centre_mm(self, spacing_zyx_mm: tuple[float, float, float]) -> dict[str, float]:

@@ -24,7 +24,7 @@ COLORS = {"Breast": "0.85 0.55 0.45", "Vessels": "0.85 0.10 0.10", "Dense": "0.3
 class Traits:
     """How one patient's files differ from another's, as in the real data."""
 
-    siemens: bool  # stores unsigned 12 bit; else GE, signed 16 bit
+    siemens: bool  # whether the scanner stores unsigned 12 bits; the other one, of GE, signed 16 bits
     turned: bool  # columns run to the right and rows to anterior
     from_head: bool  # instance 1 is the uppermost slice
     swapped: bool  # Dense has label value 1 and Vessels 2, else the reverse
@@ -69,7 +69,8 @@ def _turned(affine: np.ndarray, shape_zyx: tuple[int, ...]) -> np.ndarray:
     """The affine of the array whose y and x axes are reversed."""
     _, height, width = shape_zyx
     turn = np.diag([-1.0, -1.0, 1.0, 1.0])
-    turn[:2, 3] = width - 1, height - 1
+    turn[0, 3] = width - 1
+    turn[1, 3] = height - 1
     return affine @ turn
 
 
@@ -158,7 +159,8 @@ def _series_dataset(patient: str, image_zyx: np.ndarray, affine: np.ndarray, tra
     series.ManufacturerModelName = "Digital phantom"
     series.StudyDescription = "Digital breast phantom, no patient"
     series.SeriesDescription = "t1_fl3d_tra_dynVIEWS_spair_ pre" if traits.siemens else "ax dyn pre"
-    series.PatientName = series.PatientID = patient
+    series.PatientName = patient
+    series.PatientID = patient
     series.PatientIdentityRemoved = "YES"
     series.PatientPosition = "FFP" if traits.turned else "HFS"
     series.StudyInstanceUID = _uid(patient, "study")
@@ -167,7 +169,8 @@ def _series_dataset(patient: str, image_zyx: np.ndarray, affine: np.ndarray, tra
     series.SeriesNumber = 3
     series.ImageOrientationPatient = [float(v) + 0.0 for v in (*across, *down)]
     series.PixelSpacing = [float(spacing[1]), float(spacing[0])]
-    series.SliceThickness = series.SpacingBetweenSlices = float(spacing[2])
+    series.SliceThickness = float(spacing[2])
+    series.SpacingBetweenSlices = float(spacing[2])
     series.SamplesPerPixel = 1
     series.PhotometricInterpretation = "MONOCHROME2"
     series.Rows, series.Columns = image_zyx.shape[1:]

@@ -24,9 +24,10 @@ RETRIES = 3
 CONNECTIONS = 16
 SILENCE_S = 60.0  # s5cmd is stopped where it is slower than LEAST_RATE for so long: it would wait forever
 LEAST_RATE = 1000.0  # bytes a second
-SLACK = 1.1  # times the size of a series may arrive, and SLACK_BYTES: a killed s5cmd leaves parts of files
+# A series may take SLACK times its size, and SLACK_BYTES more: a killed s5cmd leaves parts of files.
+SLACK = 1.1
 SLACK_BYTES = 50_000_000
-STARTS = 3  # times that s5cmd is started, where almost nothing arrives
+STARTS = 3  # how often s5cmd is started where almost nothing arrives
 LONGEST_S = 3600.0  # for one series
 LEFTOVERS = "*.dcm[0-9]*"  # parts of files by a killed s5cmd; it renames a file when it is complete
 OUTSIDE = "*..*"  # s5cmd would write an object named folder/../../name outside of its target

@@ -108,8 +108,8 @@ def _read_dicom(
 ) -> tuple[Volume, Volume]:
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
-    # In the order of classes: where two hold a voxel, the later wins. A file of several classes in a row is
-    # read once.
+    # In the order of classes: where two classes hold a voxel, the later one counts. A file that holds several
+    # classes in a row is read once.
     for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
         _fill(mask_zyx, dict(numbered), find(masks / file.format(patient=patient)), image)
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
