@@ -178,3 +178,10 @@ def printed_by(version: str) -> list[str]:
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_every_file_here_means_the_same_to_each_version_of_python(version):
     assert printed_by(version) == [meaning_of(path) for path in sorted(SCRIPTS.rglob("*.py"))]
+
+
+def test_a_loss_that_is_called_an_error_is_no_message() -> None:
+    summed, mean = (
+        meaning(ast.parse(f'loss = MeanSquaredError(reduction="{how}")')) for how in ("sum", "mean")
+    )
+    assert summed != mean

@@ -11,9 +11,10 @@ from pathlib import Path
 
 TEXT = "text"  # what the serialised code holds in the place of a message
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
-# Calls whose texts only people read; so do those of a call of `...Error`, of a raise, and of an assert.
+# Calls whose texts only people read; so are those of a raise and of an assert.
 LOGGED = frozenset(f"{log}.{level}" for log in ("LOG", "logging") for level in LEVELS)
-MESSAGES = LOGGED | {"warnings.warn", "sys.exit"}
+ERRORS = frozenset({"ValueError", "OSError", "RefusedError"})  # made in one place and raised in another
+MESSAGES = LOGGED | ERRORS | {"warnings.warn", "sys.exit"}
 HELP = frozenset({"help", "description", "epilog"})  # keywords of the calls below, which argparse prints
 HELPED = frozenset({"ArgumentParser", "add_argument", "add_argument_group", "add_parser", "add_subparsers"})
 UNREAD = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # fields that say nothing new
@@ -121,7 +122,7 @@ def _messages(node: ast.AST) -> Sequence[ast.AST]:
 
 
 def _messages_of_call(call: ast.Call, function: str) -> Sequence[ast.AST]:
-    if function in MESSAGES or function.endswith("Error"):
+    if function in MESSAGES:
         return [*call.args, *call.keywords]
     if function.rpartition(".")[2] in HELPED:
         return [keyword for keyword in call.keywords if keyword.arg in HELP]
