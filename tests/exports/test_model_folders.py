@@ -9,30 +9,20 @@ from diffusers import DDIMScheduler, UNet2DModel
 
 from export_model import export_model
 from import_model import import_model
-from segguided.generation.sampling import initial_noise
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.signals import to_images
 from segguided.training.storage import save_network
 from support.foreign_unet import SIZE, imported
-from support.plain_diffusers import (
+from support.plain_diffusers import (  # noqa: F401 - masks and noise are fixtures
     NAMES,
     STEPS,
-    random_masks,
+    masks,
+    noise,
     run_script,
     sample_here,
     sample_with_diffusers,
     small_model,
 )
-
-
-@pytest.fixture(name="masks_BHW")
-def masks():
-    return random_masks()
-
-
-@pytest.fixture(name="noise_BCHW")
-def noise():
-    return initial_noise(3, NAMES, SIZE)
 
 
 def trained(folder, model):

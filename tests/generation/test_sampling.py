@@ -5,25 +5,12 @@ import pytest
 import torch
 from diffusers import DDIMPipeline, DPMSolverMultistepScheduler, UNet2DModel
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
-from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
+from support.tiny_models import diffusion_model as model
 
-TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
 # From before there was noise for latents.
 NOISE_OF_IMAGES = [1.477059, -0.506559, -0.337287, -0.761127]
-
-
-def model(prediction_type="epsilon", conditioning="none"):
-    training = Training(steps=1, batch_size=2, learning_rate=1e-3)
-    return DiffusionModel(
-        kind="diffusion",
-        conditioning=conditioning,
-        prediction_type=prediction_type,
-        unet=TINY,
-        training=training,
-    )
 
 
 def sampling(sampler="ddim", steps=5, spacing="leading"):

@@ -4,23 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from segguided.config.models.diffusion import DiffusionModel, NoiseSchedule, Unet
-from segguided.config.models.training import Training
+from segguided.config.models.diffusion import NoiseSchedule
 from segguided.models import diffusion
 from segguided.models.signals import to_images, to_signal
-
-TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
-
-
-def model(prediction_type="epsilon", conditioning="none"):
-    training = Training(steps=1, batch_size=2, learning_rate=1e-3)
-    return DiffusionModel(
-        kind="diffusion",
-        conditioning=conditioning,
-        prediction_type=prediction_type,
-        unet=TINY,
-        training=training,
-    )
+from support.tiny_models import diffusion_model as model
 
 
 def alpha_bars():

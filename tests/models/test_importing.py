@@ -16,33 +16,23 @@ from import_model import import_model
 from segguided.config.models.diffusion import NoiseSchedule, Unet
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.sampling import initial_noise
 from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.training.storage import read_description
 from support.foreign_unet import SIZE, foreign, imported
-from support.plain_diffusers import (
+from support.plain_diffusers import (  # noqa: F401 - masks and noise are fixtures
     CPU,
     NAMES,
     SMALL,
     ddim_scheduler,
     five_steps,
-    random_masks,
+    masks,
+    noise,
     run_script,
     sample_here,
     sample_with_diffusers,
     small_model,
 )
-
-
-@pytest.fixture(name="masks_BHW")
-def masks():
-    return random_masks()
-
-
-@pytest.fixture(name="noise_BCHW")
-def noise():
-    return initial_noise(3, NAMES, SIZE)
 
 
 @pytest.mark.parametrize("conditioning", ["index255", "none"])

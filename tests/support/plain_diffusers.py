@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import DDIMScheduler
 
@@ -11,7 +12,7 @@ from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.sampling import make_scheduler, sample
+from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from support.foreign_unet import SIZE
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -28,9 +29,16 @@ def five_steps(spacing="leading", batch_size=2):
     )
 
 
-def random_masks():
+@pytest.fixture(name="masks_BHW")
+def masks():
     """A mask (B, H, W) for each of `NAMES`."""
     return torch.randint(0, 4, (len(NAMES), SIZE, SIZE), generator=torch.Generator().manual_seed(1)).byte()
+
+
+@pytest.fixture(name="noise_BCHW")
+def noise():
+    """The noise that the images of `NAMES` start from."""
+    return initial_noise(3, NAMES, SIZE)
 
 
 def sample_with_diffusers(unet, scheduler, x_BCHW, masks_BHW, conditioning="index255"):

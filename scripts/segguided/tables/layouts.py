@@ -89,6 +89,17 @@ def _basis_columns(evaluation: str) -> tuple[TableColumn, ...]:
     )
 
 
+def _dice_notes(column: str) -> tuple[str | Note, ...]:
+    """What holds for every table of Dice values; the ceilings are those of `column`."""
+    return (
+        notes.interval,
+        notes.RATIO,
+        f"{notes.RANKS}; the ceiling takes no place.",
+        notes.ceilings(CEILING_ROW, column),
+        notes.several_seeds("interval bounds are means too"),
+    )
+
+
 TABLE_1 = Layout(
     number=1,
     title="faithfulness of generated images to their masks",
@@ -112,11 +123,7 @@ TABLE_1 = Layout(
             f"predicts on the generated and on the real image. The row {CEILING_ROW} is Dice(m_real, m). "
             + notes.POOLED
         ),
-        notes.interval,
-        notes.RATIO,
-        f"{notes.RANKS}; the ceiling takes no place.",
-        notes.ceilings(CEILING_ROW, "dice_mask"),
-        notes.several_seeds("interval bounds are means too"),
+        *_dice_notes("dice_mask"),
     ),
     by_class=True,
     csv_decimals=4,
@@ -132,11 +139,7 @@ TABLE_2 = Layout(
     ),
     notes=(
         f"The row {CEILING_ROW} is the segmenter trained on real held-out images. " + notes.POOLED,
-        notes.interval,
-        notes.RATIO,
-        f"{notes.RANKS}; the ceiling takes no place.",
-        notes.ceilings(CEILING_ROW, "dice"),
-        notes.several_seeds("interval bounds are means too"),
+        *_dice_notes("dice"),
     ),
     by_class=True,
     csv_decimals=4,

@@ -11,7 +11,7 @@ from segguided.config.reserved import MACRO
 from segguided.evaluation.records import NEAR_ZERO
 
 Note = Callable[[pd.DataFrame], list[str]]
-FEW_PATIENTS = 8  # below, the 95 % interval covered 81 to 86 % in simulation
+FEW_PATIENTS = 8  # below, the 95 % interval covers 85 % at most: the simulation in workflow/docs/limits.md
 RANKS = "Best model in bold; second best, of three or more, underlined"
 POOLED = "Dice is pooled over all pixels of the set, then averaged over classes."
 RATIO = (

@@ -8,27 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from segguided.data.download import transfer as download
 from segguided.data.download.packages import fetch_package, read_member
 from segguided.files import sha256_of
 from support.loopback import Server, serving
+from support.pip_without_settings import unset  # noqa: F401 - a fixture for every test here
 
 NAME = "tinyscan-1.0.tar.gz"
 
 PIN = "tinyscan==1.0"
 
 BACKEND = "[build-system]\nrequires = []\nbuild-backend = 'evil'\nbackend-path = ['.']\n"
-
-
-@pytest.fixture(autouse=True)
-def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pip without any settings but an empty index."""
-    monkeypatch.setattr(download, "PAUSES_S", (0.01, 0.02, 0.03))
-    for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "NO_INDEX", "CERT", "TRUSTED_HOST", "PROXY"):
-        monkeypatch.delenv(f"PIP_{name}", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "empty").as_uri())
 
 
 @pytest.fixture

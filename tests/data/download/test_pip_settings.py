@@ -4,19 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from segguided.data.download import transfer as download
 from segguided.data.download.pip_settings import read_settings
-
-
-@pytest.fixture(autouse=True)
-def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pip as it is where nothing is set up, and with an index that has nothing."""
-    monkeypatch.setattr(download, "PAUSES_S", (0.01, 0.02, 0.03))
-    for name in ("FIND_LINKS", "EXTRA_INDEX_URL", "NO_INDEX", "CERT", "TRUSTED_HOST", "PROXY"):
-        monkeypatch.delenv(f"PIP_{name}", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "empty").as_uri())
+from support.pip_without_settings import unset  # noqa: F401 - a fixture for every test here
 
 
 def test_pip_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
