@@ -78,6 +78,7 @@ def test_snakemake_lives_as_long_as_its_very_process(start, tmp_path, monkeypatc
     assert look(tmp_path, run).snakemake is False
     run.created += 3600
     process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # the kill takes a moment
     assert look(tmp_path, run).snakemake is False
 
 
