@@ -1,10 +1,13 @@
 """Evaluation records with known numbers, and tables made from them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from segguided.evaluation.records import mean_entries
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, read_paper_values
 from segguided.tables.layouts import LAYOUTS
@@ -26,6 +29,9 @@ SETTINGS = TableSettings.model_validate(
 )
 
 
+PATIENTS = {"phantom": tuple(f"p{k}" for k in range(6)), "ct": ("c0",)}
+
+
 DICE = {"segguided": 0.8, "spade": 0.7, "real": 0.9}
 
 
@@ -43,23 +49,31 @@ def distances(model: str, seed: int) -> dict[str, Any]:
     return value | {f"distance.{key}": number for key, number in (counts | of_kernel).items()}
 
 
+def patient_values(mean: float, patients: Sequence[str]) -> list[float]:
+    """A value for each patient, 0.04 from the first to the last; their mean is `mean`."""
+    return [mean + offset for offset in np.linspace(-0.02, 0.02, len(patients)) if len(patients) > 1] or [
+        mean
+    ]
+
+
 def record(dataset: str, model: str, seed: int = 0) -> dict[str, Any]:
-    """A record whose macro Dice is DICE plus a hundredth for each seed, with every bound 0.05 away."""
+    """A record whose macro Dice is DICE plus a hundredth for each seed, as is the mean over its patients."""
     comparisons = {"faithfulness": ["ceiling"], "quality": ["ceiling"]}
     if model != "real":
         comparisons = {"faithfulness": ["ceiling", "mask", "real"], "quality": ["ceiling", "model"]}
     entries: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed}
     for evaluation, of_evaluation in comparisons.items():
-        unit = "slices" if dataset == "ct" else "patients"
-        entries |= {f"{evaluation}.patients": 6 if unit == "patients" else 1, f"{evaluation}.slices": 24}
-        entries[f"{evaluation}.interval_unit"] = unit
+        patients = PATIENTS[dataset]
+        entries |= {f"{evaluation}.patients": len(patients), f"{evaluation}.slices": 24}
         for comparison in of_evaluation:
             dice = (0.9 if comparison == "ceiling" else DICE[model]) + 0.01 * seed
-            values = {"dice": dice, "dice_low": dice - 0.05, "dice_high": dice + 0.05, "slice_mean": dice}
-            ratio = {"ratio": dice / 0.9, "ratio_low": dice / 0.9 - 0.05, "ratio_high": dice / 0.9 + 0.05}
-            for statistic, value in (values | ({} if comparison == "ceiling" else ratio)).items():
-                for name in (*CLASSES[dataset], "macro"):
-                    entries[f"{evaluation}.{comparison}.{statistic}.{name}"] = value
+            values = {"dice": dice, "slice_mean": dice}
+            values |= {} if comparison == "ceiling" else {"ratio": dice / 0.9}
+            of_patients = dict(zip(patients, patient_values(dice, patients), strict=True))
+            for name in (*CLASSES[dataset], "macro"):
+                prefix = f"{evaluation}.{comparison}"
+                entries |= {f"{prefix}.{statistic}.{name}": value for statistic, value in values.items()}
+                entries |= mean_entries(f"{prefix}.patients_mean.{name}", of_patients)
     return entries | distances(model, seed) | ({} if model == "real" else TRAINING[model])
 
 

@@ -32,8 +32,7 @@ def toy_records(*seeds: int) -> list[dict[str, Any]]:
     for record in of_grid:
         recall = VALUES[record["model"]] + 0.01 * record["seed"]
         for name in ("", ".macro", *(f".{name}" for name in CLASSES[record["dataset"]])):
-            record |= {f"toy.recall{name}": recall, f"toy.recall_low{name}": recall - 0.1}
-            record |= {f"toy.recall_high{name}": recall + 0.1, f"toy.spread{name}": 0.02, "toy.pixels": 12345}
+            record |= {f"toy.recall{name}": recall, f"toy.spread{name}": 0.02, "toy.pixels": 12345}
     return of_grid
 
 
@@ -85,14 +84,14 @@ def test_a_column_may_hold_the_real_images_which_take_no_place() -> None:
     assert texts == ["0.25", "**0.75**", "0.50"] * len(CLASSES)
 
 
-def test_a_column_may_have_an_interval_and_a_value_for_each_class() -> None:
-    key = "toy.recall{bound}.{name}"
-    recall = replace(RECALL, key=key, real_key=key, interval_decimals=1, by_class=True)
+def test_a_column_may_have_a_value_for_each_class() -> None:
+    key = "toy.recall.{name}"
+    recall = replace(RECALL, key=key, real_key=key, by_class=True)
     layout = with_entry(TABLE_2, recall)
     frame = toy_frame(layout)
-    assert cells(to_markdown(layout, frame), "recall")[1] == "**0.75** [0.7, 0.8]"
+    assert cells(to_markdown(layout, frame), "recall")[1] == "**0.75**"
     assert "recall per class, phantom:" in to_markdown(layout, frame)
-    assert frame.loc[frame["class"] == "bone", "recall_high"].tolist() == pytest.approx([0.35, 0.85, 0.6])
+    assert frame.loc[frame["class"] == "bone", "recall"].tolist() == [0.25, 0.75, 0.5]
 
 
 def test_a_column_without_classes_is_in_the_macro_rows_alone() -> None:

@@ -38,7 +38,6 @@ def model_record(
             "the real images' record needs --held-out slices, to compare them to the test slices"
         )
     device = pick_device()
-    bootstrap = {"resamples": evaluation.bootstrap_resamples, "seed": evaluation.bootstrap_seed}
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
     in_half_S = slices_in_half(test, evaluation.halves_seed, "test")
@@ -46,8 +45,8 @@ def model_record(
     ceiling_SHW = real_SHW[np.asarray(in_half_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     return {
-        **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names, **bootstrap),
-        **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names, **bootstrap),
+        **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names),
+        **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names),
         **distance_record(
             encode(evaluator, compared.images, device),
             encode(evaluator, test.images, device),

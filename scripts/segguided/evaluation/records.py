@@ -6,6 +6,7 @@ a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels, M being the test mask.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from segguided.evaluation.dice import (
     slice_mean_dice,
     with_macro,
 )
-from segguided.evaluation.intervals import bootstrap_interval, interval_unit, ratio_interval
 from segguided.seals import read_sealed
 
 NEAR_ZERO = 0.1  # where the ceiling is lower, the segmenter hardly finds the class on real images
@@ -33,9 +33,6 @@ def faithfulness_record(
     real_SHW: np.ndarray,
     patients_S: np.ndarray,
     class_names: Sequence[str],
-    *,
-    resamples: int,
-    seed: int,
 ) -> Record:
     """Table 1, from the masks m (`target`), m_gen (`generated`) and m_real (`real`).
 
@@ -47,7 +44,7 @@ def faithfulness_record(
     if generated_SHW is not None:
         counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes)
         counts["real"] = class_counts(generated_SHW, real_SHW, n_classes, target_SHW)
-    return record_of_counts("faithfulness", counts, patients_S, class_names, resamples=resamples, seed=seed)
+    return record_of_counts("faithfulness", counts, patients_S, class_names)
 
 
 def quality_record(
@@ -56,9 +53,6 @@ def quality_record(
     ceiling_SHW: np.ndarray,
     patients_S: np.ndarray,
     class_names: Sequence[str],
-    *,
-    resamples: int,
-    seed: int,
 ) -> Record:
     """Table 2, from masks that segmenters trained on a model's and on real images predict on real images.
 
@@ -68,7 +62,7 @@ def quality_record(
     counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, len(class_names))}
     if model_SHW is not None:
         counts["model"] = class_counts(model_SHW, target_SHW, len(class_names))
-    return record_of_counts("quality", counts, patients_S, class_names, resamples=resamples, seed=seed)
+    return record_of_counts("quality", counts, patients_S, class_names)
 
 
 def read_training_cost(description: Path) -> Record:
@@ -90,72 +84,75 @@ def read_training_cost(description: Path) -> Record:
 
 
 def record_of_counts(
-    evaluation: str,
-    counts: Mapping[str, np.ndarray],
-    patients_S: np.ndarray,
-    class_names: Sequence[str],
-    *,
-    resamples: int,
-    seed: int,
+    evaluation: str, counts: Mapping[str, np.ndarray], patients_S: np.ndarray, class_names: Sequence[str]
 ) -> Record:
     """Flat JSON record of counts (S, C, 4) by comparison; one comparison is "ceiling". None: undefined.
 
-    Keys are {evaluation}.{comparison}.{statistic}.{name}. For the statistics dice, dice_low, dice_high and
-    slice_mean the name is a class or "macro". The same holds for ratio, ratio_low and ratio_high, which the
-    ceiling does not have: Dice over the ceiling's, None where the ceiling is below NEAR_ZERO. For
-    patient_dice, the mean over the classes that a patient's masks hold, the name is the patient. Three more
-    keys are {evaluation}.slices, {evaluation}.patients and {evaluation}.interval_unit. Raises ValueError
-    where no test mask holds a class.
+    Keys are {evaluation}.{comparison}.{statistic}.{name}; the name is a class or "macro". Statistics: dice
+    (pooled over all slices), slice_mean, patients_mean with its patients' values (see `mean_entries`) and,
+    except for the ceiling, ratio: the pooled Dice over the ceiling's, None where that is below NEAR_ZERO. Two
+    more keys are {evaluation}.slices and {evaluation}.patients. Raises ValueError where no test mask holds a
+    class.
     """
     if MACRO in class_names:
         raise ValueError(f"no class may be called '{MACRO}', the name of the mean over classes; rename it")
     record: Record = {
         f"{evaluation}.slices": len(patients_S),
         f"{evaluation}.patients": len(np.unique(patients_S)),
-        f"{evaluation}.interval_unit": interval_unit(patients_S),
     }
     for comparison, counts_SC4 in counts.items():
-        statistics = _dice_statistics(counts_SC4, patients_S, resamples, seed)
-        if comparison != "ceiling":
-            statistics |= _ratio_statistics(counts_SC4, counts["ceiling"], patients_S, resamples, seed)
         prefix = f"{evaluation}.{comparison}"
+        present_C = classes_in_masks(counts_SC4)
+        statistics = {
+            "dice": with_macro(pooled_dice(counts_SC4), present_C),
+            "slice_mean": with_macro(slice_mean_dice(counts_SC4), present_C),
+        }
+        if comparison != "ceiling":
+            statistics["ratio"] = _ratio_to_ceiling(counts_SC4, counts["ceiling"])
         for statistic, values_K in statistics.items():
             for name, value in zip((*class_names, MACRO), values_K, strict=True):
                 record[f"{prefix}.{statistic}.{name}"] = _json_number(value)
-        for patient, dice_C in per_patient_dice(counts_SC4, patients_S).items():
-            record[f"{prefix}.patient_dice.{patient}"] = _json_number(nan_mean(dice_C))
+        record |= _patients_entries(f"{prefix}.patients_mean", counts_SC4, patients_S, class_names)
     return record
 
 
-def _dice_statistics(
-    counts_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
-    present_C = classes_in_masks(counts_SC4)
-    low_K, high_K = bootstrap_interval(counts_SC4, patients_S, resamples=resamples, seed=seed)
-    return {
-        "dice": with_macro(pooled_dice(counts_SC4), present_C),
-        "dice_low": low_K,
-        "dice_high": high_K,
-        "slice_mean": with_macro(slice_mean_dice(counts_SC4), present_C),
-    }
+def mean_entries(
+    key: str, values: Mapping[str, float], unit: Literal["patient", "block"] = "patient"
+) -> Record:
+    """A mean and what it is a mean of: {key}, and {key}.{unit}.{name} of each patient (or block).
+
+    A value that is NaN, such as the Dice of a class that the patient's masks lack, is None and not in the
+    mean. Intervals and comparisons of models are computed from these values when the tables are made.
+    """
+    record: Record = {key: _json_number(nan_mean(np.array([*values.values()], dtype=float)))}
+    for name, value in values.items():
+        record[f"{key}.{unit}.{name}"] = _json_number(value)
+    return record
 
 
-def _ratio_statistics(
-    counts_SC4: np.ndarray, ceiling_SC4: np.ndarray, patients_S: np.ndarray, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Dice over the ceiling's. Classes whose ceiling is near 0 have no ratio, and are in no macro ratio.
+def _patients_entries(
+    prefix: str, counts_SC4: np.ndarray, patients_S: np.ndarray, class_names: Sequence[str]
+) -> Record:
+    """Mean over patients, of each class and of the patients' own means over the classes of their masks."""
+    dice_PC = per_patient_dice(counts_SC4, patients_S)
+    record: Record = {}
+    for c, name in enumerate(class_names):
+        of_class = {patient: dice_C[c] for patient, dice_C in dice_PC.items()}
+        record |= mean_entries(f"{prefix}.{name}", of_class)
+    macro = {patient: float(nan_mean(dice_C)) for patient, dice_C in dice_PC.items()}
+    return record | mean_entries(f"{prefix}.{MACRO}", macro)
+
+
+def _ratio_to_ceiling(counts_SC4: np.ndarray, ceiling_SC4: np.ndarray) -> np.ndarray:
+    """Dice over the ceiling's, (K,). Classes whose ceiling is near 0 have none, and are in no macro ratio.
 
     With them the macro ratio could be outside the classes' ratios: such a class adds to one of the two means.
     """
     ceiling_C = pooled_dice(ceiling_SC4)
     averaged_C = classes_in_masks(ceiling_SC4) & (np.nan_to_num(ceiling_C) >= NEAR_ZERO)
-    low_K, high_K = ratio_interval(
-        counts_SC4, ceiling_SC4, patients_S, averaged_C, resamples=resamples, seed=seed
-    )
     ceiling_K = with_macro(ceiling_C, averaged_C)
     ratio_K = ratio(with_macro(pooled_dice(counts_SC4), averaged_C), ceiling_K)
-    statistics = {"ratio": ratio_K, "ratio_low": low_K, "ratio_high": high_K}
-    return {name: np.where(ceiling_K < NEAR_ZERO, np.nan, value_K) for name, value_K in statistics.items()}
+    return np.where(ceiling_K < NEAR_ZERO, np.nan, ratio_K)
 
 
 def _json_number(value: float | np.ndarray) -> float | None:

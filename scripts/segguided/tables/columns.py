@@ -13,7 +13,6 @@ from segguided.evaluation.records import Record
 from segguided.tables.entries import Better, Entry, SheetColumn, number_entries, number_text, places
 from segguided.tables.inputs import over_seeds, value_of
 
-BOUNDS = ("_low", "_high")
 FLOP_UNITS = {"EFLOP": 1e-6, "PFLOP": 1e-3, "TFLOP": 1.0, "GFLOP": 1e3}  # of one TFLOP
 LEAST_FLOP = 0.1  # of its unit, for the cheapest model
 IMAGE_UNITS = {"M ": 1e6, "k ": 1e3}
@@ -53,7 +52,6 @@ class Measure(TableColumn):
     """A statistic that the records hold; over several seeds it is the mean.
 
     In the keys, {name} is replaced by a class or "macro"; without {name}, only the macro row has a value.
-    {bound} is replaced by nothing, "_low" or "_high"; without {bound}, there is no interval.
     """
 
     column: str  # in the CSV
@@ -65,7 +63,6 @@ class Measure(TableColumn):
     factor: float = 1  # the reader sees the value times this
     better: Better | None = None  # which values are best, in bold and underlined
     seed_deviation: bool = True  # whether the deviation over seeds is a column too
-    interval_decimals: int | None = None  # None: the reader sees no interval
     # A deviation within each record, such as over subsets: the reader sees it where there is one seed.
     deviation_column: str = ""
     deviation_key: str = ""
@@ -78,14 +75,9 @@ class Measure(TableColumn):
         return self.second_heading or self.heading
 
     @property
-    def bounds(self) -> tuple[str, ...]:
-        """The endings of its interval's columns and keys, if it has an interval."""
-        return BOUNDS if "{bound}" in self.key else ()
-
-    @property
     def csv_columns(self) -> list[str]:
-        """Value, interval, deviation over seeds, deviation within a record."""
-        columns = [self.column, *(self.column + bound for bound in self.bounds)]
+        """Value, deviation over seeds, deviation within a record."""
+        columns = [self.column]
         if self.seed_deviation:
             columns.append(f"{self.column}_std")
         if self.deviation_column:
@@ -97,11 +89,8 @@ class Measure(TableColumn):
         key = self.real_key if source.is_real else self.key
         if key is None or (source.name != MACRO and "{name}" not in key):
             return {}
-        mean, deviation = over_seeds(source.records, key.format(bound="", name=source.name))
+        mean, deviation = over_seeds(source.records, key.format(name=source.name))
         values = {self.column: mean}
-        for bound in self.bounds:
-            bound_key = key.format(bound=bound, name=source.name)
-            values[self.column + bound], _ = over_seeds(source.records, bound_key)
         if self.seed_deviation:
             values[f"{self.column}_std"] = deviation
         if self.deviation_column:
@@ -124,10 +113,9 @@ class Measure(TableColumn):
         return [SheetColumn(self.heading, tuple(entries), self.second_heading)]
 
     def entry(self, row: "pd.Series[float]", place: int | None, *, several_seeds: bool) -> Entry:
-        """The value and, small, its deviation and interval: `± 0.0021 [0.880, 0.921]`."""
-        small = (self._deviation_text(row, several_seeds), self._interval_text(row))
+        """The value and, small, its deviation: `± 0.0021`."""
         value = number_text(self.factor * row[self.column], self.decimals)
-        return Entry(value, " ".join(text for text in small if text), place)
+        return Entry(value, self._deviation_text(row, several_seeds), place)
 
     def _deviation_text(self, row: "pd.Series[float]", several_seeds: bool) -> str:
         column = f"{self.column}_std" if self.seed_deviation else ""
@@ -135,13 +123,6 @@ class Measure(TableColumn):
             column = self.deviation_column
         deviation = self.factor * row[column] if column else math.nan
         return "" if math.isnan(deviation) else f"± {deviation:.{self.decimals}f}"
-
-    def _interval_text(self, row: "pd.Series[float]") -> str:
-        if self.interval_decimals is None:
-            return ""
-        bounds = [self.factor * row[self.column + bound] for bound in BOUNDS]
-        low, high = (number_text(bound, self.interval_decimals) for bound in bounds)
-        return f"[{low}, {high}]" if low else ""
 
 
 @dataclass(frozen=True)

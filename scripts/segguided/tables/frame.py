@@ -63,7 +63,7 @@ def _check_classes(layout: Layout, records: Sequence[Record], dataset: TableData
 def _ceiling(layout: Layout, record: Record, name: str) -> CsvValue | None:
     key = layout.ceiling.real_key
     assert key is not None, "the ceiling is what the real images have"
-    return value_of(record, key.format(bound="", name=name))
+    return value_of(record, key.format(name=name))
 
 
 def _rows(

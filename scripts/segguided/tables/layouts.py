@@ -45,20 +45,19 @@ class Layout:
 def _dice_columns(
     column: str, comparison: str, ceiling: str | None, heading: str, second_heading: str = ""
 ) -> tuple[TableColumn, ...]:
-    """A Dice with its interval, its ratio to the ceiling and the paper's value.
+    """A Dice, its ratio to the ceiling and the paper's value.
 
     Keys in the models' records begin with `comparison`, in that of the real images with `ceiling`; None: the
     row of the real images has no value.
     """
     dice = Measure(
         column,
-        key=comparison + ".dice{bound}.{name}",
-        real_key=None if ceiling is None else ceiling + ".dice{bound}.{name}",
+        key=comparison + ".dice.{name}",
+        real_key=None if ceiling is None else ceiling + ".dice.{name}",
         heading=heading,
         second_heading=second_heading,
         decimals=4,
         better="higher",
-        interval_decimals=3,
         by_class=True,
     )
     slice_mean = Measure(
@@ -69,7 +68,7 @@ def _dice_columns(
     )
     ratio = Measure(
         f"{column}_ratio_to_ceiling",
-        key=comparison + ".ratio{bound}.{name}",
+        key=comparison + ".ratio.{name}",
         heading="ratio",
         second_heading=second_heading,
         decimals=2,
@@ -79,24 +78,22 @@ def _dice_columns(
 
 
 def _basis_columns(evaluation: str) -> tuple[TableColumn, ...]:
-    """What a Dice and its interval rest on; keys in the records begin with `evaluation`."""
+    """What a Dice rests on; keys in the records begin with `evaluation`."""
     return (
         TrainingCost(note=notes.TRAINING),
         SeedCount(),
         Fact("patients", f"{evaluation}.patients"),
         Fact("slices", f"{evaluation}.slices"),
-        Fact("interval_unit", f"{evaluation}.interval_unit"),
     )
 
 
 def _dice_notes(column: str) -> tuple[str | Note, ...]:
     """What holds for every table of Dice values; the ceilings are those of `column`."""
     return (
-        notes.interval,
         notes.RATIO,
         f"{notes.RANKS}; the ceiling takes no place.",
         notes.ceilings(CEILING_ROW, column),
-        notes.several_seeds("interval bounds are means too"),
+        notes.several_seeds(),
     )
 
 

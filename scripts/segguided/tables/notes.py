@@ -11,12 +11,11 @@ from segguided.config.reserved import MACRO
 from segguided.evaluation.records import NEAR_ZERO
 
 Note = Callable[[pd.DataFrame], list[str]]
-FEW_PATIENTS = 8  # below, the 95 % interval covers 85 % at most: the simulation in workflow/docs/limits.md
 RANKS = "Best model in bold; second best, of three or more, underlined"
 POOLED = "Dice is pooled over all pixels of the set, then averaged over classes."
 RATIO = (
-    "ratio: Dice over the ceiling row's; its interval, on the same resamples, is in the CSV. A value "
-    "above the ceiling means that the set is easier than reality, not better."
+    "ratio: Dice over the ceiling row's. A value above the ceiling means that the set is easier than "
+    "reality, not better."
 )
 PAPER = "paper: the published value, for the paper's own dataset and scale; difference: ours minus it."
 TRAINING = (
@@ -26,24 +25,13 @@ TRAINING = (
 )
 
 
-def interval(frame: pd.DataFrame) -> list[str]:
-    """What each dataset's bootstrap interval resamples."""
-    return ["In brackets a 95 % bootstrap interval: " + _per_dataset(frame, _unit_phrase) + "."]
-
-
-def _unit_phrase(row: "pd.Series[float]") -> str:
-    if row["interval_unit"] == "slices":
-        return f"blocks of neighbouring slices of the one patient ({row['slices']} slices)"
-    few = " (few: the interval is too narrow)" if row["patients"] < FEW_PATIENTS else ""
-    return f"{row['patients']} patients drawn with replacement{few}"
-
-
-def several_seeds(remark: str) -> Note:
-    """The note of a table over several seeds, which ends in `remark`."""
+def several_seeds(remark: str = "") -> Note:
+    """The note of a table over several seeds, which may end in a `remark`."""
 
     def note(frame: pd.DataFrame) -> list[str]:
         n_seeds = frame["seeds"].max()
-        return [f"Mean ± standard deviation over {n_seeds} seeds; {remark}."] if n_seeds > 1 else []
+        text = f"Mean ± standard deviation over {n_seeds} seeds"
+        return [f"{text}; {remark}." if remark else f"{text}."] if n_seeds > 1 else []
 
     return note
 
@@ -75,9 +63,6 @@ def _ceiling_notes(dataset: str, rows: pd.DataFrame, column: str) -> list[str]:
             "it on real images: its Dice says nothing about any model, and there is no ratio to it. The "
             "mean of every row holds it; the ratio of means is over the other classes."
         )
-    lower_bounds = by_class[f"{column}_low"]
-    if pd.isna(lower_bounds[MACRO]) and lower_bounds.notna().any():
-        texts.append(f"{dataset}: no interval of the mean, for too few resamples hold all its classes.")
     return texts
 
 
