@@ -16,7 +16,7 @@ from segguided.data.formats.dicom import series as dicom
 from segguided.files import sha256_of
 from write_phantom import write_phantom
 
-PATIENTS = [f"phantom_{n:03d}" for n in range(1, 15)]
+PATIENTS = [f"phantom_{n:03d}" for n in range(1, 29)]
 
 
 @pytest.fixture(scope="module")

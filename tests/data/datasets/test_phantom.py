@@ -5,7 +5,7 @@ import pytest
 
 from segguided.data.datasets.phantom import CONTRASTS, Phantom, make_phantom
 
-PATIENTS = [f"phantom_{n:03d}" for n in range(1, 15)]
+PATIENTS = [f"phantom_{n:03d}" for n in range(1, 29)]
 
 
 @pytest.fixture(scope="module")
