@@ -122,7 +122,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided appears twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 appears twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, segguided, segguided-mat, spade, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, regression, segguided, segguided-mat, spade, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-mri, breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
@@ -170,6 +170,7 @@ SENTENCES = [
     ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
     ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
     ("datasets/ct-torso/rare_class", "liver", "rare_class is 'liver', but the classes are body, lungs, bone; name one of them"),
+    ("partial_masks/models", ["regression"], "partial_masks.models names 'regression', but only image-space diffusion models with a mask (segguided, segguided-mat)"),
     ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-mat)"),
     ("similarity/model", "nothing", "similarity.model names 'nothing', but only image-space diffusion models"),
     ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
@@ -418,5 +419,5 @@ def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() 
     assert [translation.masks for translation in whole.translations] == ["breast-phantom-t2"]
     less = load(changed("grid", {"datasets": ["ct-torso"], "models": ["unconditional"], "seeds": [0]}))
     assert less.partial_models == less.similar_datasets == less.translations == less.guided_models == []
-    assert whole.guided_models == ["controlnet", "spade", "segguided-mat", "segguided"]
+    assert whole.guided_models == ["controlnet", "spade", "segguided-mat", "segguided", "regression"]
     assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]

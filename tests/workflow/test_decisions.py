@@ -77,6 +77,7 @@ DECISIONS = {
         "words": "title",
         "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
     },
+    "RegressionModel": {"words": "title", "weights": "kind conditioning unet micro_batch_size training"},
     "SpadeModel": {"words": "title", "weights": "kind generator discriminator losses perceptual training"},
     "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},
     "SpadeDiscriminator": {"weights": "channels layers scales"},

@@ -60,6 +60,17 @@ use rule generate_diffusion as generate_controlnet with:
         library=library("generate_controlnet"),
 
 
+use rule generate_diffusion as generate_regression with:
+    pathvars:
+        rule="generate_regression",
+    wildcard_constraints:
+        model=models_of("regression"),
+    params:
+        script=script_file("generate_regression"),
+        library=library("generate_regression"),
+        sampling=CONFIG.sampling.generation_json(),
+
+
 use rule generate_diffusion as generate_spade with:
     pathvars:
         rule="generate_spade",

@@ -45,6 +45,16 @@ rule train_diffusion:
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
+use rule train_diffusion as train_regression with:
+    pathvars:
+        rule="train_regression",
+    wildcard_constraints:
+        model=models_of("regression"),
+    params:
+        script=script_file("train_regression"),
+        library=library("train_regression"),
+
+
 use rule train_diffusion as train_perceptual with:
     output:
         weights="<results>/perceptual/{dataset}/{model}/seed{seed}/model.safetensors",

@@ -17,6 +17,7 @@ from segguided.config.experiments import Applications, PartialMasks, Similarity,
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
+from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeModel
 from segguided.config.reserved import REAL
@@ -25,7 +26,10 @@ from segguided.config.sampling import Sampling
 Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
-Model = Annotated[ControlNetModel | DiffusionModel | ImportedModel | SpadeModel, Field(discriminator="kind")]
+Model = Annotated[
+    ControlNetModel | DiffusionModel | ImportedModel | RegressionModel | SpadeModel,
+    Field(discriminator="kind"),
+]
 
 
 class Grid(Settings):

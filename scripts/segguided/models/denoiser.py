@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.regression import RegressionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.mask_ablation import ablate_classes
@@ -20,7 +21,7 @@ from segguided.training.optimisation import Descent, DescentLearner
 class MaskedDenoiser(nn.Module):
     """model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW. `self.unet` is a plain UNet2DModel."""
 
-    def __init__(self, model: DiffusionModel, n_classes: int, image_size: int) -> None:
+    def __init__(self, model: DiffusionModel | RegressionModel, n_classes: int, image_size: int) -> None:
         super().__init__()
         self.encoder = MaskEncoder(model.conditioning, n_classes)
         self.patch = model.unet.patch

@@ -7,6 +7,7 @@ from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel,
 from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.perceptual import SegmenterPerceptual
+from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
 
@@ -16,7 +17,7 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     where = f"models.{name}"
     yield from _stride_misfits(where, model.stride, size)
     match model:
-        case DiffusionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
+        case DiffusionModel(unet=unet) | RegressionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
             yield from _group_norm_misfits(f"{where}.unet", unet, size // unet.patch)
         case ControlNetModel(init=Scratch() as init):
             latent = size >> (len(init.autoencoder.channels) - 1)
