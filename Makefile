@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: help env words demo test test-slurm status lint bench
+.PHONY: help env words demo test test-slurm status lint bench bench-gpu
 
 help: ## lists these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,3 +54,6 @@ bench: env ## benchmarks of slicing, planning and GPU memory
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000
 	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_memory.py
+
+bench-gpu: env ## on a machine with a GPU: how fast the paper's networks train and generate there
+	PYTHONPATH=scripts:tests python tests/benchmarks/gpu_speed.py

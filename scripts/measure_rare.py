@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run, slices_parser
+from segguided.cli import add_computing_options, run, slices_parser
 from segguided.config.evaluation import Resampling
 from segguided.data.slices import read_slices
 from segguided.evaluation.prediction import load_segmenter_for
@@ -38,7 +38,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rare-class", required=True, help="marked in the output")
     parser.add_argument("--evaluation", type=Resampling.from_json, required=True, help="settings, JSON")
-    parser.add_argument("--threads", type=int, default=1)
+    add_computing_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
     return parser
 

@@ -6,7 +6,6 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -73,15 +72,27 @@ def slices_parser(description: str | None) -> argparse.ArgumentParser:
     return _SlicesParser(description=description, fromfile_prefix_chars="@")
 
 
+def add_computing_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of scripts that compute with torch."""
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument(
+        "--deterministic", type=int, choices=(0, 1), default=0, help="1: on a GPU, the same bits each time"
+    )
+
+
 Arguments = dict[str, Any]
 Launcher = Callable[[Callable[..., None], Arguments], None]
 
 
 def in_this_process(function: Callable[..., None], arguments: Arguments) -> None:
-    """Call `function` in this process, with the CPU threads that the argument `threads` asks for."""
-    if "threads" in arguments:  # only scripts that compute have it; others need not wait for this import
-        import_module("torch").set_num_threads(arguments.pop("threads"))
-    function(**arguments)
+    """Call `function` in this process, computing as the options of `add_computing_options` say."""
+    if "threads" not in arguments:
+        function(**arguments)
+        return
+    from segguided.computing import computing  # noqa: PLC0415 - other scripts need not wait for torch
+
+    with computing(arguments.pop("threads"), bool(arguments.pop("deterministic", 0))):
+        function(**arguments)
 
 
 def call(

@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast
 from segguided.models import denoiser, perceptual, segmenter, spade, spade_learner
@@ -104,12 +105,12 @@ def without_contents() -> Iterator[None]:
 
 
 def pixels(count: int) -> tuple[Tensor, Tensor]:
-    images, masks = torch.zeros(2, count, SIDE, SIDE, dtype=torch.uint8)
-    return images, masks
+    images = torch.randint(0, 256, (count, SIDE, SIDE), dtype=torch.uint8)
+    return images, torch.randint(0, CLASSES + 1, (count, SIDE, SIDE), dtype=torch.uint8)
 
 
 def latents(count: int) -> tuple[Tensor, Tensor]:
-    return torch.zeros(count, 8, LATENT, LATENT), pixels(count)[1]
+    return torch.randn(count, 8, LATENT, LATENT), pixels(count)[1]
 
 
 def training_job(
@@ -120,7 +121,7 @@ def training_job(
     batch: int,
     at_once: int | None,
 ) -> Job:
-    generator = torch.Generator()
+    generator = torch.Generator(learner.device)
 
     def step(count: int) -> None:
         x_B, masks_BHW = inputs(count)
@@ -133,12 +134,12 @@ def generation_job(networks: nn.Module, batch: int, step: Callable[[int], Any]) 
     return Job(networks, None, batch, batch, step)
 
 
-def denoise(network: nn.Module, count: int, channels: int, side: int) -> None:
-    """One step of sampling."""
-    x_BCHW = torch.zeros(count, channels, side, side)
+def denoise(network: nn.Module, device: torch.device, count: int, channels: int, side: int) -> Tensor:
+    """The prediction of one step of sampling."""
+    x_BCHW = torch.randn(count, channels, side, side)
     t_B = torch.zeros(count, dtype=torch.long)
-    with torch.no_grad(), autocast(CPU, "bf16"):
-        network(x_BCHW, t_B, pixels(count)[1])
+    with torch.inference_mode(), autocast(device, "bf16"):
+        return network(x_BCHW, t_B, pixels(count)[1])
 
 
 def stable_diffusion() -> latent.LatentDenoiser:
@@ -151,19 +152,23 @@ def controlled(config: Config) -> controlnet.LatentPipeline:
     return controlnet.LatentPipeline(vae, network, 1.0)
 
 
-def bf16(settings: Any) -> Any:
-    training = settings.training.model_copy(update={"precision": "bf16"})
-    return settings.model_copy(update={"training": training})
+def jobs(
+    config: Config, device: torch.device = CPU, precision: Precision = "bf16"
+) -> Iterator[Callable[[], Job]]:
+    """Functions that each build the networks of one job when called, and keep none of them.
 
-
-def jobs(config: Config) -> Iterator[Callable[[], Job]]:
-    """Functions that each build the networks of one job when called, and keep none of them."""
+    `device` must be torch's default one, because networks and tensors are made there.
+    """
     models = config.models
 
+    def in_precision(settings: Any) -> Any:
+        training = settings.training.model_copy(update={"precision": precision})
+        return settings.model_copy(update={"training": training})
+
     def train_diffusion() -> Job:
-        model = bf16(models["segguided"])
+        model = in_precision(models["segguided"])
         network = denoiser.MaskedDenoiser(model, CLASSES, SIDE)
-        learner = denoiser.DiffusionLearner(network, model, STEPS, CPU)
+        learner = denoiser.DiffusionLearner(network, model, STEPS, device)
         return training_job(
             network, network, learner, pixels, model.training.batch_size, model.micro_batch_size
         )
@@ -171,29 +176,29 @@ def jobs(config: Config) -> Iterator[Callable[[], Job]]:
     def generate_diffusion() -> Job:
         network = denoiser.MaskedDenoiser(models["segguided"], CLASSES, SIDE)
         return generation_job(
-            network, config.sampling.batch_size, lambda count: denoise(network, count, 1, SIDE)
+            network, config.sampling.batch_size, lambda count: denoise(network, device, count, 1, SIDE)
         )
 
     def train_autoencoder() -> Job:
-        settings = bf16(models["controlnet"].autoencoder)
+        settings = in_precision(models["controlnet"].autoencoder)
         network = AutoencoderKL(**VAE)
-        learner = autoencoder.AutoencoderLearner(network, settings, STEPS, CPU)
+        learner = autoencoder.AutoencoderLearner(network, settings, STEPS, device)
         return training_job(
             network, network, learner, pixels, settings.training.batch_size, settings.micro_batch_size
         )
 
     def train_latent_diffusion() -> Job:
-        settings = bf16(models["controlnet"].latent)
+        settings = in_precision(models["controlnet"].latent)
         network = stable_diffusion()
-        learner = latent.LatentLearner(network, network.unet, settings, settings, 1.0, STEPS, CPU)
+        learner = latent.LatentLearner(network, network.unet, settings, settings, 1.0, STEPS, device)
         return training_job(
             network, network.unet, learner, latents, settings.training.batch_size, settings.micro_batch_size
         )
 
     def train_controlnet() -> Job:
-        settings = bf16(models["controlnet"].control)
+        settings = in_precision(models["controlnet"].control)
         pipeline = controlled(config)
-        learner = controlnet.ControlLearner(pipeline, models["controlnet"].latent, settings, STEPS, CPU)
+        learner = controlnet.ControlLearner(pipeline, models["controlnet"].latent, settings, STEPS, device)
         trained = pipeline.denoiser.part_to_train(settings.sd_locked)
         return training_job(
             pipeline, trained, learner, latents, settings.training.batch_size, settings.micro_batch_size
@@ -202,27 +207,27 @@ def jobs(config: Config) -> Iterator[Callable[[], Job]]:
     def generate_controlnet() -> Job:
         pipeline = controlled(config)
 
-        def step(count: int) -> None:
-            denoise(pipeline.denoiser, count, 4, LATENT)
+        def step(count: int) -> Tensor:
+            denoise(pipeline.denoiser, device, count, 4, LATENT)
             with torch.no_grad():
-                autoencoder.decode(pipeline.autoencoder, latents(count)[0][:, :4])
+                return autoencoder.decode(pipeline.autoencoder, latents(count)[0][:, :4])
 
         return generation_job(pipeline, config.sampling.batch_size, step)
 
     def train_spade() -> Job:
-        model = bf16(models["spade"])
+        model = in_precision(models["spade"])
         training = model.training
         network = spade.Generator(model.generator, CLASSES, SIDE)
         features = segmenter.build_segmenter(model.perceptual.segmenter, CLASSES)
         loss = perceptual.segmenter_loss(features)
-        learner = spade_learner.SpadeLearner(network, model, loss, STEPS, CPU)
+        learner = spade_learner.SpadeLearner(network, model, loss, STEPS, device)
         both = nn.ModuleList([network, learner.discriminator])
         return training_job(both, both, learner, pixels, training.batch_size, training.micro_batch_size)
 
     def train_segmenter() -> Job:
-        settings = bf16(config.segmenter)
+        settings = in_precision(config.segmenter)
         network = segmenter.build_segmenter(settings, CLASSES)
-        learner = segmenter.SegmenterLearner(network, settings, STEPS, None, CPU)
+        learner = segmenter.SegmenterLearner(network, settings, STEPS, None, device)
         return training_job(network, network, learner, pixels, settings.training.batch_size, None)
 
     yield train_diffusion

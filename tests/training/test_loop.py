@@ -20,6 +20,7 @@ from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.config.models.training import Training
 from segguided.data.slices import SliceSet, Stack, write_stack
+from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.models.spade import Generator
@@ -30,7 +31,7 @@ from segguided.training.loop import Batches, Plan, fit, train
 from segguided.training.resume_files import discard_resume_files
 from support.miniature import in_foreground
 
-CPU = torch.device("cpu")
+DEVICE = pick_device()  # on a GPU with deterministic kernels: conftest.py
 ROOT = Path(__file__).parents[2]
 
 
@@ -55,7 +56,7 @@ def diffusion_model(steps, ema_decay=0.9, **changes):
 def diffusion_learner(steps, **changes):
     torch.manual_seed(0)
     model = diffusion_model(steps, **changes)
-    return DiffusionLearner(MaskedDenoiser(model, 2, 16), model, steps, CPU)
+    return DiffusionLearner(MaskedDenoiser(model, 2, 16).to(DEVICE), model, steps, DEVICE)
 
 
 @pytest.mark.parametrize(("micro_batch_size", "seen"), [(None, [4]), (4, [4]), (3, [3, 1]), (1, [1] * 4)])
@@ -65,9 +66,9 @@ def test_no_more_images_than_a_part_are_on_the_device_at_once(micro_batch_size, 
     whole = diffusion_learner(5)
     sizes = []
     learner.network.register_forward_hook(lambda _network, inputs, _output: sizes.append(len(inputs[0])))
-    images, masks = Batches(slices(4), CPU)(np.arange(4))
+    images, masks = Batches(slices(4), DEVICE)(np.arange(4))
     for trained in (learner, whole):
-        loss = trained.update(images, masks, torch.Generator().manual_seed(1))["loss"]
+        loss = trained.update(images, masks, torch.Generator(DEVICE).manual_seed(1))["loss"]
         assert loss.ndim == 0
         assert torch.isfinite(loss)
     assert sizes == seen
@@ -80,8 +81,10 @@ def segmenter_learner(steps):
     torch.manual_seed(0)
     training = Training(steps=steps, batch_size=4, learning_rate=1e-2)
     settings = Segmenter(channels=(4, 8), training=training)
-    validation = Batches(slices(5), CPU)
-    return SegmenterLearner(build_segmenter(settings, 2), settings, steps, validation.in_order, CPU)
+    validation = Batches(slices(5), DEVICE)
+    return SegmenterLearner(
+        build_segmenter(settings, 2).to(DEVICE), settings, steps, validation.in_order, DEVICE
+    )
 
 
 def spade_learner(steps):
@@ -95,7 +98,7 @@ def spade_learner(steps):
         perceptual={"kind": "none"},
         training=training,
     )
-    return SpadeLearner(Generator(model.generator, 2, 16), model, None, steps, CPU)
+    return SpadeLearner(Generator(model.generator, 2, 16).to(DEVICE), model, None, steps, DEVICE)
 
 
 LEARNERS = {
@@ -112,7 +115,7 @@ def run(make, checkpoint, steps=9, stop_after=None):
     learner = make(steps)
     data = slices()
     plan = Plan.from_settings(Training(steps=steps, batch_size=4, learning_rate=1), len(data))
-    for progress in train(learner, Batches(data, CPU), plan, 5, checkpoint):
+    for progress in train(learner, Batches(data, DEVICE), plan, 5, checkpoint):
         if progress.step == stop_after:
             return None
     return learner.finished_network().state_dict(), progress.history
@@ -214,7 +217,7 @@ def test_fingerprint_follows_settings_and_data():
 def test_ema_is_what_is_kept(tmp_path):
     learner = diffusion_learner(9)
     plan = Plan.from_settings(Training(steps=9, batch_size=4, learning_rate=1), 12)
-    for _ in train(learner, Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
+    for _ in train(learner, Batches(slices(), DEVICE), plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9)):
         pass
     last = {name: value.clone() for name, value in learner.network.state_dict().items()}
     assert not identical(last, learner.finished_network().state_dict())
@@ -246,7 +249,11 @@ def test_nan_loss_stops_with_the_steps_and_a_remedy(tmp_path, seconds):
     with pytest.raises(
         ValueError, match=r"loss is not a number between steps 3 and \d: .*lower learning_rate"
     ):
-        list(train(Diverging(), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x", seconds)))
+        list(
+            train(
+                Diverging(), Batches(slices(), DEVICE), plan, 0, Checkpoint(tmp_path / "a.pt", "x", seconds)
+            )
+        )
     if seconds == 0:  # the last saved state is from before the divergence
         assert torch.load(tmp_path / "a.pt", weights_only=True)["progress"]["step"] == 4
 
@@ -260,7 +267,7 @@ def test_a_signal_saves_and_stops_and_the_next_run_continues(tmp_path, number):
     checkpoint.listen()
     plan = Plan.from_settings(Training(steps=9, batch_size=4, learning_rate=1), 12)
     with pytest.raises(Interrupted, match="saved after step 4"):
-        for progress in train(diffusion_learner(9), Batches(slices(), CPU), plan, 5, checkpoint):
+        for progress in train(diffusion_learner(9), Batches(slices(), DEVICE), plan, 5, checkpoint):
             if progress.step == 3:
                 signal.raise_signal(number)
     for n, handler in before.items():
@@ -273,22 +280,22 @@ def test_history_is_a_table_with_a_row_an_epoch(tmp_path):
     plan = Plan.from_settings(Training(steps=7, batch_size=4, learning_rate=1), 12)
     path = tmp_path / "history.csv"
     cost = fit(
-        segmenter_learner(7), Batches(slices(), CPU), plan, 0, Checkpoint(tmp_path / "a.pt", "x"), path
+        segmenter_learner(7), Batches(slices(), DEVICE), plan, 0, Checkpoint(tmp_path / "a.pt", "x"), path
     )
     header, *rows = path.read_text().splitlines()
     assert header == "epoch,step,loss,validation_loss"
     assert [row.split(",")[:2] for row in rows] == [["1", "3"], ["2", "6"], ["3", "7"]]
     assert (cost.steps, cost.images) == (7, 28)
     with FlopCounterMode(display=False) as counter:
-        images_BHW, masks_BHW = Batches(slices(), CPU)(np.arange(4))
-        segmenter_learner(7).update(images_BHW, masks_BHW, torch.Generator())
+        images_BHW, masks_BHW = Batches(slices(), DEVICE)(np.arange(4))
+        segmenter_learner(7).update(images_BHW, masks_BHW, torch.Generator(DEVICE))
     assert cost.flops == 7 * counter.get_total_flops() > 1e6
 
 
 def test_a_resumed_run_counts_its_operations_once(tmp_path):
     """Counting changes how attention is computed, so every run counts the same step: the first."""
     plan = Plan(12, 4, 5)
-    batches = Batches(slices(), CPU)
+    batches = Batches(slices(), DEVICE)
     progress = next(train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 0)))
     *_, resumed = train(diffusion_learner(5), batches, plan, 0, Checkpoint(tmp_path / "a.pt", "x", 1e9))
     assert progress.flops == resumed.flops > 1e6
@@ -298,7 +305,7 @@ def command(folder: Path, output: Path, steps=60) -> list[str]:
     return [
         sys.executable, str(ROOT / "scripts/train_diffusion.py"), "--slices", str(folder / "p.npz"),
         "--model", diffusion_model(steps).to_json(), "--n-classes", "2", "--seed", "0",
-        "--checkpoint-seconds", "0", "--output", str(output / "model.safetensors"),
+        "--checkpoint-seconds", "0", "--deterministic", "1", "--output", str(output / "model.safetensors"),
     ]  # fmt: skip
 
 
@@ -354,7 +361,7 @@ def test_terminated_run_exits_nonzero_with_one_line(tmp_path):
 
 
 def test_resident_batches_equal_mapped_ones():
-    batches = Batches(slices(), CPU)
+    batches = Batches(slices(), DEVICE)
     streamed = batches(np.array([3, 1]))
     batches.on_device = batches._upload()
     assert all(torch.equal(a, b) for a, b in zip(batches(np.array([3, 1])), streamed, strict=True))

@@ -31,7 +31,7 @@ DECISIONS = {
         "weights": "segmenter",
         "images": "sampling partial_masks similarity",
         "numbers": "evaluation",
-        "machine": "checkpoint_seconds pathvars",
+        "machine": "checkpoint_seconds deterministic pathvars",
     },
     "Grid": {"grid": "datasets models seeds"},
     "Dataset": {

@@ -16,7 +16,8 @@ from support.miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_
 from support.rule_files import rule_sources
 
 RULES = set(rule_sources())
-NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds"}  # of Snakemake, or checked as numbers
+# Of Snakemake, or checked as numbers.
+NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic"}
 PLAIN = "plain"
 HOSTILE = {
     "spaces-and-substitution": "own  $(touch PWNED)`touch PWNED`$HOME $0 $$ $' \\n' ",

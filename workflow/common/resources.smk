@@ -4,6 +4,9 @@ from snakemake.settings.types import DAGSettings
 
 from segguided.status.leftovers import refusal
 
+# Whether GPUs use deterministic kernels: a resource and no parameter, because another value makes nothing again.
+DETERMINISTIC = int(CONFIG.deterministic)
+
 
 def more_each_attempt(amount, most=3):
     """A resource in MB or minutes: `amount`, at the second attempt twice as much, at most `most` times as much.

@@ -32,6 +32,7 @@ rule evaluate_model:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(120),
     params:
@@ -48,7 +49,7 @@ rule evaluate_model:
         "python {params.script:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --test @{input.test_list:q} {params.generated:q} {params.run:q} {params.held_out:q}"
         " --evaluator {input.evaluator:q} --trained-on {input.trained_on:q} --classes {params.classes:q}"
-        " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --evaluation {params.evaluation:q} --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
 
 rule make_table:

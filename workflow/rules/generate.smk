@@ -30,6 +30,7 @@ rule generate_diffusion:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(480),
     params:
@@ -43,7 +44,7 @@ rule generate_diffusion:
         "python {params.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
-        " --seed {wildcards.seed:q} --threads {threads} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic} > {log:q} 2>&1"
 
 
 use rule generate_diffusion as generate_controlnet with:
@@ -53,6 +54,7 @@ use rule generate_diffusion as generate_controlnet with:
         model=models_of("controlnet"),
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(32000),
         runtime=more_each_attempt(480),
     params:

@@ -19,6 +19,7 @@ use rule generate_partial as generate_paired with:
         rule="generate_paired",
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(480),
     params:

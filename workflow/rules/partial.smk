@@ -26,6 +26,7 @@ rule generate_partial:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(240),
     params:
@@ -38,7 +39,8 @@ rule generate_partial:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
         "python {params.script:q} --weights {input.weights:q} {params.lists:q} --sampling {params.sampling:q}"
-        " {params.options:q} --seed {wildcards.seed:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " {params.options:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 use rule generate_partial as generate_similar with:
@@ -75,6 +77,7 @@ rule measure_partial:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(60),
     params:
@@ -87,7 +90,7 @@ rule measure_partial:
     shell:
         "python {params.script:q} --dataset {wildcards.dataset:q} {params.models:q} --generated {input.generated:q}"
         " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
 
 use rule measure_partial as measure_similarity with:

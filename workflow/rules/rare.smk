@@ -68,6 +68,7 @@ rule measure_rare:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(60),
     params:
@@ -81,4 +82,4 @@ rule measure_rare:
     shell:
         "python {params.script:q} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
         " --classes {params.classes:q} --rare-class {params.rare_class:q}"
-        " --evaluation {params.evaluation:q} --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --evaluation {params.evaluation:q} --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"

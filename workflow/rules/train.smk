@@ -28,6 +28,7 @@ rule train_diffusion:
     threads: 8
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(32000, most=2),
         runtime="24h",
         # A resource and no parameter: another value retrains nothing.
@@ -41,7 +42,8 @@ rule train_diffusion:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {params.script:q} --slices @{input.slices_list:q} {params.files:q} {params.options:q}"
-        " --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
 
 
@@ -67,6 +69,7 @@ use rule train_diffusion as train_perceptual with:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
@@ -115,6 +118,7 @@ rule train_segmenter:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
@@ -130,5 +134,6 @@ rule train_segmenter:
     shell:
         "python {params.script:q} --slices @{input.slices_list:q} {params.generated:q}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
-        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --gpus {resources.gpu}"
+        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

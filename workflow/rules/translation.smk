@@ -50,6 +50,7 @@ rule measure_translation:
     threads: 4
     resources:
         gpu=1,
+        deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(60),
     params:
@@ -63,7 +64,7 @@ rule measure_translation:
     shell:
         "python {params.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
-        " --threads {threads} --output {output:q} > {log:q} 2>&1"
+        " --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
 
 rule draw_translation:

@@ -61,6 +61,7 @@ class Config(Settings):
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None
     checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
+    deterministic: bool = False  # on GPUs: the same bits each time, or an error; a CPU gives them anyway
     # Snakemake's own: where <results>, <logs> and <benchmarks> are.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], UsablePath] = {}
 

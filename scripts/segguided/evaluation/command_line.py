@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from segguided.cli import slices_parser
+from segguided.cli import add_computing_options, slices_parser
 
 
 def measuring_parser(description: str | None, output: str = "CSV to write") -> ArgumentParser:
@@ -13,6 +13,6 @@ def measuring_parser(description: str | None, output: str = "CSV to write") -> A
     parser.add_argument(
         "--classes", nargs="+", required=True, help="names of the foreground classes, in order"
     )
-    parser.add_argument("--threads", type=int, default=1)
+    add_computing_options(parser)
     parser.add_argument("--output", type=Path, required=True, help=output)
     return parser

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from segguided.cli import slices_parser
+from segguided.cli import add_computing_options, slices_parser
 from segguided.config.sampling import Generation, Sampling
 from segguided.generation.shards import WHOLE, Shard
 
@@ -41,5 +41,5 @@ def _generation_parser(
     parser.add_argument("--weights", type=Path, required=True, help=weights)
     parser.add_argument("--sampling", type=settings.from_json, required=True, help="sampling settings, JSON")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
+    add_computing_options(parser)
     return parser

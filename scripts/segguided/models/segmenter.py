@@ -11,6 +11,7 @@ import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
@@ -60,7 +61,7 @@ class SegmenterLearner:
         self.precision = segmenter.training.precision
         self.augmentation = segmenter.augmentation
         self.descent = Descent.with_adamw(network, segmenter.training, steps)
-        self.criterion = DiceCELoss(to_onehot_y=True, softmax=True)
+        self.criterion = DiceCELoss(softmax=True)
         self.best_loss = float("inf")
         self.best_weights = _copy_weights(network)
 
@@ -76,7 +77,9 @@ class SegmenterLearner:
     def _loss(self, images_BHW: Tensor, masks_BHW: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             logits_BCHW = self.network(to_signal(images_BHW))
-        return self.criterion(logits_BCHW.float(), masks_BHW[:, None])
+        # One-hot: for class indices of images, torch has no deterministic CUDA kernel.
+        onehot_BCHW = functional.one_hot(masks_BHW.long(), logits_BCHW.shape[1]).movedim(-1, 1)
+        return self.criterion(logits_BCHW.float(), onehot_BCHW.float())
 
     def after_epoch(self) -> dict[str, float]:
         """The validation loss; the weights are kept if it is the lowest so far."""

@@ -48,6 +48,7 @@ class Attempt(BaseModel):
     curve: list[Losses] = []  # the same over time, with `step`
     device: str
     gpus: int  # 0: trained on a CPU
+    deterministic: bool = False  # whether CUDA's deterministic kernels were asked for
     host: str
     pid: int
     slurm_job: str | None = None
@@ -112,6 +113,8 @@ class Attempts:
         device: str,
         gpus: int,
         seconds: float = SECONDS,
+        *,
+        deterministic: bool = False,
     ) -> None:
         self.path = path
         self.seconds = seconds
@@ -129,6 +132,7 @@ class Attempts:
             batch_size=batch_size,
             device=device,
             gpus=gpus,
+            deterministic=deterministic,
             host=socket.gethostname(),
             pid=os.getpid(),
             slurm_job=os.environ.get("SLURM_JOB_ID"),

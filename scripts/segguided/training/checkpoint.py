@@ -1,4 +1,4 @@
-"""Resume files: what an interrupted training needs to continue bit for bit, if it is still the same run."""
+"""Resume files: what an interrupted training needs to continue as if undisturbed, if it is the same run."""
 
 import copy
 import hashlib

@@ -1,4 +1,4 @@
-"""The training loop of every model: seeded at each step, resumed bit for bit, stopped by a signal.
+"""The training loop of every model: seeded at each step, resumed (on a CPU bit for bit), stopped by a signal.
 
 A model brings a Learner (losses and optimisers). The loop brings batches, randomness, history and
 checkpoints. All randomness is a function of (seed, step): an interrupted run continues exactly where it

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from segguided.cli import slices_parser
+from segguided.cli import add_computing_options, slices_parser
 from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
 from segguided.devices import device_name, pick_device
@@ -113,8 +113,14 @@ class TrainingRun:
         if not ranks.is_first():
             return nullcontext()
         gpus = 0 if self.device.type == "cpu" else ranks.count()
-        path = self.output.with_name(ATTEMPTS_FILE)
-        return Attempts(path, self.plan.steps, self.plan.batch_size, device_name(self.device), gpus)
+        return Attempts(
+            self.output.with_name(ATTEMPTS_FILE),
+            self.plan.steps,
+            self.plan.batch_size,
+            device_name(self.device),
+            gpus,
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+        )
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:
@@ -122,7 +128,7 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     parser = slices_parser(description)
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="slice files to train on")
     parser.add_argument("--seed", type=int, required=True, help="of all random choices")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    add_computing_options(parser)
     parser.add_argument("--gpus", type=int, default=1, help="GPUs of this node that share each batch")
     parser.add_argument(
         "--checkpoint-seconds",
