@@ -1,5 +1,7 @@
 # Inputs and parameters of the rules that measure models and write tables.
 
+from segguided.config.row_notes import row_notes
+
 
 def generated_test(wildcards):
     """The images to measure; none for the real images' own record."""
@@ -54,5 +56,8 @@ def table_settings_json(wildcards):
         }
         for name in CONFIG.grid.datasets
     ]
-    models = [{"name": name, "title": title_of(name)} for name in CONFIG.grid.models]
+    models = [
+        {"name": name, "title": title_of(name), "notes": row_notes(CONFIG.models[name])}
+        for name in CONFIG.grid.models
+    ]
     return compact({"datasets": datasets, "models": models})

@@ -41,7 +41,7 @@ def make_frame(
     ]
     identity = ["dataset", "model", "title", *(["class"] if layout.by_class else [])]
     values = [name for column in layout.columns for name in column.csv_columns]
-    return pd.DataFrame(rows, columns=[*identity, *values])
+    return pd.DataFrame(rows, columns=[*identity, *values, "note"])
 
 
 def _check_classes(layout: Layout, records: Sequence[Record], dataset: TableDataset) -> None:
@@ -80,6 +80,7 @@ def _rows(
             "model": layout.real_row if is_real else model.name,
             "title": model.title,
             "class": name,
+            "note": "; ".join(model.notes) or None,
         }
         for column in layout.columns:
             row |= column.values(source)

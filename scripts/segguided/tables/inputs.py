@@ -26,10 +26,11 @@ class TableDataset(Settings):
 
 
 class TableModel(Settings):
-    """One row of each dataset: the model's name in the records, and its title for the reader."""
+    """One row of each dataset: the model's name in the records, and what the reader sees of it."""
 
     name: str
     title: str
+    notes: tuple[str, ...] = ()  # footnotes of its rows
 
 
 class TableSettings(Settings):

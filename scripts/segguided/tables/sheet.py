@@ -10,6 +10,8 @@ from segguided.config.reserved import MACRO
 from segguided.tables.entries import SheetColumn
 from segguided.tables.layouts import Layout
 
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 @dataclass(frozen=True)
 class SheetRow:
@@ -40,10 +42,20 @@ def make_sheet(layout: Layout, frame: pd.DataFrame) -> Sheet:
         columns += shown
         if shown and column.note:
             column_notes[column.note] = None
-    pairs = zip(visible["dataset"], visible["title"], strict=True)
-    rows = tuple(SheetRow(str(dataset), str(title)) for dataset, title in pairs)
-    notes = (*_layout_notes(layout, frame), *column_notes)
+    footnotes = _footnotes(visible)
+    rows = tuple(
+        SheetRow(str(row["dataset"]), f"{row['title']}{footnotes.get(row['note'], '')}")
+        for _, row in visible.iterrows()
+    )
+    of_rows = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in footnotes.items()]
+    notes = (*of_rows, *_layout_notes(layout, frame), *column_notes)
     return Sheet(layout.number, layout.title, rows, tuple(columns), notes)
+
+
+def _footnotes(visible: pd.DataFrame) -> dict[str, str]:
+    """The mark of each note of a row: ¹ for the first, ² for the second; equal notes share it."""
+    notes = visible["note"].dropna().unique()
+    return {str(note): str(number).translate(SUPERSCRIPT) for number, note in enumerate(notes, start=1)}
 
 
 def _layout_notes(layout: Layout, frame: pd.DataFrame) -> list[str]:

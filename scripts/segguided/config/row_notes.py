@@ -1,0 +1,31 @@
+"""Footnotes of the models' rows in all tables: what a reader must know of a model's settings.
+
+A new footnote is one more text in `row_notes`, true to the settings that it speaks of.
+"""
+
+from segguided.config.models.base import ModelSettings
+from segguided.config.models.controlnet import ControlNetModel
+from segguided.config.models.spade import SpadeModel
+
+CONTROLNET_STARTS = {
+    "pretrained": "starts from pre-trained weights in Stable Diffusion's layout, as in the paper",
+    "scratch": "trained from random weights; the paper's starts from Stable Diffusion's",
+}
+SPADE_PERCEPTUAL = {
+    "none": "trained without a perceptual loss; the paper's has one on VGG-19",
+    "vgg19": "perceptual loss on VGG-19, as in the paper",
+    "segmenter": (
+        "perceptual loss on a segmenter like the one that measures Tables 1 and 2, trained on the training "
+        "patients; the paper's is on VGG-19"
+    ),
+}
+
+
+def row_notes(model: ModelSettings) -> list[str]:
+    """The footnotes of a model's row, each without a full stop at its end."""
+    notes = []
+    if isinstance(model, ControlNetModel):
+        notes.append(CONTROLNET_STARTS[model.init.kind])
+    if isinstance(model, SpadeModel):
+        notes.append(SPADE_PERCEPTUAL[model.perceptual.kind])
+    return notes
