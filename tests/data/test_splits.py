@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from segguided.config.datasets import RandomSplit
 from segguided.data.splits import (
     BLOCK,
+    GAP,
     SPLITS,
     UNDECIDED,
     assign_splits,
+    half_of_slice,
     halve_test,
     in_half,
     read_comments,
@@ -218,18 +220,25 @@ def test_the_seed_decides_who_validates() -> None:
     assert len({str(sorted(halve_test("abcdef", seed).items())) for seed in range(20)}) > 5
 
 
-@given(count=st.integers(BLOCK + 1, 100))
-def test_one_patient_is_halved_by_alternate_blocks(count: int) -> None:
+@given(count=st.integers(BLOCK + GAP + 1, 100))
+def test_one_patient_is_halved_by_alternate_blocks_with_a_gap(count: int) -> None:
     halves = halve_test(["p_slice_9"], 0)  # a name that looks like a mask id
     names, owners = slices(p_slice_9=count)
     validation, test = (in_half(names, owners, halves, half) for half in ("validation", "test"))
-    assert validation == [k // 8 % 2 == 0 for k in range(count)]
-    assert test == [not validates for validates in validation]
+    assert validation == [k // 4 % 4 == 0 for k in range(count)]
+    assert test == [k // 4 % 4 == 2 for k in range(count)]
     assert any(test)
+    numbers = {name: [k for k in range(count) if half_of_slice(k) == name] for name in ("validation", "test")}
+    assert min(abs(a - b) for a in numbers["validation"] for b in numbers["test"]) > GAP
+
+
+def test_the_demo_s_ct_has_four_blocks_in_each_half() -> None:
+    halves = [half_of_slice(number) for number in range(61)]
+    assert (halves.count("validation"), halves.count("test")) == (16, 16)
 
 
 @pytest.mark.parametrize("half", ["validation", "test"])
-@pytest.mark.parametrize("count", [1, BLOCK])
+@pytest.mark.parametrize("count", [1, BLOCK + GAP])
 def test_one_patient_with_too_few_slices(count: int, half: str) -> None:
     names, owners = slices(p=count)
     with pytest.raises(

@@ -143,7 +143,8 @@ def test_origin_licences_flags_and_split(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (1, "The only test patient is halved by slices, in blocks of 8 by their numbers: every other block"),
+        (1, "The only test patient is halved by slices, in blocks of 4 by their numbers: every other block"),
+        (1, "those between measure them. Between two blocks, 4 slices are in neither half."),
         (
             2,
             "Half of the test patients select segmenters, the other half measures them; the halves are",

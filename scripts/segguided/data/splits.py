@@ -14,7 +14,11 @@ SPLITS = ("train", "held-out", "test")
 UNDECIDED = "held-out-or-test"  # in a column of splits: the seed decides
 PATIENT = re.compile(r"\w[\w.+=@-]*")  # a name that is safe as a file name and on command lines
 MOST_BYTES = 180  # of a patient's name: file systems take 255; temporary names and datasets are added
-BLOCK = 8  # neighbouring slices that stay together where the only test patient is halved
+# Where the only test patient is halved, BLOCK neighbouring slices stay together, and GAP slices between two blocks are
+# in neither half. In the demo's CT of 5 mm slices, 4 make 20 mm: the correlation of two slices of different halves
+# is at most one half, that of neighbours 0.94 (workflow/docs/choices.md).
+BLOCK = 4
+GAP = 4
 
 PatientRow = Mapping[str, str]
 
@@ -186,7 +190,7 @@ def patients_digest(patients: Sequence[str]) -> str:
 def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     """Which half of the test set each patient is in: `validation` (model selection) or `test`.
 
-    Where there is only one patient, its slices are halved (`by-slice`): alternate blocks of 8 neighbours.
+    Where there is only one patient, its slices are halved (`by-slice`): see `half_of_slice`.
     """
     if len(patients) == 1:
         return {patients[0]: "by-slice"}
@@ -196,6 +200,19 @@ def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     return {patient: "validation" if rank < middle else "test" for rank, patient in enumerate(shuffled)}
 
 
+def half_of_slice(number: int) -> str:
+    """The half that a slice of the only test patient is in: `validation`, `test`, or `gap` for neither.
+
+    Blocks of BLOCK neighbours alternate, with GAP slices between them.
+    """
+    place = number % (2 * (BLOCK + GAP))
+    if place < BLOCK:
+        return "validation"
+    if BLOCK + GAP <= place < 2 * BLOCK + GAP:
+        return "test"
+    return "gap"
+
+
 def in_half(
     names: Sequence[str], patients: Collection[str], halves: Mapping[str, str], half: str
 ) -> list[bool]:
@@ -203,23 +220,28 @@ def in_half(
 
     Raises ValueError where the only patient has too few slices for two halves.
     """
-    slices = list(zip(names, patients, strict=True))
-    blocks = [_block(name) for name, patient in slices if halves[str(patient)] == "by-slice"]
-    if blocks and len({block % 2 for block in blocks}) == 1:
+    found = [
+        half_of_slice(_number(name)) if halves[str(patient)] == "by-slice" else halves[str(patient)]
+        for name, patient in zip(names, patients, strict=True)
+    ]
+    if "by-slice" in halves.values():
+        check_halves("the only test patient has", found)
+    return [name == half for name in found]
+
+
+def check_halves(subject: str, halves_of_slices: Collection[str]) -> None:
+    """Raise ValueError unless slices of the only test patient are in both halves.
+
+    `subject` begins the sentence and names the patient.
+    """
+    if not {"validation", "test"} <= set(halves_of_slices):
         raise ValueError(
-            f"the only test patient has {len(blocks)} slices, too few for two halves of blocks of {BLOCK}; "
-            f"keep at least {BLOCK + 1} of its slices or add a test patient"
+            f"{subject} {len(halves_of_slices)} slices, too few for two halves of blocks of {BLOCK} with gaps of "
+            f"{GAP}; keep at least {BLOCK + GAP + 1} of its slices, or add a test patient"
         )
 
-    def belongs(name: str, patient: str) -> bool:
-        if halves[patient] != "by-slice":
-            return halves[patient] == half
-        return (_block(name) % 2 == 0) == (half == "validation")
 
-    return [belongs(name, str(patient)) for name, patient in slices]
-
-
-def _block(name: str) -> int:
-    """The block of neighbouring slices that a mask id belongs to by its number; block 0 without a number."""
+def _number(name: str) -> int:
+    """The number at the end of a mask id; 0 without one."""
     number = name.rsplit("_", 1)[-1]
-    return int(number) // BLOCK if number.isdecimal() else 0
+    return int(number) if number.isdecimal() else 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from segguided.config.base import Settings
 from segguided.config.datasets import About, Preparation
-from segguided.data.splits import BLOCK, SPLITS, PatientRow
+from segguided.data.splits import BLOCK, GAP, SPLITS, PatientRow
 from segguided.describe.facts import PatientFacts
 from segguided.shown import code, code_block, markdown
 from segguided.tables.pipes import pipe_table
@@ -105,7 +105,8 @@ def _halves(count: int, seed: int) -> str:
     if count == 1:
         return (
             f"The only test patient is halved by slices, in blocks of {BLOCK} by their numbers: every other "
-            "block, from the first, selects segmenters, those between measure them."
+            "block, from the first, selects segmenters, those between measure them. Between two blocks, "
+            f"{GAP} slices are in neither half."
         )
     if count % 2:
         fewer = count // 2

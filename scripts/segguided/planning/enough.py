@@ -10,7 +10,7 @@ from pathlib import Path
 from segguided.config.datasets import Dataset
 from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
-from segguided.data.splits import BLOCK
+from segguided.data.splits import check_halves, half_of_slice
 
 COMPARED = 2  # images of each set that the distances of table 3 need
 SHOWN = 5  # test slices that the figures need: four in figure 2, and a different one in figure 5
@@ -32,11 +32,9 @@ def check_enough(name: str, dataset: Dataset, splits: Mapping[str, Sequence[str]
 
 
 def _check_test(name: str, numbers: Sequence[Sequence[int]], total: int, *, figure5: bool) -> None:
-    if len(numbers) == 1 and len({number // BLOCK % 2 for number in numbers[0]}) == 1:
-        raise ValueError(
-            f"datasets.{name}: its only test patient has {total} slices, too few for two halves of blocks of "
-            f"{BLOCK}; keep at least {BLOCK + 1} of its slices, or add a test patient"
-        )
+    if len(numbers) == 1:
+        halves = [half_of_slice(number) for number in numbers[0]]
+        check_halves(f"datasets.{name}: its only test patient has", halves)
     if figure5 and total < SHOWN:
         raise ValueError(
             f"datasets.{name}: its test patients have {total} slices, but figures 2 and 5 show {SHOWN} "
