@@ -7,7 +7,8 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.sampling import Sampling
-from segguided.generation.command_lines import single_set_parser
+from segguided.data.halves import measuring_half
+from segguided.generation.command_lines import add_halves_seed, single_set_parser
 from segguided.generation.diffusion import load_sampler
 from segguided.generation.partial_masks import generate_conditions, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
@@ -25,10 +26,15 @@ def generate_partial(
     samples_per_mask: int,
     seed: int,
     output: Path,
+    halves_seed: int | None = None,
 ) -> None:
-    """Write a set of images from `masks` test masks: `samples_per_mask` of each mask, full and partial."""
+    """Write a set of images from `masks` test masks: `samples_per_mask` of each mask, full and partial.
+
+    With `halves_seed`, the masks are of the measuring half of the test patients.
+    """
     sampler = load_sampler(weights, sampling, seed)
-    chosen = slices_of_several_classes(read_matching_slices(weights, slices), masks)
+    test = measuring_half(read_matching_slices(weights, slices), halves_seed)
+    chosen = slices_of_several_classes(test, masks)
     variants = generate_conditions(
         sampler, chosen, n_classes, partial_masks, samples_per_mask, sampling.batch_size
     )
@@ -42,6 +48,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--partial-masks", type=json.loads, required=True, help="lists of kept values, JSON")
     parser.add_argument("--masks", type=int, required=True, help="test masks to generate from")
     parser.add_argument("--samples-per-mask", type=int, required=True, help="images of each")
+    add_halves_seed(parser)
     return parser
 
 

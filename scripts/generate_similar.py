@@ -7,8 +7,9 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.experiments import Similarity
 from segguided.config.sampling import Generation
+from segguided.data.halves import measuring_half
 from segguided.devices import pick_device
-from segguided.generation.command_lines import single_set_parser
+from segguided.generation.command_lines import add_halves_seed, single_set_parser
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
@@ -25,10 +26,15 @@ def generate_similar(
     kept: Sequence[int],
     seed: int,
     output: Path,
+    halves_seed: int | None = None,
 ) -> None:
-    """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains."""
+    """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains.
+
+    With `halves_seed`, the masks are of the measuring half of the test patients.
+    """
     network, model = load_denoiser(weights, pick_device())
-    chosen = slices_of_several_classes(read_matching_slices(weights, slices), similarity.masks)
+    test = measuring_half(read_matching_slices(weights, slices), halves_seed)
+    chosen = slices_of_several_classes(test, similarity.masks)
     variants = generate_by_similarity(network, model, sampling, chosen, kept, similarity, seed)
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
@@ -38,6 +44,7 @@ def command_line() -> argparse.ArgumentParser:
     parser = single_set_parser(__doc__, Generation)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
+    add_halves_seed(parser)
     return parser
 
 

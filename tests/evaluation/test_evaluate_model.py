@@ -12,6 +12,7 @@ from segguided.config.evaluation import Evaluation
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
 from segguided.data.formats.npz import write_npz
+from segguided.data.halves import slices_in_half
 from segguided.data.slices import write_stack
 from segguided.evaluation.model_record import model_record
 from segguided.models.segmenter import build_segmenter, load_segmenter
@@ -79,6 +80,27 @@ def test_distance_is_of_the_generated_images_and_for_real_ones_of_the_held_out()
     assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 24)
     with pytest.raises(ValueError, match="needs --held-out slices"):
         measure(None, Reader(), Reader())
+
+
+def test_the_measuring_half_alone_may_be_measured():
+    """Black images of the other half change nothing; those of the measuring half do."""
+    test = example_set()
+    settings = Evaluation(kernel_subsets=3, measuring_half_only=True)
+    half_S = np.array(slices_in_half(test, settings.halves_seed, "test"))
+
+    def record(blackened_S, held_out=None):
+        images = np.where(blackened_S[:, None, None], 0, test.images)
+        shown = None if held_out else test.with_images(images.astype(np.uint8), test.names)
+        return model_record(test, shown, held_out, Reader(), Reader(), NAMES, settings)
+
+    other_half_black = record(~half_S)
+    assert other_half_black["faithfulness.mask.dice.macro"] == 1
+    assert other_half_black["distance.frechet"] == pytest.approx(0, abs=1e-12)
+    assert (other_half_black["faithfulness.patients"], other_half_black["quality.patients"]) == (2, 2)
+    assert (other_half_black["distance.n_generated"], other_half_black["distance.n_real"]) == (12, 12)
+    assert record(half_S)["faithfulness.mask.dice.macro"] == 0
+    real = record(half_S, held_out=example_set(3))
+    assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 12)
 
 
 def test_the_script_writes_one_flat_record(tmp_path):

@@ -6,8 +6,10 @@ import torch
 from generate_partial import generate_partial
 from measure_partial import measure_partial
 from segguided.config.sampling import Sampling
-from segguided.data.slices import SliceSet
+from segguided.data.slices import SliceSet, read_slices
+from segguided.data.splits import halve_test
 from segguided.generation.partial_masks import generate_conditions, keep_classes, slices_of_several_classes
+from segguided.generation.variants import read_variants
 from segguided.text_tables import read_table
 from support.partial_sets import CLASSES, stack
 
@@ -74,3 +76,17 @@ def test_scripts_generate_and_measure_every_condition(trained):
         ("b", "a", "free"), ("b", "b", "constrained"), ("b", "macro", "constrained"),
     ]  # fmt: skip
     assert all(row["dataset"] == "set" and row["model"] == "m" for row in rows)
+
+
+def test_the_script_may_choose_masks_of_the_measuring_half_alone(trained):
+    """Of two test patients, one chooses segmenters' epochs and the other is shown."""
+    paths = [trained / "p.npz", trained / "q.npz"]
+    paths[1].write_bytes(paths[0].read_bytes())
+    test = read_slices(paths)
+    sampling = Sampling(sampler="ddim", steps=1, batch_size=8, precision="fp32")
+    output = trained / "half.npz"
+    weights = trained / "model/model.safetensors"
+    generate_partial(weights, paths, sampling, 2, [[2]], 9, 1, 0, output, halves_seed=0)
+    _variants, chosen = read_variants(output, test)
+    halves = halve_test(["p", "q"], 0)
+    assert {halves[patient] for patient in chosen.patients} == {"test"}

@@ -94,6 +94,7 @@ DECISIONS = {
     "Sampling": {"images": "batch_size precision", "images by steps": "sampler steps timestep_spacing"},
     "Evaluation": {
         "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
+        "images and numbers": "measuring_half_only",
         "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},

@@ -38,6 +38,12 @@ def halves_seed():
     return CONFIG.evaluation.halves_seed
 
 
+def measuring_half_option():
+    """The option of scripts that choose test masks: only those of the half that chose no segmenter's epoch."""
+    seeds = [halves_seed()] if CONFIG.evaluation.measuring_half_only else []
+    return option("--halves-seed", seeds)
+
+
 def source_of(wildcards):
     return CONFIG.datasets[wildcards.dataset].source
 

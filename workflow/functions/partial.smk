@@ -15,6 +15,7 @@ def partial_options(wildcards):
         + option("--partial-masks", [kept])
         + option("--masks", [settings.masks])
         + option("--samples-per-mask", [settings.samples_per_mask])
+        + measuring_half_option()
     )
 
 
@@ -26,7 +27,11 @@ def partial_images(wildcards):
 def similar_options(wildcards):
     settings = require_for_figure(CONFIG.similarity, "figure 4")
     kept = first_partial_values(wildcards)
-    return option("--similarity", [settings.to_json()]) + option("--kept", kept)
+    return (
+        option("--similarity", [settings.to_json()])
+        + option("--kept", kept)
+        + measuring_half_option()
+    )
 
 
 def similar_images(wildcards):

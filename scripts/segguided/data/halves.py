@@ -1,4 +1,7 @@
-"""The two halves of a test set's slices: `validation` selects segmenters, `test` measures them."""
+"""The two halves of a test set's slices: `validation` selects segmenters, `test` measures them.
+
+The second is called the measuring half.
+"""
 
 from typing import Literal
 
@@ -13,3 +16,11 @@ def slices_in_half(test: SliceSet, seed: int, half: Literal["validation", "test"
     """
     halves = halve_test([stack.patient for stack in test.stacks], seed)
     return in_half(test.names, test.patients, halves, half)
+
+
+def measuring_half(test: SliceSet, seed: int | None) -> SliceSet:
+    """The slices of `test` that choose no segmenter's epoch; all of `test` where `seed` is None.
+
+    Raises ValueError where the only patient has too few slices for two halves.
+    """
+    return test if seed is None else test.where(slices_in_half(test, seed, "test"))

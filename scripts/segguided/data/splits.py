@@ -14,9 +14,9 @@ SPLITS = ("train", "held-out", "test")
 UNDECIDED = "held-out-or-test"  # in a column of splits: the seed decides
 PATIENT = re.compile(r"\w[\w.+=@-]*")  # a name that is safe as a file name and on command lines
 MOST_BYTES = 180  # of a patient's name: file systems take 255; temporary names and datasets are added
-# Where the only test patient is halved, BLOCK neighbouring slices stay together, and GAP slices between two blocks are
-# in neither half. In the demo's CT of 5 mm slices, 4 make 20 mm: the correlation of two slices of different halves
-# is at most one half, that of neighbours 0.94 (workflow/docs/choices.md).
+# Where the only test patient is halved, BLOCK neighbouring slices stay together, and the GAP slices between
+# two blocks are in neither half. In the demo's CT, slices of different halves are then at least 25 mm apart:
+# there the correlation of slices is about one half; that of neighbours is 0.94 (workflow/docs/choices.md).
 BLOCK = 4
 GAP = 4
 
@@ -236,8 +236,8 @@ def check_halves(subject: str, halves_of_slices: Collection[str]) -> None:
     """
     if not {"validation", "test"} <= set(halves_of_slices):
         raise ValueError(
-            f"{subject} {len(halves_of_slices)} slices, too few for two halves of blocks of {BLOCK} with gaps of "
-            f"{GAP}; keep at least {BLOCK + GAP + 1} of its slices, or add a test patient"
+            f"{subject} {len(halves_of_slices)} slices, too few for two halves of blocks of {BLOCK} with "
+            f"gaps of {GAP}; keep at least {BLOCK + GAP + 1} of its slices, or add a test patient"
         )
 
 

@@ -28,10 +28,16 @@ def model_record(
 ) -> Record:
     """The flat record of Tables 1 to 3; without `generated`, that of the real images (the ceiling).
 
-    `evaluator` is the segmenter trained on real held-out images, `trained_on` the segmenter trained on the
-    model's images. Table 3 compares the generated images to the test images; without generated images, the
-    held-out ones. Raises ValueError where both are missing.
+    Tables 1 and 3 are measured on all slices of `test`, or as Table 2 on the measuring half of them:
+    `evaluation.measuring_half_only` decides. `evaluator` is the segmenter trained on real held-out images,
+    `trained_on` the segmenter trained on the model's images. Table 3 compares the generated images to the
+    test images; without generated images, the held-out ones. Raises ValueError where both are missing.
     """
+    half_S = slices_in_half(test, evaluation.halves_seed, "test")
+    if evaluation.measuring_half_only:
+        test = test.where(half_S)
+        generated = generated.where(half_S) if generated else None
+        half_S = [True] * len(test)
     compared = generated or held_out
     if compared is None:
         raise ValueError(
@@ -40,9 +46,8 @@ def model_record(
     device = pick_device()
     real_SHW = predict(evaluator, test.images, device)
     generated_SHW = None if generated is None else predict(evaluator, generated.images, device)
-    in_half_S = slices_in_half(test, evaluation.halves_seed, "test")
-    half = test.where(in_half_S)
-    ceiling_SHW = real_SHW[np.asarray(in_half_S)]
+    half = test.where(half_S)
+    ceiling_SHW = real_SHW[np.asarray(half_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     return {
         **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names),

@@ -34,6 +34,15 @@ def single_set_parser(
     return parser
 
 
+def add_halves_seed(parser: argparse.ArgumentParser) -> None:
+    """Add --halves-seed, of scripts that choose some of the test masks."""
+    parser.add_argument(
+        "--halves-seed",
+        type=int,
+        help="choose only masks of the measuring half of the test patients, whom this seed halves",
+    )
+
+
 def _generation_parser(
     description: str | None, settings: type[Generation], weights: str
 ) -> argparse.ArgumentParser:
