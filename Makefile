@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: help env words demo test test-slurm status lint bench bench-gpu
+.PHONY: help env words demo tuning test test-slurm status lint bench bench-gpu
 
 help: ## lists these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,10 @@ demo: words env ## all systems on small data: downloads 73 MB, eight to ten minu
 		--report results/demo/report.html --report-after-run
 	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
 	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
+
+tuning: env ## the demo on the patients on which settings are chosen: results/tuning
+	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml workflow/tuning.yaml --profile workflow/profiles/demo
+	@cat results/tuning/table1.md results/tuning/table2.md results/tuning/table3.md
 
 # Sets up nothing: a run may be going.
 status: ## shows what the pipeline in this folder does, until Ctrl-C; the same in status.html

@@ -6,7 +6,7 @@ import pytest
 
 from support.miniature import ARGUMENTS, MINIATURE, copy_repository, snakemake
 
-ROW = "patient\tsplit\tpackage\tsha256\tmember\tblood\tlicence\n{}"
+ROW = "patient\tsplit\tpackage\tsha256\tmember\tblood\tslices\tlicence\n{}"
 CASES = {
     "package": (
         ["--configfile", "workflow/demo.yaml", "--config", "datasets={ct-torso: {manifest: hostile.tsv}}"],
@@ -27,7 +27,7 @@ CASES = {
 def test_told_before_anything_runs(tmp_path: Path, case: str) -> None:
     arguments, expected = CASES[case]
     repository = copy_repository(tmp_path)
-    row = f"p\ttrain\tgit+https://h/x\t{'0' * 64}\ta/b\t\tx\n"
+    row = f"p\ttrain\tgit+https://h/x\t{'0' * 64}\ta/b\t\t\tx\n"
     (repository / "hostile.tsv").write_text(ROW.format(row))
     result = snakemake(repository, "-n", "all", *arguments, *ARGUMENTS)
     report = result.stdout + result.stderr

@@ -116,6 +116,7 @@ def write_tables(repository, word):
             {
                 "patient": f"p{n}", "package": "pack==1.0", "sha256": "ab" * 32, "member": f"{word}/ct.nii",
                 "blood": "",
+                "slices": "",
             }
             for n in numbers
         ],

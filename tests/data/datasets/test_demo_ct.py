@@ -9,6 +9,7 @@ import nrrd
 import numpy as np
 import pytest
 
+from segguided.config.sources.demo_ct import DemoCtSource
 from segguided.data.datasets.demo_ct import (
     BODY,
     BONE,
@@ -183,6 +184,24 @@ def test_a_vessel_of_the_column_blood_is_no_bone(archive: Path) -> None:
     vessel = np.s_[:, 45:52, 68:73]
     assert not (marked.array_zyx[vessel] == BONE).any()
     assert (unmarked.array_zyx[vessel] == BONE).any()
+
+
+def test_some_slices_are_labelled_as_in_the_whole_volume(archive: Path) -> None:
+    row = {"member": "package-1/ct.nrrd", "blood": "package-1/blood.nii.gz"}
+    for whole, part in zip(
+        read_patient(archive, row), read_patient(archive, row | {"slices": "10-12"}), strict=True
+    ):
+        assert np.array_equal(part.array_zyx, whole.array_zyx[10:13])
+        assert part.affine[:3, 3] == pytest.approx(whole.affine[:3, 3] + (0, 0, 10 * 5.0))
+    with pytest.raises(ValueError, match="has '40-50', but the volume has slices 0 to 35; correct it"):
+        read_patient(archive, row | {"slices": "40-50"})
+
+
+@pytest.mark.parametrize("cell", ["3", "5-4", "-5", "a-b", "1-2-3", "١-٢"])
+def test_a_cell_that_names_no_slices_is_refused(cell: str) -> None:
+    row = {"package": "p", "member": "m", "slices": cell}
+    with pytest.raises(ValueError, match=r"^table.tsv: the column slices has .* such as 0-35"):
+        DemoCtSource(kind="demo-ct").check_rows([row], "table.tsv")
 
 
 def test_another_file_type_is_refused(archive: Path, tmp_path: Path) -> None:

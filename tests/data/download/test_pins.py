@@ -20,7 +20,15 @@ def test_requirements_without_name_or_version_are_refused(name: str) -> None:
 
 
 def row(**changes: str) -> dict[str, str]:
-    return {"patient": "p", "package": PIN, "sha256": "0" * 64, "member": "a/b", "blood": "", **changes}
+    return {
+        "patient": "p",
+        "package": PIN,
+        "sha256": "0" * 64,
+        "member": "a/b",
+        "blood": "",
+        "slices": "",
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ The way CT-ORG labelled its own training lungs and bones (Rister et al., Scienti
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - its customary name
 from scipy import ndimage
 
+from segguided.config.sources.demo_ct import slice_range
 from segguided.data.download import packages
 from segguided.data.formats import nifti, nrrd
 from segguided.data.formats.volume import Volume
@@ -44,7 +45,8 @@ def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]
 
     `row` names the file inside the archive (`member`) and, where contrast makes blood as dense as bone,
     the masks of that blood (`blood`, separated by semicolons). Both volumes are averaged in-plane to about
-    2.5 mm. Raises ValueError for an archive with another SHA-256 than that in `row`.
+    2.5 mm. Labels are found in the whole volume; then only the row's `slices` are kept. Raises ValueError for
+    an archive with another SHA-256 than that in `row`.
     """
     if row.get("sha256") and sha256_of(archive) != row["sha256"]:
         raise damaged(archive, "its SHA-256 is not the one in the patient table")
@@ -60,7 +62,25 @@ def read_patient(archive: Path, row: Mapping[str, str]) -> tuple[Volume, Volume]
         {**image.provenance, "member": row["member"], "averaged_in_plane": factor},
     )
     labels = label_by_density(Scan(coarse.array_zyx, coarse.spacing_zyx_mm), blood)
-    return coarse, Volume(labels, coarse.affine, {"labels": "density and morphology"})
+    mask = Volume(labels, coarse.affine, {"labels": "density and morphology"})
+    return kept_slices(coarse, row), kept_slices(mask, row)
+
+
+def kept_slices(volume: Volume, row: Mapping[str, str]) -> Volume:
+    """The slices of the volume that the row's cell `slices` names; all where there is none.
+
+    Raises ValueError where the volume has none of them.
+    """
+    cell = row.get("slices", "")
+    first, end = slice_range(cell, "the patient table")
+    if first >= len(volume.array_zyx):
+        raise ValueError(
+            f"the patient table's column slices has {cell!r}, but the volume has slices 0 to "
+            f"{len(volume.array_zyx) - 1}; correct it"
+        )
+    affine = volume.affine.copy()
+    affine[:3, 3] += first * affine[:3, 2]
+    return replace(volume, array_zyx=volume.array_zyx[first:end], affine=affine)
 
 
 def _read_member(archive: Path, member: str, folder: Path) -> Volume:
