@@ -1,13 +1,21 @@
-"""The bootstrap interval of a Dice, over patients: the brackets of Tables 1 and 2.
+"""95 % intervals of a mean over patients, over several trainings too.
 
-Shape suffixes: S slices, U resampling units, R resamples, C foreground classes, K the C classes and their
-macro mean (last); a trailing 4 holds the counts of `class_counts`.
+How each holds in simulation, and why no other is printed: workflow/docs/statistics.md. The interval over
+patients is that of `bounded_mean.py`. Several trainings add their variance in squares, limit by limit: the
+"method of variance estimates recovery" of Zou and Donner (2008), Statistics in Medicine 27, 1693-1702.
+
+Shape suffixes: N trainings (seeds), P patients, B blocks of slices, S slices, U resampling units, R
+resamples, C foreground classes, K the C classes and their macro mean (last); a trailing 4 holds the counts of
+`class_counts`.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
+from segguided.evaluation.bounded_mean import lower_limit, upper_limit
 from segguided.evaluation.dice import (
     classes_in_masks,
     counts_per_patient,
@@ -15,6 +23,83 @@ from segguided.evaluation.dice import (
     ratio,
     with_macro,
 )
+
+ERROR = 0.05  # the share of all samples whose interval may miss the true value
+LEAST_PATIENTS = 2  # one patient says nothing about others
+LEAST_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The limits of a 95 % interval."""
+
+    low: float
+    high: float
+
+
+def mean_interval(values_NP: np.ndarray, lowest: float = 0.0, highest: float = 1.0) -> Interval | None:
+    """The interval of the mean over all patients like these, and over all trainings where there are several.
+
+    Patients with an undefined value (NaN) are left out. None with fewer than `LEAST_PATIENTS` patients, and
+    for a quantity without bounds: an interval would contain the true mean in less than 93 % of all samples.
+    With one training, the interval is that of this trained model. Raises ValueError for a value outside the
+    bounds.
+    """
+    defined_NP = defined_patients(values_NP)
+    if defined_NP.shape[1] < LEAST_PATIENTS or not math.isfinite(highest - lowest):
+        return None
+    _check_bounds(defined_NP, lowest, highest)
+    patients_P = defined_NP.mean(axis=0)
+    mean = float(patients_P.mean())
+    below = mean - float(lower_limit(patients_P, lowest, ERROR / 2))
+    above = float(upper_limit(patients_P, highest, ERROR / 2)) - mean
+    trainings = _half_width(defined_NP.mean(axis=1)) if len(defined_NP) > 1 else 0.0
+    low = max(lowest, mean - math.hypot(below, trainings))
+    high = min(highest, mean + math.hypot(above, trainings))
+    return Interval(low, high)
+
+
+def within_patient_interval(values_B: np.ndarray) -> Interval | None:
+    """The interval of a mean over slices like those of one patient: it says nothing about other patients.
+
+    The values are those of blocks of neighbouring slices, with a gap between two blocks. None with fewer than
+    `LEAST_BLOCKS` blocks. This is Student's interval of the blocks' mean.
+    """
+    defined_B = values_B[np.isfinite(values_B)]
+    if len(defined_B) < LEAST_BLOCKS:
+        return None
+    mean = float(defined_B.mean())
+    half = _half_width(defined_B)
+    return Interval(mean - half, mean + half)
+
+
+def defined_patients(values_NP: np.ndarray) -> np.ndarray:
+    """The columns of the patients whose value is defined in every training. ValueError for another shape."""
+    if values_NP.ndim != 2 or len(values_NP) == 0:
+        raise ValueError(
+            "expected values in the shape (trainings, patients) of one training or more, "
+            f"got {values_NP.shape}"
+        )
+    return values_NP[:, np.isfinite(values_NP).all(axis=0)]
+
+
+def _check_bounds(values_NP: np.ndarray, lowest: float, highest: float) -> None:
+    least = values_NP.min()
+    largest = values_NP.max()
+    if least < lowest or largest > highest:
+        raise ValueError(
+            f"expected values from {lowest} to {highest}, got {least} to {largest}: the interval of a mean "
+            "holds only within its bounds"
+        )
+
+
+def _half_width(values: np.ndarray) -> float:
+    """Half of Student's interval of the mean of these values."""
+    quantile = stats.t.isf(ERROR / 2, len(values) - 1)
+    return float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+# The bootstrap of the pooled Dice.
 
 INTERVAL_PERCENT = (2.5, 97.5)
 LEAST_DEFINED = 0.1  # of the resamples; where fewer have a value, there is no interval
