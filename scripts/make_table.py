@@ -12,6 +12,7 @@ from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, read_paper_values, read_records
 from segguided.tables.layouts import LAYOUTS
 from segguided.tables.markdown import to_markdown
+from segguided.tables.pairs import make_comparisons
 
 
 def make_table(
@@ -22,12 +23,15 @@ def make_table(
     settings: TableSettings,
     csv: Path,
     markdown: Path,
+    comparisons: Path,
 ) -> None:
-    """Write the table made from the records to `csv` and `markdown`."""
+    """Write the table made from the records to `csv` and `markdown`, its pairs of models to `comparisons`."""
     layout = LAYOUTS[table]
-    frame = make_frame(layout, read_records(records), settings, read_paper_values(paper))
-    write_listed(csv, to_csv(frame, layout.csv_decimals))
+    all_records = read_records(records)
+    frame = make_frame(layout, all_records, settings, read_paper_values(paper))
+    write_listed(csv, to_csv(frame, decimals=None))
     write_text(markdown, to_markdown(layout, frame))
+    write_text(comparisons, to_csv(make_comparisons(layout, all_records, settings), decimals=None))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -41,6 +45,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--markdown", type=Path, required=True)
+    parser.add_argument("--comparisons", type=Path, required=True, help="CSV of all pairs of models")
     return parser
 
 

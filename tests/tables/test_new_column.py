@@ -1,5 +1,7 @@
-"""A new column of a table is one entry of its layout: CSV, Markdown and picture have it, the best in bold."""
+"""A new column of a table is one entry of its layout: CSV, Markdown and picture have it."""
 
+import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,20 +10,24 @@ import pytest
 from matplotlib.text import Text
 
 from segguided.evaluation.csv_files import to_csv
-from segguided.tables.columns import Fact, Measure
+from segguided.evaluation.records import mean_entries
+from segguided.tables.columns import Fact, Measure, TableColumn
 from segguided.tables.frame import make_frame
 from segguided.tables.layouts import LAYOUTS, TABLE_1, TABLE_2, TABLE_3, Layout
 from segguided.tables.markdown import to_markdown
+from segguided.tables.pairs import make_comparisons
+from segguided.tables.patient_columns import PatientsMean
 from segguided.tables.sheet import make_sheet
 from segguided.tables.typeset import draw_sheet
-from support.table_records import CLASSES, SETTINGS, records
+from support.table_records import CLASSES, PATIENTS, SETTINGS, patient_values, records
 
 VALUES = {"segguided": 0.25, "spade": 0.75, "real": 0.5}
 NOTE = "recall: share of the mask's pixels that are found."
-RECALL = Measure("recall", "toy.recall", heading="recall", decimals=2, better="higher", note=NOTE)
+RECALL = Measure("recall", "toy.recall", heading="recall", decimals=2, note=NOTE)
+MEAN = PatientsMean("recall", "toy.mean", heading="recall", decimals=2, better="higher")
 
 
-def with_entry(layout: Layout, entry: Measure | Fact) -> Layout:
+def with_entry(layout: Layout, entry: TableColumn) -> Layout:
     """The layout with one more entry, before those on training."""
     return replace(layout, columns=(entry, *layout.columns))
 
@@ -33,6 +39,10 @@ def toy_records(*seeds: int) -> list[dict[str, Any]]:
         recall = VALUES[record["model"]] + 0.01 * record["seed"]
         for name in ("", ".macro", *(f".{name}" for name in CLASSES[record["dataset"]])):
             record |= {f"toy.recall{name}": recall, f"toy.spread{name}": 0.02, "toy.pixels": 12345}
+        patients = PATIENTS[record["dataset"]]
+        values = patient_values(recall, patients)
+        record.update(mean_entries("toy.mean", dict(zip(patients, values, strict=True))))
+        record.update(mean_entries("toy.blocks", {"0": recall, "1": recall + 0.02}, "block"))
     return of_grid
 
 
@@ -47,28 +57,76 @@ def cells(markdown: str, heading: str) -> list[str]:
     return [line[place].strip() for line in lines[2:]]
 
 
-def weights(layout: Layout, frame: pd.DataFrame) -> dict[str, str]:
-    """The weight of each text of the picture."""
+def weights(layout: Layout, frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The weights of each text of the picture, one for each time that it is there."""
     texts = [text for text in draw_sheet(make_sheet(layout, frame)).findobj(Text) if isinstance(text, Text)]
-    return {text.get_text(): str(text.get_fontproperties().get_weight()) for text in texts}
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        found.setdefault(text.get_text(), []).append(str(text.get_fontproperties().get_weight()))
+    return found
 
 
 @pytest.mark.parametrize("number", sorted(LAYOUTS))
-@pytest.mark.parametrize(
-    ("better", "best", "second"), [("higher", "0.75", "0.25"), ("lower", "0.25", "0.75")]
-)
-def test_one_entry_gives_csv_markdown_and_picture(number: int, better: Any, best: str, second: str) -> None:
-    layout = with_entry(LAYOUTS[number], replace(RECALL, better=better))
+def test_one_entry_gives_csv_markdown_and_picture(number: int) -> None:
+    layout = with_entry(LAYOUTS[number], RECALL)
     frame = toy_frame(layout)
-    header, first, *_ = to_csv(frame, layout.csv_decimals).splitlines()
-    assert dict(zip(header.split(","), first.split(","), strict=True))["recall"].startswith("0.2500")
+    header, first, *_ = to_csv(frame).splitlines()
+    assert header.split(",").index("recall") == first.split(",").index("0.2500")
     markdown = to_markdown(layout, frame)
-    expected = [f"**{text}**" if text == best else text for text in ("0.25", "0.75")]
-    assert [text for text in cells(markdown, "recall") if text] == expected * len(CLASSES)
+    assert [text for text in cells(markdown, "recall") if text] == ["0.25", "0.75"] * len(CLASSES)
     assert NOTE in " ".join(markdown.split())
     weight_of = weights(layout, frame)
-    assert (weight_of["recall"], weight_of[best], weight_of[second]) == ("normal", "bold", "normal")
+    assert set(weight_of["recall"] + weight_of["0.25"] + weight_of["0.75"]) == {"normal"}
     assert any(NOTE.split(":", maxsplit=1)[0].capitalize() in text for text in weight_of)
+
+
+@pytest.mark.parametrize("number", sorted(LAYOUTS))
+@pytest.mark.parametrize(("better", "best", "other"), [("higher", "0.76", "0.26"), ("lower", "0.26", "0.76")])
+def test_a_mean_over_patients_has_an_interval_and_its_best_in_bold(
+    number: int, better: Any, best: str, other: str
+) -> None:
+    """Of six patients and three seeds; the other dataset has one patient, so none is the best there."""
+    layout = with_entry(LAYOUTS[number], replace(MEAN, better=better))
+    frame = toy_frame(layout, 0, 1, 2)
+    shown = {text.split()[0].strip("*"): text for text in cells(to_markdown(layout, frame), "recall") if text}
+    ours, *_ = [text for text in cells(to_markdown(layout, frame), "recall") if text]
+    assert shown.keys() == {"0.26", "0.76"}
+    assert re.fullmatch(r"(\*\*)?0\.26(\*\*)? ± 0\.01 \[0\.\d\d, 0\.\d\d\]", ours)
+    weight_of = weights(layout, frame)
+    assert "bold" in weight_of[best]
+    assert weight_of[other] == ["normal", "normal"]
+    assert set(frame.loc[frame["dataset"] == "ct", "recall_no_best"].dropna()) == {
+        "one test patient says nothing about others"
+    }
+
+
+def test_values_of_blocks_have_an_interval_within_their_patient_and_no_best() -> None:
+    layout = with_entry(TABLE_3, replace(MEAN, key="toy.blocks"))
+    frame = toy_frame(layout, 0, 1)
+    assert frame["recall_low"].notna().sum() == 4
+    assert frame["recall_standing"].isna().all()
+    rows = make_comparisons(layout, toy_records(0, 1), SETTINGS)
+    assert set(rows["verdict"]) == {"one patient: says nothing about others"}
+    assert rows["low"].tolist() == rows["high"].tolist() == pytest.approx([-0.5, -0.5])
+    assert rows["p"].isna().all()
+
+
+def test_without_bounds_there_is_no_interval_but_the_patients_values() -> None:
+    layout = with_entry(TABLE_3, replace(MEAN, highest=math.inf))
+    first, *_ = cells(to_markdown(layout, toy_frame(layout)), "recall")
+    assert first == "0.25 (0.23…0.27)"
+
+
+def test_records_of_other_patients_are_refused() -> None:
+    layout = with_entry(TABLE_3, MEAN)
+    of_grid = toy_records()
+    of_grid[1]["toy.mean.patient.p9"] = of_grid[1].pop("toy.mean.patient.p0")
+    with pytest.raises(ValueError, match=r"recall: expected the same patients of every model, got p0, p1"):
+        make_frame(layout, of_grid, SETTINGS, {})
+    for key in [key for key in of_grid[0] if key.startswith("toy.mean.patient.")]:
+        of_grid[0].pop(key)
+    with pytest.raises(ValueError, match=r"has no patients below toy\.mean, .* evaluate again"):
+        make_frame(layout, of_grid, SETTINGS, {})
 
 
 @pytest.mark.parametrize("number", sorted(LAYOUTS))
@@ -78,10 +136,10 @@ def test_without_the_entry_the_table_has_no_such_column(number: int) -> None:
     assert "recall" not in to_markdown(LAYOUTS[number], frame)
 
 
-def test_a_column_may_hold_the_real_images_which_take_no_place() -> None:
-    layout = with_entry(TABLE_3, replace(RECALL, real_key="toy.recall", better="higher"))
+def test_a_column_may_hold_the_real_images() -> None:
+    layout = with_entry(TABLE_3, replace(RECALL, real_key="toy.recall"))
     texts = cells(to_markdown(layout, toy_frame(layout)), "recall")
-    assert texts == ["0.25", "**0.75**", "0.50"] * len(CLASSES)
+    assert texts == ["0.25", "0.75", "0.50"] * len(CLASSES)
 
 
 def test_a_column_may_have_a_value_for_each_class() -> None:
@@ -89,7 +147,7 @@ def test_a_column_may_have_a_value_for_each_class() -> None:
     recall = replace(RECALL, key=key, real_key=key, by_class=True)
     layout = with_entry(TABLE_2, recall)
     frame = toy_frame(layout)
-    assert cells(to_markdown(layout, frame), "recall")[1] == "**0.75**"
+    assert cells(to_markdown(layout, frame), "recall")[1] == "0.75"
     assert "recall per class, phantom:" in to_markdown(layout, frame)
     assert frame.loc[frame["class"] == "bone", "recall"].tolist() == [0.25, 0.75, 0.5]
 
@@ -104,8 +162,8 @@ def test_a_column_without_classes_is_in_the_macro_rows_alone() -> None:
 def test_deviations_are_over_seeds_or_else_the_records_own() -> None:
     recall = replace(RECALL, deviation_column="recall_spread", deviation_key="toy.spread")
     layout = with_entry(TABLE_3, recall)
-    assert cells(to_markdown(layout, toy_frame(layout)), "recall")[1] == "**0.75** ± 0.02"
-    assert cells(to_markdown(layout, toy_frame(layout, 0, 1, 2)), "recall")[1] == "**0.76** ± 0.01"
+    assert cells(to_markdown(layout, toy_frame(layout)), "recall")[1] == "0.75 ± 0.02"
+    assert cells(to_markdown(layout, toy_frame(layout, 0, 1, 2)), "recall")[1] == "0.76 ± 0.01"
 
 
 def test_a_column_without_a_heading_is_in_the_csv_alone() -> None:

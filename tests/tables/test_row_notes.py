@@ -35,7 +35,7 @@ def test_a_footnote_stands_in_csv_markdown_and_picture(tmp_path: Path) -> None:
     markdown = to_markdown(TABLE_1, frame)
     assert "| Ours (STD)¹ " in markdown
     assert "- ¹ Started late; one call.\n" in markdown
-    (tmp_path / "table.csv").write_text(to_csv(frame))
+    (tmp_path / "table.csv").write_text(to_csv(frame, decimals=None))
     sheet = make_sheet(TABLE_1, read_csv(tmp_path / "table.csv"))
     assert sheet == make_sheet(TABLE_1, frame)
     texts = {text.get_text() for text in draw_sheet(sheet).findobj(Text) if isinstance(text, Text)}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,7 +13,7 @@ from segguided.cli import call
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.seals import write_sealed
 from segguided.tables.columns import Published
-from segguided.tables.entries import number_text, places
+from segguided.tables.entries import number_text
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, read_paper_values, read_records
 from segguided.tables.layouts import CEILING_ROW, LAYOUTS, REFERENCE_ROW, TABLE_1, TABLE_2, TABLE_3
@@ -64,14 +65,31 @@ def test_the_ceiling_stands_in_the_first_measure_only() -> None:
     assert pd.isna(cell(table, "phantom", CEILING_ROW, "macro", "dice_mask_ratio_to_ceiling"))
 
 
-def test_the_papers_value_and_the_difference_stand_beside_macro_rows_of_a_named_column() -> None:
+def test_the_papers_value_stands_beside_macro_rows_of_a_named_column() -> None:
     table = frame(1)
     assert cell(table, "phantom", "segguided", "macro", "dice_mask_paper") == 0.9027
-    difference = cell(table, "phantom", "segguided", "macro", "dice_mask_minus_paper")
-    assert difference == pytest.approx(0.8 - 0.9027)
+    assert table["dice_mask_minus_paper"].isna().all(), "other data than the paper's"
     assert pd.isna(cell(table, "phantom", "segguided", "breast", "dice_mask_paper"))
     assert table.loc[table["dataset"] == "ct", "dice_mask_paper"].isna().all()
     assert cell(frame(2), "phantom", CEILING_ROW, "macro", "dice_paper") == 0.8376
+
+
+def test_only_the_papers_own_data_have_a_difference_to_the_paper() -> None:
+    first, second = SETTINGS.datasets
+    same = first.model_copy(update={"is_papers_data": True})
+    other = second.model_copy(update={"paper_column": "ct-organ"})
+    settings = SETTINGS.model_copy(update={"datasets": (same, other)})
+    table = make_frame(TABLE_1, records(), settings, read_paper_values(PAPER))
+    difference = cell(table, "phantom", "segguided", "macro", "dice_mask_minus_paper")
+    assert difference == pytest.approx(0.8 - 0.9027)
+    assert cell(table, "ct", "segguided", "macro", "dice_mask_paper") == 0.898
+    assert pd.isna(cell(table, "ct", "segguided", "macro", "dice_mask_minus_paper"))
+    words = " ".join(to_markdown(TABLE_1, table).split())
+    assert "phantom: for the same dataset, difference: ours minus it; ct: for other data" in words
+    assert "| difference |" in to_markdown(TABLE_1, table)
+    words = to_markdown(TABLE_1, frame(1))
+    assert "difference |" not in words
+    assert "ours minus it" not in words
 
 
 def test_several_seeds_give_mean_and_deviation() -> None:
@@ -80,7 +98,7 @@ def test_several_seeds_give_mean_and_deviation() -> None:
     assert cell(table, "phantom", "spade", "macro", "dice_std") == pytest.approx(0.01)
     assert cell(table, "phantom", "spade", "macro", "seeds") == 3
     assert "| SPADE          | 0.7100 ± 0.0100 |" in to_markdown(TABLE_2, table)
-    assert "deviation over 3 seeds." in to_markdown(TABLE_2, table)
+    assert "deviation over 3 seeds. Intervals" in to_markdown(TABLE_2, table)
 
 
 def test_an_undefined_value_is_an_empty_cell() -> None:
@@ -100,15 +118,19 @@ def test_csv_is_stable_and_has_four_decimals() -> None:
 def test_markdown_is_aligned_and_explains_itself() -> None:
     text = to_markdown(TABLE_1, frame(1))
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(blocks) == 2 + 2 * 2  # macro, one a measure; then one a measure and dataset
+    assert len(blocks) == 2 + 2 * 4  # macro, one a measure; then one a measure and dataset
     assert all(len({len(line) for line in lines}) == 1 for lines in blocks)
     words = " ".join(text.split())
     for note in (
         "easier than reality, not better",
-        "for the paper's own dataset",
+        "paper: the published value; phantom: for other data",
+        "phantom: 6 patients; ct: one patient, so there is none and nothing follows about other patients.",
+        "phantom: none is best, for one training of a model says nothing about its next one. "
+        "ct: none is best, for one test patient says nothing about others.",
+        "One seed: each model was trained once.",
     ):
         assert note in words
-    assert max(len(line) for line in text.splitlines()) < 130
+    assert max(len(line) for line in text.splitlines()) < 140
 
 
 def test_markdown_names_no_paper_where_there_is_none() -> None:
@@ -198,33 +220,21 @@ def test_refuses_paper_values_twice(tmp_path: Path) -> None:
         read_paper_values(tmp_path / "paper.tsv")
 
 
-def test_markdown_shows_difference_budget_and_ranks() -> None:
+def test_markdown_shows_interval_ceiling_and_budget() -> None:
     first, second = to_markdown(TABLE_1, frame(1)).split("\n\n")[1:3]
     header, _, ours, spade, ceiling, *_ = first.splitlines()
     assert [cell.strip() for cell in header.split("|")[1:-1]] == [
-        *("dataset", "model", "Dice(m_gen, m)", "ratio", "paper", "difference", "training, TFLOP"),
+        *("dataset", "model", "Dice(m_gen, m)", "ratio", "paper", "mean of patients", "− ceiling"),
+        "training, TFLOP",
     ]
     assert [cell.strip() for cell in ours.split("|")[1:-1]] == [
-        *("phantom", "Ours (STD)", "**0.8000**", "0.89", "0.9027", "−0.1027"),
-        "4.2 (2.8 k images)",
+        *("phantom", "Ours (STD)", "0.8000", "0.89", "0.9027", "0.800 [0.433, 0.892]"),
+        *("−0.100 [−0.100, −0.100]", "4.2 (2.8 k images)"),
     ]
-    assert spade.split("|")[3].strip() == "0.7000", "of two models none is second best"
+    assert spade.split("|")[3].strip() == "0.7000"
     assert "real (ceiling)" in ceiling
-    assert "**" not in ceiling
+    assert "**" not in first
     assert "training" not in second
-
-
-def test_places_are_by_printed_number_within_a_dataset_and_real_data_take_none() -> None:
-    table = pd.DataFrame(
-        {
-            "dataset": ["a"] * 5 + ["b"] * 3,
-            "model": ["p", "q", "r", "s", CEILING_ROW, "p", "q", REFERENCE_ROW],
-            "value": [0.5, 0.90001, 0.7, 0.90002, 0.99, 0.2, float("nan"), 0.1],
-        }
-    )
-    assert places(table, "value", 4, "higher", REAL_ROWS) == [None, 1, 2, 1, None, 1, None, None]
-    assert places(table, "value", 5, "higher", REAL_ROWS) == [None, 2, None, 1, None, 1, None, None]
-    assert places(table, "value", 4, "lower", REAL_ROWS) == [1, None, 2, None, None, 1, None, None]
 
 
 def test_numbers_have_a_real_minus_sign_and_no_negative_zero() -> None:
@@ -256,7 +266,7 @@ def test_table_3_has_the_reference_last_and_counts_beside() -> None:
     assert list(table["n_generated"]) == [24, 24, 12] * 2
     frechet, kernel, images, test_images, training = make_sheet(TABLE_3, table).columns
     assert [entry.text for entry in frechet.entries[:3]] == ["0.800", "0.700", "0.900"]
-    assert [entry.place for entry in frechet.entries[:3]] == [None, 1, None], "lower is better"
+    assert [entry.place for entry in frechet.entries] == [None] * 6, "a distance of sets has no patients"
     assert (kernel.entries[0].text, kernel.entries[0].small) == ("8.000", "± 2.000")
     assert (images.entries[2].text, test_images.entries[2].text) == ("12", "24")
     assert training.entries[1].text == "0.9"
@@ -285,8 +295,25 @@ def test_table_3_cautions() -> None:
 def test_the_csv_alone_gives_the_same_sheet(number: int, tmp_path: Path) -> None:
     table = frame(number, 0, 1)
     table["dataset"] = table["dataset"].replace("ct", "NA")  # a name that pandas likes to read as missing
-    (tmp_path / "table.csv").write_text(to_csv(table, decimals=6))
+    (tmp_path / "table.csv").write_text(to_csv(table, decimals=None))
     assert make_sheet(LAYOUTS[number], read_csv(tmp_path / "table.csv")) == make_sheet(LAYOUTS[number], table)
+
+
+def test_picture_and_markdown_round_once(tmp_path: Path) -> None:
+    """From four decimals in the CSV, 0.87949 would be 0.880 in the picture and 0.879 in the Markdown."""
+    column = "dice_mask_patients_mean"
+    table = frame(1)
+    rng = np.random.default_rng(0)
+    table[column] = np.r_[0.87949, 0.2345 - 1e-9, 0.5 + rng.random(len(table) - 2) / 2]
+    (tmp_path / "table.csv").write_text(to_csv(table, decimals=None))
+    entries = {
+        shown.heading: shown.entries
+        for shown in make_sheet(TABLE_1, read_csv(tmp_path / "table.csv")).columns[3:4]
+    }
+    assert entries == {shown.heading: shown.entries for shown in make_sheet(TABLE_1, table).columns[3:4]}
+    macro = table.loc[table["class"] == "macro", column]
+    for entry, value in zip(entries["mean of patients"], macro, strict=True):
+        assert abs(float(entry.text) - value) <= 0.0005
 
 
 def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,10 +324,16 @@ def test_the_script_writes_both_files(tmp_path: Path, monkeypatch: pytest.Monkey
     csv, markdown = tmp_path / "table2.csv", tmp_path / "table2.md"
     command = ["make_table.py", "--table", "2", "--records", *map(str, paths), "--paper", str(PAPER)]
     command += ["--settings", SETTINGS.to_json(), "--csv", str(csv), "--markdown", str(markdown)]
+    command += ["--comparisons", str(tmp_path / "pairs.csv")]
     call(script.make_table, script.command_line(), words=command[1:])
-    assert csv.read_text() == to_csv(frame(2))
+    assert csv.read_text() == to_csv(frame(2), decimals=None)
+    pairs = read_csv(tmp_path / "pairs.csv")
+    assert pairs["verdict"].tolist() == [
+        "segguided is better, of these two trained models alone",
+        "one patient: says nothing about others",
+    ]
     assert markdown.read_text() == to_markdown(TABLE_2, frame(2))
     command[command.index("2")] = "3"
     call(script.make_table, script.command_line(), words=command[1:])
-    assert csv.read_text() == to_csv(distance_frame(), decimals=6)
+    assert csv.read_text() == to_csv(distance_frame(), decimals=None)
     assert markdown.read_text() == to_markdown(TABLE_3, distance_frame())

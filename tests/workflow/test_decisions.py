@@ -38,7 +38,7 @@ DECISIONS = {
         "pixels": "source classes intensity image_size slices interpolation",
         "files": "manifest",
         "patients": "split",
-        "words": "about paper_column",
+        "words": "about paper_column is_papers_data",
         "images": "partial_masks rare_class",
     },
     "DicomSource": {"pixels": "kind", "files": "images masks"},

@@ -52,6 +52,7 @@ def table_settings_json(wildcards):
         {
             "name": name,
             "paper_column": CONFIG.datasets[name].paper_column,
+            "is_papers_data": CONFIG.datasets[name].is_papers_data,
             "classes": CONFIG.datasets[name].class_names,
         }
         for name in CONFIG.grid.datasets

@@ -59,6 +59,9 @@ rule make_table:
     output:
         csv=reported("table{table}.csv", "table", "all numbers"),
         markdown="<results>/table{table}.md",
+        comparisons=reported(
+            "table{table}_comparisons.csv", "table", "pairs of models"
+        ),
     log:
         "<logs>/make_table/{table}.log",
     benchmark:
@@ -77,7 +80,8 @@ rule make_table:
         "Writing table {wildcards.table}"
     shell:
         "python {params.script:q} --table {wildcards.table:q} --records {input.records:q} --paper {input.paper:q}"
-        " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --csv {output.csv:q} --markdown {output.markdown:q}"
+        " --comparisons {output.comparisons:q} > {log:q} 2>&1"
 
 
 rule draw_table:

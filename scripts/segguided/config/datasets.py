@@ -105,7 +105,9 @@ class Dataset(Preparation):
     manifest: UsablePath
     split: RandomSplit | None = None  # None: the manifest's column `split` decides
     about: About = About()
-    paper_column: Literal["breast-mri", "ct-organ"] | None = None
+    paper_column: Literal["breast-mri", "ct-organ"] | None = None  # its values are beside ours, to compare
+    # Whether these are the data of paper_column. Only then do tables give the difference to its values.
+    is_papers_data: bool = False
     # Figures 3 and 6: sets of classes that are kept while the others are removed. Figure 4 and the paired
     # images take the first set.
     partial_masks: tuple[Annotated[tuple[ClassName, ...], Field(min_length=1)], ...] = ()
@@ -129,6 +131,15 @@ class Dataset(Preparation):
             raise ValueError(
                 f"rare_class is '{self.rare_class}', but the classes are {', '.join(self.class_names)}; "
                 "name one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _papers_data_have_a_column(self) -> "Dataset":
+        if self.is_papers_data and self.paper_column is None:
+            raise ValueError(
+                "is_papers_data is true, but paper_column does not say which dataset of the paper this is; "
+                "name it, or take is_papers_data out"
             )
         return self
 

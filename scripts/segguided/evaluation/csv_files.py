@@ -10,14 +10,21 @@ from segguided.text_tables import read_table
 CsvValue = float | int | str
 
 
-def to_csv(frame: pd.DataFrame, decimals: int = 4) -> str:
-    """CSV with a fixed number of decimals; an undefined number is an empty cell."""
+def to_csv(frame: pd.DataFrame, decimals: int | None = 4) -> str:
+    """CSV with a fixed number of decimals; an undefined number is an empty cell.
+
+    decimals None: numbers are unrounded, so that a reader of the file rounds once, as its writer does.
+    """
 
     def fixed(value: CsvValue) -> CsvValue:
         if not isinstance(value, float):
             return value
+        if math.isnan(value):
+            return ""
+        if decimals is None:
+            return repr(float(value))
         rounded = round(value, decimals) + 0.0  # + 0.0: never -0.0000
-        return "" if math.isnan(value) else f"{rounded:.{decimals}f}"
+        return f"{rounded:.{decimals}f}"
 
     text: str = frame.map(fixed).to_csv(index=False, lineterminator="\n")
     return text

@@ -3,14 +3,15 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from segguided.config.reserved import MACRO
+from segguided.evaluation.comparisons import Standing
 from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.records import Record
-from segguided.tables.entries import Better, Entry, SheetColumn, number_entries, number_text, places
+from segguided.tables.entries import Entry, SheetColumn, number_entries, number_text
 from segguided.tables.inputs import over_seeds, value_of
 
 FLOP_UNITS = {"EFLOP": 1e-6, "PFLOP": 1e-3, "TFLOP": 1.0, "GFLOP": 1e3}  # of one TFLOP
@@ -26,6 +27,8 @@ class RowSource:
     name: str  # of a class, or MACRO
     is_real: bool  # whether the records are those of the real images
     published: Mapping[str, float]  # the paper's values for this row, by measure
+    is_papers_data: bool = False  # whether the paper's values are for the same data
+    standings: Mapping[str, Standing] = field(default_factory=dict)  # of the dataset's models, by column
 
 
 class TableColumn(ABC):
@@ -61,7 +64,6 @@ class Measure(TableColumn):
     second_heading: str = ""  # above the heading; neighbours share it
     decimals: int = 4
     factor: float = 1  # the reader sees the value times this
-    better: Better | None = None  # which values are best, in bold and underlined
     seed_deviation: bool = True  # whether the deviation over seeds is a column too
     # A deviation within each record, such as over subsets: the reader sees it where there is one seed.
     deviation_column: str = ""
@@ -98,24 +100,17 @@ class Measure(TableColumn):
         return values
 
     def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
-        """Its values with small text beside them, the best model's value in bold."""
+        """Its values with small text beside them. None is in bold: `patient_columns.py` ranks models."""
         if not self.heading:
             return []
-        scaled = frame.assign(**{self.column: self.factor * frame[self.column]})
-        ranks: list[int | None] = [None] * len(frame)
-        if self.better:
-            ranks = places(scaled, self.column, self.decimals, self.better, [real_row])
         several_seeds = bool(frame["seeds"].max() > 1)
-        entries = [
-            self.entry(row, rank, several_seeds=several_seeds)
-            for (_, row), rank in zip(frame.iterrows(), ranks, strict=True)
-        ]
+        entries = [self.entry(row, several_seeds=several_seeds) for _, row in frame.iterrows()]
         return [SheetColumn(self.heading, tuple(entries), self.second_heading)]
 
-    def entry(self, row: "pd.Series[float]", place: int | None, *, several_seeds: bool) -> Entry:
+    def entry(self, row: "pd.Series[float]", *, several_seeds: bool) -> Entry:
         """The value and, small, its deviation: `± 0.0021`."""
         value = number_text(self.factor * row[self.column], self.decimals)
-        return Entry(value, self._deviation_text(row, several_seeds), place)
+        return Entry(value, self._deviation_text(row, several_seeds))
 
     def _deviation_text(self, row: "pd.Series[float]", several_seeds: bool) -> str:
         column = f"{self.column}_std" if self.seed_deviation else ""
@@ -127,10 +122,9 @@ class Measure(TableColumn):
 
 @dataclass(frozen=True)
 class Published(TableColumn):
-    """The paper's value of a measure, and ours minus it; the reader sees them where the paper has any."""
+    """The paper's value of a measure, where it has one, and ours minus it, where the data are the paper's."""
 
     measure: Measure
-    note: str = ""
 
     @property
     def csv_columns(self) -> list[str]:
@@ -138,13 +132,14 @@ class Published(TableColumn):
         return [f"{self.measure.column}_paper", f"{self.measure.column}_minus_paper"]
 
     def values(self, source: RowSource) -> Mapping[str, CsvValue | None]:
-        """Both, where the paper has a value for the row."""
+        """The value, where the paper has one for the row, and the difference, where the data are the same."""
         column = self.measure.column
         published = source.published.get(column)
         ours = self.measure.values(source).get(column)
         if published is None or ours is None:
             return {}
-        return {f"{column}_paper": published, f"{column}_minus_paper": ours - published}
+        difference = ours - published if source.is_papers_data else math.nan
+        return {f"{column}_paper": published, f"{column}_minus_paper": difference}
 
     def shown(self, frame: pd.DataFrame, real_row: str) -> list[SheetColumn]:
         """Both below the measure's own second heading."""
@@ -153,12 +148,11 @@ class Published(TableColumn):
             return []
         decimals = self.measure.decimals
         second_heading = self.measure.second_heading
-        return [
-            SheetColumn("paper", number_entries(frame[value], decimals), second_heading),
-            SheetColumn(
-                "difference", number_entries(frame[difference], decimals, signed=True), second_heading
-            ),
-        ]
+        columns = [SheetColumn("paper", number_entries(frame[value], decimals), second_heading)]
+        if frame[difference].notna().any():
+            entries = number_entries(frame[difference], decimals, signed=True)
+            columns.append(SheetColumn("difference", entries, second_heading))
+        return columns
 
 
 @dataclass(frozen=True)

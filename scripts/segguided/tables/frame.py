@@ -1,10 +1,11 @@
 """A table's numbers from the records: a row for each dataset, model and, where they count, class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from segguided.config.reserved import MACRO, REAL
+from segguided.evaluation.comparisons import Standing
 from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.records import Record
 from segguided.tables.columns import RowSource
@@ -24,24 +25,31 @@ def make_frame(
 ) -> pd.DataFrame:
     """The table's numbers, NaN where there is none; rows in the order of the settings, the real images last.
 
-    Over several seeds a value is the mean, `_std` the sample standard deviation and an interval bound the
-    mean of the seeds' bounds. Raises ValueError for a record that is missing, unknown or lacks a value, and
-    where a dataset's means are not over the same classes.
+    Over several seeds a value is the mean and `_std` the sample standard deviation. Raises ValueError for a
+    record that is missing, unknown or lacks a value, and where a dataset's means are not over the same
+    classes or patients.
     """
     grouped = group_records(records, settings)
     if layout.by_class:
         for dataset in settings.datasets:
             _check_classes(layout, records, dataset)
     real = TableModel(name=REAL, title=layout.real_row)
-    rows = [
-        row
-        for dataset in settings.datasets
-        for model in (*settings.models, real)
-        for row in _rows(layout, grouped[dataset.name, model.name], dataset, model, paper)
-    ]
+    rows: list[dict[str, CsvValue | None]] = []
+    for dataset in settings.datasets:
+        of_models = {model.name: grouped[dataset.name, model.name] for model in settings.models}
+        standings = _standings(layout, of_models)
+        for model in (*settings.models, real):
+            model_records = grouped[dataset.name, model.name]
+            rows += _rows(layout, model_records, dataset, model, paper, standings)
     identity = ["dataset", "model", "title", *(["class"] if layout.by_class else [])]
     values = [name for column in layout.columns for name in column.csv_columns]
     return pd.DataFrame(rows, columns=[*identity, *values, "note"])
+
+
+def _standings(layout: Layout, of_models: Mapping[str, Sequence[Record]]) -> dict[str, Standing]:
+    """Which of one dataset's models stand out, by column."""
+    found = {column.column: column.standing(of_models) for column in layout.ranked}
+    return {column: standing for column, standing in found.items() if standing}
 
 
 def _check_classes(layout: Layout, records: Sequence[Record], dataset: TableDataset) -> None:
@@ -67,14 +75,20 @@ def _ceiling(layout: Layout, record: Record, name: str) -> CsvValue | None:
 
 
 def _rows(
-    layout: Layout, records: Sequence[Record], dataset: TableDataset, model: TableModel, paper: PaperValues
+    layout: Layout,
+    records: Sequence[Record],
+    dataset: TableDataset,
+    model: TableModel,
+    paper: PaperValues,
+    standings: Mapping[str, Standing],
 ) -> Iterator[dict[str, CsvValue | None]]:
     """The row of the mean over classes and, where the layout has them, those of the classes."""
     is_real = model.name == REAL
     published = _published(layout, dataset, model, paper)
     names = (MACRO, *dataset.classes) if layout.by_class else (MACRO,)
     for name in names:
-        source = RowSource(records, name, is_real, published if name == MACRO else {})
+        of_paper = published if name == MACRO else {}
+        source = RowSource(records, name, is_real, of_paper, dataset.is_papers_data, standings)
         row: dict[str, CsvValue | None] = {
             "dataset": dataset.name,
             "model": layout.real_row if is_real else model.name,

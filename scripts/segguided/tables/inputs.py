@@ -23,6 +23,7 @@ class TableDataset(Settings):
     name: str
     classes: tuple[str, ...]
     paper_column: str | None = None
+    is_papers_data: bool = False  # else the paper's values are for other data
 
 
 class TableModel(Settings):

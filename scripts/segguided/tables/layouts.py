@@ -1,9 +1,9 @@
 """Tables 1, 2 and 3, each described by its columns. A new column of a table is one more entry of its layout.
 
-For instance, Measure("recall", "quality.model.recall.{name}", heading="recall", better="higher") gives CSV,
-Markdown and picture that column, with the best model's value in bold. The records hold what
-`evaluation/dice.py` and `evaluation/intervals.py` (Tables 1 and 2) and `evaluation/distances.py` (Table 3)
-measure.
+For instance, Measure("recall", "quality.model.recall.{name}", heading="recall") gives CSV, Markdown and
+picture that column. A mean over patients is a PatientsMean: it has an interval, and with better="higher" the
+best model in bold where that stands. The records hold what `evaluation/dice.py` (Tables 1 and 2) and
+`evaluation/distances.py` (Table 3) measure.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from segguided.tables import notes
 from segguided.tables.columns import Fact, Measure, Published, SeedCount, TableColumn, TrainingCost
 from segguided.tables.notes import Note
+from segguided.tables.patient_columns import CeilingDifference, PatientsMean
 
 CEILING_ROW = "real (ceiling)"
 REFERENCE_ROW = "real (held-out)"
@@ -29,12 +30,16 @@ class Layout:
     columns: tuple[TableColumn, ...]
     notes: tuple[str | Note, ...]
     by_class: bool  # whether each class has a row too; the reader sees the macro rows alone
-    csv_decimals: int
 
     @property
-    def class_measures(self) -> list[Measure]:
+    def class_measures(self) -> list[Measure | PatientsMean]:
         """The measures that have a table for each class in the Markdown."""
-        return [c for c in self.columns if isinstance(c, Measure) and c.by_class]
+        return [c for c in self.columns if isinstance(c, Measure | PatientsMean) and c.by_class]
+
+    @property
+    def ranked(self) -> list[PatientsMean]:
+        """The columns that may have a best model."""
+        return [c for c in self.columns if isinstance(c, PatientsMean) and c.better]
 
     @property
     def ceiling(self) -> Measure:
@@ -45,7 +50,7 @@ class Layout:
 def _dice_columns(
     column: str, comparison: str, ceiling: str | None, heading: str, second_heading: str = ""
 ) -> tuple[TableColumn, ...]:
-    """A Dice, its ratio to the ceiling and the paper's value.
+    """A pooled Dice, its ratio to the ceiling and the paper's value; the mean over patients with an interval.
 
     Keys in the models' records begin with `comparison`, in that of the real images with `ceiling`; None: the
     row of the real images has no value.
@@ -57,6 +62,13 @@ def _dice_columns(
         heading=heading,
         second_heading=second_heading,
         decimals=4,
+        by_class=True,
+    )
+    patients_mean = PatientsMean(
+        f"{column}_patients_mean",
+        key=comparison + ".patients_mean.{name}",
+        real_key=None if ceiling is None else ceiling + ".patients_mean.{name}",
+        second_heading=second_heading,
         better="higher",
         by_class=True,
     )
@@ -74,7 +86,10 @@ def _dice_columns(
         decimals=2,
         seed_deviation=False,
     )
-    return (dice, slice_mean, ratio, Published(dice, note=notes.PAPER))
+    columns = (dice, slice_mean, ratio, Published(dice), patients_mean)
+    if ceiling is None:
+        return columns
+    return (*columns, CeilingDifference(patients_mean, ceiling + ".patients_mean.{name}"))
 
 
 def _basis_columns(evaluation: str) -> tuple[TableColumn, ...]:
@@ -87,13 +102,16 @@ def _basis_columns(evaluation: str) -> tuple[TableColumn, ...]:
     )
 
 
-def _dice_notes(column: str) -> tuple[str | Note, ...]:
+def _dice_notes(number: int, column: str) -> tuple[str | Note, ...]:
     """What holds for every table of Dice values; the ceilings are those of `column`."""
     return (
         notes.RATIO,
-        f"{notes.RANKS}; the ceiling takes no place.",
+        notes.paper,
+        notes.PATIENTS_MEAN,
+        notes.intervals,
+        notes.standings(number),
         notes.ceilings(CEILING_ROW, column),
-        notes.several_seeds(),
+        notes.seeds,
     )
 
 
@@ -120,10 +138,9 @@ TABLE_1 = Layout(
             f"predicts on the generated and on the real image. The row {CEILING_ROW} is Dice(m_real, m). "
             + notes.POOLED
         ),
-        *_dice_notes("dice_mask"),
+        *_dice_notes(1, "dice_mask"),
     ),
     by_class=True,
-    csv_decimals=4,
 )
 
 TABLE_2 = Layout(
@@ -136,10 +153,9 @@ TABLE_2 = Layout(
     ),
     notes=(
         f"The row {CEILING_ROW} is the segmenter trained on real held-out images. " + notes.POOLED,
-        *_dice_notes("dice"),
+        *_dice_notes(2, "dice"),
     ),
     by_class=True,
-    csv_decimals=4,
 )
 
 TABLE_3 = Layout(
@@ -153,7 +169,6 @@ TABLE_3 = Layout(
             real_key="distance.frechet",
             heading="Fréchet distance",
             decimals=3,
-            better="lower",
         ),
         Measure(
             "kernel",
@@ -162,7 +177,6 @@ TABLE_3 = Layout(
             heading="kernel distance × 10³",
             decimals=3,
             factor=1000,
-            better="lower",
             deviation_column="kernel_subset_std",
             deviation_key="distance.kernel_std",
         ),
@@ -187,11 +201,9 @@ TABLE_3 = Layout(
         ),
         notes.few_images,
         notes.kernel,
-        f"{notes.RANKS}; the real images take no place.",
-        notes.several_seeds("the kernel distance's deviation over subsets is in the CSV"),
+        notes.seeds,
     ),
     by_class=False,
-    csv_decimals=6,
 )
 
 LAYOUTS = {layout.number: layout for layout in (TABLE_1, TABLE_2, TABLE_3)}

@@ -10,6 +10,7 @@ from segguided.shown import markdown as escaped
 from segguided.tables.columns import Measure
 from segguided.tables.entries import Entry, SheetColumn
 from segguided.tables.layouts import Layout
+from segguided.tables.patient_columns import PatientsMean
 from segguided.tables.pipes import pipe_table
 from segguided.tables.sheet import Sheet, groups, make_sheet
 
@@ -59,14 +60,14 @@ def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
     return pipe_table(["dataset", "model", *headings], [row for row in rows if any(row[2:])])
 
 
-def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure) -> str:
+def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure | PatientsMean) -> str:
     """Rows: models; columns: classes."""
     class_rows = frame[(frame["dataset"] == dataset) & (frame["class"] != MACRO)]
     classes = list(class_rows["class"].unique())
     several_seeds = bool(class_rows["seeds"].max() > 1)
     rows = []
     for _, model_rows in class_rows.groupby("model", sort=False):
-        entries = [measure.entry(row, None, several_seeds=several_seeds) for _, row in model_rows.iterrows()]
+        entries = [measure.entry(row, several_seeds=several_seeds) for _, row in model_rows.iterrows()]
         cells = [_entry(entry) for entry in entries]
         if any(cells):
             rows.append([escaped(str(model_rows["title"].iloc[0])), *cells])

@@ -11,13 +11,20 @@ from segguided.config.reserved import MACRO
 from segguided.evaluation.records import NEAR_ZERO
 
 Note = Callable[[pd.DataFrame], list[str]]
-RANKS = "Best model in bold; second best, of three or more, underlined"
 POOLED = "Dice is pooled over all pixels of the set, then averaged over classes."
+NO_INTERVAL = (
+    "Where no interval holds, the patients' values are in round brackets; of more than four, the lowest and "
+    "the highest."
+)
 RATIO = (
     "ratio: Dice over the ceiling row's. A value above the ceiling means that the set is easier than "
     "reality, not better."
 )
-PAPER = "paper: the published value, for the paper's own dataset and scale; difference: ours minus it."
+PATIENTS_MEAN = (
+    "mean of patients: Dice of each test patient, over the classes of its masks, then the mean over "
+    "patients; − ceiling: its difference to the ceiling's, on the same patients. Intervals and "
+    "comparisons are of this mean, not of the pooled Dice."
+)
 TRAINING = (
     "training: floating-point operations (a multiplication and an addition are two) of all of a "
     "model's training, forward and backward, counted on one step of each stage; images: how many it "
@@ -25,15 +32,88 @@ TRAINING = (
 )
 
 
-def several_seeds(remark: str = "") -> Note:
-    """The note of a table over several seeds, which may end in a `remark`."""
+def paper(frame: pd.DataFrame) -> list[str]:
+    """For which datasets the paper's values are for the same data, and for which they are not."""
+    published = [name for name in frame.columns if name.endswith("_paper") and "_minus_" not in name]
+    shown = frame[frame[published].notna().any(axis=1)]
+    if shown.empty:
+        return []
+    differences = [name.replace("_paper", "_minus_paper") for name in published]
+    is_same = shown[differences].notna().any(axis=1)
+    same = list(shown.loc[is_same, "dataset"].unique())
+    other = list(shown.loc[~is_same, "dataset"].unique())
+    text = "paper: the published value"
+    if same:
+        text += f"; {_listed(same)}: for the same dataset, difference: ours minus it"
+    if other:
+        text += f"; {_listed(other)}: for other data, so it is no target and there is no difference to it"
+    return [f"{text}."]
+
+
+def intervals(frame: pd.DataFrame) -> list[str]:
+    """Over what the intervals of means over patients are, and what is shown where there is none."""
+    phrases = [
+        f"{dataset}: {_interval_phrase(rows)}" for dataset, rows in frame.groupby("dataset", sort=False)
+    ]
+    texts = ["In brackets a 95 % interval of the mean of patients: " + "; ".join(phrases) + "."]
+    for column in _means(frame):
+        several = frame[f"{column}_patient_values"].astype(str).str.contains("; ")
+        if (several & frame[f"{column}_low"].isna()).any():
+            return [*texts, NO_INTERVAL]
+    return texts
+
+
+def _interval_phrase(rows: pd.DataFrame) -> str:
+    n_patients = rows["patients"].iloc[0]
+    if n_patients > 1:
+        return f"{n_patients} patients"
+    if any(rows[f"{column}_low"].notna().any() for column in _means(rows)):
+        return "one patient, so it is over blocks of this patient's slices and says nothing about others"
+    return "one patient, so there is none and nothing follows about other patients"
+
+
+def _means(frame: pd.DataFrame) -> list[str]:
+    """The columns of means over patients."""
+    ending = "_patient_values"
+    return [name.removesuffix(ending) for name in frame.columns if name.endswith(ending)]
+
+
+def standings(number: int) -> Note:
+    """What bold means in the table of this number, and why a dataset has no best model."""
 
     def note(frame: pd.DataFrame) -> list[str]:
-        n_seeds = frame["seeds"].max()
-        text = f"Mean ± standard deviation over {n_seeds} seeds"
-        return [f"{text}; {remark}." if remark else f"{text}."] if n_seeds > 1 else []
+        text = (
+            "In bold the best model, underlined the second best: only where its difference to every other "
+            "model, on the same patients, stands after correction for all pairs of models (Holm). All pairs "
+            f"are in table{number}_comparisons.csv"
+        )
+        by_dataset = frame.groupby("dataset", sort=False)
+        return [
+            ". ".join([text, *(line for name, rows in by_dataset for line in _none_best(name, rows))]) + "."
+        ]
 
     return note
+
+
+def _none_best(dataset: object, rows: pd.DataFrame) -> list[str]:
+    """Why this dataset has no best model; each reason once, for a table may rank several columns."""
+    columns = [name for name in rows.columns if name.endswith("_no_best")]
+    reasons = {reason: None for name in columns for reason in rows[name].dropna().unique()}
+    return [f"{dataset}: none is best, for {reason}" for reason in reasons]
+
+
+def seeds(frame: pd.DataFrame) -> list[str]:
+    """Whether intervals include the variance of training."""
+    n_seeds = frame["seeds"].max()
+    if n_seeds > 1:
+        return [
+            f"Mean ± standard deviation over {n_seeds} seeds. Intervals and comparisons include the variance "
+            "of training."
+        ]
+    return [
+        "One seed: each model was trained once. Nothing here includes the variance of training, so another "
+        "training of the same model may change any order."
+    ]
 
 
 def ceilings(row: str, column: str) -> Note:
