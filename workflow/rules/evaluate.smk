@@ -59,9 +59,7 @@ rule make_table:
     output:
         csv=reported("table{table}.csv", "table", "all numbers"),
         markdown="<results>/table{table}.md",
-        comparisons=reported(
-            "table{table}_comparisons.csv", "table", "pairs of models"
-        ),
+        comparisons=reported("table{table}_comparisons.csv", "table", "pairs of models"),
     log:
         "<logs>/make_table/{table}.log",
     benchmark:
