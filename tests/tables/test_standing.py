@@ -129,6 +129,16 @@ def test_one_training_is_no_evidence() -> None:
     )
 
 
+def test_a_patient_without_the_class_is_no_patient_of_the_comparison() -> None:
+    records, settings = grid(ALONE, 6, 3)
+    for record in records:
+        for key in [key for key in record if key.endswith(".macro.patient.p03")]:
+            record[key] = None
+    comparisons = make_comparisons(TABLE_1, records, settings)
+    assert set(comparisons["patients"]) == {5}
+    assert set(comparisons["verdict"]) == {"too few patients to tell"}
+
+
 def test_one_patient_has_no_interval() -> None:
     frame, comparisons = tables(ALONE, 1)
     assert frame[[f"{COLUMN}_low", f"{COLUMN}_high"]].isna().all(axis=None)

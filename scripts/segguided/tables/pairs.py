@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from segguided.evaluation.comparisons import PairedDifference, holm, least_patients, paired_difference
@@ -46,6 +47,7 @@ def _rows(
     adjusted = holm([difference.p_value for difference in differences])
     for (model, other), difference, p_adjusted in zip(pairs, differences, adjusted, strict=True):
         first = units[model]
+        n_patients = _patients_of_both(first, units[other])
         better = model if (difference.mean > 0) == (column.better == "higher") else other
         interval = difference.interval
         yield {
@@ -56,9 +58,9 @@ def _rows(
             "high": interval.high if interval else math.nan,
             "p": math.nan if first.of_one_patient else difference.p_value,
             "p_adjusted": math.nan if first.of_one_patient else float(p_adjusted),
-            "patients": 1 if first.of_one_patient else len(first.names),
+            "patients": n_patients,
             "trainings": len(first.values_NP),
-            "verdict": _verdict(first, better, float(p_adjusted), len(units)),
+            "verdict": _verdict(first, n_patients, better, float(p_adjusted), len(units)),
         }
 
 
@@ -71,13 +73,21 @@ def _difference(units: UnitValues, other: UnitValues) -> PairedDifference:
     return PairedDifference(float(difference_B.mean()), interval, 1.0)
 
 
-def _verdict(units: UnitValues, better: str, p_adjusted: float, n_models: int) -> str:
+def _patients_of_both(units: UnitValues, other: UnitValues) -> int:
+    """How many patients have a value of both models in every training."""
+    if units.of_one_patient:
+        return 1
+    defined_P = np.isfinite(np.concatenate([units.values_NP, other.values_NP])).all(axis=0)
+    return int(defined_P.sum())
+
+
+def _verdict(units: UnitValues, n_patients: int, better: str, p_adjusted: float, n_models: int) -> str:
     """What the comparison says, in words."""
     if units.of_one_patient:
         return "one patient: says nothing about others"
     if p_adjusted <= ERROR:
         alone = ", of these two trained models alone" if len(units.values_NP) == 1 else ""
         return f"{better} is better{alone}"
-    if len(units.names) < least_patients(n_models):
+    if n_patients < least_patients(n_models):
         return "too few patients to tell"
     return "not told apart"
