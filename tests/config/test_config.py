@@ -19,13 +19,14 @@ from segguided.config import evaluation, workflow
 from segguided.config.base import Settings, SettingsError
 from segguided.config.datasets import Preparation
 from segguided.config.models import diffusion as models
-from segguided.config.models import imported, perceptual, spade
+from segguided.config.models import imported, perceptual, shared_weights, spade
 from segguided.config.models.training import Training
 from segguided.config.sources.nifti import NiftiSource
 from segguided.config.workflow import Config, load, schema
 
 ROOT = Path(__file__).parents[2]
 DELETED = object()
+SHARED = {"kind": "shared_weights", "weights_of": "segguided-mat", "sampling": {"mask_ablation": "step"}}
 IMPORTED = {"kind": "imported", "folder": "theirs", "conditioning": "index255"}
 NIFTI = {"kind": "nifti", "folder": "ct"}
 PNG = {"kind": "png", "images": "i", "masks": "m"}
@@ -115,6 +116,13 @@ SENTENCES = [
     ("evaluation/bootstrap_resamples", 5, "evaluation.bootstrap_resamples: expected a number of at least 100, got 5"),
     ("grid/seeds", [-1], "grid.seeds[0]: expected a number of at least 0, got -1"),
     ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
+    ("models/mine", {**SHARED, "weights_of": "spade"}, "models.mine.weights_of is 'spade'; name an image-space diffusion model with weights of its own: segguided, segguided-mat, unconditional"),
+    ("models/mine", {**SHARED, "weights_of": "segguided-mat-step"}, "weights_of is 'segguided-mat-step'; name an image-space diffusion model with weights of its own"),
+    ("models/mine", {**SHARED, "sampling": {"batch_size": 3}}, "unknown key models.mine.sampling.batch_size; known here: mask_ablation, sampler, steps, timestep_spacing"),
+    ("grid/models", ["segguided-mat-step", "segguided"], "grid.models names 'segguided-mat-step', which shares the weights of segguided-mat; name that, too"),
+    ("sampling/mask_ablation", "step", "sampling.mask_ablation is step, but models.controlnet is trained on whole masks; say so of a model only that is trained with mask_ablation"),
+    ("sampling/mask_ablation", "batch", "sampling.mask_ablation: expected 'none' or 'step', got 'batch'"),
+    ("similarity/model", "segguided-mat-step", "similarity.model names 'segguided-mat-step', but figure 4 samples in a way of its own; name segguided-mat, whose weights it shares"),
     ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
     ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
     ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
@@ -123,7 +131,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided appears twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 appears twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, regression, segguided, segguided-mat, spade, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, regression, segguided, segguided-mat, segguided-mat-step, spade, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-mri, breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
@@ -171,8 +179,8 @@ SENTENCES = [
     ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
     ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
     ("datasets/ct-torso/rare_class", "liver", "rare_class is 'liver', but the classes are body, lungs, bone; name one of them"),
-    ("partial_masks/models", ["regression"], "partial_masks.models names 'regression', but only image-space diffusion models with a mask (segguided, segguided-mat)"),
-    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-mat)"),
+    ("partial_masks/models", ["regression"], "partial_masks.models names 'regression', but only image-space diffusion models with a mask (segguided, segguided-mat, segguided-mat-step)"),
+    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-mat, segguided-mat-step)"),
     ("similarity/model", "nothing", "similarity.model names 'nothing', but only image-space diffusion models"),
     ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
     ("similarity/lambdas", [1, 0.5], "similarity.lambdas: expected rising values, got [1.0, 0.5]; sort them, each once"),
@@ -318,7 +326,7 @@ def test_a_nifti_source_has_default_patterns() -> None:
 def settings_classes() -> list[type[BaseModel]]:
     return [
         value
-        for module in (data, evaluation, imported, models, perceptual, spade, workflow)
+        for module in (data, evaluation, imported, models, perceptual, shared_weights, spade, workflow)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     ]
@@ -394,6 +402,55 @@ def test_a_pattern_of_a_column_the_table_lacks_is_named() -> None:
 def test_an_imported_model_has_the_stride_of_the_architecture_it_states(unet: Any, stride: int) -> None:
     model = load(changed("models/theirs", {**IMPORTED, "unet": unet})).models["theirs"]
     assert (model.stride, model.timesteps) == (stride, 1000)
+
+
+def with_row(**sampling: Any) -> Any:
+    """`both` with a row in the grid that shares the weights of segguided and samples as given."""
+    values = both()
+    values["models"]["row"] = {"kind": "shared_weights", "weights_of": "segguided", "sampling": sampling}
+    values["grid"] = values["grid"] | {"models": ["segguided", "row"]}
+    return values
+
+
+def test_a_row_of_shared_weights_has_the_network_of_the_other_and_its_own_sampling() -> None:
+    config = load(with_row(steps=7))
+    assert config.weights_of("row") == config.weights_of("segguided") == "segguided"
+    assert config.trained("row") is config.models["segguided"]
+    assert config.guided_models == ["segguided", "row"]
+    assert config.sampling_of("segguided") == config.sampling
+    assert config.sampling_of("row") == config.sampling.model_copy(update={"steps": 7})
+    shipped = load(read("config.yaml"))
+    assert shipped.sampling_of("segguided-mat-step").mask_ablation == "step"
+    assert shipped.sampling_of("segguided-mat").mask_ablation == "none"
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (
+            {"steps": 1001},
+            r"models\.row\.sampling\.steps is 1001, but the noise schedule of models\.segguided ",
+        ),
+        (
+            {"mask_ablation": "step"},
+            r"models\.row\.sampling\.mask_ablation is step, but models\.segguided is ",
+        ),
+    ],
+)
+def test_a_row_cannot_sample_as_its_network_cannot(sampling: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        load(with_row(**sampling))
+
+
+def test_masks_may_be_ablated_at_each_step_wherever_training_did_and_where_there_are_no_steps() -> None:
+    values = both()
+    values["sampling"]["mask_ablation"] = "step"
+    values["models"]["theirs"] = {**IMPORTED, "mask_ablation": "batch"}
+    values["grid"] = values["grid"] | {"models": ["segguided-mat", "spade", "theirs"]}
+    assert load(values).sampling_of("theirs").mask_ablation == "step"
+    values["models"]["theirs"]["mask_ablation"] = "none"
+    with pytest.raises(ValueError, match=r"models\.theirs is trained on whole masks"):
+        load(values)
 
 
 def test_the_settings_shown_in_the_pages_load() -> None:

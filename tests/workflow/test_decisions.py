@@ -73,8 +73,11 @@ DECISIONS = {
         "micro_batch_size training",
     },
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
+    "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},
+    "SamplingChanges": {"images by steps": "sampler steps timestep_spacing mask_ablation"},
     "ImportedModel": {
         "words": "title",
+        "grid": "mask_ablation",
         "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
     },
     "RegressionModel": {"words": "title", "weights": "kind conditioning unet micro_batch_size training"},
@@ -91,7 +94,10 @@ DECISIONS = {
         "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "
         "micro_batch_size ema_decay precision"
     },
-    "Sampling": {"images": "batch_size precision", "images by steps": "sampler steps timestep_spacing"},
+    "Sampling": {
+        "images": "batch_size precision",
+        "images by steps": "sampler steps timestep_spacing mask_ablation",
+    },
     "Evaluation": {
         "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
         "images and numbers": "measuring_half_only",

@@ -224,6 +224,25 @@ def test_mistakes_in_the_config_stop_the_parsing_with_one_message(fresh, tmp_pat
     assert "Traceback" not in result.stdout + result.stderr
 
 
+STEP_ROW = "grid={models: [segguided-mat, segguided-mat-step]}"
+
+
+def test_a_row_of_shared_weights_generates_and_is_measured_but_trains_nothing(fresh):
+    result = snakemake(fresh, "-n", "all", "--config", STEP_ROW)
+    assert result.returncode == 0, result.stdout + result.stderr
+    jobs = jobs_of(result)
+    assert jobs["train_diffusion"] == 2, "one for each dataset"
+    assert jobs["generate_diffusion"] == jobs["train_segmenter"] - 2 == jobs["evaluate_model"] - 2 == 4
+
+
+def test_a_row_of_shared_weights_is_no_export_of_its_own(fresh):
+    target = "results/exports/breast-mri/segguided-mat-step/seed0/README.md"
+    result = snakemake(fresh, "-n", target, "--config", STEP_ROW)
+    assert result.returncode == 1
+    expected = "segguided-mat-step shares the weights of segguided-mat; name that model in the target"
+    assert expected in result.stdout + result.stderr
+
+
 def test_a_typo_in_a_target_fails_at_once(fresh):
     result = snakemake(fresh, "-n", "results/runs/breast-mri/segguidedd/seed0/model.safetensors")
     assert result.returncode == 1

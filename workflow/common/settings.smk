@@ -90,7 +90,7 @@ def models_of(*kinds):
 def masked_models():
     """The constraint of a rule that serves image-space diffusion models with a mask."""
     models = CONFIG.grid.models
-    return one_of(name for name in models if CONFIG.models[name].denoises_under_a_mask)
+    return one_of(name for name in models if CONFIG.trained(name).denoises_under_a_mask)
 
 
 def datasets_of(*kinds):

@@ -14,7 +14,7 @@ def run_description(wildcards):
     """What the model's training cost; none for the real images."""
     if wildcards.model == REAL:
         return []
-    return ["<results>/runs/{dataset}/{model}/seed{seed}/config.json"]
+    return [model_description(wildcards)]
 
 
 def run_argument(wildcards, input):

@@ -6,8 +6,8 @@ include: "../functions/generate.smk"
 
 rule generate_diffusion:
     input:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        weights=model_weights,
+        config=model_description,
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         held_out=held_out_slices,
@@ -24,7 +24,7 @@ rule generate_diffusion:
     pathvars:
         rule="generate_diffusion",
     wildcard_constraints:
-        model=models_of("diffusion", "imported"),
+        model=models_of("diffusion", "imported", "shared_weights"),
     conda:
         "../../envs/segguided.yaml"
     threads: 4
@@ -36,7 +36,7 @@ rule generate_diffusion:
     params:
         script=script_file("generate_diffusion"),
         library=library("generate_diffusion"),
-        sampling=CONFIG.sampling.to_json(),
+        sampling=sampling_json,
         shard=shard_argument,
     message:
         "Generating images of {wildcards.dataset} with {wildcards.model}, seed {wildcards.seed}"

@@ -42,8 +42,8 @@ rule import_model:
 
 rule export_model:
     input:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        weights=own_weights,
+        config=model_description,
     output:
         readme="<results>/exports/{dataset}/{model}/seed{seed}/README.md",
         config="<results>/exports/{dataset}/{model}/seed{seed}/unet/config.json",

@@ -6,8 +6,8 @@ include: "../functions/pairing.smk"
 
 use rule generate_partial as generate_paired with:
     input:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        weights=model_weights,
+        config=model_description,
         slices=unseen_slices,
         lists=[
             "<results>/data/{dataset}/held-out.txt",

@@ -7,8 +7,8 @@ include: "../functions/partial.smk"
 # The rule that others inherit from: those that do not generate one image for each mask. Each has its own `options`.
 rule generate_partial:
     input:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        weights=model_weights,
+        config=model_description,
         slices=test_slices,
         lists=["<results>/data/{dataset}/test.txt"],
     output:
@@ -33,7 +33,7 @@ rule generate_partial:
         script=script_file("generate_partial"),
         library=library("generate_partial"),
         lists=lists_argument,
-        sampling=CONFIG.sampling.to_json(),
+        sampling=sampling_json,
         options=partial_options,
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"

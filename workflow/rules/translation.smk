@@ -10,8 +10,8 @@ localrules:
 
 use rule generate_partial as translate_masks with:
     input:
-        weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
-        config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
+        weights=model_weights,
+        config=model_description,
         slices=translated_slices,
         lists=["<results>/data/{masks}/test.txt"],
     output:

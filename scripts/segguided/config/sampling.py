@@ -15,13 +15,33 @@ class Generation(Settings):
     precision: Precision = "auto"
 
 
-class Sampling(Generation):
-    """How a diffusion model samples its images from noise. Nothing is random after the noise (η = 0)."""
+Sampler = Literal["ddim", "dpm-solver++"]
+Spacing = Literal["leading", "trailing", "linspace"]
+# step: at each sampling step each class of the mask is removed with probability ½, as in the training of MAT.
+StepAblation = Literal["none", "step"]
 
-    sampler: Literal["ddim", "dpm-solver++"]
+
+class Sampling(Generation):
+    """How a diffusion model samples its images from noise. Its steps add no noise of their own (η = 0)."""
+
+    sampler: Sampler
     steps: int = Field(ge=1)
-    timestep_spacing: Literal["leading", "trailing", "linspace"] = "leading"
+    timestep_spacing: Spacing = "leading"
+    mask_ablation: StepAblation = "none"
 
     def generation_json(self) -> str:
         """The fields for models that sample in no steps, or with a sampler of their own."""
         return self.to_json(Generation.model_fields)
+
+    def changed(self, changes: "SamplingChanges") -> "Sampling":
+        """The same, with the values that `changes` names."""
+        return self.model_copy(update=changes.model_dump(exclude_none=True))
+
+
+class SamplingChanges(Settings):
+    """What one model samples otherwise than the section `sampling` says; None: as there."""
+
+    sampler: Sampler | None = None
+    steps: int | None = Field(default=None, ge=1)
+    timestep_spacing: Spacing | None = None
+    mask_ablation: StepAblation | None = None

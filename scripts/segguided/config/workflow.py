@@ -9,16 +9,19 @@ from segguided.config.base import NAME, Settings
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
+from segguided.config.checks.sampling import check_shared_weights, check_step_ablation
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
 from segguided.config.evaluation import Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
+from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.shared_weights import SharedWeightsModel
 from segguided.config.models.spade import SpadeModel
 from segguided.config.reserved import REAL
 from segguided.config.sampling import Sampling
@@ -27,7 +30,7 @@ Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 Seed = Annotated[int, Field(ge=0)]
 Entries = tuple[str, ...] | tuple[int, ...]
 Model = Annotated[
-    ControlNetModel | DiffusionModel | ImportedModel | RegressionModel | SpadeModel,
+    ControlNetModel | DiffusionModel | ImportedModel | RegressionModel | SharedWeightsModel | SpadeModel,
     Field(discriminator="kind"),
 ]
 
@@ -69,6 +72,7 @@ class Config(Settings):
     def _grid_names_what_is_defined(self) -> "Config":
         _check_names("datasets", self.grid.datasets, self.datasets)
         _check_names("models", self.grid.models, self.models)
+        check_shared_weights(self.models, self.grid.models)
         return self
 
     @model_validator(mode="after")
@@ -92,25 +96,29 @@ class Config(Settings):
         for dataset in self.grid.datasets:
             size = self.datasets[dataset].image_size
             for name in self.grid.models:
-                _refuse(f"datasets.{dataset}", misfits(name, self.models[name], size))
+                _refuse(f"datasets.{dataset}", misfits(name, self.trained(name), size))
             _refuse(f"datasets.{dataset}", segmenter_misfits("segmenter", self.segmenter, size))
         return self
 
     @model_validator(mode="after")
-    def _schedules_have_enough_timesteps(self) -> "Config":
+    def _models_can_sample_as_they_should(self) -> "Config":
         for name in self.grid.models:
-            timesteps = self.models[name].timesteps
-            if timesteps is not None and self.sampling.steps > timesteps:
+            sampling = self.sampling_of(name)
+            where = f"models.{name}.sampling" if name != self.weights_of(name) else "sampling"
+            timesteps = self.trained(name).timesteps
+            if timesteps is not None and sampling.steps > timesteps:
                 raise ValueError(
-                    f"sampling.steps is {self.sampling.steps}, but the noise schedule of models.{name} has "
-                    f"only {timesteps} timesteps; lower the one or raise the other"
+                    f"{where}.steps is {sampling.steps}, but the noise schedule of "
+                    f"models.{self.weights_of(name)} has only {timesteps} timesteps; lower the one or raise "
+                    "the other"
                 )
+            check_step_ablation(where, sampling, self.weights_of(name), self.trained(name))
         return self
 
     @model_validator(mode="after")
     def _partial_masks_need_models_that_see_a_mask(self) -> "Config":
         """Sections beyond the tables may name models outside the grid; those are then left out."""
-        able = [name for name, model in self.models.items() if model.denoises_under_a_mask]
+        able = [name for name in self.models if self.trained(name).denoises_under_a_mask]
         for key, names in self._models_of_partial_masks().items():
             for name in names:
                 if name not in able:
@@ -154,6 +162,12 @@ class Config(Settings):
         similarity = self.similarity
         if similarity is None:
             return self
+        weights = self.weights_of(similarity.model)
+        if weights != similarity.model:
+            raise ValueError(
+                f"similarity.model names '{similarity.model}', but figure 4 samples in a way of its own; "
+                f"name {weights}, whose weights it shares"
+            )
         timesteps = self.models[similarity.model].timesteps or 0
         stride = timesteps // similarity.steps
         if similarity.timestep >= timesteps or not stride or similarity.timestep % stride:
@@ -163,10 +177,26 @@ class Config(Settings):
             )
         return self
 
+    def weights_of(self, name: str) -> str:
+        """The name of the model whose weights the model `name` uses: its own, unless it shares another's."""
+        model = self.models[name]
+        return model.weights_of if isinstance(model, SharedWeightsModel) else name
+
+    def trained(self, name: str) -> ModelSettings:
+        """The settings of the network behind the model `name`."""
+        return self.models[self.weights_of(name)]
+
+    def sampling_of(self, name: str) -> Sampling:
+        """How the model `name` samples its images."""
+        model = self.models[name]
+        if isinstance(model, SharedWeightsModel):
+            return self.sampling.changed(model.sampling)
+        return self.sampling
+
     @property
     def guided_models(self) -> list[str]:
         """Models of the grid whose images follow a mask: figures 2 and 5."""
-        return [name for name in self.grid.models if self.models[name].sees_a_mask]
+        return [name for name in self.grid.models if self.trained(name).sees_a_mask]
 
     @property
     def partial_models(self) -> list[str]:

@@ -17,7 +17,9 @@ from segguided.devices import autocast, pick_device
 from segguided.generation.clipping import clip_as_stated
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.generation.sets import Sampler
+from segguided.generation.step_ablation import StepAblatedDenoiser
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
+from segguided.models.diffusion import Denoiser
 from segguided.models.signals import to_images
 from segguided.training.storage import load_weights, network_description
 
@@ -52,8 +54,11 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
 
     def sampler(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
         noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
+        denoiser: Denoiser = network
+        if sampling.mask_ablation == "step":
+            denoiser = StepAblatedDenoiser(network, network.encoder.n_classes, seed, names)
         with autocast(device, sampling.precision):
-            x0_BCHW = sample(network, scheduler, noise_BCHW, masks_BHW.to(device))
+            x0_BCHW = sample(denoiser, scheduler, noise_BCHW, masks_BHW.to(device))
         return to_images(x0_BCHW)
 
     return sampler

@@ -27,9 +27,13 @@ def initial_noise(seed: int, names: Sequence[str], size: int, channels: int = 1)
 
 
 def _noise(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    key = blake2b(f"{seed}\0{name}".encode(), digest_size=16).digest()
-    philox = np.random.Philox(key=np.frombuffer(key, np.uint64))
-    return np.random.Generator(philox).standard_normal(shape, np.float32)
+    return random_numbers(seed, name).standard_normal(shape, np.float32)
+
+
+def random_numbers(seed: int, *parts: str | int) -> np.random.Generator:
+    """A source of random numbers that is a function of the seed and the `parts` alone, on every machine."""
+    key = blake2b("\0".join(map(str, (seed, *parts))).encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=np.frombuffer(key, np.uint64)))
 
 
 def ddim_scheduler(model: DiffusionSettings, timestep_spacing: str, *, bounded: bool = True) -> DDIMScheduler:
@@ -68,7 +72,7 @@ def sample(
     *,
     bounded: bool = True,
 ) -> Tensor:
-    """x0 from the initial noise `x_BCHW`, under the same mask at every step; `bounded`: cut to [-1, 1]."""
+    """x0 from the initial noise `x_BCHW`, given the same mask at every step; `bounded`: cut to [-1, 1]."""
     # A multistep solver keeps a history of the batch before; setting the timesteps again clears it.
     scheduler.set_timesteps(scheduler.num_inference_steps, device=x_BCHW.device)
     for t in scheduler.timesteps:

@@ -20,7 +20,12 @@ def ablate_classes(
     device = masks_BHW.device
     combinations = len(masks_BHW) if per == "sample" else 1
     is_kept_BK = torch.rand((combinations, n_classes + 1), generator=generator, device=device) < 0.5
-    new_class_BK = is_kept_BK * torch.arange(n_classes + 1, device=device)  # k if kept, else 0
-    new_class_BK = new_class_BK.expand(len(masks_BHW), -1)
+    return remove_classes(masks_BHW, is_kept_BK.expand(len(masks_BHW), -1))
+
+
+def remove_classes(masks_BHW: Tensor, is_kept_BK: Tensor) -> Tensor:
+    """`masks_BHW` with class k of mask b set to 0 unless `is_kept_BK[b, k]`."""
+    classes_K = torch.arange(is_kept_BK.shape[1], device=masks_BHW.device)
+    new_class_BK = is_kept_BK * classes_K  # k if kept, else 0
     masks_BP = masks_BHW.flatten(1).long()
     return new_class_BK.gather(1, masks_BP).view_as(masks_BHW).to(masks_BHW.dtype)

@@ -48,3 +48,8 @@ class ModelSettings(Settings):
     def denoises_under_a_mask(self) -> bool:
         """Whether it is an image-space diffusion model that sees the mask at every step."""
         return False
+
+    @property
+    def trained_with_ablation(self) -> bool:
+        """Whether its training removed classes from masks at random."""
+        return False

@@ -57,6 +57,7 @@ class NoiseSchedule(Settings):
 
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]  # sample: x0 itself
+MaskAblation = Literal["none", "sample", "batch"]  # in training; the removed classes are chosen for each
 
 
 class DenoiserSettings(ModelSettings):
@@ -76,7 +77,7 @@ class DiffusionModel(DenoiserSettings):
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
-    mask_ablation: Literal["none", "sample", "batch"] = "none"  # the removed classes are chosen for each
+    mask_ablation: MaskAblation = "none"
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     unet: Unet
@@ -107,3 +108,8 @@ class DiffusionModel(DenoiserSettings):
     def sees_a_mask(self) -> bool:
         """Whether its images follow a mask."""
         return self.conditioning != "none"
+
+    @property
+    def trained_with_ablation(self) -> bool:
+        """Whether its training removed classes from masks at random."""
+        return self.mask_ablation != "none"

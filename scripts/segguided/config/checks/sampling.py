@@ -1,0 +1,41 @@
+"""Which models can sample as the configuration says: shared weights, and masks ablated at each step."""
+
+from collections.abc import Collection, Mapping
+
+from segguided.config.models.base import ModelSettings
+from segguided.config.models.diffusion import DenoiserSettings
+from segguided.config.models.shared_weights import SharedWeightsModel
+from segguided.config.sampling import Sampling
+
+
+def check_shared_weights(models: Mapping[str, ModelSettings], grid: Collection[str]) -> None:
+    """Raise ValueError unless a shared model's weights are those of a model that can share them.
+
+    A shared model in the grid needs the other one there: that is what is trained, and the row to compare.
+    """
+    able = [name for name, model in models.items() if isinstance(model, DenoiserSettings)]
+    for name, model in models.items():
+        if not isinstance(model, SharedWeightsModel):
+            continue
+        if model.weights_of not in able:
+            raise ValueError(
+                f"models.{name}.weights_of is '{model.weights_of}'; name an image-space diffusion model with "
+                f"weights of its own: {', '.join(able)}"
+            )
+        if name in grid and model.weights_of not in grid:
+            raise ValueError(
+                f"grid.models names '{name}', which shares the weights of {model.weights_of}; name that, too"
+            )
+
+
+def check_step_ablation(where: str, sampling: Sampling, name: str, trained: ModelSettings) -> None:
+    """Raise ValueError where masks are ablated at each step for a model that never saw ablated masks.
+
+    `where`: the key that says so; `name`: of the model `trained`. Of a model without steps nothing is asked.
+    """
+    if sampling.mask_ablation == "none" or trained.timesteps is None or trained.trained_with_ablation:
+        return
+    raise ValueError(
+        f"{where}.mask_ablation is {sampling.mask_ablation}, but models.{name} is trained on whole masks; "
+        "say so of a model only that is trained with mask_ablation"
+    )

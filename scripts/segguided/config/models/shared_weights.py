@@ -1,0 +1,15 @@
+"""Settings of a row that shares the weights of another model and samples its images in another way."""
+
+from typing import ClassVar, Literal
+
+from segguided.config.models.base import ModelSettings
+from segguided.config.sampling import SamplingChanges
+
+
+class SharedWeightsModel(ModelSettings):
+    """Nothing is trained: the same network generates a second set of images, which is measured by itself."""
+
+    kind: Literal["shared_weights"]
+    weights_of: str  # an image-space diffusion model of the same configuration
+    sampling: SamplingChanges
+    decide_weights: ClassVar = frozenset({"kind", "weights_of"})

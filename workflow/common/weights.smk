@@ -1,0 +1,30 @@
+# Where the weights of a model are: its own, or those of the model that it shares them with.
+
+
+def run_folder(wildcards):
+    model = CONFIG.weights_of(wildcards.model)
+    return f"<results>/runs/{wildcards.dataset}/{model}/seed{wildcards.seed}"
+
+
+def model_weights(wildcards):
+    return f"{run_folder(wildcards)}/model.safetensors"
+
+
+def model_description(wildcards):
+    """The config.json beside the weights: the network, and what its training cost."""
+    return f"{run_folder(wildcards)}/config.json"
+
+
+def own_weights(wildcards):
+    """The same for a rule that serves only models with weights of their own."""
+    model = CONFIG.weights_of(wildcards.model)
+    if model != wildcards.model:
+        raise WorkflowError(
+            f"{wildcards.model} shares the weights of {model}; name that model in the target"
+        )
+    return model_weights(wildcards)
+
+
+def sampling_json(wildcards):
+    """How the model samples its images."""
+    return CONFIG.sampling_of(wildcards.model).to_json()
