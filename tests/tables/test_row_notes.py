@@ -63,6 +63,8 @@ HINT = {"hint_channels": [16, 32]}  # as many levels as the autoencoder
         ("controlnet", {"init": SCRATCH, "control": HINT}, "trained from random weights"),
         ("spade", {"perceptual": {"kind": "vgg19", "weights": "vgg.pth"}}, "VGG-19, as in the paper"),
         ("spade", {"perceptual": {"kind": "none"}}, "without a perceptual loss"),
+        ("segguided-mat", {}, "its masks are whole at every sampling step; the paper does not say"),
+        ("segguided-mat-step", {}, "removed from its masks at random at every sampling step; the paper does"),
     ],
 )
 def test_footnotes_are_true_to_the_settings(model: str, settings: dict[str, Any], text: str) -> None:
@@ -70,5 +72,6 @@ def test_footnotes_are_true_to_the_settings(model: str, settings: dict[str, Any]
     for key, value in settings.items():
         whole = key in ("init", "perceptual")
         values["models"][model][key] = value if whole else values["models"][model][key] | value
-    (note,) = row_notes(load(values).models[model])
+    config = load(values)
+    (note,) = row_notes(config.trained(model), config.sampling_of(model))
     assert text in note

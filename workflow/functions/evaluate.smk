@@ -47,6 +47,10 @@ def metrics_records(wildcards):
     )
 
 
+def notes_of(model):
+    return row_notes(CONFIG.trained(model), CONFIG.sampling_of(model))
+
+
 def table_settings_json(wildcards):
     datasets = [
         {
@@ -58,7 +62,7 @@ def table_settings_json(wildcards):
         for name in CONFIG.grid.datasets
     ]
     models = [
-        {"name": name, "title": title_of(name), "notes": row_notes(CONFIG.models[name])}
+        {"name": name, "title": title_of(name), "notes": notes_of(name)}
         for name in CONFIG.grid.models
     ]
     return compact({"datasets": datasets, "models": models})

@@ -6,6 +6,7 @@ A new footnote is one more text in `row_notes`, true to the settings that it spe
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.models.spade import SpadeModel
+from segguided.config.sampling import Sampling
 
 CONTROLNET_STARTS = {
     "pretrained": "starts from pre-trained weights in Stable Diffusion's layout, as in the paper",
@@ -21,11 +22,26 @@ SPADE_PERCEPTUAL = {
 }
 
 
-def row_notes(model: ModelSettings) -> list[str]:
-    """The footnotes of a model's row, each without a full stop at its end."""
+MASK_ABLATION = {
+    "none": "its masks are whole at every sampling step",
+    "step": "classes are removed from its masks at random at every sampling step",
+}
+NOT_IN_THE_PAPER = (
+    "the paper does not say in which of two ways its MAT was measured: with whole masks, or with classes "
+    "removed at random at every sampling step, as its authors' code can"
+)
+
+
+def row_notes(model: ModelSettings, sampling: Sampling) -> list[str]:
+    """The footnotes of a model's row, each without a full stop at its end.
+
+    `model`: the settings of its network; `sampling`: how its images are sampled.
+    """
     notes = []
     if isinstance(model, ControlNetModel):
         notes.append(CONTROLNET_STARTS[model.init.kind])
     if isinstance(model, SpadeModel):
         notes.append(SPADE_PERCEPTUAL[model.perceptual.kind])
+    if model.trained_with_ablation:
+        notes.append(f"{MASK_ABLATION[sampling.mask_ablation]}; {NOT_IN_THE_PAPER}")
     return notes
