@@ -18,6 +18,7 @@ from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, read_paper_values, read_records
 from segguided.tables.layouts import CEILING_ROW, LAYOUTS, REFERENCE_ROW, TABLE_1, TABLE_2, TABLE_3
 from segguided.tables.markdown import to_markdown
+from segguided.tables.pairs import make_comparisons
 from segguided.tables.pipes import pipe_table
 from segguided.tables.sheet import make_sheet
 from support.table_records import (
@@ -152,6 +153,7 @@ def test_the_real_data_alone_make_a_table() -> None:
     table = make_frame(TABLE_1, [record("ct", "real")], settings, {})
     assert list(table["model"].unique()) == [CEILING_ROW]
     assert "| 0.9000 " in to_markdown(TABLE_1, table)
+    assert make_comparisons(TABLE_1, [record("ct", "real")], settings).empty
 
 
 def test_pipe_table() -> None:

@@ -88,7 +88,14 @@ def _rows(
     names = (MACRO, *dataset.classes) if layout.by_class else (MACRO,)
     for name in names:
         of_paper = published if name == MACRO else {}
-        source = RowSource(records, name, is_real, of_paper, dataset.is_papers_data, standings)
+        source = RowSource(
+            records=records,
+            name=name,
+            is_real=is_real,
+            published=of_paper,
+            is_papers_data=dataset.is_papers_data,
+            standings=standings,
+        )
         row: dict[str, CsvValue | None] = {
             "dataset": dataset.name,
             "model": layout.real_row if is_real else model.name,
