@@ -19,4 +19,4 @@ def test_restored_averages_live_where_the_weights_do():
     with torch.device("meta"):
         restored = descent()
     restored.load_state_dict(saved)
-    assert {average.device.type for average in restored.ema.shadow_params} == {"meta"}
+    assert {average.device.type for average in restored.ema.averages} == {"meta"}

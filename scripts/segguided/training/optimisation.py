@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from segguided.config.models.training import Training
 from segguided.training import ranks
+from segguided.training.averaging import WeightAverages
 from segguided.training.gradients import SharedGradients
 
 Factor = Callable[[int], float]  # step -> what the learning rate is multiplied by
@@ -20,7 +21,7 @@ class Descent:
     """The gradient descent of `network`, with all that it remembers from step to step.
 
     `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length).
-    `ema_decay` averages the weights over the steps (None: no averaging).
+    `ema_decay` averages the weights over the steps, see WeightAverages (None: no averaging).
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Descent:
         self.parameters = list(network.parameters())
         self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
-        self.ema = _averages(self.parameters, ema_decay) if ema_decay else None
+        self.ema = WeightAverages(self.parameters, ema_decay) if ema_decay else None
 
     @classmethod
     def with_adamw(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
@@ -86,7 +87,7 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
         if self.ema:
-            self.ema.step(self.parameters)
+            self.ema.update(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, averages, optimiser and schedule."""
@@ -104,8 +105,6 @@ class Descent:
         self.schedule.load_state_dict(state["schedule"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
-            # The file is read on the CPU, and the averages would stay there.
-            self.ema.to(self.parameters[0].device)
 
     def use_averaged_weights(self) -> nn.Module:
         """The network, its last weights replaced by the averaged ones; call it once, after training."""
@@ -159,9 +158,3 @@ def constant_linear(share: float, steps: int) -> Factor:
         return min(1.0, (steps - step) / (share * steps)) if share else 1.0
 
     return factor
-
-
-def _averages(parameters: list[nn.Parameter], decay: float) -> Any:
-    from diffusers.training_utils import EMAModel  # noqa: PLC0415 - over a second, and segmenters need none
-
-    return EMAModel(parameters, decay=decay, use_ema_warmup=True, power=0.75, foreach=True)

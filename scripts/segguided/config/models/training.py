@@ -33,5 +33,6 @@ class Training(TrainingLength):
     warmup_steps: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
-    ema_decay: float | None = Field(default=None, gt=0, lt=1)  # None: no weight averaging
+    # d: the weights kept are Σ d^(t−i)·w_i / Σ d^(t−i) of those after step i = 1…t; None: the last ones
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
     precision: Precision = "auto"
