@@ -87,7 +87,8 @@ def everything(word):
     for name, model in settings["models"].items():
         model["title"] = f"{name} {word} {{x}}"
     settings["grid"]["datasets"] = ["breast-phantom", "duke", "organs", "nifti", "torso"]
-    settings["grid"]["models"] += ["theirs", "vgg"]
+    settings["models"]["regression"] = {"unet": settings["models"]["segguided"]["unet"]}
+    settings["grid"]["models"] += ["theirs", "vgg", "regression"]
     settings["partial_masks"] |= {"models": ["segguided-mat"]}
     settings["similarity"] |= {"model": "segguided-mat"}
     settings["pathvars"] = {name: f"{name} {word}" for name in ("results", "logs", "benchmarks")}
