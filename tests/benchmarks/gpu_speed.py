@@ -1,10 +1,10 @@
 """How fast config.yaml's networks train and generate on this machine's GPU, and whether the bits repeat.
 
-Run by `make bench-gpu`. Each job of gpu_memory.py runs a few steps on random images with random weights: in bf16
-with PyTorch's usual kernels, in bf16 with deterministic ones, and in fp32. Each of these ways is a process of its
-own, because cuBLAS asks for determinism when it starts. A step of training is two parts of a batch; a step of
-generating is one step of sampling, for ControlNet with the decoder. "Same bits" compares all weights (of a
-generation: its result) of two runs from the same seed.
+Run by `make bench-gpu`. Each job of gpu_memory.py runs a few steps on random images with random weights:
+in bf16 with PyTorch's usual kernels, in bf16 with deterministic ones, and in fp32. Each of these ways is
+a process of its own, because cuBLAS asks for determinism when it starts. A step of training is two parts
+of a batch; a step of generating is one step of sampling, for ControlNet with the decoder. "Same bits"
+compares all weights (of a generation: its result) of two runs from the same seed.
 
     gpu_speed.py [JOB ...] [--small] [--json FILE]  prints the table; --small: tiny networks, for any machine
     gpu_speed.py --way WAY [JOB ...] [--small]      one process: prints a line of JSON for each job
