@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
+from segguided.data.halves import measuring_half
 from segguided.data.slices import read_generated, read_slices
 from segguided.evaluation.command_line import measuring_parser
 from segguided.evaluation.prediction import load_segmenter_for
 from segguided.evaluation.translation import translation_rows
 from segguided.files import write_table
+from segguided.generation.command_lines import add_halves_seed
 from segguided.generation.translation import files_of_same_patients, in_target_classes
 from segguided.models.segmenter import load_segmenter
 
@@ -22,10 +24,15 @@ def measure_translation(
     mask_classes: Sequence[str],
     classes: Sequence[str],
     output: Path,
+    halves_seed: int | None = None,
 ) -> None:
-    """Write a row a measure, see `translation_rows`; `own`: slices of the target modality, any patients."""
+    """Write a row a measure, see `translation_rows`; `own`: slices of the target modality, any patients.
+
+    With `halves_seed`, of the measuring half of the test patients.
+    """
     source = in_target_classes(read_slices(slices), mask_classes, classes)
-    translated = source.with_images(*read_generated(generated, source))
+    translated = measuring_half(source.with_images(*read_generated(generated, source)), halves_seed)
+    source = measuring_half(source, halves_seed)
     shared = files_of_same_patients(own, slices)
     target = read_slices(shared) if shared else None
     segmenter = load_segmenter_for(target, evaluator) if target else load_segmenter(evaluator)
@@ -43,6 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mask-classes", nargs="+", required=True, help="names of the masks' classes, in order"
     )
+    add_halves_seed(parser)
     return parser
 
 

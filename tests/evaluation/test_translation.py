@@ -2,10 +2,12 @@
 
 import pytest
 
+from measure_translation import measure_translation
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated, read_slices
 from segguided.evaluation.translation import translation_rows
 from segguided.models.segmenter import load_segmenter
+from segguided.text_tables import read_table
 from translate_masks import translate_masks
 
 SAMPLING = Sampling(sampler="ddim", steps=2, batch_size=3, precision="fp32")
@@ -24,3 +26,18 @@ def test_translated_images_are_measured_against_masks_and_the_modalitys_own_imag
     assert rows["ssim_untranslated"]["value"] == pytest.approx(1)
     assert rows["mae_untranslated"]["value"] == 0 < rows["mae"]["value"]
     assert rows["ssim"]["images"] == 4
+
+
+def test_the_measuring_half_alone_may_be_measured(trained):
+    """Of two patients, one chooses segmenters' epochs and the other is measured."""
+    paths = [trained / "p.npz", trained / "q.npz"]
+    paths[1].write_bytes(paths[0].read_bytes())
+    translate_masks(trained / "model/model.safetensors", paths, SAMPLING, [1, 2], 0, trained / "two.npz")
+    evaluator = trained / "segmenter/model.safetensors"
+    classes = ["a", "b"]
+    images = {}
+    for seed in (None, 0):
+        output = trained / "rows.csv"
+        measure_translation(paths, trained / "two.npz", paths, evaluator, classes, classes, output, seed)
+        images[seed] = {row["images"] for row in read_table(output, ",").rows}
+    assert images == {None: {"8"}, 0: {"4"}}

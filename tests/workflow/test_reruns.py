@@ -296,6 +296,10 @@ ROWS = {
         ("--config", "evaluation={halves_seed: 1}"),
         {**SEGMENTERS, **DESCRIBED},
     ),
+    "evaluation.measuring_half_only": (
+        ("--config", "evaluation={measuring_half_only: true}"),
+        {"evaluate_model": 6, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
+    ),
     "evaluation.bootstrap_seed": (
         ("--config", "evaluation={bootstrap_seed: 1}"),
         {"evaluate_model": 6, **TABLES, "measure_rare": 1},

@@ -59,11 +59,12 @@ rule measure_translation:
         own=own_argument,
         mask_classes=mask_classes,
         classes=class_names,
+        half=measuring_half_option(),
     message:
         "Measuring {wildcards.dataset} images generated from masks of {wildcards.masks}"
     shell:
         "python {params.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
-        " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q}"
+        " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q} {params.half:q}"
         " --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
 

@@ -35,11 +35,11 @@ def single_set_parser(
 
 
 def add_halves_seed(parser: argparse.ArgumentParser) -> None:
-    """Add --halves-seed, of scripts that choose some of the test masks."""
+    """Add --halves-seed, of scripts that show or measure some of the test masks."""
     parser.add_argument(
         "--halves-seed",
         type=int,
-        help="choose only masks of the measuring half of the test patients, whom this seed halves",
+        help="only masks of the measuring half of the test patients, whom this seed halves",
     )
 
 
