@@ -7,7 +7,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.evaluation import Evaluation
 from segguided.data.slices import read_generated, read_slices
-from segguided.evaluation.command_line import measuring_parser
+from segguided.evaluation.command_line import evaluating_parser
 from segguided.evaluation.model_record import model_record
 from segguided.evaluation.prediction import load_segmenter_for
 from segguided.evaluation.records import read_training_cost
@@ -20,7 +20,9 @@ def evaluate_model(
     model: str,
     seed: int,
     test: Sequence[Path],
+    train: Sequence[Path],
     generated: Path | None,
+    repeated: Path | None,
     description: Path | None,
     held_out: Sequence[Path] | None,
     evaluator: Path,
@@ -33,25 +35,20 @@ def evaluate_model(
     slices = read_slices(test)
     shown = slices.with_images(*read_generated(generated, slices)) if generated else None
     reference = read_slices(held_out) if held_out else None
-    if generated and description:
-        check_generated_with(generated, description)
+    for path in filter(None, (generated, repeated)):
+        if description:
+            check_generated_with(path, description)
     segmenters = (load_segmenter_for(slices, evaluator), load_segmenter_for(slices, trained_on))
-    record = model_record(slices, shown, reference, *segmenters, classes, evaluation)
+    record = model_record(
+        slices, shown, repeated, read_slices(train), reference, *segmenters, classes, evaluation
+    )
     record |= read_training_cost(description) if description else {}
     write_sealed(output, {"dataset": dataset, "model": model, "seed": seed, **record})
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
-    parser = measuring_parser(__doc__, output="JSON to write")
-    for name in ("--dataset", "--model"):
-        parser.add_argument(name, required=True, help="recorded in the output")
-    parser.add_argument("--seed", type=int, required=True, help="recorded in the output")
-    parser.add_argument("--test", type=Path, nargs="+", required=True, help="slices of the test patients")
-    parser.add_argument("--generated", type=Path, help="images of the test masks; none: the real ones")
-    parser.add_argument("--run", dest="description", type=Path, help="config.json of the model's training")
-    parser.add_argument("--held-out", type=Path, nargs="+", help="slice files; needed for the real images")
-    parser.add_argument("--trained-on", type=Path, required=True, help="segmenter of the model's images")
+    parser = evaluating_parser(__doc__)
     parser.add_argument("--evaluation", type=Evaluation.from_json, required=True, help="settings, JSON")
     return parser
 

@@ -23,9 +23,10 @@ from support.readers import Reader, example_set
 NAMES = ("a", "b")
 
 
-def measure(generated, evaluator, trained_on, held_out=None):
+def measure(generated, evaluator, trained_on, held_out=None, repeated=None):
     settings = Evaluation(bootstrap_resamples=100, kernel_subsets=3)
-    return model_record(example_set(), generated, held_out, evaluator, trained_on, NAMES, settings)
+    sets = (example_set(), generated, repeated, example_set(3), held_out)
+    return model_record(*sets, evaluator, trained_on, NAMES, settings)
 
 
 def test_perfect_images_and_segmenters_score_one():
@@ -70,14 +71,14 @@ def test_distance_is_of_the_generated_images_and_for_real_ones_of_the_held_out()
     """Features are mean grey values here; from black images, that is mean and spread of the real ones."""
     test = example_set()
     same = measure(test, Reader(), Reader())
-    assert same["distance.frechet"] == pytest.approx(0, abs=1e-12)
+    assert same["likeness.frechet.segmenter"] == pytest.approx(0, abs=1e-12)
     black = measure(test.with_images(np.zeros_like(test.images), test.names), Reader(), Reader())
     mean_S = (test.images / 127.5 - 1).mean((1, 2))
     expected = (mean_S.mean() + 1) ** 2 + mean_S.var(ddof=1)
-    assert black["distance.frechet"] == pytest.approx(expected, rel=1e-5)
-    assert black["distance.kernel"] > same["distance.kernel"]
+    assert black["likeness.frechet.segmenter"] == pytest.approx(expected, rel=1e-5)
+    assert black["likeness.kernel.segmenter"] > same["likeness.kernel.segmenter"]
     real = measure(None, Reader(), Reader(), example_set(3))
-    assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 24)
+    assert (real["likeness.n_generated"], real["likeness.n_real"]) == (12, 24)
     with pytest.raises(ValueError, match="needs --held-out slices"):
         measure(None, Reader(), Reader())
 
@@ -118,18 +119,29 @@ def test_the_script_writes_one_flat_record(tmp_path):
     write_sealed(tmp_path / "run.json", {"kind": "diffusion", "training": cost})
     weights, output = tmp_path / "model.safetensors", tmp_path / "record.json"
     command = ["--dataset", "d", "--model", "m", "--seed", "3", "--classes", *NAMES]
-    command += ["--test", *slices, "--evaluator", weights, "--trained-on", weights, "--output", output]
+    command += [
+        "--train",
+        *slices[:2],
+        "--test",
+        *slices,
+        "--evaluator",
+        weights,
+        "--trained-on",
+        weights,
+        "--output",
+        output,
+    ]
     command += ["--evaluation", '{"bootstrap_resamples": 100}']
     model = ["--generated", tmp_path / "generated.npz", "--run", tmp_path / "run.json"]
     call(script.evaluate_model, script.command_line(), words=list(map(str, [*command, *model])))
     record = json.loads(output.read_text())
     assert (record["dataset"], record["model"], record["seed"]) == ("d", "m", 3)
     assert (record["training.flops"], record["training.images"]) == (10**13, 12)
-    assert record["distance.n_features"] == 8
+    assert record["likeness.n_features.segmenter"] == 8
     real = ["--held-out", *slices[:2]]
     call(script.evaluate_model, script.command_line(), words=list(map(str, [*command, *real])))
     record = json.loads(output.read_text())
-    assert record["distance.n_generated"] == 12
+    assert record["likeness.n_generated"] == 12
     assert "training.flops" not in record
 
 

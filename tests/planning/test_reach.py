@@ -53,7 +53,7 @@ FETCH = named("fetch_.*")
 # What reads weights, and so the rooms that say how networks are stored and built.
 NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model"}
 SLICES = NETWORKS | FIGURES | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
-SLICES |= {"export_layout", "write_datacard", "write_phantom"}
+SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
 COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pair_images"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
@@ -68,8 +68,9 @@ RULES_OF = {
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images", "export_model"}
-    | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
+    | {"repeat_masks", "evaluate_model", "measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
     "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
+    "evaluation/likeness": {"evaluate_model"},
     "figures": FIGURES | {"draw_table"},
     "tables": {"make_table", "draw_table", "write_datacard"},
     "describe": {"draw_overview", "write_datacard"},
@@ -113,6 +114,7 @@ def test_getting_and_watching_data_draws_and_measures_nothing(room):
 def test_the_verbs_of_all_rules_are_known():
     others = {"split_dataset", "list_split", "prepare_patient", "gather_images", "pair_images", "make_table"}
     others |= {
+        "repeat_masks",
         "draw_table",
         "write_datacard",
         "write_phantom",

@@ -29,7 +29,7 @@ DECISIONS = {
     "Config": {
         "grid": "grid datasets models applications",
         "weights": "segmenter",
-        "images": "sampling partial_masks similarity",
+        "images": "sampling diversity partial_masks similarity",
         "numbers": "evaluation",
         "machine": "checkpoint_seconds deterministic pathvars",
     },
@@ -98,6 +98,7 @@ DECISIONS = {
         "images": "batch_size precision",
         "images by steps": "sampler steps timestep_spacing mask_ablation",
     },
+    "Diversity": {"images": "masks images_per_mask"},
     "Evaluation": {
         "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
         "images and numbers": "measuring_half_only",

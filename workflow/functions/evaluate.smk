@@ -10,6 +10,19 @@ def generated_test(wildcards):
     return [generated(wildcards.dataset, wildcards.model, wildcards.seed, "test")]
 
 
+def generated_repeated(wildcards):
+    """Several images of each of some test masks; none for the real images' own record."""
+    if wildcards.model == REAL:
+        return []
+    return [
+        generated(wildcards.dataset, wildcards.model, wildcards.seed, "repeated")
+    ]
+
+
+def repeated_argument(wildcards, input):
+    return option("--repeated", input.repeated)
+
+
 def run_description(wildcards):
     """What the model's training cost; none for the real images."""
     if wildcards.model == REAL:

@@ -13,7 +13,10 @@ rule evaluate_model:
     input:
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
+        train=training_slices,
+        train_list="<results>/data/{dataset}/train.txt",
         generated=generated_test,
+        repeated=generated_repeated,
         run=run_description,
         held_out=reference_slices,
         held_out_list=reference_list,
@@ -39,6 +42,7 @@ rule evaluate_model:
         script=script_file("evaluate_model"),
         library=library("evaluate_model"),
         generated=generated_argument,
+        repeated=repeated_argument,
         run=run_argument,
         held_out=reference_argument,
         evaluation=evaluation_json,
@@ -47,7 +51,8 @@ rule evaluate_model:
         "Measuring {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python {params.script:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
-        " --test @{input.test_list:q} {params.generated:q} {params.run:q} {params.held_out:q}"
+        " --test @{input.test_list:q} --train @{input.train_list:q} {params.generated:q} {params.repeated:q}"
+        " {params.run:q} {params.held_out:q}"
         " --evaluator {input.evaluator:q} --trained-on {input.trained_on:q} --classes {params.classes:q}"
         " --evaluation {params.evaluation:q} --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 

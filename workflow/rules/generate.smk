@@ -1,4 +1,4 @@
-# Generated sets: an image for every mask of the test and of the held-out patients.
+# Generated sets: an image for every mask of the test and of the held-out patients, and several of some test masks.
 
 
 include: "../functions/generate.smk"
@@ -12,10 +12,14 @@ rule generate_diffusion:
         test_list="<results>/data/{dataset}/test.txt",
         held_out=held_out_slices,
         held_out_list="<results>/data/{dataset}/held-out.txt",
+        repeated="<results>/data/{dataset}/repeated.npz",
     output:
         test=generated_set("<results>/generated/{dataset}/{model}/seed{seed}/test.npz"),
         held_out=generated_set(
             "<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz"
+        ),
+        repeated=generated_set(
+            "<results>/generated/{dataset}/{model}/seed{seed}/repeated.npz"
         ),
     log:
         by_shard("<logs>/<rule>/{dataset}/{model}/seed{seed}.log"),
@@ -44,6 +48,7 @@ rule generate_diffusion:
         "python {params.script:q} --weights {input.weights:q} --sampling {params.sampling:q} {params.shard:q}"
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
+        " --slices {input.repeated:q} --output {output.repeated:q}"
         " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic} > {log:q} 2>&1"
 
 
@@ -96,9 +101,14 @@ rule gather_images:
         held_out_shards=gather.generation(
             "<results>/generated/{{dataset}}/{{model}}/seed{{seed}}/{scatteritem}/held-out.npz"
         ),
+        repeated="<results>/data/{dataset}/repeated.npz",
+        repeated_shards=gather.generation(
+            "<results>/generated/{{dataset}}/{{model}}/seed{{seed}}/{scatteritem}/repeated.npz"
+        ),
     output:
         test="<results>/generated/{dataset}/{model}/seed{seed}/test.npz",
         held_out="<results>/generated/{dataset}/{model}/seed{seed}/held-out.npz",
+        repeated="<results>/generated/{dataset}/{model}/seed{seed}/repeated.npz",
     log:
         "<logs>/gather_images/{dataset}/{model}/seed{seed}.log",
     benchmark:
@@ -120,4 +130,5 @@ rule gather_images:
         "python {params.script:q}"
         " --slices @{input.test_list:q} --shards {input.test_shards:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --shards {input.held_out_shards:q} --output {output.held_out:q}"
+        " --slices {input.repeated:q} --shards {input.repeated_shards:q} --output {output.repeated:q}"
         " > {log:q} 2>&1"

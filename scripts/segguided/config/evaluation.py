@@ -14,6 +14,13 @@ class Resampling(Settings):
     bootstrap_seed: int = Field(default=0, ge=0)
 
 
+class Diversity(Settings):
+    """Table 3's diversity: several images of each of some test masks."""
+
+    masks: int = Field(default=200, ge=1)  # about so many, equally many of each test patient
+    images_per_mask: int = Field(default=3, ge=2)  # each from its own noise
+
+
 class Evaluation(Resampling):
     """What measuring a model needs: also who is measured in Tables 1 and 3, and Table 3's kernel distance."""
 

@@ -13,7 +13,7 @@ from segguided.config.checks.sampling import check_shared_weights, check_step_ab
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
-from segguided.config.evaluation import Evaluation
+from segguided.config.evaluation import Diversity, Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
@@ -60,6 +60,7 @@ class Config(Settings):
     segmenter: Segmenter
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
+    diversity: Diversity = Diversity()
     partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None

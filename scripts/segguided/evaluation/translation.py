@@ -11,7 +11,7 @@ from torch import nn
 from segguided.data.slices import SliceSet
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, dice_by_class
-from segguided.evaluation.likeness import mean_absolute_difference, structural_similarity
+from segguided.evaluation.image_pairs import mean_absolute_difference, structural_similarity
 from segguided.evaluation.prediction import predict
 from segguided.generation.translation import shared_slices
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segguided.config.reserved import FULL
 from segguided.data.slices import SliceSet
+from segguided.data.spread import evenly_spread
 from segguided.generation.sets import Sampler, generate_images
 from segguided.generation.variants import condition_of
 
@@ -33,12 +34,6 @@ def slices_of_several_classes(slices: SliceSet, count: int) -> SliceSet:
     if not any(has_several):
         raise ValueError("no test mask holds two classes, so none can be kept in part; check the masks")
     return evenly_spread(slices.where(has_several), count)
-
-
-def evenly_spread(slices: SliceSet, count: int) -> SliceSet:
-    """At most `count` of the slices, evenly spread from the first to the last."""
-    rows = np.linspace(0, len(slices) - 1, min(count, len(slices))).round().astype(int)
-    return slices.where(np.isin(np.arange(len(slices)), rows).tolist())
 
 
 def partial_sampler(sampler: Sampler, kept: Collection[int], number: int = 0) -> Sampler:

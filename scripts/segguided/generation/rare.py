@@ -6,7 +6,8 @@ Shape letters: N images, H height, W width.
 import numpy as np
 
 from segguided.data.slices import SliceSet
-from segguided.generation.partial_masks import evenly_spread, partial_sampler
+from segguided.data.spread import evenly_spread
+from segguided.generation.partial_masks import partial_sampler
 from segguided.generation.sets import Sampler, generate_images
 
 

@@ -13,26 +13,33 @@ from segguided.evaluation.records import Record
 
 
 def distance_record(
-    features_ND: np.ndarray, reference_MD: np.ndarray, *, subsets: int, subset_size: int, seed: int
+    features_ND: np.ndarray,
+    reference_MD: np.ndarray,
+    name: str,
+    *,
+    subsets: int,
+    subset_size: int,
+    seed: int,
 ) -> Record:
-    """Table 3, keys distance.…: both distances of the features to the real `reference`, and their basis.
+    """Table 3, keys likeness.….{name}: both distances of the features to the real `reference`, their basis.
 
-    A subset of the kernel distance is at most half of the smaller set: larger subsets would be alike.
+    `name`: of the set of features. A subset of the kernel distance is at most half of the smaller set: larger
+    subsets would be alike.
     """
     size = max(2, min(subset_size, len(features_ND) // 2, len(reference_MD) // 2))
     kernel, kernel_std = kernel_distance(
         features_ND, reference_MD, subsets=subsets, subset_size=size, seed=seed
     )
     return {
-        "distance.frechet": frechet_distance(features_ND, reference_MD),
-        "distance.kernel": kernel,
-        "distance.kernel_std": kernel_std,
-        "distance.kernel_subsets": subsets,
-        "distance.kernel_subset_size": size,
-        "distance.kernel_seed": seed,
-        "distance.n_generated": len(features_ND),
-        "distance.n_real": len(reference_MD),
-        "distance.n_features": features_ND.shape[1],
+        f"likeness.frechet.{name}": frechet_distance(features_ND, reference_MD),
+        f"likeness.kernel.{name}": kernel,
+        f"likeness.kernel_std.{name}": kernel_std,
+        f"likeness.n_features.{name}": features_ND.shape[1],
+        "likeness.kernel_subsets": subsets,
+        "likeness.kernel_subset_size": size,
+        "likeness.kernel_seed": seed,
+        "likeness.n_generated": len(features_ND),
+        "likeness.n_real": len(reference_MD),
     }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segguided.evaluation.distances import distance_record, frechet_distance, kernel_distance
+from segguided.evaluation.likeness.distances import distance_record, frechet_distance, kernel_distance
 
 
 def gaussian(n, mean, std, seed):
@@ -106,12 +106,13 @@ def test_kernel_distance_repeats_with_its_seed_and_leaves_the_generator_alone():
 def test_record_says_what_the_distances_rest_on():
     rng = np.random.default_rng(0)
     x_ND, y_MD = rng.normal(size=(30, 4)), rng.normal(1, 1, size=(20, 4))
-    record = distance_record(x_ND, y_MD, subsets=5, subset_size=1000, seed=3)
-    assert record["distance.kernel_subset_size"] == 10
+    record = distance_record(x_ND, y_MD, "unseen", subsets=5, subset_size=1000, seed=3)
+    assert record["likeness.kernel_subset_size"] == 10
     kernel = kernel_distance(x_ND, y_MD, subsets=5, subset_size=10, seed=3)
-    assert (record["distance.kernel"], record["distance.kernel_std"]) == kernel
-    assert record["distance.frechet"] == frechet_distance(x_ND, y_MD)
-    counts = [record[f"distance.{n}"] for n in ("n_generated", "n_real", "n_features", "kernel_seed")]
+    assert (record["likeness.kernel.unseen"], record["likeness.kernel_std.unseen"]) == kernel
+    assert record["likeness.frechet.unseen"] == frechet_distance(x_ND, y_MD)
+    keys = ("n_generated", "n_real", "n_features.unseen", "kernel_seed")
+    counts = [record[f"likeness.{key}"] for key in keys]
     assert counts == [30, 20, 4, 3]
 
 
