@@ -13,7 +13,7 @@ from segguided.cli import call
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.seals import write_sealed
 from segguided.tables.columns import Published
-from segguided.tables.entries import number_text
+from segguided.tables.entries import SheetColumn, number_text
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings, read_paper_values, read_records
 from segguided.tables.layouts import CEILING_ROW, LAYOUTS, REFERENCE_ROW, TABLE_1, TABLE_2, TABLE_3
@@ -257,39 +257,68 @@ def test_numbers_have_a_real_minus_sign_and_no_negative_zero() -> None:
 )
 def test_the_budgets_unit_fits_the_smallest(tflop: list[float], heading: str, text: str) -> None:
     table = distance_frame()
-    table["training_tflop"] = [*tflop, float("nan")] * 2
+    by_model = dict(zip(("segguided", "spade"), tflop, strict=True))
+    table["training_tflop"] = table["model"].map(by_model)
     column = make_sheet(TABLE_3, table).columns[-1]
     assert (column.heading, column.entries[0].text, column.entries[2].text) == (heading, text, "")
 
 
-def test_table_3_has_the_reference_last_and_counts_beside() -> None:
+def shown(table: pd.DataFrame) -> dict[tuple[str, str], SheetColumn]:
+    """The columns that a reader sees, by second heading and heading."""
+    return {(column.second_heading, column.heading): column for column in make_sheet(TABLE_3, table).columns}
+
+
+def test_table_3_has_the_reference_last_and_classes_of_diversity() -> None:
     table = distance_frame()
-    assert list(table["model"]) == ["segguided", "spade", REFERENCE_ROW] * 2
-    assert list(table["n_generated"]) == [24, 24, 12] * 2
-    frechet, kernel, images, test_images, training = make_sheet(TABLE_3, table).columns
-    assert [entry.text for entry in frechet.entries[:3]] == ["0.800", "0.700", "0.900"]
+    macro = table[table["class"] == "macro"]
+    assert list(macro["model"]) == ["segguided", "spade", REFERENCE_ROW] * 2
+    assert list(macro["n_generated"]) == [24, 24, 12] * 2
+    columns = shown(table)
+    frechet = columns["unseen features", "Fréchet"]
+    assert [entry.text for entry in frechet.entries[:3]] == ["0.8", "0.7", "0.9"]
     assert [entry.place for entry in frechet.entries] == [None] * 6, "a distance of sets has no patients"
+    kernel = columns["segmenter's features", "kernel × 1,000"]
     assert (kernel.entries[0].text, kernel.entries[0].small) == ("8.000", "± 2.000")
-    assert (images.entries[2].text, test_images.entries[2].text) == ("12", "24")
-    assert training.entries[1].text == "0.9"
+    assert [entry.text for entry in columns["", "diversity"].entries[:3]] == ["0.801", "0.701", ""]
+    assert [entry.text for entry in columns["", "high power"].entries[:3]] == ["0.80", "0.70", "0.90"]
+    assert ("unseen features", "coverage") in columns
+    assert ("segmenter's features", "coverage") not in columns
+    assert table["coverage_segmenter"].notna().any()
+    assert "diversity per class, phantom:" in to_markdown(TABLE_3, table)
+
+
+def test_the_power_of_high_frequencies_ranks_no_model() -> None:
+    """More than real images have is no better than less."""
+    table = frame(3, 0, 1, 2)
+    assert "high_power_standing" not in table
+    assert {entry.place for entry in shown(table)["", "high power"].entries} == {None}
+
+
+def test_table_3_has_intervals_of_what_has_bounds() -> None:
+    columns = shown(distance_frame())
+    assert columns["", "diversity"].entries[0].small.startswith("[0.")
+    assert columns["", "spectrum, dB"].entries[0].small == "(0.8…0.8)", "decibels have no bounds"
+    assert columns["", "diversity"].entries[3].small == "", "one value of one patient"
 
 
 def test_table_3_over_seeds() -> None:
     table = distance_frame(0, 1, 2)
-    assert table["frechet"][0] == pytest.approx(0.9)
-    assert table["frechet_std"][0] == pytest.approx(0.1)
-    assert table["kernel_subset_std"][0] == pytest.approx(0.002)
-    assert make_sheet(TABLE_3, table).columns[0].entries[0].small == "± 0.100"
+    assert table["frechet_segmenter"][0] == pytest.approx(0.811)
+    assert table["frechet_segmenter_std"][0] == pytest.approx(0.01)
+    assert table["kernel_subset_std_segmenter"][0] == pytest.approx(0.002)
+    assert shown(table)["segmenter's features", "Fréchet"].entries[0].small == "± 0.010"
     assert "standard deviation over 3 seeds" in to_markdown(TABLE_3, table)
 
 
 def test_table_3_cautions() -> None:
     words = " ".join(to_markdown(TABLE_3, distance_frame()).split())
-    assert "miss anatomical realism" in words
+    assert "None of these sees anatomy" in words
+    assert "no model is trained through them" in words
     assert "In phantom, ct a set has no more images than features" in words
     assert "Few images bias the Fréchet distance upward" in words
+    assert "5th nearest neighbour. Generated and real images: phantom: 24 and 24; ct: 24 and 24." in words
     table = distance_frame()
-    table["n_features"] = 8
+    table[["n_features_unseen", "n_features_segmenter"]] = 8
     assert "no more images than features" not in to_markdown(TABLE_3, table)
 
 

@@ -319,7 +319,7 @@ def test_nothing_reruns_after_a_run(finished):
         ("describe/datacard.py", {"write_datacard"}),
         ("tables/layouts.py", TABLES),
         ("tables/typeset.py", {"draw_table"}),
-        ("evaluation/distances.py", {"evaluate_model"} | TABLES),
+        ("evaluation/likeness/distances.py", {"evaluate_model"} | TABLES),
         ("generation/sets.py", GENERATION | FIGURES | PARTIAL),
         ("evaluation/partial_masks.py", {"measure_partial"}),
         ("generation/similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),

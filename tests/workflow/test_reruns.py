@@ -309,7 +309,7 @@ ROWS = {
         {"evaluate_model": 6, **TABLES},
     ),
     "a library file of the evaluation alone": (
-        edit("scripts/segguided/evaluation/distances.py"),
+        edit("scripts/segguided/evaluation/likeness/distances.py"),
         {"evaluate_model": 6, **TABLES},
     ),
     "a library file of SPADE's generation alone": (

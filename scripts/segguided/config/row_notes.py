@@ -5,6 +5,7 @@ A new footnote is one more text in `row_notes`, true to the settings that it spe
 
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
+from segguided.config.models.regression import RegressionModel
 from segguided.config.models.spade import SpadeModel
 from segguided.config.sampling import Sampling
 
@@ -20,6 +21,7 @@ SPADE_PERCEPTUAL = {
         "patients; the paper's is on VGG-19"
     ),
 }
+REGRESSION = "control: one call, no noise. What ranks it as high as a generator cannot tell the two apart"
 
 
 MASK_ABLATION = {
@@ -42,6 +44,8 @@ def row_notes(model: ModelSettings, sampling: Sampling) -> list[str]:
         notes.append(CONTROLNET_STARTS[model.init.kind])
     if isinstance(model, SpadeModel):
         notes.append(SPADE_PERCEPTUAL[model.perceptual.kind])
+    if isinstance(model, RegressionModel):
+        notes.append(REGRESSION)
     if model.trained_with_ablation:
         notes.append(f"{MASK_ABLATION[sampling.mask_ablation]}; {NOT_IN_THE_PAPER}")
     return notes

@@ -3,11 +3,13 @@
 For instance, Measure("recall", "quality.model.recall.{name}", heading="recall") gives CSV, Markdown and
 picture that column. A mean over patients is a PatientsMean: it has an interval, and with better="higher" the
 best model in bold where that stands. The records hold what `evaluation/dice.py` (Tables 1 and 2) and
-`evaluation/distances.py` (Table 3) measure.
+`evaluation/likeness/` (Table 3) measure.
 """
 
+import math
 from dataclasses import dataclass
 
+from segguided.evaluation.likeness.limits import MOST
 from segguided.tables import notes
 from segguided.tables.columns import Fact, Measure, Published, SeedCount, TableColumn, TrainingCost
 from segguided.tables.notes import Note
@@ -158,42 +160,101 @@ TABLE_2 = Layout(
     by_class=True,
 )
 
+
+def _feature_columns(name: str, heading: str, decimals: int, kernel_factor: float) -> tuple[TableColumn, ...]:
+    """Distances and shares on one set of features; the reader sees the shares on the unseen ones alone."""
+    kernel = "kernel" if kernel_factor == 1 else f"kernel × {kernel_factor:,.0f}"
+    frechet_key = f"likeness.frechet.{name}"
+    kernel_key = f"likeness.kernel.{name}"
+    return (
+        Measure(
+            f"frechet_{name}", frechet_key, frechet_key, "Fréchet", second_heading=heading, decimals=decimals
+        ),
+        Measure(
+            f"kernel_{name}",
+            kernel_key,
+            kernel_key,
+            kernel,
+            second_heading=heading,
+            decimals=decimals,
+            factor=kernel_factor,
+            deviation_column=f"kernel_subset_std_{name}",
+            deviation_key=f"likeness.kernel_std.{name}",
+        ),
+        *(_share(measure, name, heading) for measure in ("precision", "recall", "density", "coverage")),
+    )
+
+
+def _share(measure: str, name: str, second_heading: str) -> TableColumn:
+    """A share of images with a neighbour in the other set; density alone may be above 1."""
+    key = f"likeness.{measure}.{name}"
+    if name != "unseen":
+        return Measure(f"{measure}_{name}", key, key)
+    return PatientsMean(
+        f"{measure}_{name}",
+        key,
+        key,
+        measure,
+        second_heading,
+        decimals=2,
+        better="higher",
+        highest=math.inf if measure == "density" else 1.0,
+    )
+
+
 TABLE_3 = Layout(
     number=3,
-    title="distance of generated images to real test images, on features of the real-data segmenter",
+    title="how like real images the generated ones are, beyond Dice",
     real_row=REFERENCE_ROW,
     columns=(
-        Measure(
-            "frechet",
-            key="distance.frechet",
-            real_key="distance.frechet",
-            heading="Fréchet distance",
-            decimals=3,
+        PatientsMean(
+            "diversity",
+            key="likeness.diversity.{name}",
+            heading="diversity",
+            better="higher",
+            highest=MOST,
+            by_class=True,
+            note=notes.DIVERSITY,
         ),
-        Measure(
-            "kernel",
-            key="distance.kernel",
-            real_key="distance.kernel",
-            heading="kernel distance × 10³",
-            decimals=3,
-            factor=1000,
-            deviation_column="kernel_subset_std",
-            deviation_key="distance.kernel_std",
+        Measure("diversity_outside", key="likeness.diversity.outside"),
+        PatientsMean(
+            "high_power",
+            key="likeness.spectrum.high_power",
+            real_key="likeness.spectrum.high_power",
+            heading="high power",
+            decimals=2,
+            highest=MOST,
+            note=notes.SPECTRUM,
         ),
-        Fact("n_generated", "distance.n_generated", heading="images"),
-        Fact("n_real", "distance.n_real", heading="test images"),
-        Fact("n_features", "distance.n_features"),
-        Fact("kernel_subsets", "distance.kernel_subsets"),
-        Fact("kernel_subset_size", "distance.kernel_subset_size"),
-        Fact("kernel_seed", "distance.kernel_seed"),
-        TrainingCost(note=notes.TRAINING),
+        PatientsMean(
+            "spectrum_distance",
+            key="likeness.spectrum.distance",
+            real_key="likeness.spectrum.distance",
+            heading="spectrum, dB",
+            decimals=1,
+            better="lower",
+            highest=math.inf,
+        ),
+        *_feature_columns("unseen", "unseen features", decimals=1, kernel_factor=1),
+        *_feature_columns("segmenter", "segmenter's features", decimals=3, kernel_factor=1000),
+        Fact("n_generated", "likeness.n_generated"),
+        Fact("n_real", "likeness.n_real"),
+        Fact("n_features_unseen", "likeness.n_features.unseen"),
+        Fact("n_features_segmenter", "likeness.n_features.segmenter"),
+        Fact("neighbours", "likeness.neighbours"),
+        Fact("kernel_subsets", "likeness.kernel_subsets"),
+        Fact("kernel_subset_size", "likeness.kernel_subset_size"),
+        Fact("kernel_seed", "likeness.kernel_seed"),
+        TrainingCost(),
         SeedCount(),
+        Fact("patients", "likeness.patients"),
     ),
     notes=(
         notes.features,
+        notes.neighbours,
         (
-            "Such distances miss anatomical realism: images can have the features of real ones and an "
-            "impossible anatomy. Tables 1 and 2 measure anatomy."
+            "None of these sees anatomy: images can have the features of real ones and an impossible "
+            "anatomy. Tables 1 and 2 measure anatomy."
         ),
         (
             f"The row {REFERENCE_ROW} compares real held-out to real test images: what two sets of real "
@@ -201,9 +262,11 @@ TABLE_3 = Layout(
         ),
         notes.few_images,
         notes.kernel,
+        notes.intervals,
+        notes.standings(3),
         notes.seeds,
     ),
-    by_class=False,
+    by_class=True,
 )
 
 LAYOUTS = {layout.number: layout for layout in (TABLE_1, TABLE_2, TABLE_3)}

@@ -51,13 +51,20 @@ def _sheet_tables(sheet: Sheet) -> list[str]:
 
 
 def _pipe(sheet: Sheet, columns: Sequence[SheetColumn]) -> str:
-    """The first column below a second heading has that heading, the others their own."""
-    headings = [c.second_heading if c.second_heading and i == 0 else c.heading for i, c in enumerate(columns)]
+    """The first column below a second heading has both headings, the others their own."""
+    headings = [_heading(column) if i == 0 else column.heading for i, column in enumerate(columns)]
     rows = [
         [escaped(row.dataset), escaped(row.model), *(_entry(column.entries[i]) for column in columns)]
         for i, row in enumerate(sheet.rows)
     ]
     return pipe_table(["dataset", "model", *headings], [row for row in rows if any(row[2:])])
+
+
+def _heading(column: SheetColumn) -> str:
+    """A second heading says alone that a mean over classes is below it."""
+    if column.second_heading and column.heading != MACRO:
+        return f"{column.second_heading}: {column.heading}"
+    return column.second_heading or column.heading
 
 
 def _class_table(frame: pd.DataFrame, dataset: str, measure: Measure | PatientsMean) -> str:

@@ -31,6 +31,16 @@ TRAINING = (
     "was shown, repetitions included. Pre-trained weights come free."
 )
 
+DIVERSITY = (
+    "diversity: how much images of one mask, from other noise, vary inside the classes, over how much real "
+    "patients vary where both show the class. 0: the mask decides the image; 1: as real patients. White "
+    "noise adds nothing to it. More than 1 is no better than 1; values above 1.5 count as 1.5."
+)
+SPECTRUM = (
+    "high power: the power spectrum between a half and all of the highest frequency, over that of the real "
+    "images (below 1: blurred; above 1: noisy); spectrum: root mean square difference over all frequencies."
+)
+
 
 def paper(frame: pd.DataFrame) -> list[str]:
     """For which datasets the paper's values are for the same data, and for which they are not."""
@@ -152,17 +162,29 @@ def _listed(names: Sequence[str]) -> str:
 
 def features(frame: pd.DataFrame) -> list[str]:
     """What the distances are measured on."""
-    counts = _per_dataset(frame, lambda row: str(row["n_features"]))
+    counts = _per_dataset(frame, lambda row: f"{row['n_features_unseen']} and {row['n_features_segmenter']}")
     return [
-        "Features: the deepest level of the segmenter trained on real held-out images, averaged over "
-        f"positions ({counts}). Lower is closer."
+        "Unseen features: a convolutional network with random weights, and classical textures; no model is "
+        "trained through them. Segmenter's features: the deepest level of the segmenter trained on real "
+        f"held-out images, averaged over positions. Their numbers: {counts}. Distances: lower is closer."
+    ]
+
+
+def neighbours(frame: pd.DataFrame) -> list[str]:
+    """What precision, recall, density and coverage are, and over how many images."""
+    counts = _per_dataset(frame, lambda row: f"{row['n_generated']} and {row['n_real']}")
+    return [
+        "precision, density: generated images near real ones; recall, coverage: real images near generated "
+        f"ones; near is within the distance of the {frame['neighbours'].iloc[0]}th nearest neighbour. "
+        f"Generated and real images: {counts}."
     ]
 
 
 def few_images(frame: pd.DataFrame) -> list[str]:
     """What few images do to the Fréchet distance, and in which datasets they are too few."""
     text = "Few images bias the Fréchet distance upward: compare rows of equal numbers."
-    few = frame[frame[["n_generated", "n_real"]].min(axis=1) <= frame["n_features"]]
+    n_features = frame[["n_features_unseen", "n_features_segmenter"]].max(axis=1)
+    few = frame[frame[["n_generated", "n_real"]].min(axis=1) <= n_features]
     if few.empty:
         return [text]
     return [

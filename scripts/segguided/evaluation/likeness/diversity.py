@@ -18,6 +18,7 @@ import numpy as np
 from segguided.config.reserved import MACRO
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.dice import ratio
+from segguided.evaluation.likeness.limits import MOST
 from segguided.evaluation.likeness.units import unit_record
 from segguided.evaluation.records import Record
 
@@ -39,6 +40,7 @@ def diversity_record(
 
     `images_KMHW`: K images of each mask of `chosen`. `reference`: real slices of other patients. `units` of
     `chosen`. None: of a class that a unit's masks lack, and where real patients do not vary.
+    Values above MOST count as MOST.
     """
     masks_MHW = chosen.masks
     n_values = len(class_names) + 1
@@ -51,7 +53,7 @@ def diversity_record(
     real_C = real_variation(chosen, reference, n_values)
     real_C = np.where(real_C < LEAST_REAL, np.nan, real_C)
     per_unit = {
-        unit: np.sqrt(_variation(np.asarray(generated_MC2)[chosen_M]) / real_C)
+        unit: np.minimum(np.sqrt(_variation(np.asarray(generated_MC2)[chosen_M]) / real_C), MOST)
         for unit, chosen_M in units.items()
     }
     record: Record = {}

@@ -51,7 +51,7 @@ def likeness_record(
         for measure, values in neighbour_measures(features_ND, real_MD).items():
             of_set = units if measure in OF_GENERATED else real_units
             record |= mean_record(f"likeness.{measure}.{name}", values, of_set)
-    return record | {"likeness.neighbours": NEIGHBOURS}
+    return record | {"likeness.neighbours": NEIGHBOURS, "likeness.patients": len(test.stacks)}
 
 
 def repeats_record(

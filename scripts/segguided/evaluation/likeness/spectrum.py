@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from segguided.evaluation.likeness.limits import MOST
 from segguided.evaluation.likeness.units import unit_record
 from segguided.evaluation.records import Record
 
@@ -26,8 +27,9 @@ def spectrum_record(
     """Table 3, keys likeness.spectrum.high_power and likeness.spectrum.distance, both per unit.
 
     high_power: the images' power in [HIGH, 1] of the Nyquist frequency over that of the real images, 1 where
-    they are equal. distance: the root mean square over r of the ratio's logarithm, in decibels. A unit's
-    images are compared to the real ones of the same unit, or all of them where they have no such unit.
+    they are equal, at most MOST. distance: the root mean square over r of the ratio's logarithm, in decibels.
+    A unit's images are compared to the real ones of the same unit, or all of them where they have no such
+    unit.
     """
     power_SR = radial_power(images_SHW)
     real_SR = radial_power(real_SHW)
@@ -37,7 +39,7 @@ def spectrum_record(
         power_R = power_SR[units[unit]].mean(0) if unit in units else power_SR.mean(0)
         real_R = real_SR[real_chosen_S].mean(0)
         begin = int(HIGH * len(real_R))
-        high_power[unit] = float(power_R[begin:].sum() / real_R[begin:].sum())
+        high_power[unit] = min(MOST, float(power_R[begin:].sum() / real_R[begin:].sum()))
         distance[unit] = float(np.sqrt(np.mean((10 * np.log10(power_R / real_R)) ** 2)))
     record = unit_record("likeness.spectrum.high_power", high_power)
     return record | unit_record("likeness.spectrum.distance", distance)
