@@ -157,6 +157,12 @@ KINDS: dict[str, Kind] = {
             "classes": slices_of_other_classes,
         },
     ),
+    "masks that are repeated": Kind(
+        r"data/[^/]+/repeated\.npz",
+        f"data/{D}/repeated.npz",
+        lambda path: check_trained_on(RESULTS / f"runs/{RUN}/model.safetensors", read_slices([path])),
+        {"classes": slices_of_other_classes},
+    ),
     "generated set": Kind(
         r"generated/.*\.npz",
         f"generated/{RUN}/test.npz",

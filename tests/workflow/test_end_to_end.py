@@ -169,8 +169,9 @@ def test_sets_generated_in_shards_are_the_same_bytes(finished, tmp_path):
     generating = {f"generate_{kind}": 3 for kind in ("controlnet", "spade", "diffusion")}
     assert jobs_of(result) == {**generating, "gather_images": 3}
     for folder in folders:
-        assert sorted(path.name for path in (again / folder).rglob("*.npz")) == ["held-out.npz", "test.npz"]
-        for name in ("held-out.npz", "test.npz"):
+        names = ["held-out.npz", "repeated.npz", "test.npz"]
+        assert sorted(path.name for path in (again / folder).rglob("*.npz")) == names
+        for name in names:
             assert (again / folder / name).read_bytes() == (finished / folder / name).read_bytes()
     assert not jobs_of(snakemake(again, "-n", *(f"{folder}/test.npz" for folder in folders), *sharded))
 
