@@ -15,6 +15,7 @@ from segguided.data.formats.npz import write_npz
 from segguided.data.halves import slices_in_half
 from segguided.data.slices import write_stack
 from segguided.evaluation.model_record import model_record
+from segguided.generation.repeats import repeated_masks
 from segguided.models.segmenter import build_segmenter, load_segmenter
 from segguided.seals import write_sealed
 from segguided.training.storage import save_network
@@ -92,7 +93,7 @@ def test_the_measuring_half_alone_may_be_measured():
     def record(blackened_S, held_out=None):
         images = np.where(blackened_S[:, None, None], 0, test.images)
         shown = None if held_out else test.with_images(images.astype(np.uint8), test.names)
-        return model_record(test, shown, held_out, Reader(), Reader(), NAMES, settings)
+        return model_record(test, shown, None, example_set(3), held_out, Reader(), Reader(), NAMES, settings)
 
     other_half_black = record(~half_S)
     assert other_half_black["faithfulness.mask.dice.macro"] == 1
@@ -102,6 +103,20 @@ def test_the_measuring_half_alone_may_be_measured():
     assert record(half_S)["faithfulness.mask.dice.macro"] == 0
     real = record(half_S, held_out=example_set(3))
     assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 12)
+
+
+@pytest.mark.parametrize(("half_only", "masks"), [(False, 4), (True, 2)])
+def test_diversity_is_of_the_repeated_masks_that_are_measured(tmp_path, half_only, masks):
+    test = example_set()
+    repeated = repeated_masks(test, 4, 3)
+    images_NHW = np.where(repeated.masks_SHW > 0, repeated.images_SHW, np.arange(12)[:, None, None])
+    write_npz(tmp_path / "repeated.npz", images=images_NHW.astype(np.uint8), names=np.array(repeated.names))
+    settings = Evaluation(kernel_subsets=3, measuring_half_only=half_only)
+    sets = (test, test, tmp_path / "repeated.npz", example_set(3), None)
+    record = model_record(*sets, Reader(), Reader(), NAMES, settings)
+    assert (record["likeness.diversity_masks"], record["likeness.images_per_mask"]) == (masks, 3)
+    assert record["likeness.diversity.a"] in (0, None), "only the ground differs"
+    assert len([key for key in record if key.startswith("likeness.diversity.a.patient.")]) == masks
 
 
 def test_the_script_writes_one_flat_record(tmp_path):
