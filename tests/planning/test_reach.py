@@ -68,7 +68,8 @@ RULES_OF = {
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images", "export_model"}
-    | {"repeat_masks", "evaluate_model", "measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
+    | {"repeat_masks", "evaluate_model"}
+    | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
     "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
     "evaluation/likeness": {"evaluate_model", "make_table", "draw_table"},
     "figures": FIGURES | {"draw_table"},

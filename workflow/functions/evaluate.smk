@@ -14,9 +14,7 @@ def generated_repeated(wildcards):
     """Several images of each of some test masks; none for the real images' own record."""
     if wildcards.model == REAL:
         return []
-    return [
-        generated(wildcards.dataset, wildcards.model, wildcards.seed, "repeated")
-    ]
+    return [generated(wildcards.dataset, wildcards.model, wildcards.seed, "repeated")]
 
 
 def repeated_argument(wildcards, input):
