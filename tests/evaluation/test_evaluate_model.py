@@ -97,12 +97,12 @@ def test_the_measuring_half_alone_may_be_measured():
 
     other_half_black = record(~half_S)
     assert other_half_black["faithfulness.mask.dice.macro"] == 1
-    assert other_half_black["distance.frechet"] == pytest.approx(0, abs=1e-12)
+    assert other_half_black["likeness.frechet.segmenter"] == pytest.approx(0, abs=1e-12)
     assert (other_half_black["faithfulness.patients"], other_half_black["quality.patients"]) == (2, 2)
-    assert (other_half_black["distance.n_generated"], other_half_black["distance.n_real"]) == (12, 12)
+    assert (other_half_black["likeness.n_generated"], other_half_black["likeness.n_real"]) == (12, 12)
     assert record(half_S)["faithfulness.mask.dice.macro"] == 0
     real = record(half_S, held_out=example_set(3))
-    assert (real["distance.n_generated"], real["distance.n_real"]) == (12, 12)
+    assert (real["likeness.n_generated"], real["likeness.n_real"]) == (12, 12)
 
 
 @pytest.mark.parametrize(("half_only", "masks"), [(False, 4), (True, 2)])
