@@ -28,11 +28,15 @@ def settings(unet=TINY, conditioning="onehot", prediction_type="v_prediction", s
     )
 
 
-@pytest.mark.parametrize(("conditioning", "channels"), [("none", 0), ("index255", 1), ("onehot", 4)])
+@pytest.mark.parametrize(
+    ("conditioning", "channels"), [("none", 0), ("index255", 1), ("index255_rgb", 3), ("onehot", 4)]
+)
 def test_mask_encoder_channels(conditioning, channels):
     mask_BHW = torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8)
     mask_BKHW = MaskEncoder(conditioning, 3)(mask_BHW)
     assert mask_BKHW.shape == (2, channels, 8, 8)
+    if conditioning == "index255_rgb":
+        assert torch.equal(mask_BKHW, MaskEncoder("index255", 3)(mask_BHW).repeat(1, 3, 1, 1))
     if conditioning == "index255":
         assert torch.equal((mask_BKHW[:, 0] * 255).round().to(torch.uint8), mask_BHW)
     if conditioning == "onehot":

@@ -56,8 +56,21 @@ def test_a_grey_image_is_in_all_channels_and_comes_back_as_their_mean():
 def test_kl_divergence_equals_torchs():
     mean = torch.randn(2, 3, 4, 4)
     logvar = torch.randn(2, 3, 4, 4)
-    expected = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
+    expected = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).sum((1, 2, 3)).mean()
     assert torch.allclose(autoencoder.kl_divergence(torch.cat([mean, logvar], 1)), expected)
+
+
+def test_the_terms_of_the_loss_have_the_ratio_of_rombachs_code():
+    """There both are sums: over the three channels of an image's pixels, and over the latent's elements."""
+    torch.manual_seed(0)
+    network = start_autoencoder(TINY)
+    chosen = AutoencoderTraining(kl_weight=0.5, training=Training(steps=1, batch_size=2, learning_rate=1e-3))
+    learner = AutoencoderLearner(network, chosen, 1, CPU)
+    images_BHW = torch.randint(0, 256, (2, 16, 16), dtype=torch.uint8)
+    losses = learner.update(images_BHW, images_BHW, torch.Generator().manual_seed(0))
+    summed_error = losses["reconstruction"] * 3 * 16 * 16
+    theirs = summed_error + 0.5 * losses["kl"]
+    assert torch.allclose(losses["loss"] * 3 * 16 * 16, theirs)
 
 
 def test_posterior_samples_have_its_moments():

@@ -83,7 +83,7 @@ class Scratch(Settings):
 
 
 class AutoencoderTraining(Settings):
-    """Stage 1: E |x − decode(z)| + kl_weight · KL(q(z|x) ‖ N(0, 1)), each a mean over its elements."""
+    """Stage 1: Σ |x − decode(z)| + kl_weight · KL(q(z|x) ‖ N(0, 1)), sums over image and latent."""
 
     kl_weight: float = Field(ge=0)
     micro_batch_size: MicroBatchSize = None
@@ -102,7 +102,7 @@ class LatentTraining(Settings):
 class ControlTraining(Settings):
     """Stage 3: the ControlNet, a trainable copy of the UNet's encoder that sees the mask as its hint."""
 
-    conditioning: Literal["index255", "onehot"]
+    conditioning: Literal["index255_rgb", "index255", "onehot"]
     hint_channels: tuple[Channels, ...] = Field(min_length=1)  # each after the first halves the mask
     sd_locked: bool  # false: the UNet's decoder is trained along
     micro_batch_size: MicroBatchSize = None

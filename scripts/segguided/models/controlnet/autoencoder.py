@@ -75,14 +75,19 @@ def sample_posterior(moments_B2CHW: Tensor, noise_BCHW: Tensor) -> Tensor:
 
 
 def kl_divergence(moments_B2CHW: Tensor) -> Tensor:
-    """KL(q(z | x) ‖ N(0, 1)), the mean over all latent elements."""
+    """KL(q(z | x) ‖ N(0, 1)) of an image: the sum over its latent elements, the mean over the batch."""
     mean_BCHW, logvar_BCHW = moments_B2CHW.float().chunk(2, 1)
     logvar_BCHW = logvar_BCHW.clamp(*LOGVAR)
-    return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).mean()
+    return 0.5 * (mean_BCHW.square() + logvar_BCHW.exp() - 1 - logvar_BCHW).sum((1, 2, 3)).mean()
 
 
 class AutoencoderLearner(DescentLearner):
-    """Trains an AutoencoderKL on the absolute error of the reconstruction and a little KL divergence."""
+    """Trains an AutoencoderKL on the absolute error of the reconstruction and a little KL divergence.
+
+    Rombach et al.'s code adds kl_weight · KL, summed over the latent, to the error, summed over all elements
+    of the image: side × side × channels, three here as there. Here both are divided by that number, which
+    keeps their ratio and makes the error a mean. Their perceptual and adversarial terms are left out.
+    """
 
     def __init__(
         self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
@@ -109,4 +114,5 @@ class AutoencoderLearner(DescentLearner):
             decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW))
         error = (decoded_B1HW.float() - x_B1HW).abs().mean()
         kl = kl_divergence(moments_B2CHW)
-        return {"loss": error + self.kl_weight * kl, "reconstruction": error, "kl": kl}
+        elements = x_B1HW[0].numel() * self.network.config["in_channels"]
+        return {"loss": error + self.kl_weight * kl / elements, "reconstruction": error, "kl": kl}
