@@ -29,6 +29,10 @@ from segguided.training.storage import read_description
 from support.miniature import in_foreground
 from support.sharing import IMAGES, train_all
 
+# Without a GPU, the processes compute on the CPU; with GPUs, each needs one.
+pytestmark = pytest.mark.skipif(
+    0 < torch.accelerator.device_count() < 3, reason="needs three GPUs, or none at all"
+)
 ROOT = Path(__file__).parents[2]
 STAGES = ("stages/autoencoder", "stages/latent", "stages")
 RESULTS = ("model.safetensors", "config.json", "history.csv")

@@ -13,6 +13,7 @@ from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminato
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.devices import pick_device
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import load_segmenter
 from segguided.models.spade_learner import SpadeLearner
@@ -76,7 +77,7 @@ def trained(slices, perceptual, tmp_path_factory):
 
 def test_the_perceptual_network_segments_what_it_was_trained_on(slices, perceptual):
     _, images_SHW, masks_SHW = slices
-    assert (predict(load_segmenter(perceptual), images_SHW, CPU) == masks_SHW).mean() > 0.97
+    assert (predict(load_segmenter(perceptual), images_SHW, pick_device()) == masks_SHW).mean() > 0.97
     assert "validation_loss" not in perceptual.with_name("history.csv").read_text()
 
 
