@@ -1,19 +1,19 @@
-"""Train a segmenter on the training patients, only for the feature maps of a perceptual loss."""
+"""Train a plain encoder on the training patients, only for the feature maps of a perceptual loss."""
 
 import argparse
 from pathlib import Path
 
 from segguided.cli import run
-from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.perceptual import PlainEncoder
 from segguided.data.slices import read_slices
-from segguided.models.segmenter_run import run_segmenter
+from segguided.models.plain_encoder import Encoder, EncoderLearner
 from segguided.training.launch import on_gpus
-from segguided.training.run import CHECKPOINT_SECONDS, training_parser
+from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun, training_parser
 
 
 def train_perceptual(
     slices: list[Path],
-    segmenter: Segmenter,
+    encoder: PlainEncoder,
     n_classes: int,
     seed: int,
     output: Path,
@@ -25,15 +25,17 @@ def train_perceptual(
     patients only.
     """
     data = read_slices(slices)
-    run_segmenter(data, None, segmenter, n_classes, seed, output, checkpoint_seconds)
+    training = TrainingRun.from_settings(data, encoder.training, seed, output, checkpoint_seconds)
+    training.seed_first_weights()
+    network = Encoder(encoder, n_classes).to(training.device)
+    learner = EncoderLearner(network, encoder, training.steps, training.device)
+    training.train_to_files(learner, {"encoder": encoder.model_dump(), "n_classes": n_classes})
 
 
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
-    parser.add_argument(
-        "--segmenter", type=Segmenter.from_json, required=True, help="segmenter settings, JSON"
-    )
+    parser.add_argument("--encoder", type=PlainEncoder.from_json, required=True, help="settings, JSON")
     parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
     return parser
 

@@ -9,7 +9,7 @@ from segguided.data.slices import read_slices
 from segguided.files import sha256_of
 from segguided.models.perceptual import load_perceptual
 from segguided.models.spade import Generator
-from segguided.models.spade_learner import SpadeLearner
+from segguided.models.spade_learner import SpadeLearner, batches_of_masks
 from segguided.training.launch import on_one_gpu
 from segguided.training.run import TrainingRun, training_parser
 from segguided.training.storage import check_trained_on
@@ -29,13 +29,14 @@ def train_spade(
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     data = read_slices(slices)
-    if perceptual and model.perceptual.kind == "segmenter":
+    if perceptual and model.perceptual.kind == "encoder":
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = Generator(model.generator, n_classes, training.image_size).to(training.device)
     loss = load_perceptual(model.perceptual, perceptual, training.device)
-    learner = SpadeLearner(network, model, loss, training.steps, training.device)
+    masks = batches_of_masks(data, training.device) if model.needs_statistics else None
+    learner = SpadeLearner(network, model, loss, training.steps, training.device, masks)
     description = {
         "kind": model.kind,
         "model": model.model_dump(),

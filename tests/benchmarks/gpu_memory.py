@@ -27,7 +27,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast
-from segguided.models import denoiser, perceptual, segmenter, spade, spade_learner
+from segguided.models import denoiser, perceptual, plain_encoder, segmenter, spade, spade_learner
 from segguided.models.controlnet import autoencoder, latent
 from segguided.models.controlnet import control as controlnet
 
@@ -218,8 +218,7 @@ def jobs(
         model = in_precision(models["spade"])
         training = model.training
         network = spade.Generator(model.generator, CLASSES, SIDE)
-        features = segmenter.build_segmenter(model.perceptual.segmenter, CLASSES)
-        loss = perceptual.segmenter_loss(features)
+        loss = perceptual.PerceptualLoss(plain_encoder.Encoder(model.perceptual.encoder, CLASSES))
         learner = spade_learner.SpadeLearner(network, model, loss, STEPS, device)
         both = nn.ModuleList([network, learner.discriminator])
         return training_job(both, both, learner, pixels, training.batch_size, training.micro_batch_size)

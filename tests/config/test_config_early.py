@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from segguided.config.sources.nifti import NiftiSource
 from segguided.config.workflow import load
 from segguided.data.formats.png import write_grey
 from segguided.data.splits import read_manifest
-from segguided.models.perceptual import EncoderFeatures
 from segguided.models.segmenter import build_segmenter
 from segguided.models.spade import Discriminator
 from segguided.planning.enough import check_enough
@@ -255,10 +253,6 @@ def test_a_segmenters_lowest_level_has_two_pixels(levels: int, size: int) -> Non
     misfits_found = list(segmenter_misfits("segmenter", segmenter, size))
     image_B1HW = torch.zeros(2, 1, size, size)
     assert trains(build_segmenter(segmenter, 2), image_B1HW) == (not misfits_found)
-    if size % segmenter.stride == 0:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert trains(EncoderFeatures(build_segmenter(segmenter, 2)), image_B1HW) == (not misfits_found)
 
 
 @pytest.mark.parametrize("size", [16, 32, 48])
@@ -300,12 +294,8 @@ def test_sizes_are_told_with_their_path() -> None:
             "datasets.breast-phantom.image_size is 16, which leaves one pixel at",
         ),
         (
-            {"models": {"spade": {"perceptual": {"segmenter": {"channels": [4] * 5}}}}},
-            "the lowest of the 5 levels of models.spade.perceptual.segmenter",
-        ),
-        (
-            {"models": {"spade": {"perceptual": {"segmenter": {"channels": [4] * 6}}}}},
-            "which the levels of models.spade.perceptual.segmenter cannot halve evenly",
+            {"models": {"spade": {"perceptual": {"encoder": {"channels": [4] * 6}}}}},
+            "which the levels of models.spade.perceptual.encoder cannot halve evenly",
         ),
         (
             {"models": {"spade": {"discriminator": {"layers": 3, "scales": 5}}}},

@@ -1,21 +1,14 @@
-"""Perceptual loss: VGG-19 under torchvision's names, a segmenter's encoder, frozen networks."""
+"""Perceptual loss: VGG-19 under torchvision's names, a plain encoder, frozen networks."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from segguided.config.models.perceptual import NoPerceptual, SegmenterPerceptual, Vgg19Perceptual
-from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.perceptual import EncoderPerceptual, NoPerceptual, PlainEncoder, Vgg19Perceptual
 from segguided.config.models.training import Training
-from segguided.models.perceptual import (
-    EncoderFeatures,
-    Vgg19Features,
-    load_perceptual,
-    segmenter_loss,
-    vgg19_loss,
-)
-from segguided.models.segmenter import build_segmenter
+from segguided.models.perceptual import PerceptualLoss, Vgg19Features, load_perceptual, vgg19_loss
+from segguided.models.plain_encoder import Encoder, EncoderLearner, shares_loss
 from segguided.training.storage import save_network
 
 CPU = torch.device("cpu")
@@ -58,13 +51,12 @@ def reference(state, x, last):
     return x
 
 
-def test_vgg_maps_are_those_of_the_weights_with_imagenets_statistics(state, pth):
+def test_vgg_sees_the_range_of_the_images_as_spades_does(state, pth):
+    """Their code gives images in [-1, 1] to VGG-19 without ImageNet's statistics."""
     network = Vgg19Features()
     network.load(pth)
     images = torch.rand(2, 1, 32, 32) * 2 - 1
-    mean = torch.tensor([0.485, 0.456, 0.406])
-    std = torch.tensor([0.229, 0.224, 0.225])
-    colour = ((images + 1) / 2).repeat(1, 3, 1, 1).sub(mean.view(3, 1, 1)).div(std.view(3, 1, 1))
+    colour = images.repeat(1, 3, 1, 1)
     maps = network(images)
     assert [tuple(m.shape[1:]) for m in maps] == [
         (64, 32, 32),
@@ -112,34 +104,55 @@ def test_a_pickle_that_runs_code_is_never_loaded(tmp_path):
         vgg19_loss(tmp_path / "network.pth")
 
 
-def segmenter(channels=(4, 8, 16), residual_units=2):
+def encoder(channels=(4, 8, 16), convolutions=2):
     torch.manual_seed(0)
     training = Training(steps=1, batch_size=1, learning_rate=1)
-    settings = Segmenter(channels=channels, residual_units=residual_units, training=training)
-    return settings, build_segmenter(settings, 2)
+    settings = PlainEncoder(channels=channels, convolutions=convolutions, training=training)
+    return settings, Encoder(settings, 2)
 
 
-@pytest.mark.parametrize("residual_units", [0, 2])
+@pytest.mark.parametrize("convolutions", [1, 2])
 @pytest.mark.parametrize("channels", [(4, 8), (4, 8, 16, 32)])
-def test_a_segmenters_maps_are_those_of_its_encoder_levels(channels, residual_units):
-    _, network = segmenter(channels, residual_units)
-    images = torch.randn(2, 1, 32, 32)
-    maps = EncoderFeatures(network)(images)
-    assert [m.shape[1] for m in maps] == list(channels)
-    assert torch.equal(maps[0], network.model[0](images))
-    seen = []
-    deepest = network.model
-    while len(deepest) == 3 and hasattr(deepest[1], "submodule"):
-        deepest = deepest[1].submodule
-        if not isinstance(deepest, nn.Sequential):
-            break
-    deepest.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    network(images)
-    assert torch.equal(maps[-1], seen[0])
+def test_an_encoders_maps_halve_from_level_to_level(channels, convolutions):
+    settings, network = encoder(channels, convolutions)
+    maps = network(torch.randn(2, 1, 32, 32))
+    assert [tuple(m.shape[1:]) for m in maps] == [(c, 32 >> i, 32 >> i) for i, c in enumerate(channels)]
+    assert settings.stride == 32 // maps[-1].shape[-1]
+
+
+def test_an_encoder_has_nothing_of_the_segmenter_that_measures():
+    """No skip connection, residual unit, norm or decoder, so that no model is trained through the metric."""
+    kinds = {type(part) for part in encoder()[1].modules()}
+    assert kinds == {Encoder, nn.ModuleList, nn.Sequential, nn.Conv2d, nn.ReLU, nn.MaxPool2d}
+
+
+def test_the_loss_of_an_encoder_is_the_cross_entropy_of_shares():
+    masks = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    masks[0, :2, :2] = torch.tensor([[1, 1], [1, 0]])
+    fine = torch.randn(1, 2, 4, 4)
+    coarse = torch.randn(1, 2, 2, 2)
+    shares = torch.tensor([[[0.75, 0.0], [0.0, 0.0]]])
+    logs = coarse.log_softmax(1)
+    expected = -(shares * logs[:, 1] + (1 - shares) * logs[:, 0]).mean()
+    expected = (nn.functional.cross_entropy(fine, masks.long()) + expected) / 2
+    assert shares_loss([fine, coarse], masks).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_an_encoder_learns_where_the_classes_are():
+    masks = torch.zeros(4, 16, 16, dtype=torch.uint8)
+    masks[:, 4:12, 2:8] = 1
+    masks[:, 4:12, 9:14] = 2
+    images = masks * 100
+    training = Training(steps=60, batch_size=4, learning_rate=1e-2, precision="fp32")
+    settings = PlainEncoder(channels=(8, 8), training=training)
+    torch.manual_seed(0)
+    learner = EncoderLearner(Encoder(settings, 2), settings, 60, CPU)
+    losses = [learner.update(images, masks, torch.Generator())["loss"].item() for _ in range(60)]
+    assert losses[-1] < losses[0] / 4
 
 
 def test_the_network_is_frozen_and_the_gradient_reaches_the_images_only():
-    loss = segmenter_loss(segmenter()[1])
+    loss = PerceptualLoss(encoder()[1])
     images, targets = torch.randn(2, 2, 1, 32, 32)
     images.requires_grad_()
     targets.requires_grad_()
@@ -151,7 +164,7 @@ def test_the_network_is_frozen_and_the_gradient_reaches_the_images_only():
 
 
 def test_the_loss_falls_as_images_come_closer():
-    loss = segmenter_loss(segmenter()[1])
+    loss = PerceptualLoss(encoder()[1])
     images, targets = torch.randn(2, 2, 1, 32, 32)
     values = [loss(targets + far * (images - targets), targets).item() for far in (0, 0.1, 0.5, 1)]
     assert values == sorted(values)
@@ -159,21 +172,19 @@ def test_the_loss_falls_as_images_come_closer():
 
 
 def test_settings_choose_the_network(pth, tmp_path):
-    settings, network = segmenter()
-    save_network(
-        network, tmp_path / "model.safetensors", {"segmenter": settings.model_dump(), "n_classes": 2}
-    )
+    settings, network = encoder()
+    save_network(network, tmp_path / "model.safetensors", {"encoder": settings.model_dump(), "n_classes": 2})
     loss = load_perceptual(
-        SegmenterPerceptual(kind="segmenter", segmenter=settings), tmp_path / "model.safetensors", CPU
+        EncoderPerceptual(kind="encoder", encoder=settings), tmp_path / "model.safetensors", CPU
     )
     images, targets = torch.randn(2, 2, 1, 32, 32)
-    assert loss(images, targets) == segmenter_loss(network)(images, targets)
+    assert loss(images, targets) == PerceptualLoss(network)(images, targets)
     vgg = load_perceptual(Vgg19Perceptual(kind="vgg19", weights=str(pth)), pth, CPU)
     assert isinstance(vgg.features, Vgg19Features)
     assert load_perceptual(NoPerceptual(kind="none"), None, CPU) is None
     for perceptual, weights in (
         (NoPerceptual(kind="none"), pth),
-        (SegmenterPerceptual(kind="segmenter", segmenter=settings), None),
+        (EncoderPerceptual(kind="encoder", encoder=settings), None),
     ):
         with pytest.raises(ValueError, match=f"perceptual is {perceptual.kind}, but its weights are"):
             load_perceptual(perceptual, weights, CPU)

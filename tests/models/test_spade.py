@@ -17,8 +17,14 @@ from segguided.config.models.spade import (
 )
 from segguided.generation.spade import make_sampler
 from segguided.models.perceptual import PerceptualLoss
-from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
-from segguided.models.spade_learner import SpadeLearner, adversarial_losses
+from segguided.models.spade import (
+    Discriminator,
+    Generator,
+    bake_spectral_norm,
+    initialise,
+    normalise_spectrally,
+)
+from segguided.models.spade_learner import SpadeLearner, discriminator_losses, generator_losses, mirrored
 
 CPU = torch.device("cpu")
 TINY = SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance")
@@ -27,12 +33,14 @@ PAPER = SpadeGenerator(channels=(64, 128, 256, 512, 1024, 1024))
 
 def settings(steps=100, generator=TINY, **training):
     fields = {"steps": steps, "batch_size": 4, "precision": "fp32", "ema_decay": 0.9} | training
+    fields = {"mirror": False} | fields
     fields = {"generator_learning_rate": 2e-3, "discriminator_learning_rate": 2e-3} | fields
     return SpadeModel(
         kind="spade",
         generator=generator,
         discriminator=SpadeDiscriminator(channels=8, layers=2, scales=2),
         perceptual={"kind": "none"},
+        first_weights="he",
         training=AdversarialTraining(**fields),
     )
 
@@ -106,7 +114,7 @@ def test_paper_scale_is_spades_own(paper_networks):
     def block(c_in, c_out):
         middle = min(c_in, c_out)
         size = spade(c_in) + spade(middle) + convolution(c_in, middle, 3) + convolution(middle, c_out, 3)
-        return size + (spade(c_in) + convolution(c_in, c_out, 1) if c_in != c_out else 0)
+        return size + (spade(c_in) + convolution(c_in, c_out, 1, bias=False) if c_in != c_out else 0)
 
     expected = convolution(35, 1024, 3) + sum(block(*pair) for pair in wide) + convolution(64, 1, 3)
     assert sum(p.numel() for p in generator.parameters()) == expected
@@ -114,6 +122,42 @@ def test_paper_scale_is_spades_own(paper_networks):
     judge += sum(convolution(c, 2 * c, 4, bias=False) for c in (64, 128, 256))
     assert sum(p.numel() for p in discriminator.parameters()) == 2 * judge
     assert generator.coarsest == 8
+
+
+def test_the_layers_are_those_of_the_authors_code(paper_networks):
+    """What their code has and MONAI's parts have otherwise: the ReLU below scale and shift, the padding."""
+    generator, discriminator = paper_networks
+    below = [spade.mlp_shared for spade in generator.modules() if isinstance(spade, SPADE)]
+    assert len(below) > 10
+    assert all([type(part) for part in shared.adn] == [nn.ReLU] for shared in below)
+    convolutions = [part for part in discriminator.modules() if isinstance(part, nn.Conv2d)]
+    assert {(part.kernel_size, part.padding) for part in convolutions} == {((4, 4), (2, 2))}
+    assert [part.stride[0] for part in discriminator.scales[0].modules() if isinstance(part, nn.Conv2d)] == [
+        2, 2, 2, 1, 1
+    ]  # fmt: skip
+
+
+def test_the_first_weights_are_xaviers_of_gain_0_02():
+    torch.manual_seed(0)
+    generator = Generator(SpadeGenerator(channels=(32, 64), modulation_channels=64), 2, 16)
+    discriminator = Discriminator(SpadeDiscriminator(channels=32), 3)
+    for network in (generator, discriminator):
+        initialise(network, "xavier")
+        for part in network.modules():
+            if isinstance(part, nn.Conv2d) and part.weight.numel() > 4000:
+                fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(part.weight)
+                assert part.weight.std().item() == pytest.approx(
+                    0.02 * (2 / (fan_in + fan_out)) ** 0.5, rel=0.05
+                )
+                assert part.bias is None or part.bias.abs().max() == 0
+
+
+def test_he_weights_let_the_mask_speak_at_once():
+    torch.manual_seed(0)
+    generator = Generator(TINY, 2, 16)
+    initialise(generator, "he")
+    shared = next(part for part in generator.modules() if isinstance(part, SPADE)).mlp_shared.conv
+    assert shared.weight.std().item() == pytest.approx((2 / (3 * 9)) ** 0.5, rel=0.2)
 
 
 def test_a_mask_of_one_class_is_not_normalised_away():
@@ -167,7 +211,7 @@ def test_the_discriminator_learns_to_refuse_a_wrong_mask():
     network = Discriminator(SpadeDiscriminator(channels=8, layers=2), 3)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(60):
-        loss = adversarial_losses((network(x, onehot.roll(1, 0)), network(x, onehot)))["discriminator"]
+        loss = discriminator_losses((network(x, onehot.roll(1, 0)), network(x, onehot)))["discriminator"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -178,34 +222,78 @@ def test_losses_are_the_papers():
     """Hinge and feature matching by hand, for two scales of one map and a judgement."""
     generated = [[torch.tensor([1.0, 2.0]), torch.tensor([-3.0, 0.5])], [torch.zeros(2), torch.tensor([0.0])]]
     real = [[torch.tensor([0.0, 0.0]), torch.tensor([3.0, 0.5])], [torch.ones(2), torch.tensor([0.0])]]
-    losses = adversarial_losses((generated, real))
+    losses = generator_losses((generated, real)) | discriminator_losses((generated, real))
     assert losses["adversarial"] == pytest.approx((1.25 + 0) / 2)
     assert losses["discriminator"] == pytest.approx(((0 + 1.5) / 2 + (0 + 0.5) / 2 + 1 + 1) / 2)
     assert losses["feature_matching"] == pytest.approx((1.5 + 1) / 2)
 
 
-def test_each_network_gets_the_gradient_of_its_own_loss_alone():
-    """One pass for both networks gives the same gradients as one pass for each."""
+def test_each_network_steps_down_the_gradient_of_its_own_loss_alone():
     images, masks = squares()
     joint = learner(settings())
     separate = learner(settings())
+    for spade in (joint, separate):
+        spade.descent.step = spade.discriminator_descent.step = lambda: None  # keep the gradients
+    joint.update(images, masks, torch.Generator())
     real_B1HW = images[:, None].float() / 127.5 - 1
-    joint._backward(joint._losses(real_B1HW, masks), 1.0)
-    losses = separate._losses(real_B1HW, masks)
-    generator = list(separate.generator.parameters())
+    losses = separate._generator_losses(real_B1HW, masks)
     total = losses["adversarial"] + 10 * losses["feature_matching"]
+    generator = list(separate.generator.parameters())
     for parameter, gradient in zip(
         joint.generator.parameters(), torch.autograd.grad(total, generator), strict=True
     ):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
-    separate = learner(settings())
-    with torch.no_grad():
-        generated = separate.generator(masks)
-    judged = separate._judge(generated, real_B1HW, masks)
-    loss = adversarial_losses(judged)["discriminator"]
+    loss = separate._discriminator_losses(real_B1HW, masks)["discriminator"]
     loss.backward()
+    assert all(parameter.grad is None for parameter in generator)
     for a, b in zip(joint.discriminator.parameters(), separate.discriminator.parameters(), strict=True):
         assert torch.allclose(a.grad, b.grad, atol=1e-6)
+
+
+def test_the_discriminator_sees_images_of_the_generator_after_its_step():
+    images, masks = squares()
+    spade = learner(settings())
+    seen = []
+    judge = spade._judge
+
+    def watched(generated_B1HW, real_B1HW, masks_BHW):
+        seen.append(generated_B1HW.detach().clone())
+        return judge(generated_B1HW, real_B1HW, masks_BHW)
+
+    spade._judge = watched
+    spade.update(images, masks, torch.Generator())
+    before, after = seen
+    assert (before - after).abs().max() > 1e-4
+
+
+def test_mirrored_images_keep_their_masks_and_about_half_are_mirrored():
+    images = torch.arange(64 * 4 * 4).view(64, 4, 4)
+    turned_images, turned_masks = mirrored(images, images + 1, torch.Generator().manual_seed(0))
+    assert torch.equal(turned_images + 1, turned_masks)
+    is_mirrored = (turned_images == images.flip(-1)).all(-1).all(-1)
+    assert torch.equal(turned_images[~is_mirrored], images[~is_mirrored])
+    assert 20 < is_mirrored.sum() < 44
+
+
+def test_the_averaged_weights_get_batch_statistics_of_their_own():
+    """Over all masks, in place of those of the last steps' weights."""
+    images, masks = squares(8)
+    model = settings(generator=SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="batch"))
+    assert model.needs_statistics
+    torch.manual_seed(0)
+    generator = Generator(model.generator, 2, 16)
+    spade = SpadeLearner(generator, model, None, 5, CPU, masks=lambda: iter(masks.split(8)))
+    for _ in range(5):
+        spade.update(images, masks, torch.Generator())
+    network = spade.finished_network()
+    assert not network.training or network.eval()
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    seen = []
+    hook = norms[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    network.eval()(masks)
+    hook.remove()
+    assert torch.allclose(norms[0].running_mean, seen[0].mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(norms[0].running_var, seen[0].var((0, 2, 3)), rtol=1e-3)
 
 
 def test_micro_batches_add_up_to_the_batch():

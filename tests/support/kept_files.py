@@ -24,6 +24,7 @@ from segguided.generation.diffusion import load_denoiser
 from segguided.generation.spade import load_generator
 from segguided.generation.variants import read_variants
 from segguided.models.controlnet.stages import EarlierStages
+from segguided.models.plain_encoder import load_encoder
 from segguided.models.segmenter import load_segmenter
 from segguided.tables.inputs import read_records
 from segguided.training.storage import check_generated_with, check_trained_on
@@ -96,6 +97,11 @@ def read_segmenter(path: Path) -> object:
     return load_segmenter(path.with_name("model.safetensors"))
 
 
+def read_encoder(path: Path) -> object:
+    check_trained_on(path, test_set())
+    return load_encoder(path.with_name("model.safetensors"))
+
+
 def read_stages(_path: Path) -> object:
     run = RESULTS / f"runs/{D}/controlnet/seed0"
     earlier = EarlierStages(run / "autoencoder/model.safetensors", run / "latent/model.safetensors")
@@ -122,6 +128,11 @@ WEIGHTS_OTHERS: dict[str, Change] = {
     "classes": network_of_other_classes,
 }
 SEGMENTER_OTHERS: dict[str, Change] = {
+    "model": copied(f"segmenters/{D}/spade/seed0/model.safetensors"),
+    "seed": of_seed_1(network_again),
+    "classes": network_of_other_classes,
+}
+ENCODER_OTHERS: dict[str, Change] = {
     "model": copied(f"segmenters/{D}/spade/seed0/model.safetensors"),
     "seed": of_seed_1(network_again),
     "classes": network_of_other_classes,
@@ -242,16 +253,28 @@ KINDS: dict[str, Kind] = {
         config_alone(STAGE_OTHERS, f"runs/{D}/controlnet/seed0/config.json"),
     ),
     "weights of a segmenter": Kind(
-        r"(segmenters|perceptual|applications/rare)/.*/model\.safetensors",
+        r"(segmenters|applications/rare)/.*/model\.safetensors",
         f"segmenters/{D}/real/seed0/model.safetensors",
         read_segmenter,
         SEGMENTER_OTHERS,
     ),
     "config.json of a segmenter": Kind(
-        r"(segmenters|perceptual|applications/rare)/.*/config\.json",
+        r"(segmenters|applications/rare)/.*/config\.json",
         f"segmenters/{D}/real/seed0/config.json",
         read_segmenter,
         config_alone(SEGMENTER_OTHERS, f"runs/{D}/spade/seed0/config.json"),
+    ),
+    "weights of a perceptual network": Kind(
+        r"perceptual/.*/model\.safetensors",
+        f"perceptual/{D}/spade/seed0/model.safetensors",
+        read_encoder,
+        ENCODER_OTHERS,
+    ),
+    "config.json of a perceptual network": Kind(
+        r"perceptual/.*/config\.json",
+        f"perceptual/{D}/spade/seed0/config.json",
+        read_encoder,
+        config_alone(ENCODER_OTHERS, f"runs/{D}/spade/seed0/config.json"),
     ),
     "evaluation record": Kind(
         r"metrics/.*\.json",

@@ -8,21 +8,20 @@ import torch
 
 from generate_spade import generate_spade
 from segguided.cli import call
-from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.devices import pick_device
-from segguided.evaluation.prediction import predict
-from segguided.models.segmenter import load_segmenter
+from segguided.models.plain_encoder import load_encoder
 from segguided.models.spade_learner import SpadeLearner
 from segguided.training.launch import on_one_gpu
 from train_perceptual import train_perceptual
 from train_spade import WHY, command_line, train_spade
 
 CPU = torch.device("cpu")
-SEGMENTER = Segmenter(
+ENCODER = PlainEncoder(
     channels=(8, 16), training=Training(steps=60, batch_size=4, learning_rate=1e-2, precision="fp32")
 )
 
@@ -38,8 +37,9 @@ def model(steps=60):
         kind="spade",
         generator=SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance"),
         discriminator=SpadeDiscriminator(channels=8, layers=2),
-        perceptual={"kind": "segmenter", "segmenter": SEGMENTER},
-        training=AdversarialTraining(**training, ema_decay=0.9, precision="fp32"),
+        perceptual={"kind": "encoder", "encoder": ENCODER},
+        first_weights="he",
+        training=AdversarialTraining(**training, mirror=False, ema_decay=0.9, precision="fp32"),
     )
 
 
@@ -64,7 +64,7 @@ def slices(tmp_path_factory):
 @pytest.fixture(scope="module")
 def perceptual(slices, tmp_path_factory):
     weights = tmp_path_factory.mktemp("perceptual") / "model.safetensors"
-    train_perceptual([slices[0]], SEGMENTER, 1, 0, weights)
+    train_perceptual([slices[0]], ENCODER, 1, 0, weights)
     return weights
 
 
@@ -75,9 +75,13 @@ def trained(slices, perceptual, tmp_path_factory):
     return weights
 
 
-def test_the_perceptual_network_segments_what_it_was_trained_on(slices, perceptual):
+def test_the_perceptual_network_knows_what_it_was_trained_on(slices, perceptual):
     _, images_SHW, masks_SHW = slices
-    assert (predict(load_segmenter(perceptual), images_SHW, pick_device()) == masks_SHW).mean() > 0.97
+    network = load_encoder(perceptual)
+    with torch.no_grad():
+        finest = network(torch.from_numpy(images_SHW[:, None] / 127.5 - 1).float().to(pick_device()))[0]
+        predicted_SHW = network.heads[0](finest).argmax(1).cpu().numpy()
+    assert (predicted_SHW == masks_SHW).mean() > 0.97
     assert "validation_loss" not in perceptual.with_name("history.csv").read_text()
 
 
@@ -103,7 +107,7 @@ def test_training_leaves_the_generator_alone_and_what_it_cost(trained):
     assert (description["training"]["steps"], description["training"]["images"]) == (60, 240)
     assert description["training"]["flops"] > 1e9
     header = trained.with_name("history.csv").read_text().splitlines()[0]
-    assert header == "epoch,step,adversarial,discriminator,feature_matching,perceptual"
+    assert header == "epoch,step,adversarial,feature_matching,perceptual,discriminator"
 
 
 def generate(trained, slices, output, batch_size=4):
@@ -135,7 +139,7 @@ def test_a_run_does_not_continue_under_another_perceptual_network(slices, percep
     """The two networks have the same settings; only their weights differ."""
     other_perceptual = tmp_path / "other" / "model.safetensors"
     other_perceptual.parent.mkdir()
-    train_perceptual([slices[0]], SEGMENTER, 1, 1, other_perceptual)
+    train_perceptual([slices[0]], ENCODER, 1, 1, other_perceptual)
     output = tmp_path / "model.safetensors"
     for weights in (perceptual, perceptual):
         train_spade([slices[0]], model(steps=2), weights, 1, 0, output, 0)

@@ -81,18 +81,22 @@ DECISIONS = {
         "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
     },
     "RegressionModel": {"words": "title", "weights": "kind conditioning unet micro_batch_size training"},
-    "SpadeModel": {"words": "title", "weights": "kind generator discriminator losses perceptual training"},
+    "SpadeModel": {
+        "words": "title",
+        "weights": "kind generator discriminator losses perceptual first_weights training",
+    },
     "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},
     "SpadeDiscriminator": {"weights": "channels layers scales"},
     "SpadeLosses": {"weights": "adversarial feature_matching perceptual"},
     "NoPerceptual": {"weights": "kind"},
     "Vgg19Perceptual": {"weights": "kind weights"},
-    "SegmenterPerceptual": {"weights": "kind segmenter"},
+    "EncoderPerceptual": {"weights": "kind encoder"},
+    "PlainEncoder": {"weights": "channels convolutions training"},
     "Segmenter": {"weights": "channels residual_units augmentation training"},
     "Augmentation": {"weights": "rotation_deg scale shift contrast brightness noise"},
     "AdversarialTraining": {
         "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "
-        "micro_batch_size ema_decay precision"
+        "mirror micro_batch_size ema_decay precision"
     },
     "Sampling": {
         "images": "batch_size precision",

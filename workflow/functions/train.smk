@@ -22,8 +22,8 @@ def perceptual_argument(wildcards, input):
 
 
 def perceptual_options(wildcards):
-    settings = CONFIG.models[wildcards.model].perceptual.segmenter.to_json()
-    return ["--segmenter", settings, "--n-classes", count_classes(wildcards)]
+    settings = CONFIG.models[wildcards.model].perceptual.encoder.to_json()
+    return ["--encoder", settings, "--n-classes", count_classes(wildcards)]
 
 
 def generated_held_out(wildcards):

@@ -33,6 +33,18 @@ class Settings(BaseModel):
                 )
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed_keys(cls, values: object) -> object:
+        """Without the empty keys of another kind.
+
+        Snakemake merges configuration files key by key. A file that changes the `kind` of a section removes
+        the keys of the old kind by `KEY: null`.
+        """
+        if not isinstance(values, dict) or "kind" not in cls.model_fields:
+            return values
+        return {key: value for key, value in values.items() if value is not None or key in cls.model_fields}
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The settings in a script's JSON argument. Raises SettingsError where they do not fit."""

@@ -7,19 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from monai.networks.layers.simplelayers import SkipConnection
 from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.perceptual import Perceptual
 from segguided.models.foreign import read_tensors
-from segguided.models.segmenter import load_segmenter
+from segguided.models.plain_encoder import load_encoder
 
 # VGG-19 up to relu5_1: channels of its convolutions; each None is a 2×2 maximum pooling.
 VGG19 = (64, 64, None, 128, 128, None, 256, 256, 256, 256, None, 512, 512, 512, 512, None, 512)
 VGG19_TAPS = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class PerceptualLoss(nn.Module):
@@ -58,7 +55,7 @@ def load_perceptual(
         return None
     if settings.kind == "vgg19":
         return vgg19_loss(weights).to(device)
-    return segmenter_loss(load_segmenter(weights))
+    return PerceptualLoss(load_encoder(weights))
 
 
 def vgg19_loss(weights: Path) -> PerceptualLoss:
@@ -66,11 +63,6 @@ def vgg19_loss(weights: Path) -> PerceptualLoss:
     features = Vgg19Features()
     features.load(weights)
     return PerceptualLoss(features, (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1))
-
-
-def segmenter_loss(segmenter: nn.Module) -> PerceptualLoss:
-    """The loss in the maps of a segmenter's encoder, which knows the anatomy and needs no download."""
-    return PerceptualLoss(EncoderFeatures(segmenter))
 
 
 class Vgg19Features(nn.Module):
@@ -87,12 +79,10 @@ class Vgg19Features(nn.Module):
                 layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU()]
                 channels_in = channels
         self.features = nn.Sequential(*layers)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def forward(self, images_B1HW: Tensor) -> list[Tensor]:
-        """Five maps of grey images in [-1, 1], which VGG sees as colour images with ImageNet's statistics."""
-        x_BCHW = ((images_B1HW + 1) / 2 - self.mean) / self.std
+        """Five maps of grey images in [-1, 1], which VGG sees as colour images of that range, as in SPADE."""
+        x_BCHW = images_B1HW.expand(-1, 3, -1, -1)
         maps = []
         for index, layer in enumerate(self.features):
             x_BCHW = layer(x_BCHW)
@@ -113,26 +103,3 @@ class Vgg19Features(nn.Module):
                 f"{path} does not hold VGG-19 under torchvision's names (features.0.weight …): "
                 f"{str(error).splitlines()[-1].strip()}; save vgg19().state_dict() of torchvision there"
             ) from error
-
-
-class EncoderFeatures(nn.Module):
-    """The map of each level of the encoder of MONAI's UNet, finest first, the bottleneck last."""
-
-    def __init__(self, unet: nn.Module) -> None:
-        super().__init__()
-        self.levels = nn.ModuleList()
-        block = unet.model
-        while isinstance(block, nn.Sequential) and any(isinstance(part, SkipConnection) for part in block):
-            down, skip, _ = block
-            self.levels.append(down)
-            block = skip.submodule
-        self.levels.append(block)
-
-    def forward(self, images_B1HW: Tensor) -> list[Tensor]:
-        """Maps of images in [-1, 1], the range that the segmenter was trained on."""
-        maps = []
-        x_BCHW = images_B1HW
-        for level in self.levels:
-            x_BCHW = level(x_BCHW)
-            maps.append(x_BCHW)
-        return maps

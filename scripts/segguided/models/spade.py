@@ -1,7 +1,9 @@
 """SPADE's networks (Park et al., CVPR 2019), built from MONAI's parts: a generator and its discriminators.
 
-MONAI's own SPADENet differs from the paper; the networks here follow the paper. In MONAI the decoder ends in
-one channel at half size, scale and shift maps are normalised again, and all discriminators see full images.
+Where MONAI's parts differ from the authors' code, the networks here follow the authors. In MONAI the decoder
+ends in one channel at half size, scale and shift maps are normalised again, the layer before them ends in a
+leaky ReLU, the shortcut has a bias, the last convolution of a discriminator pads by one pixel, and all
+discriminators see full images.
 Shape letters: B batch, C feature channels, K mask channels, H height, W width.
 """
 
@@ -17,11 +19,13 @@ from torch.nn import functional
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from segguided.config.models.spade import SpadeDiscriminator, SpadeGenerator
+from segguided.config.models.spade import FirstWeights, SpadeDiscriminator, SpadeGenerator
 from segguided.models.masks import MaskEncoder
 
 NORMS: dict[str, Any] = {"batch": ("BATCH", {"affine": False}), "instance": "INSTANCE"}
 SLOPE = 0.2  # of every leaky ReLU
+PADDING = 2  # pixels at each border, of every convolution of a discriminator
+XAVIER_GAIN = 0.02  # of SPADE's first weights: its init_variance
 
 
 class Generator(nn.Module):
@@ -56,10 +60,9 @@ class Generator(nn.Module):
             # MONAI puts an instance norm behind these, which removes all that a mask of a single class says.
             spade.mlp_gamma = spade.mlp_gamma.conv
             spade.mlp_beta = spade.mlp_beta.conv
-            for convolution in (spade.mlp_shared.conv, spade.mlp_gamma, spade.mlp_beta):
-                # He et al. 2015: with torch's smaller weights the mask has an effect far later in training.
-                nn.init.kaiming_normal_(convolution.weight)
-                nn.init.zeros_(convolution.bias)
+            spade.mlp_shared.adn.A = nn.ReLU()
+        if block.learned_shortcut:
+            block.conv_s.conv.register_parameter("bias", None)
         return block
 
     def forward(self, mask_BHW: Tensor) -> Tensor:
@@ -91,11 +94,13 @@ class Discriminator(nn.Module):
                 channels=settings.channels,
                 in_channels=1 + mask_channels,
                 num_layers_d=settings.layers - 1,  # MONAI does not count the first
-                padding=2,
+                padding=PADDING,
                 norm="INSTANCE",
             )
             for _ in range(settings.scales)
         )
+        for discriminator in self.scales:
+            discriminator.final_conv.conv.padding = (PADDING, PADDING)
 
     def forward(self, image_B1HW: Tensor, onehot_BKHW: Tensor) -> list[list[Tensor]]:
         """The maps; a verdict is above 0 where a patch looks real."""
@@ -111,6 +116,29 @@ class Discriminator(nn.Module):
         """The convolutions that the paper normalises spectrally: all but the first and the last."""
         for discriminator in self.scales:
             yield from (layer.conv for layer in list(discriminator)[1:-1])
+
+
+def initialise(network: Generator | Discriminator, first_weights: FirstWeights) -> None:
+    """Give the network's convolutions their first weights.
+
+    "xavier" is what SPADE's authors have: normal weights of gain 0.02 (Glorot & Bengio 2010) and no bias, in
+    all convolutions. "he" (He et al. 2015) is for the layers that read the mask: with so small weights the
+    mask has an effect far later in training. The others keep the first weights of torch and MONAI.
+    """
+    if first_weights == "xavier":
+        for convolution in _modules(network, nn.Conv2d):
+            nn.init.xavier_normal_(convolution.weight, gain=XAVIER_GAIN)
+            _clear_bias(convolution)
+        return
+    for spade in _modules(network, SPADE):
+        for convolution in (spade.mlp_shared.conv, spade.mlp_gamma, spade.mlp_beta):
+            nn.init.kaiming_normal_(convolution.weight)
+            _clear_bias(convolution)
+
+
+def _clear_bias(convolution: nn.Conv2d) -> None:
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
 
 
 def normalise_spectrally(network: Generator | Discriminator) -> None:

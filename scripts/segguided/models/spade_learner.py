@@ -3,24 +3,39 @@
 Shape letters: B batch, K mask channels, H height, W width.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from segguided.config.models.spade import AdversarialTraining, SpadeModel
+from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.perceptual import PerceptualLoss
 from segguided.models.signals import to_signal
-from segguided.models.spade import Discriminator, Generator, bake_spectral_norm, normalise_spectrally
+from segguided.models.spade import (
+    Discriminator,
+    Generator,
+    bake_spectral_norm,
+    initialise,
+    normalise_spectrally,
+)
+from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
 ScaleMaps = list[list[Tensor]]  # for each scale, the maps of the discriminator's layers, its verdict last
+MaskBatches = Callable[[], Iterator[Tensor]]  # each call gives batches of integer masks_BHW
 
 
 class SpadeLearner:
-    """Trains `generator` against a discriminator; one pass gives the gradients of both."""
+    """Trains `generator` against a discriminator; in each step first the one, then the other, as SPADE does.
+
+    `masks` gives masks of training images, on which the batch norm of an averaged generator takes its
+    statistics; it is needed only where weights are averaged and the norm is a batch norm.
+    """
 
     def __init__(
         self,
@@ -29,6 +44,7 @@ class SpadeLearner:
         perceptual: PerceptualLoss | None,
         steps: int,
         device: torch.device,
+        masks: MaskBatches | None = None,
     ) -> None:
         training = model.training
         self.generator = generator
@@ -36,13 +52,16 @@ class SpadeLearner:
         self.precision = training.precision
         self.discriminator = Discriminator(model.discriminator, generator.encoder.channels).to(device)
         self.perceptual = perceptual
+        self.masks = masks
         self.weights = {
             "adversarial": model.losses.adversarial,
             "feature_matching": model.losses.feature_matching,
             "perceptual": model.losses.perceptual,
         }
         self.micro_batch_size = training.micro_batch_size
+        self.mirror = training.mirror
         for network in (generator, self.discriminator):
+            initialise(network, model.first_weights)
             normalise_spectrally(network)
         self.descent = _adam(generator, training.generator_learning_rate, training, steps, training.ema_decay)
         self.discriminator_descent = _adam(
@@ -50,32 +69,45 @@ class SpadeLearner:
         )
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step of both networks on a batch of uint8 images and masks."""
+        """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
+        if self.mirror:
+            images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
+        losses = self._summed(self._generator_losses, images_BHW, masks_BHW)
+        self.descent.step()
+        losses |= self._summed(self._discriminator_losses, images_BHW, masks_BHW)
+        self.discriminator_descent.step()
+        return losses
+
+    def _summed(
+        self, losses_of: Callable[[Tensor, Tensor], dict[str, Tensor]], images_BHW: Tensor, masks_BHW: Tensor
+    ) -> dict[str, Tensor]:
+        """The batch's mean losses; `losses_of` a micro-batch, their gradients are added up."""
         size = self.micro_batch_size or len(images_BHW)
         sums: dict[str, Tensor] = {}
         for images, masks in zip(images_BHW.split(size), masks_BHW.split(size), strict=True):
             share = len(images) / len(images_BHW)
-            losses = self._losses(to_signal(images), masks)
-            self._backward(losses, share)
+            losses = losses_of(to_signal(images), masks)
+            total = sum(self.weights.get(name, 1.0) * loss for name, loss in losses.items())
+            own = self.discriminator_descent if "discriminator" in losses else self.descent
+            (share * total).backward(inputs=own.parameters)
             sums = {name: sums.get(name, 0) + share * loss.detach() for name, loss in losses.items()}
-        self.descent.step()
-        self.discriminator_descent.step()
         return sums
 
-    def _losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
-        """The terms of the losses, without weights, of one pass through all networks."""
+    def _generator_losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
+        """The terms of the generator's loss, without weights."""
         with autocast(self.device, self.precision):
             generated_B1HW = self.generator(masks_BHW)
-            losses = adversarial_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
+            losses = generator_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
             if self.perceptual:
                 losses["perceptual"] = self.perceptual(generated_B1HW, real_B1HW)
         return losses
 
-    def _backward(self, losses: dict[str, Tensor], share: float) -> None:
-        """Add to each network the gradient of its own loss only."""
-        terms = [weight * losses[name] for name, weight in self.weights.items() if name in losses]
-        (share * torch.stack(terms).sum()).backward(inputs=self.descent.parameters, retain_graph=True)
-        (share * losses["discriminator"]).backward(inputs=self.discriminator_descent.parameters)
+    def _discriminator_losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
+        """The discriminator's loss on images that the generator makes now, after its own step."""
+        with autocast(self.device, self.precision):
+            with torch.no_grad():
+                generated_B1HW = self.generator(masks_BHW)
+            return discriminator_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
 
     def _judge(
         self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor
@@ -105,29 +137,63 @@ class SpadeLearner:
         self.discriminator_descent.load_state_dict(state["discriminator"])
 
     def finished_network(self) -> nn.Module:
-        """The generator with its averaged weights; spectral normalisation is baked into them."""
+        """The generator with its averaged weights; spectral normalisation is baked into them.
+
+        The statistics of a batch norm belong to the weights of a single step, so they are taken anew for the
+        averaged ones, over the training masks.
+        """
         self.descent.use_averaged_weights()
         bake_spectral_norm(self.generator)
+        if self.descent.ema and self.masks:
+            with autocast(self.device, self.precision):
+                update_bn(self.masks(), self.generator)
         return self.generator
 
 
-def adversarial_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
-    """Hinge losses (Lim & Ye 2017) and feature matching (pix2pixHD), each the mean over the scales.
+def batches_of_masks(slices: SliceSet, device: torch.device) -> MaskBatches:
+    """The masks of all slices, in batches, in the order of the set."""
+    batches = Batches(slices, device)
+
+    def masks() -> Iterator[Tensor]:
+        for _, masks_BHW in batches.in_order(batch_size=32):  # as many as SPADE's authors had on their GPUs
+            yield masks_BHW
+
+    return masks
+
+
+def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The images with their masks, each pair mirrored left to right with probability ½."""
+    chance_B = torch.rand(len(images_BHW), generator=generator, device=images_BHW.device)
+    is_mirrored_B11 = (chance_B < 0.5).view(-1, 1, 1)
+    images_BHW = torch.where(is_mirrored_B11, images_BHW.flip(-1), images_BHW)
+    masks_BHW = torch.where(is_mirrored_B11, masks_BHW.flip(-1), masks_BHW)
+    return images_BHW, masks_BHW
+
+
+def generator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
+    """Hinge loss (Lim & Ye 2017) and feature matching (pix2pixHD), each the mean over the scales.
 
     `generated_and_real` are the discriminator's maps of generated and of real images. The paper's hinge has
     no tanh. MONAI's PatchAdversarialLoss applies one, and then the generator gets no gradient once the
     discriminator is sure.
     """
-    generator: list[Tensor] = []
-    discriminator: list[Tensor] = []
+    adversarial: list[Tensor] = []
     matching: list[Tensor] = []
-    generated_scales, real_scales = generated_and_real
-    for generated, real in zip(generated_scales, real_scales, strict=True):
-        generator.append(-generated[-1].mean())
-        discriminator.append(functional.relu(1 + generated[-1]).mean() + functional.relu(1 - real[-1]).mean())
+    for generated, real in zip(*generated_and_real, strict=True):
+        adversarial.append(-generated[-1].mean())
         matching.append(_feature_distance(generated[:-1], real[:-1]))
-    terms = {"adversarial": generator, "discriminator": discriminator, "feature_matching": matching}
-    return {name: torch.stack(scales).mean() for name, scales in terms.items()}
+    return {
+        "adversarial": torch.stack(adversarial).mean(),
+        "feature_matching": torch.stack(matching).mean(),
+    }
+
+
+def discriminator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
+    """The discriminator's hinge loss, the mean over the scales, of its maps of generated and real images."""
+    scales = []
+    for generated, real in zip(*generated_and_real, strict=True):
+        scales.append(functional.relu(1 + generated[-1]).mean() + functional.relu(1 - real[-1]).mean())
+    return {"discriminator": torch.stack(scales).mean()}
 
 
 def _feature_distance(generated: list[Tensor], real: list[Tensor]) -> Tensor:

@@ -66,6 +66,8 @@ def _sentence(mistake: ErrorDetails, values: object, schema: Schema) -> str:
         case "extra_forbidden":
             _, section = _locate(location[:-1], values, schema)
             text = f"unknown key {path}; {_suggestion(str(location[-1]), section)}"
+            if "kind" in section.get("properties", {}):
+                text += _removal(str(location[-1]))
         case "missing":
             text = f"{path} is missing; add it"
         case "union_tag_not_found":
@@ -79,6 +81,11 @@ def _sentence(mistake: ErrorDetails, values: object, schema: Schema) -> str:
             expected = EXPECTED[type_].format(**context) if type_ in EXPECTED else other
             text = f"{path or 'the file'}: expected {expected}, got {_shown(mistake['input'])}"
     return text
+
+
+def _removal(key: str) -> str:
+    """How to remove what another configuration file, whose section is of another kind, leaves behind."""
+    return f". If another configuration file has it, for another kind: set {key} to null to remove it"
 
 
 def _locate(location: Sequence[int | str], values: object, schema: Schema) -> tuple[str, Schema]:

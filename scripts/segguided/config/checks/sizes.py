@@ -6,7 +6,7 @@ from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel, LatentUnetSize, Scratch
 from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.imported import ImportedModel
-from segguided.config.models.perceptual import SegmenterPerceptual
+from segguided.config.models.perceptual import EncoderPerceptual
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
@@ -25,10 +25,9 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
             yield from _group_norm_misfits(f"{where}.init.unet", init.unet, latent)
         case SpadeModel():
             yield from _discriminator_misfits(f"{where}.discriminator", model.discriminator, size)
-            if isinstance(model.perceptual, SegmenterPerceptual):
-                yield from segmenter_misfits(
-                    f"{where}.perceptual.segmenter", model.perceptual.segmenter, size
-                )
+            if isinstance(model.perceptual, EncoderPerceptual):
+                encoder = model.perceptual.encoder
+                yield from _stride_misfits(f"{where}.perceptual.encoder", encoder.stride, size)
 
 
 def segmenter_misfits(where: str, segmenter: Segmenter, size: int) -> Iterator[str]:

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from segguided.config.base import Settings
 from segguided.config.checks.paths import UsablePath
-from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.base import Channels
+from segguided.config.models.training import Training
 
 
 class NoPerceptual(Settings):
@@ -22,11 +23,28 @@ class Vgg19Perceptual(Settings):
     weights: UsablePath  # .pth or .safetensors with torchvision's names (features.0.weight …)
 
 
-class SegmenterPerceptual(Settings):
-    """Feature maps of a segmenter like the one that measures, but trained on the training split."""
+class PlainEncoder(Settings):
+    """3×3 convolutions with ReLU, halved by maximum pooling between levels, as in VGG; the finest level first.
 
-    kind: Literal["segmenter"]
-    segmenter: Segmenter
+    No skip connection, no residual unit, no norm and no decoder: it has nothing of the segmenter that
+    measures. At each level it learns which share of each class lies below each position.
+    """
+
+    channels: tuple[Channels, ...] = Field(min_length=2)
+    convolutions: int = Field(default=2, ge=1)  # at each level
+    training: Training
+
+    @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return 1 << (len(self.channels) - 1)
 
 
-Perceptual = Annotated[NoPerceptual | Vgg19Perceptual | SegmenterPerceptual, Field(discriminator="kind")]
+class EncoderPerceptual(Settings):
+    """Feature maps of a plain encoder that was trained on the training split; no download is needed."""
+
+    kind: Literal["encoder"]
+    encoder: PlainEncoder
+
+
+Perceptual = Annotated[NoPerceptual | Vgg19Perceptual | EncoderPerceptual, Field(discriminator="kind")]

@@ -9,6 +9,8 @@ from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.perceptual import Perceptual
 from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
 
+FirstWeights = Literal["xavier", "he"]
+
 
 class SpadeGenerator(Settings):
     """Residual blocks whose normalisation is modulated by the mask. Levels count from the finest, 0."""
@@ -49,6 +51,7 @@ class AdversarialTraining(TrainingLength):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
     # Both rates fall to 0 over this last part of the run, in a straight line.
     decay_share: float = Field(default=0.0, ge=0, le=1)
+    mirror: bool = True  # each training image and its mask are mirrored, left to right, with probability ½
     micro_batch_size: MicroBatchSize = None  # batch norm computes its statistics over these images
     ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
     precision: Precision = "auto"
@@ -62,10 +65,16 @@ class SpadeModel(ModelSettings):
     discriminator: SpadeDiscriminator = SpadeDiscriminator()
     losses: SpadeLosses = SpadeLosses()
     perceptual: Perceptual
+    first_weights: FirstWeights = "xavier"  # of both networks
     training: AdversarialTraining
     decide_weights: ClassVar = frozenset(
-        {"kind", "generator", "discriminator", "losses", "perceptual", "training"}
+        {"kind", "generator", "discriminator", "losses", "perceptual", "first_weights", "training"}
     )
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether the averaged generator needs new statistics for its batch norm."""
+        return self.training.ema_decay is not None and self.generator.norm == "batch"
 
     @property
     def stride(self) -> int:
