@@ -17,8 +17,8 @@ SPADE_PERCEPTUAL = {
     "none": "trained without a perceptual loss; the paper's has one on VGG-19",
     "vgg19": "perceptual loss on VGG-19, as in the paper",
     "encoder": (
-        "perceptual loss on a plain encoder of another architecture than the segmenter that measures, trained "
-        "on the training patients; that of SPADE's authors is on VGG-19"
+        "perceptual loss on a plain encoder of another architecture than the segmenter that measures, "
+        "trained on the training patients; that of SPADE's authors is on VGG-19"
     ),
 }
 REGRESSION = "control: one call, no noise. What ranks it as high as a generator cannot tell the two apart"

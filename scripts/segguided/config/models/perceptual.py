@@ -24,7 +24,7 @@ class Vgg19Perceptual(Settings):
 
 
 class PlainEncoder(Settings):
-    """3×3 convolutions with ReLU, halved by maximum pooling between levels, as in VGG; the finest level first.
+    """3×3 convolutions with ReLU, halved by maximum pooling between levels, as in VGG; finest level first.
 
     No skip connection, no residual unit, no norm and no decoder: it has nothing of the segmenter that
     measures. At each level it learns which share of each class lies below each position.
