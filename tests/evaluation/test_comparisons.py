@@ -20,7 +20,7 @@ dice = st.floats(0, 1, width=16)
 
 
 def models(n_patients, names="abcd", step=0.02, trainings=3):
-    """Each model is worse by `step` than the one before it, give or take a little a patient and a training."""
+    """Each model is worse by `step` than the one before, give or take a little a patient and a training."""
     rng = np.random.default_rng(0)
     patients_P = rng.uniform(0.7, 0.9, n_patients)
     return {

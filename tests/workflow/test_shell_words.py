@@ -18,7 +18,7 @@ from support.rule_files import rule_sources
 RULES = set(rule_sources())
 # Of Snakemake, or checked as numbers.
 NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic"}
-PLAIN = "plain"
+PLAIN = "plainword"
 HOSTILE = {
     "spaces-and-substitution": "own  $(touch PWNED)`touch PWNED`$HOME $0 $$ $' \\n' ",
     "quotes-and-operators": "it's \"so\" \\ \\'; touch PWNED & touch PWNED | touch PWNED > PWNED < x ||",

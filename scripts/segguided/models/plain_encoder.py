@@ -69,7 +69,7 @@ class EncoderLearner(DescentLearner):
 def shares_loss(logits: list[Tensor], masks_BHW: Tensor) -> Tensor:
     """Mean over the levels of the cross-entropy between predicted and true shares of the classes.
 
-    `logits` are maps (B, K, h, w), each with half the side of the one before, the first as large as the masks.
+    `logits` are maps (B, K, h, w): the first is as large as the masks, each further one has half the side.
     """
     share_BKhw = functional.one_hot(masks_BHW.long(), logits[0].shape[1]).movedim(-1, 1).float()
     losses = []
