@@ -114,7 +114,7 @@ SENTENCES = [
     ("models/segguided/unet/channels", 128, "models.segguided.unet.channels: expected a list such as [a, b], got 128"),
     ("models/segguided/unet/channels", [128, 0], "models.segguided.unet.channels[1]: expected a number of at least 1, got 0"),
     ("datasets/breast-phantom", {**demo()["datasets"]["breast-phantom"], "paper_column": None, "is_papers_data": True}, "is_papers_data is true, but paper_column does not say which dataset of the paper this is; name it"),
-    ("evaluation/bootstrap_resamples", 5, "evaluation.bootstrap_resamples: expected a number of at least 100, got 5"),
+    ("evaluation/kernel_subsets", 1, "evaluation.kernel_subsets: expected a number of at least 2, got 1"),
     ("grid/seeds", [-1], "grid.seeds[0]: expected a number of at least 0, got -1"),
     ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
     ("models/mine", {**SHARED, "weights_of": "spade"}, "models.mine.weights_of is 'spade'; name an image-space diffusion model with weights of its own: segguided, segguided-ema, segguided-mat, segguided-mat-ema, unconditional"),

@@ -93,8 +93,8 @@ def test_figures(changes, sentences):
             ["rare cases, paired images and translations left out: applications is not set"],
         ),
         (
-            of_dataset(rare_class=None),
-            ["rare cases of breast-phantom left out: datasets.breast-phantom.rare_class is not set"],
+            {"applications": {"rare": None}},
+            ["rare cases left out: applications.rare is not set"],
         ),
         (
             of_dataset(partial_masks=[]),

@@ -25,7 +25,7 @@ NAMES = ("a", "b")
 
 
 def measure(generated, evaluator, trained_on, held_out=None, repeated=None):
-    settings = Evaluation(bootstrap_resamples=100, kernel_subsets=3)
+    settings = Evaluation(kernel_subsets=3)
     sets = (example_set(), generated, repeated, example_set(3), held_out)
     return model_record(*sets, evaluator, trained_on, NAMES, settings)
 
@@ -146,7 +146,7 @@ def test_the_script_writes_one_flat_record(tmp_path):
         "--output",
         output,
     ]
-    command += ["--evaluation", '{"bootstrap_resamples": 100}']
+    command += ["--evaluation", '{"kernel_subsets": 100}']
     model = ["--generated", tmp_path / "generated.npz", "--run", tmp_path / "run.json"]
     call(script.evaluate_model, script.command_line(), words=list(map(str, [*command, *model])))
     record = json.loads(output.read_text())

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segguided.config.evaluation import Evaluation
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.evaluation.dice import class_counts, classes_in_masks
 from segguided.evaluation.intervals import bootstrap_dice, bootstrap_interval, percentile_interval
 from segguided.evaluation.partial_masks import partial_rows
-from segguided.evaluation.rare import rare_case_rows
+from segguided.evaluation.rare import RareClass, rare_case_rows
 from segguided.evaluation.records import faithfulness_record, quality_record
 from segguided.evaluation.similarity import similarity_rows
 from segguided.evaluation.translation import translation_rows
@@ -308,8 +307,8 @@ def test_rare_cases_translation_and_similarity_leave_the_absent_class_out(
     value: int,
 ) -> None:
     test, absent = with_stray(value), NAMES[2 - value]
-    settings = Evaluation(bootstrap_resamples=100)
-    rows = {r["class"]: r for r in rare_case_rows(test, Reader(), Reader(), NAMES, "b", settings)}
+    rare = RareClass("b", np.array([0.5, 0.5]))
+    rows = {r["class"]: r for r in rare_case_rows(test, [Reader()], [Reader()], NAMES, rare)}
     assert rows["macro"]["dice_real"] == rows["macro"]["dice_real_and_generated"] == 1
     assert rows["macro"]["difference_low"] == rows["macro"]["difference"] == 0
     assert np.isnan([rows[absent][key] for key in ("dice_real", "difference", "difference_low")]).all()

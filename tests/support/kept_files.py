@@ -14,6 +14,7 @@ import torch
 from segguided.cli import slices_parser
 from segguided.config.classes import AnatomyClass
 from segguided.config.sources.phantom import PhantomSource
+from segguided.data.augmented import read_rare_set
 from segguided.data.datasets.sources import read_patient
 from segguided.data.slices import read_generated, read_slices
 from segguided.describe.facts import read_splits
@@ -201,10 +202,10 @@ KINDS: dict[str, Kind] = {
     "set of rare cases": Kind(
         r"applications/rare/.*\.npz",
         f"applications/rare/{RUN}/generated.npz",
-        lambda path: read_generated(path, test_set("held-out")),
+        lambda path: read_rare_set(path, test_set("held-out")),
         {
             "model": copied(f"generated/{RUN}/held-out.npz"),
-            "seed": of_seed_1(set_again),
+            "seed": copied(f"applications/rare/{D}/segguided/seed1/generated.npz"),
             "classes": set_of_other_classes,
         },
     ),

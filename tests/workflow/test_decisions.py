@@ -15,7 +15,6 @@ from pydantic import BaseModel
 
 from segguided.config.classes import AnatomyClass
 from segguided.config.datasets import DECIDE_PIXELS, DECIDE_PIXELS_OF_A_CLASS, Dataset
-from segguided.config.evaluation import Resampling
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.sampling import Sampling
@@ -39,7 +38,7 @@ DECISIONS = {
         "files": "manifest",
         "patients": "split",
         "words": "about paper_column is_papers_data",
-        "images": "partial_masks rare_class",
+        "images": "partial_masks rare_class mirror",
     },
     "DicomSource": {"pixels": "kind", "files": "images masks"},
     "NiftiSource": {"pixels": "kind ignore", "files": "folder image mask"},
@@ -104,13 +103,14 @@ DECISIONS = {
     },
     "Diversity": {"images": "masks images_per_mask"},
     "Evaluation": {
-        "numbers": "halves_seed bootstrap_resamples bootstrap_seed",
+        "numbers": "halves_seed",
         "images and numbers": "measuring_half_only",
         "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
     "Similarity": {"grid": "model", "images": "timestep lambdas steps masks"},
-    "Applications": {"grid": "model partial_model translations", "images": "rare_images"},
+    "Applications": {"grid": "model partial_model translations", "rare": "rare"},
+    "RareCases": {"images": "images deformation combine", "grid": "seeds"},
     "Translation": {"grid": "masks dataset"},
 }
 
@@ -158,10 +158,9 @@ def test_what_decides_weights_is_what_training_is_given():
     }
 
 
-def test_what_one_pass_and_dice_ask_for_is_what_they_are_given():
+def test_what_one_pass_asks_for_is_what_it_is_given():
     sampling = Sampling(sampler="ddim", steps=3, batch_size=4)
     assert json.loads(sampling.generation_json()).keys() == decided("Sampling", "images")
-    assert set(Resampling.model_fields) == decided("Evaluation", "numbers")
 
 
 class NewDataset(Dataset):

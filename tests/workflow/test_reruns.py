@@ -122,19 +122,19 @@ MEASURED_PARTIAL = {"measure_partial": 1, **PARTIAL_FIGURES}
 MEASURED_SIMILARITY = {"measure_similarity": 1, "draw_figure4": 1}
 PARTIAL = {"generate_partial": 2, **MEASURED_PARTIAL}
 SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
-RARE = {"generate_rare": 1, "train_augmented": 1, "measure_rare": 1}
+RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds
 PAIRED = {"generate_paired": 1, "pair_images": 1}
 TRANSLATION = {"translate_masks": 1, "measure_translation": 1, "draw_translation": 1}
 DESCRIBED = {"split_dataset": 1, "write_datacard": 1}
 DIFFUSION = {"generate_diffusion": 3, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
 SEGMENTERS = {
-    "train_segmenter": 6,
+    "train_segmenter": 7,  # that of the real images with both seeds of the rare cases
     "evaluate_model": 6,
     **TABLES,
     "measure_partial": 1,
     **MEASURED_SIMILARITY,
 }
-SEGMENTERS |= {"train_augmented": 1, "measure_rare": 1, "measure_translation": 1}
+SEGMENTERS |= {"train_augmented": 2, "measure_rare": 1, "measure_translation": 1}
 
 
 def worth(models):
@@ -268,7 +268,13 @@ ROWS = {
     "the rare class": (("--config", "datasets={breast-phantom: {rare_class: FGT}}"), RARE),
     "samples of partial masks": (("--config", "partial_masks={samples_per_mask: 3}"), PARTIAL),
     "the lambdas of figure 4": (("--config", "similarity={lambdas: [0.5, 1]}"), SIMILARITY),
-    "images of rare cases": (("--config", "applications={rare_images: 6}"), RARE),
+    "images of rare cases": (("--config", "applications={rare: {images: 6}}"), RARE),
+    "how far new masks are from real ones": (("--config", "applications={rare: {deformation: 0.05}}"), RARE),
+    "whether masks may be mirrored": (("--config", "datasets={breast-phantom: {mirror: false}}"), RARE),
+    "a seed of rare cases more": (
+        ("--config", "applications={rare: {seeds: [0, 1, 2]}}"),
+        {"train_segmenter": 1, "generate_rare": 1, "train_augmented": 1, "measure_rare": 1},
+    ),
     # What is trained.
     "segmenter": (("--config", "segmenter={training: {learning_rate: 0.02}}"), SEGMENTERS),
     "a value of one model": (
@@ -299,10 +305,6 @@ ROWS = {
     "evaluation.measuring_half_only": (
         ("--config", "evaluation={measuring_half_only: true}"),
         {"evaluate_model": 6, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
-    ),
-    "evaluation.bootstrap_seed": (
-        ("--config", "evaluation={bootstrap_seed: 1}"),
-        {"evaluate_model": 6, **TABLES, "measure_rare": 1},
     ),
     "evaluation.kernel_seed": (
         ("--config", "evaluation={kernel_seed: 1}"),
@@ -335,7 +337,7 @@ ROWS = {
             "generate_controlnet": 1,
             "generate_diffusion": 3,
             "generate_spade": 1,
-            "train_segmenter": 6,
+            "train_segmenter": 5,  # that of the real images is there for the rare cases
             "evaluate_model": 6,
             **TABLES,
         },

@@ -60,6 +60,8 @@ except ValueError as error:
 
 RESULTS = CONFIG.pathvars.get("results", "results")  # <results> in parameters
 FIRST_SEED = CONFIG.grid.seeds[0]  # of figures and applications
+RARE_SEEDS = CONFIG.rare_seeds
+SEGMENTER_SEEDS = list(dict.fromkeys([*CONFIG.grid.seeds, *RARE_SEEDS]))
 TABLES = [1, 2, 3]
 FIGURES = possible_figures()
 

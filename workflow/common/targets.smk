@@ -12,17 +12,17 @@ def application_files():
     models = CONFIG.grid.models
     files = []
     if chosen and chosen.model in models:
-        files += rare_files(chosen.model) + translation_files(chosen.model)
+        files += translation_files(chosen.model)
+        files += rare_files(chosen.model) if chosen.rare else []
     if chosen and chosen.partial_model in models:
         files += paired_files(chosen.partial_model)
     return files
 
 
 def rare_files(model):
-    datasets = CONFIG.grid.datasets
     return collect(
-        f"<results>/applications/rare/{{dataset}}/{model}/seed{FIRST_SEED}.csv",
-        dataset=[d for d in datasets if CONFIG.datasets[d].rare_class],
+        f"<results>/applications/rare/{{dataset}}/{model}.csv",
+        dataset=CONFIG.grid.datasets,
     )
 
 

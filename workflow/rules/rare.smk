@@ -1,4 +1,5 @@
-# Rare-case augmentation: more images with a rare class, and what a segmenter gains from them.
+# Rare-case augmentation: images of new masks with a rare class, and what a segmenter gains from them. The seed is one
+# of applications.rare.seeds; the model that generates is of the grid's first seed.
 
 
 include: "../functions/rare.smk"
@@ -6,14 +7,17 @@ include: "../functions/rare.smk"
 
 use rule generate_partial as generate_rare with:
     input:
-        weights=model_weights,
-        config=model_description,
+        weights=first_weights,
+        config=first_description,
         slices=held_out_slices,
         lists=["<results>/data/{dataset}/held-out.txt"],
     output:
         "<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz",
     pathvars:
         rule="generate_rare",
+    wildcard_constraints:
+        model=masked_models(),
+        seed=one_of(map(str, RARE_SEEDS)),
     params:
         script=script_file("generate_rare"),
         library=library("generate_rare"),
@@ -41,6 +45,8 @@ use rule train_segmenter as train_augmented with:
         "<benchmarks>/<rule>/{dataset}/{model}/seed{seed}.tsv"
     pathvars:
         rule="train_augmented",
+    wildcard_constraints:
+        seed=one_of(map(str, RARE_SEEDS)),
     params:
         script=script_file("train_augmented"),
         library=library("train_augmented"),
@@ -53,16 +59,17 @@ rule measure_rare:
     input:
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
-        without=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
-        without_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
-        augmented="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/model.safetensors",
-        augmented_config="<results>/applications/rare/{dataset}/{model}/seed{seed}/segmenter/config.json",
+        generated=first_rare_set,
+        without=real_segmenters("model.safetensors"),
+        without_config=real_segmenters("config.json"),
+        augmented=rare_segmenters("model.safetensors"),
+        augmented_config=rare_segmenters("config.json"),
     output:
-        "<results>/applications/rare/{dataset}/{model}/seed{seed}.csv",
+        "<results>/applications/rare/{dataset}/{model}.csv",
     log:
-        "<logs>/measure_rare/{dataset}/{model}/seed{seed}.log",
+        "<logs>/measure_rare/{dataset}/{model}.log",
     benchmark:
-        "<benchmarks>/measure_rare/{dataset}/{model}/seed{seed}.tsv"
+        "<benchmarks>/measure_rare/{dataset}/{model}.tsv"
     conda:
         "../../envs/segguided.yaml"
     threads: 4
@@ -75,11 +82,10 @@ rule measure_rare:
         script=script_file("measure_rare"),
         library=library("measure_rare"),
         classes=class_names,
-        rare_class=rare_class,
-        evaluation=resampling_json,
+        halves_seed=halves_seed(),
     message:
         "Measuring what generated rare cases add on {wildcards.dataset}"
     shell:
-        "python {params.script:q} --test @{input.test_list:q} --without {input.without:q} --augmented {input.augmented:q}"
-        " --classes {params.classes:q} --rare-class {params.rare_class:q}"
-        " --evaluation {params.evaluation:q} --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
+        "python {params.script:q} --test @{input.test_list:q} --generated {input.generated:q}"
+        " --without {input.without:q} --augmented {input.augmented:q} --classes {params.classes:q}"
+        " --halves-seed {params.halves_seed:q} --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"

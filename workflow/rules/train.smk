@@ -113,6 +113,8 @@ rule train_segmenter:
         "<benchmarks>/<rule>/{dataset}/{train_set}/seed{seed}.tsv"
     pathvars:
         rule="train_segmenter",
+    wildcard_constraints:
+        seed=one_of(map(str, SEGMENTER_SEEDS)),
     conda:
         "../../envs/segguided.yaml"
     threads: 4

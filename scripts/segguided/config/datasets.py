@@ -111,7 +111,12 @@ class Dataset(Preparation):
     # Figures 3 and 6: sets of classes that are kept while the others are removed. Figure 4 and the paired
     # images take the first set.
     partial_masks: tuple[Annotated[tuple[ClassName, ...], Field(min_length=1)], ...] = ()
-    rare_class: ClassName | None = None  # `snakemake applications` generates more images with this class
+    # `snakemake applications` generates more images with this class. None: the one with the fewest pixels in
+    # the masks of the held-out patients, from which the segmenters learn.
+    rare_class: ClassName | None = None
+    # Whether a mirrored mask, with left and right exchanged, could be another patient's. Half of the new
+    # masks of rare cases are mirrored then. Not where an organ lies on one side.
+    mirror: bool = False
 
     @model_validator(mode="after")
     def _known_partial_masks(self) -> "Dataset":

@@ -40,10 +40,39 @@ class Translation(Settings):
     dataset: str  # dataset of the grid whose models generate
 
 
+class MaskChanges(Settings):
+    """How far the new masks of rare cases may be from real ones."""
+
+    # Standard deviation of the smooth random displacement, as a share of the image's side.
+    deformation: float = Field(default=0.03, gt=0, le=0.1)
+    combine: float = Field(default=0.5, ge=0, le=1)  # share that takes another mask's rare class, if one fits
+
+
+class AllowedChanges(MaskChanges):
+    """The same, and what the dataset's anatomy allows."""
+
+    mirror: bool = False  # whether left and right may be exchanged
+
+
+class RareCases(MaskChanges):
+    """Rare-case augmentation: what images of new masks with a rare class add to a segmenter."""
+
+    images: int = Field(ge=1)  # images added to the segmenter's real ones
+    # With each seed, masks and noise are made anew, and the segmenter is trained with and without the images.
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0, 1, 2), min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"expected different seeds, got {list(seeds)}; list each once")
+        return seeds
+
+
 class Applications(Settings):
     """What `snakemake applications` makes besides the paper's tables and figures."""
 
     model: str  # generates rare cases and translations
     partial_model: str  # generates paired images from partial masks
-    rare_images: int = Field(ge=1)  # images added to the segmenter's real ones
+    rare: RareCases | None = None  # None: no rare cases
     translations: tuple[Translation, ...] = ()

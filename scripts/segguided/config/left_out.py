@@ -70,9 +70,8 @@ def _rare_cases_and_translations(config: Config, model: str) -> Iterator[str]:
     if model not in config.grid.models:
         yield f"rare cases and translations left out: {_not_in_the_grid('applications.model', model)}"
         return
-    for name in config.grid.datasets:
-        if not config.datasets[name].rare_class:
-            yield f"rare cases of {name} left out: datasets.{name}.rare_class is not set"
+    if config.applications is not None and config.applications.rare is None:
+        yield "rare cases left out: applications.rare is not set"
     if not config.translations:
         yield f"translations left out: {_no_translations(config)}"
 

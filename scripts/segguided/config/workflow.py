@@ -219,6 +219,12 @@ class Config(Settings):
         return self.partial_datasets
 
     @property
+    def rare_seeds(self) -> list[int]:
+        """The seeds of rare-case augmentation; none without it."""
+        rare = self.applications.rare if self.applications else None
+        return list(rare.seeds) if rare else []
+
+    @property
     def translations(self) -> list[Translation]:
         """Translations to datasets of the grid."""
         if self.applications is None:

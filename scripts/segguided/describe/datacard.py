@@ -10,6 +10,7 @@ from typing import Any
 
 from segguided.config.base import Settings
 from segguided.config.datasets import About, Preparation
+from segguided.data.rarity import rarest
 from segguided.data.splits import BLOCK, GAP, SPLITS, PatientRow
 from segguided.describe.facts import PatientFacts
 from segguided.shown import code, code_block, markdown
@@ -133,7 +134,19 @@ def _classes(facts: Sequence[PatientFacts]) -> list[str]:
         row = [str(value), markdown(name), f"{pixels:,}", _share(pixels, total), f"{n_patients:,}"]
         rows.append(row + [_share_of_slices(patients, name) for patients in by_split.values()])
     header = ["value", "class", "labelled pixels", "share", "patients", *(f"{s} slices" for s in by_split)]
-    return [pipe_table(header, rows)]
+    return [pipe_table(header, rows), *_rarest(by_split["held-out"])]
+
+
+def _rarest(held_out: Sequence[PatientFacts]) -> list[str]:
+    """The rare class of the application "rare cases", unless the configuration names another one."""
+    if not held_out:
+        return []
+    pixels = {name: sum(patient.pixels[name] for patient in held_out) for name in held_out[0].pixels}
+    name = rarest(pixels)
+    if name is None:
+        return []
+    share = _share(pixels[name], sum(pixels.values()))
+    return [f"Rarest in the held-out split: {markdown(name)}, {share} of its labelled pixels."]
 
 
 def _share_of_slices(patients: Sequence[PatientFacts], class_name: str) -> str:

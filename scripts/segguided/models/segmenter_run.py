@@ -5,7 +5,7 @@ from pathlib import Path
 from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import SliceSet
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
-from segguided.training.loop import Batches
+from segguided.training.loop import Batches, Plan
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun
 
 
@@ -17,12 +17,15 @@ def run_segmenter(
     seed: int,
     output: Path,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    planned_slices: int | None = None,
 ) -> None:
     """Train on `data` and write the files of a training run.
 
-    The epoch with the lowest loss on `validation` is kept; without `validation`, the last one.
+    The epoch with the lowest loss on `validation` is kept; without `validation`, the last one. With
+    `planned_slices`, the training has the steps, batches and validations of one on so many slices.
     """
-    training = TrainingRun.from_settings(data, segmenter.training, seed, output, checkpoint_seconds)
+    plan = Plan.from_settings(segmenter.training, planned_slices or len(data))
+    training = TrainingRun.from_plan(data, plan.over(len(data)), seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = build_segmenter(segmenter, n_classes).to(training.device)
     validation_batches = Batches(validation, training.device).in_order if validation is not None else None

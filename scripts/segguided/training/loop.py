@@ -9,7 +9,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,7 @@ class Plan:
     slices: int  # in the training set
     batch_size: int
     steps: int
+    slices_per_epoch: int | None = None  # of a plan that was made for another number of slices
 
     @classmethod
     def from_settings(cls, training: TrainingLength, slices: int) -> "Plan":
@@ -61,15 +62,24 @@ class Plan:
         steps = training.steps or (training.epochs or 0) * (slices // batch_size)
         return cls(slices, batch_size, steps)
 
+    def over(self, slices: int) -> "Plan":
+        """The same steps, batches and epochs, over more slices."""
+        return replace(self, slices=slices, slices_per_epoch=self.slices)
+
     @property
     def steps_per_epoch(self) -> int:
+        """After so many steps losses are recorded, and a learner may validate: full batches in one pass."""
+        return (self.slices_per_epoch or self.slices) // self.batch_size
+
+    @property
+    def steps_per_pass(self) -> int:
         """Full batches in one pass over the slices."""
         return self.slices // self.batch_size
 
     def indices(self, seed: int, step: int) -> np.ndarray:
-        """Which slices are in the batch of `step`: each epoch has a new random order."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        order = _epoch_order(self.slices, seed, epoch)
+        """Which slices are in the batch of `step`: each pass over them has a new random order."""
+        number, position = divmod(step, self.steps_per_pass)
+        order = _pass_order(self.slices, seed, number)
         return order[position * self.batch_size : (position + 1) * self.batch_size]
 
     def ends_epoch(self, step: int) -> bool:
@@ -78,9 +88,9 @@ class Plan:
 
 
 @lru_cache(maxsize=1)
-def _epoch_order(slices: int, seed: int, epoch: int) -> np.ndarray:
-    """The random order of an epoch; cached, because each of its steps asks for it."""
-    return np.random.default_rng([seed, epoch]).permutation(slices)
+def _pass_order(slices: int, seed: int, number: int) -> np.ndarray:
+    """The random order of a pass; cached, because each of its steps asks for it."""
+    return np.random.default_rng([seed, number]).permutation(slices)
 
 
 class Batches:

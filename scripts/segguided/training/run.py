@@ -52,7 +52,13 @@ class TrainingRun:
         cls, data: SliceSet, length: TrainingLength, seed: int, output: Path, checkpoint_seconds: float
     ) -> "TrainingRun":
         """A run over `data` on this machine's device, as long as the settings say."""
-        plan = Plan.from_settings(length, len(data))
+        return cls.from_plan(data, Plan.from_settings(length, len(data)), seed, output, checkpoint_seconds)
+
+    @classmethod
+    def from_plan(
+        cls, data: SliceSet, plan: Plan, seed: int, output: Path, checkpoint_seconds: float
+    ) -> "TrainingRun":
+        """A run over `data` on this machine's device by a plan."""
         return cls(data, plan, pick_device(), seed, output, checkpoint_seconds)
 
     @property

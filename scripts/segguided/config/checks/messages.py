@@ -43,6 +43,7 @@ RENAMED = {
     "part_size": "micro_batch_size",
     "micro_batch": "micro_batch_size",
     "draws": "samples_per_mask",
+    "rare_images": "rare",
 }
 
 
