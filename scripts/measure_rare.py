@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.cli import run, slices_parser
+from segguided.cli import add_computing_options, run, slices_parser
 from segguided.data.augmented import read_rare_set
 from segguided.data.halves import measuring_half
 from segguided.data.slices import read_slices
@@ -44,7 +44,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--augmented", type=Path, nargs="+", required=True, help="of real and generated ones")
     parser.add_argument("--classes", nargs="+", required=True, help="names of the classes, in order")
     parser.add_argument("--halves-seed", type=int, required=True, help="seed that halves the test patients")
-    parser.add_argument("--threads", type=int, default=1)
+    add_computing_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write")
     return parser
 
