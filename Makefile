@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: help env words demo tuning test test-slurm status lint bench bench-gpu
+.PHONY: help env words demo tuning test test-slurm status lint bench bench-gpu coverage
 
 help: ## lists these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ test-slurm: env ## on Debian 12, as root: installs and starts SLURM on one node,
 	tests/slurm/cluster.sh start
 	trap 'tests/slurm/cluster.sh stop' EXIT; export OMP_NUM_THREADS=1; \
 	pytest tests/slurm --ignore tests/slurm/test_daemons.py -n 3 --durations=15 && pytest tests/slurm/test_daemons.py
+
+coverage: env ## how often the tables' intervals contain the true value: the tables of workflow/docs/statistics.md
+	PYTHONPATH=scripts:tests python tests/benchmarks/coverage.py
 
 bench: env ## benchmarks of slicing, planning and GPU memory
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py

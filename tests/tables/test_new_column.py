@@ -42,7 +42,11 @@ def toy_records(*seeds: int) -> list[dict[str, Any]]:
         patients = PATIENTS[record["dataset"]]
         values = patient_values(sensitivity, patients)
         record.update(mean_entries("toy.mean", dict(zip(patients, values, strict=True))))
-        record.update(mean_entries("toy.blocks", {"0": sensitivity, "1": sensitivity + 0.02}, "block"))
+        record.update(
+            mean_entries(
+                "toy.blocks", {"0": sensitivity, "1": sensitivity + 0.02, "2": sensitivity + 0.01}, "block"
+            )
+        )
     return of_grid
 
 

@@ -4,9 +4,9 @@ How each holds in simulation, and why no other is printed: workflow/docs/statist
 patients is that of `bounded_mean.py`. Several trainings add their variance in squares, limit by limit: the
 "method of variance estimates recovery" of Zou and Donner (2008), Statistics in Medicine 27, 1693-1702.
 
-Shape suffixes: N trainings (seeds), P patients, B blocks of slices, S slices, U resampling units, R
-resamples, C foreground classes, K the C classes and their macro mean (last); a trailing 4 holds the counts of
-`class_counts`.
+Shape suffixes: X any leading axes, N trainings (seeds) or other values, P patients, B blocks of slices, G
+groups of them, S slices, U resampling units, R resamples, C foreground classes, K the C classes and their
+macro mean (last); a trailing 4 holds the counts of `class_counts`.
 """
 
 import math
@@ -26,7 +26,8 @@ from segguided.evaluation.dice import (
 
 ERROR = 0.05  # the share of all samples whose interval may miss the true value
 LEAST_PATIENTS = 2  # one patient says nothing about others
-LEAST_BLOCKS = 2
+GROUPS = 3  # of the blocks of one patient: more would be too alike, two are hardly an interval
+ALIKE = 2.0  # times the variance of the groups' mean: neighbouring groups are still somewhat alike
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,36 @@ def mean_interval(values_NP: np.ndarray, lowest: float = 0.0, highest: float = 1
     if defined_NP.shape[1] < LEAST_PATIENTS or not math.isfinite(highest - lowest):
         return None
     _check_bounds(defined_NP, lowest, highest)
-    patients_P = defined_NP.mean(axis=0)
-    mean = float(patients_P.mean())
-    below = mean - float(lower_limit(patients_P, lowest, ERROR / 2))
-    above = float(upper_limit(patients_P, highest, ERROR / 2)) - mean
-    trainings = _half_width(defined_NP.mean(axis=1)) if len(defined_NP) > 1 else 0.0
-    low = max(lowest, mean - math.hypot(below, trainings))
-    high = min(highest, mean + math.hypot(above, trainings))
-    return Interval(low, high)
+    low, high = mean_limits(defined_NP, lowest, highest)
+    return Interval(float(low), float(high))
+
+
+def mean_limits(values_XNP: np.ndarray, lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits (X,) of the mean over patients and trainings, for each of X sets of values."""
+    patients_XP = values_XNP.mean(axis=-2)
+    mean_X = patients_XP.mean(axis=-1)
+    below_X = mean_X - lower_limit(patients_XP, lowest, ERROR / 2)
+    above_X = upper_limit(patients_XP, highest, ERROR / 2) - mean_X
+    if values_XNP.shape[-2] > 1:
+        trainings_X = half_width(values_XNP.mean(axis=-1))
+        below_X = np.hypot(below_X, trainings_X)
+        above_X = np.hypot(above_X, trainings_X)
+    return np.maximum(lowest, mean_X - below_X), np.minimum(highest, mean_X + above_X)
 
 
 def within_patient_interval(values_B: np.ndarray) -> Interval | None:
     """The interval of a mean over slices like those of one patient: it says nothing about other patients.
 
-    The values are those of blocks of neighbouring slices, with a gap between two blocks. None with fewer than
-    `LEAST_BLOCKS` blocks. This is Student's interval of the blocks' mean.
+    The values are those of blocks of neighbouring slices, in their order. Neighbours are alike, so many small
+    blocks would seem more certain than they are: the blocks are gathered into `GROUPS` groups. The interval
+    is Student's of the groups' means, with `ALIKE` times their variance. None with fewer blocks.
     """
     defined_B = values_B[np.isfinite(values_B)]
-    if len(defined_B) < LEAST_BLOCKS:
+    if len(defined_B) < GROUPS:
         return None
+    means_G = np.array([group.mean() for group in np.array_split(defined_B, GROUPS)])
     mean = float(defined_B.mean())
-    half = _half_width(defined_B)
+    half = math.sqrt(ALIKE) * float(half_width(means_G))
     return Interval(mean - half, mean + half)
 
 
@@ -93,10 +103,11 @@ def _check_bounds(values_NP: np.ndarray, lowest: float, highest: float) -> None:
         )
 
 
-def _half_width(values: np.ndarray) -> float:
-    """Half of Student's interval of the mean of these values."""
-    quantile = stats.t.isf(ERROR / 2, len(values) - 1)
-    return float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
+def half_width(values_XN: np.ndarray) -> np.ndarray:
+    """Half of Student's interval of the mean over the last axis: (X,)."""
+    count = values_XN.shape[-1]
+    quantile = stats.t.isf(ERROR / 2, count - 1)
+    return np.asarray(quantile * values_XN.std(axis=-1, ddof=1) / math.sqrt(count))
 
 
 # The bootstrap of the pooled Dice.
