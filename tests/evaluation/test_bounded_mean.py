@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
@@ -44,7 +44,7 @@ def test_equal_values_have_the_limits_of_a_hand_computation():
     np.testing.assert_allclose(upper_limit(values, 1, 0.025), 0.8 + 0.2 * largest_weight)
 
 
-@SAME_EXAMPLES
+@settings(SAME_EXAMPLES, max_examples=100)
 @given(samples)
 def test_an_interval_holds_its_mean_lies_within_the_bounds_and_forgets_the_order(values):
     interval = mean_interval(np.array([values]))
@@ -55,7 +55,7 @@ def test_an_interval_holds_its_mean_lies_within_the_bounds_and_forgets_the_order
     np.testing.assert_allclose([interval.low, interval.high], [backward.low, backward.high], atol=1e-8)
 
 
-@SAME_EXAMPLES
+@settings(SAME_EXAMPLES, max_examples=100)
 @given(samples)
 def test_several_trainings_that_agree_change_nothing_and_others_widen(values):
     single = mean_interval(np.array([values]))
