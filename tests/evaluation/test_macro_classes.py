@@ -1,4 +1,4 @@
-"""A macro mean is over the classes that the test masks hold: for every row, resample, ratio and ceiling."""
+"""A macro mean is over the classes that the test masks hold: for every row, ratio and ceiling."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.evaluation.dice import class_counts, classes_in_masks
-from segguided.evaluation.intervals import bootstrap_dice, bootstrap_interval, percentile_interval
 from segguided.evaluation.partial_masks import partial_rows
 from segguided.evaluation.rare import RareClass, rare_case_rows
 from segguided.evaluation.records import faithfulness_record, quality_record
@@ -26,7 +25,6 @@ from support.readers import Reader
 
 CLASSES = ("organ", "bone", "lesion", "cyst")
 PATIENTS = np.repeat([f"p{k}" for k in range(6)], 3)
-BOOTSTRAP: dict[str, Any] = {"resamples": 200, "seed": 0}
 
 
 def masks(*values: int) -> np.ndarray:
@@ -104,35 +102,6 @@ def test_the_ratio_of_means_lies_among_the_classes_ratios(values_held: set[int],
     for comparison in ("model", "ceiling"):
         dice = [record[f"quality.{comparison}.dice.{CLASSES[value - 1]}"] for value in values_held]
         assert record[f"quality.{comparison}.dice.macro"] == pytest.approx(np.mean(dice))
-
-
-def test_a_resamples_mean_is_over_all_the_classes_or_none() -> None:
-    target = masks(1)
-    target[of("p1")] = masks(1, 3)[of("p1")]
-    counts = class_counts(worse(target), target, 4)
-    samples_RK = bootstrap_dice(counts, PATIENTS, **BOOTSTRAP)
-    lacks_R = np.isnan(samples_RK[:, 2])
-    assert 0.2 < lacks_R.mean() < 0.5, "one of six patients: a third of the resamples"
-    assert (np.isnan(samples_RK[:, -1]) == lacks_R).all()
-    np.testing.assert_allclose(samples_RK[~lacks_R][:, [0, 2, -1]], 2 / 3)
-    assert np.isnan(samples_RK[:, [1, 3]]).all()
-
-
-def test_too_few_resamples_with_all_classes_give_no_interval() -> None:
-    """Six classes, each in another one of six patients: 1.5 % of the resamples hold them all."""
-    target = np.zeros((len(PATIENTS), 4, 4), np.uint8)
-    for value in range(1, 7):
-        target[of(f"p{value - 1}")] = value
-    low_K, high_K = bootstrap_interval(class_counts(target, target, 6), PATIENTS, **BOOTSTRAP)
-    assert (low_K[:6] == 1).all()
-    assert np.isnan([low_K[6], high_K[6]]).all()
-
-
-@pytest.mark.parametrize(("kept", "is_there"), [(9, False), (10, True), (100, True)])
-def test_an_interval_needs_a_tenth_of_the_resamples(kept: int, is_there: bool) -> None:
-    samples_RK = np.full((100, 1), np.nan)
-    samples_RK[:kept] = 0.5
-    assert np.isfinite(percentile_interval(samples_RK)[0][0]) == is_there
 
 
 def test_a_class_of_the_masks_found_in_neither_image_counts_as_0() -> None:

@@ -1,4 +1,4 @@
-"""Dice of class maps, pooled over all pixels of a set. Its interval is in `intervals.py`.
+"""Dice of class maps, pooled over all pixels of a set.
 
 Only classes that the test masks M hold count, whatever is compared. So a stray pixel of another class changes
 no mean, and the means of two models are always over the same classes.
