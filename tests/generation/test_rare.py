@@ -13,6 +13,7 @@ from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.augmented import read_rare_set
 from segguided.data.slices import SliceSet, Stack, read_slices, write_stack
+from segguided.generation.new_masks import make_new_mask
 from segguided.generation.rare import make_rare_masks
 from segguided.models.segmenter import load_segmenter
 from support.partial_sets import stack
@@ -54,6 +55,20 @@ def test_where_no_new_mask_is_valid_the_setting_is_named():
     slices = SliceSet([Stack("p", masks_SHW, masks_SHW, np.zeros(1), {})])
     with pytest.raises(ValueError, match=r"gave a valid one; lower applications\.rare\.deformation"):
         make_rare_masks(slices, 1, 1, 3, AllowedChanges(deformation=0.1), 0)
+
+
+def test_where_the_last_sources_fail_the_others_take_their_place(monkeypatch):
+    """A single mask is left to make, of the first source, of which no valid one can be made."""
+    slices = SliceSet([discs("p"), discs("q")])
+    first = next(name for name, mask in zip(slices.names, slices.masks, strict=True) if (mask == 2).any())
+
+    def fails_with_the_first(real, row, *arguments):
+        return None if real.names[row] == first else make_new_mask(real, row, *arguments)
+
+    monkeypatch.setattr("segguided.generation.rare.make_new_mask", fails_with_the_first)
+    rare = make_rare_masks(slices, 2, 2, 8, CHANGES, 0)
+    assert len(set(rare.slices.names)) == 8
+    assert first not in {name.rsplit("/", 1)[0] for name in rare.slices.names}
 
 
 def history(folder):

@@ -45,16 +45,16 @@ def make_rare_masks(
     made: dict[str, NewMask] = {}
     copy = 0
     while len(made) < count:
-        before = len(made)
-        for row in _spread(len(real.names), count - before):
-            new = make_new_mask(real, row, changes, seed, copy)
-            if new is not None:
-                made[f"{new.source}/{copy}"] = new
-        if len(made) == before:
+        wanted = count - len(made)
+        rows = _spread(len(real.names), wanted)
+        others = [row for row in range(len(real.names)) if row not in rows]
+        new = _new_masks(real, rows, changes, seed, copy) or _new_masks(real, others, changes, seed, copy)
+        if not new:
             raise ValueError(
                 f"expected new masks of the class {value}, but no attempt with {len(real.names)} held-out "
                 "masks gave a valid one; lower applications.rare.deformation"
             )
+        made |= dict(list(new.items())[:wanted])
         copy += 1
     donors = [new.donor or "" for new in made.values()]
     return RareMasks(_without_images(slices, made), value, shares(slices.masks, n_classes), donors)
@@ -83,6 +83,14 @@ def _holders(slices: SliceSet, rare_class: int, n_classes: int) -> RealMasks:
         )
     holders = slices.where(holds)
     return RealMasks(holders.masks, holders.names, rare_class, n_classes)
+
+
+def _new_masks(
+    real: RealMasks, rows: list[int], changes: AllowedChanges, seed: int, copy: int
+) -> dict[str, NewMask]:
+    """A new mask by its id `id of the source/copy`, for each of the rows that gives a valid one."""
+    masks = [make_new_mask(real, row, changes, seed, copy) for row in rows]
+    return {f"{new.source}/{copy}": new for new in masks if new is not None}
 
 
 def _spread(available: int, wanted: int) -> list[int]:
