@@ -16,11 +16,12 @@ from segguided.evaluation.comparisons import least_patients
 from segguided.evaluation.records import faithfulness_record
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import TableSettings
-from segguided.tables.layouts import TABLE_1
+from segguided.tables.layouts import TABLE_1, TABLE_3
 from segguided.tables.markdown import to_markdown
 from segguided.tables.pairs import make_comparisons
 from segguided.tables.sheet import make_sheet
 from segguided.tables.typeset import draw_sheet
+from support.table_records import SETTINGS, records
 
 COLUMN = "dice_mask_patients_mean"
 CLASSES = ("breast",)
@@ -144,3 +145,21 @@ def test_one_patient_has_no_interval() -> None:
     assert frame[[f"{COLUMN}_low", f"{COLUMN}_high"]].isna().all(axis=None)
     assert comparisons[["low", "high", "p", "p_adjusted"]].isna().all(axis=None)
     assert set(comparisons["verdict"]) == {"one patient: says nothing about others"}
+
+
+@pytest.mark.parametrize("measure", ["diversity.macro", "density.unseen"])
+def test_more_than_real_images_have_is_no_better(measure: str) -> None:
+    """Before it is raised by a half, segguided is best; then both models are above 1."""
+    column = measure.replace(".macro", "").replace(".", "_")
+    measured = records(0, 1, 2)
+    for raised, best in ((0.0, ["segguided"]), (0.5, [])):
+        for record in measured:
+            for key in record:
+                if key.startswith(f"likeness.{measure}.patient."):
+                    record[key] += raised
+        frame = make_frame(TABLE_3, measured, SETTINGS, {})
+        phantom = frame[(frame["dataset"] == "phantom") & (frame[f"{column}_standing"] == "best")]
+        assert list(phantom["model"]) == best
+        comparisons = make_comparisons(TABLE_3, measured, SETTINGS)
+        rows = comparisons[(comparisons["measure"] == column) & (comparisons["dataset"] == "phantom")]
+        assert list(rows["verdict"]) == ["segguided is better" if best else "not told apart"]

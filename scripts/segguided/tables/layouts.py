@@ -199,6 +199,7 @@ def _share(measure: str, name: str, second_heading: str) -> TableColumn:
         decimals=2,
         better="higher",
         highest=math.inf if measure == "density" else 1.0,
+        enough=1.0,
     )
 
 
@@ -213,6 +214,7 @@ TABLE_3 = Layout(
             heading="diversity",
             better="higher",
             highest=MOST,
+            enough=1.0,
             by_class=True,
             note=notes.DIVERSITY,
         ),

@@ -26,7 +26,8 @@ def make_comparisons(layout: Layout, records: Sequence[Record], settings: TableS
     """A row for each dataset, ranked measure and pair of models: `difference` is model minus other.
 
     p_adjusted is corrected, as by Holm, for all pairs of one dataset and measure. Of one patient there is no
-    p; its interval, over blocks of its slices, is about this patient alone.
+    p; its interval, over blocks of its slices, is about this patient alone. A patient's diversity or density
+    above 1 counts as 1 here, for more is no better.
     """
     grouped = group_records(records, settings)
     rows = [

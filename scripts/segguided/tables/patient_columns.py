@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,9 @@ class PatientsMean(TableColumn):
     better: Better | None = None
     lowest: float = 0.0  # the bounds of a patient's value; infinite: there is no interval
     highest: float = 1.0
+    enough: float = (
+        math.inf
+    )  # models are compared as if a patient's higher value were this: more is no better
     by_class: bool = False  # whether the Markdown has a table of its values for each class
     note: str = ""
 
@@ -94,11 +97,14 @@ class PatientsMean(TableColumn):
         return mean_interval(units.values_NP, self.lowest, self.highest)
 
     def units_of(self, records_of_models: Mapping[str, Sequence[Record]]) -> dict[str, UnitValues]:
-        """The values of each model of one dataset, on the same patients."""
+        """The values of each model of one dataset, on the same patients, none above `enough`."""
         key = self.key.format(name=MACRO)
         units = {model: unit_values(records, key) for model, records in records_of_models.items()}
         check_same_units(list(units.values()), self.column)
-        return units
+        return {
+            model: replace(of_model, values_NP=np.minimum(of_model.values_NP, self.enough))
+            for model, of_model in units.items()
+        }
 
     def standing(self, records_of_models: Mapping[str, Sequence[Record]]) -> Standing | None:
         """Which of one dataset's models is best by evidence; None where the column has no best."""
