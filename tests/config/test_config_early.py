@@ -394,5 +394,17 @@ def test_phantoms_of_few_slices(slices: int, every: int, test: int, fits: bool) 
             enough(settings, test, 2)
 
 
+@pytest.mark.parametrize(("slices", "test", "fits"), [(9, 1, False), (10, 1, True), (4, 2, True)])
+def test_a_measuring_half_of_one_slice_is_too_small_for_table_3(slices: int, test: int, fits: bool) -> None:
+    settings = dataset({"kind": "phantom", "slices": slices})
+    splits = {"train": ["x"], "held-out": ["h0", "h1"], "test": [f"t{k}" for k in range(test)]}
+    check_enough("d", settings, splits, figure5=False)
+    if fits:
+        check_enough("d", settings, splits, figure5=False, halves_seed=0)
+    else:
+        with pytest.raises(ValueError, match=r"datasets\.d: the measuring half .* has 1 slices"):
+            check_enough("d", settings, splits, figure5=False, halves_seed=0)
+
+
 def test_how_many_slices_a_volume_has_is_not_known() -> None:
     enough(dataset({"kind": "dicom", "images": "i", "masks": "m"}))

@@ -33,7 +33,10 @@ def split_patients(name):
     dataset = CONFIG.datasets[name]
     splits = assign_splits(list(MANIFESTS[name].values()), dataset.split)
     if name in CONFIG.grid.datasets:
-        check_enough(name, dataset, splits, figure5=bool(CONFIG.guided_models))
+        half_only = CONFIG.evaluation.measuring_half_only
+        seed = CONFIG.evaluation.halves_seed if half_only else None
+        figure5 = bool(CONFIG.guided_models)
+        check_enough(name, dataset, splits, figure5=figure5, halves_seed=seed)
     return splits
 
 

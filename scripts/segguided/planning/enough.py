@@ -10,15 +10,25 @@ from pathlib import Path
 from segguided.config.datasets import Dataset
 from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
-from segguided.data.splits import check_halves, half_of_slice
+from segguided.data.splits import check_halves, half_of_slice, halve_test
 
 COMPARED = 2  # images of each set that the distances of table 3 need
 SHOWN = 5  # test slices that the figures need: four in figure 2, and a different one in figure 5
 FEW = 10  # patients: more than that have enough slices in any case
 
 
-def check_enough(name: str, dataset: Dataset, splits: Mapping[str, Sequence[str]], *, figure5: bool) -> None:
-    """Raise ValueError, which names the dataset, if a split is known to have too few slices."""
+def check_enough(
+    name: str,
+    dataset: Dataset,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    figure5: bool,
+    halves_seed: int | None = None,
+) -> None:
+    """Raise ValueError, which names the dataset, if a split is known to have too few slices.
+
+    `halves_seed`: of the test patients' halves, where table 3 is of the measuring half alone.
+    """
     for split in ("held-out", "test"):
         numbers = _numbers(dataset, splits[split])
         total = sum(map(len, numbers))
@@ -29,6 +39,26 @@ def check_enough(name: str, dataset: Dataset, splits: Mapping[str, Sequence[str]
             )
         if numbers and split == "test":
             _check_test(name, numbers, total, figure5=figure5)
+            if halves_seed is not None:
+                _check_measuring_half(name, splits[split], numbers, halves_seed)
+
+
+def _check_measuring_half(
+    name: str, patients: Sequence[str], numbers: Sequence[Sequence[int]], seed: int
+) -> None:
+    halves = halve_test(patients, seed)
+    measured = [
+        number
+        for patient, of_patient in zip(patients, numbers, strict=True)
+        for number in of_patient
+        if (half_of_slice(number) if halves[patient] == "by-slice" else halves[patient]) == "test"
+    ]
+    if len(measured) < COMPARED:
+        raise ValueError(
+            f"datasets.{name}: the measuring half of its test patients has {len(measured)} slices, but "
+            f"table 3 compares at least {COMPARED} images; add test patients, keep more of their slices, or "
+            "set evaluation.measuring_half_only to false"
+        )
 
 
 def _check_test(name: str, numbers: Sequence[Sequence[int]], total: int, *, figure5: bool) -> None:
