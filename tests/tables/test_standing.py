@@ -19,8 +19,10 @@ from segguided.tables.inputs import TableSettings
 from segguided.tables.layouts import TABLE_1, TABLE_3
 from segguided.tables.markdown import to_markdown
 from segguided.tables.pairs import make_comparisons
+from segguided.tables.patient_columns import PatientsMean
 from segguided.tables.sheet import make_sheet
 from segguided.tables.typeset import draw_sheet
+from segguided.tables.units import UnitValues
 from support.table_records import SETTINGS, records
 
 COLUMN = "dice_mask_patients_mean"
@@ -163,3 +165,12 @@ def test_more_than_real_images_have_is_no_better(measure: str) -> None:
         comparisons = make_comparisons(TABLE_3, measured, SETTINGS)
         rows = comparisons[(comparisons["measure"] == column) & (comparisons["dataset"] == "phantom")]
         assert list(rows["verdict"]) == ["segguided is better" if best else "not told apart"]
+
+
+def test_an_interval_within_one_patient_stays_within_the_bounds() -> None:
+    values_NP = np.array([[0.0, 0.0, 0.1, 0.0, 0.3]])
+    names = tuple("01234")
+    for values, low, high in ((values_NP, 0.0, 0.645), (1 - values_NP, 0.355, 1.0)):
+        found = PatientsMean("share", "key").interval(UnitValues(names, values, of_one_patient=True))
+        assert found is not None
+        assert (found.low, found.high) == (pytest.approx(low, abs=1e-3), pytest.approx(high, abs=1e-3))

@@ -93,7 +93,8 @@ class PatientsMean(TableColumn):
     def interval(self, units: UnitValues) -> Interval | None:
         """Over patients or, of one patient, over the blocks of its slices; None where none holds."""
         if units.of_one_patient:
-            return within_patient_interval(units.values_NP.mean(axis=0)) if len(units.names) > 1 else None
+            found = within_patient_interval(units.values_NP.mean(axis=0)) if len(units.names) > 1 else None
+            return found and Interval(max(found.low, self.lowest), min(found.high, self.highest))
         return mean_interval(units.values_NP, self.lowest, self.highest)
 
     def units_of(self, records_of_models: Mapping[str, Sequence[Record]]) -> dict[str, UnitValues]:
