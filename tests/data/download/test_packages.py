@@ -131,9 +131,17 @@ def test_a_link_that_lies_in_the_folder_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "scan.txt").exists()
 
 
+def test_the_first_python_3_11_reads_a_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tarfile has no extraction filters."""
+    monkeypatch.delattr("tarfile.data_filter")
+    monkeypatch.delattr("tarfile.TarFile.extract")
+    archive = make_tar(tmp_path / "a.tar.gz", **{"data/scan.txt": b"1 2 3"})
+    assert read_member(archive, "data/scan.txt", tmp_path / "out").read_bytes() == b"1 2 3"
+
+
 def test_archives_are_unpacked_only_in_this_module() -> None:
     """No zip file is unpacked: slices are read in place, inside the .npz file."""
-    unpacks = re.compile(r"\.extract(all)?\(|unpack_archive\(")
+    unpacks = re.compile(r"\.extract(all|file)?\(|unpack_archive\(")
     scripts = Path(packages.__file__).parents[3]
     assert [path for path in scripts.rglob("*.py") if unpacks.search(path.read_text())] == [
         Path(packages.__file__)

@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from shutil import copyfile
+from shutil import copyfile, copyfileobj
 
 import requests
 from isal import igzip
@@ -147,12 +147,29 @@ def read_member(archive: Path, member: str, folder: Path) -> Path:
         raise ValueError(f"{archive}: {error}") from None
     try:
         with igzip.open(archive) as unpacked, tarfile.open(fileobj=_BoundedFile(unpacked)) as tar:
-            tar.extract(_regular_file(tar, archive, member), folder, filter="data")
+            return _extracted(tar, _regular_file(tar, archive, member), folder)
     except DAMAGED as error:
         raise ValueError(
             f"{archive}: cannot read {member} ({error}); delete the archive and fetch it again"
         ) from error
-    return folder / PurePosixPath(member)
+
+
+def _extracted(tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path) -> Path:
+    """Write a regular file of the archive below `folder` and return its path. A link there is not followed.
+
+    tarfile's own extraction filters are not in every Python 3.11: they came with 3.11.4.
+    """
+    path = folder / PurePosixPath(info.name)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise tarfile.ExtractError(
+            f"it would be written to {path.resolve()}, outside the destination {folder}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents = tar.extractfile(info)
+    assert contents is not None, "a regular file has contents"
+    with contents, path.open("wb") as file:
+        copyfileobj(contents, file)
+    return path
 
 
 def _regular_file(tar: tarfile.TarFile, archive: Path, member: str) -> tarfile.TarInfo:
