@@ -1,5 +1,6 @@
 """SPADE: shapes, the paper's sizes, what discriminator and losses see, and that it learns to follow masks."""
 
+import numpy as np
 import pytest
 import torch
 from monai.networks.blocks.spade_norm import SPADE
@@ -15,6 +16,7 @@ from segguided.config.models.spade import (
     SpadeLosses,
     SpadeModel,
 )
+from segguided.data.slices import SliceSet, Stack
 from segguided.generation.spade import make_sampler
 from segguided.models.perceptual import PerceptualLoss
 from segguided.models.spade import (
@@ -24,7 +26,13 @@ from segguided.models.spade import (
     initialise,
     normalise_spectrally,
 )
-from segguided.models.spade_learner import SpadeLearner, discriminator_losses, generator_losses, mirrored
+from segguided.models.spade_learner import (
+    SpadeLearner,
+    batches_of_masks,
+    discriminator_losses,
+    generator_losses,
+    mirrored,
+)
 
 CPU = torch.device("cpu")
 TINY = SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance")
@@ -273,6 +281,19 @@ def test_mirrored_images_keep_their_masks_and_about_half_are_mirrored():
     is_mirrored = (turned_images == images.flip(-1)).all(-1).all(-1)
     assert torch.equal(turned_images[~is_mirrored], images[~is_mirrored])
     assert 20 < is_mirrored.sum() < 44
+
+
+def test_masks_for_batch_statistics_are_all_once_in_random_order():
+    """Neighbouring slices are alike: in their order, a batch's statistics would be those of one place."""
+    masks_SHW = np.arange(80, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    stack = Stack("p", masks_SHW, masks_SHW, np.arange(80.0), {"classes": ["square"]})
+    masks = batches_of_masks(SliceSet([stack]), CPU)
+    batches = list(masks())
+    assert [len(batch) for batch in batches] == [32, 32, 16]
+    numbers = torch.cat(batches)[:, 0, 0].tolist()
+    assert sorted(numbers) == list(range(80))
+    assert numbers != sorted(numbers)
+    assert torch.equal(torch.cat(list(masks())), torch.cat(batches))
 
 
 def test_the_averaged_weights_get_batch_statistics_of_their_own():

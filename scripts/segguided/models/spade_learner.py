@@ -6,6 +6,7 @@ Shape letters: B batch, K mask channels, H height, W width.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,6 +28,7 @@ from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
 ScaleMaps = list[list[Tensor]]  # for each scale, the maps of the discriminator's layers, its verdict last
+STATISTICS_BATCH = 32  # masks, of the statistics of a batch norm; no gradient is kept
 MaskBatches = Callable[[], Iterator[Tensor]]  # each call gives batches of integer masks_BHW
 
 
@@ -72,25 +74,28 @@ class SpadeLearner:
         """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
         if self.mirror:
             images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
-        losses = self._summed(self._generator_losses, images_BHW, masks_BHW)
-        self.descent.step()
-        losses |= self._summed(self._discriminator_losses, images_BHW, masks_BHW)
-        self.discriminator_descent.step()
-        return losses
+        losses = self._step(self.descent, self._generator_losses, images_BHW, masks_BHW)
+        return losses | self._step(
+            self.discriminator_descent, self._discriminator_losses, images_BHW, masks_BHW
+        )
 
-    def _summed(
-        self, losses_of: Callable[[Tensor, Tensor], dict[str, Tensor]], images_BHW: Tensor, masks_BHW: Tensor
+    def _step(
+        self,
+        descent: Descent,
+        losses_of: Callable[[Tensor, Tensor], dict[str, Tensor]],
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
     ) -> dict[str, Tensor]:
-        """The batch's mean losses; `losses_of` a micro-batch, their gradients are added up."""
+        """One step of one network; the gradients of micro-batches are added up. Its mean losses."""
         size = self.micro_batch_size or len(images_BHW)
         sums: dict[str, Tensor] = {}
         for images, masks in zip(images_BHW.split(size), masks_BHW.split(size), strict=True):
             share = len(images) / len(images_BHW)
             losses = losses_of(to_signal(images), masks)
             total = sum(self.weights.get(name, 1.0) * loss for name, loss in losses.items())
-            own = self.discriminator_descent if "discriminator" in losses else self.descent
-            (share * total).backward(inputs=own.parameters)
+            (share * total).backward(inputs=descent.parameters)
             sums = {name: sums.get(name, 0) + share * loss.detach() for name, loss in losses.items()}
+        descent.step()
         return sums
 
     def _generator_losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
@@ -151,12 +156,13 @@ class SpadeLearner:
 
 
 def batches_of_masks(slices: SliceSet, device: torch.device) -> MaskBatches:
-    """The masks of all slices, in batches, in the order of the set."""
+    """The masks of all slices, in batches; in random order, because neighbouring slices are alike."""
     batches = Batches(slices, device)
+    order_S = np.random.default_rng(0).permutation(len(slices))
 
     def masks() -> Iterator[Tensor]:
-        for _, masks_BHW in batches.in_order(batch_size=32):  # as many as SPADE's authors had on their GPUs
-            yield masks_BHW
+        for start in range(0, len(slices), STATISTICS_BATCH):
+            yield batches(order_S[start : start + STATISTICS_BATCH])[1]
 
     return masks
 
