@@ -5,11 +5,10 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.regression import RegressionModel
-from segguided.data.slices import read_slices
-from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.denoiser_run import run_denoiser
 from segguided.models.regression import RegressionLearner
 from segguided.training.launch import on_gpus
-from segguided.training.run import TrainingRun, training_parser
+from segguided.training.run import training_parser
 
 
 def train_regression(
@@ -21,19 +20,7 @@ def train_regression(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    training = TrainingRun.from_settings(
-        read_slices(slices), model.training, seed, output, checkpoint_seconds
-    )
-    training.seed_first_weights()
-    network = MaskedDenoiser(model, n_classes, training.image_size).to(training.device)
-    learner = RegressionLearner(network, model, training.steps, training.device)
-    description = {
-        "kind": model.kind,
-        "model": model.model_dump(),
-        "n_classes": n_classes,
-        "image_size": training.image_size,
-    }
-    training.train_to_files(learner, description)
+    run_denoiser(RegressionLearner, slices, model, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:

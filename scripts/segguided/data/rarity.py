@@ -16,8 +16,8 @@ def rarest(pixels: Mapping[str, int]) -> str | None:
 
 def rarest_class(masks_SHW: np.ndarray, n_classes: int) -> int:
     """The same as the value in the masks (from 1). Raises ValueError where no mask holds a class."""
-    counts = np.bincount(masks_SHW.ravel(), minlength=n_classes + 1)[1:]
-    name = rarest({str(value): int(count) for value, count in enumerate(counts, start=1)})
+    counts_C = _pixels(masks_SHW, n_classes)
+    name = rarest({str(value): int(count) for value, count in enumerate(counts_C, start=1)})
     if name is None:
         raise ValueError(
             f"expected masks that hold a class, but {len(masks_SHW)} held-out masks are all background, so "
@@ -28,6 +28,11 @@ def rarest_class(masks_SHW: np.ndarray, n_classes: int) -> int:
 
 def shares(masks_SHW: np.ndarray, n_classes: int) -> np.ndarray:
     """Of all labelled pixels the share of each class, (n_classes,)."""
-    counts = np.bincount(masks_SHW.ravel(), minlength=n_classes + 1)[1:]
-    of_each: np.ndarray = counts / max(1, counts.sum())
-    return of_each
+    counts_C = _pixels(masks_SHW, n_classes)
+    shares_C: np.ndarray = counts_C / max(1, counts_C.sum())
+    return shares_C
+
+
+def _pixels(masks_SHW: np.ndarray, n_classes: int) -> np.ndarray:
+    """The number of pixels of each class, (n_classes,)."""
+    return np.bincount(masks_SHW.ravel(), minlength=n_classes + 1)[1:]

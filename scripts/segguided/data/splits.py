@@ -200,6 +200,12 @@ def halve_test(patients: Sequence[str], seed: int) -> dict[str, str]:
     return {patient: "validation" if rank < middle else "test" for rank, patient in enumerate(shuffled)}
 
 
+def half_of(halves: Mapping[str, str], patient: str, number: int) -> str:
+    """The half that the slice `number` of a patient is in, by the halves of the patients."""
+    half = halves[patient]
+    return half_of_slice(number) if half == "by-slice" else half
+
+
 def half_of_slice(number: int) -> str:
     """The half that a slice of the only test patient is in: `validation`, `test`, or `gap` for neither.
 
@@ -221,8 +227,7 @@ def in_half(
     Raises ValueError where the only patient has too few slices for two halves.
     """
     found = [
-        half_of_slice(_number(name)) if halves[str(patient)] == "by-slice" else halves[str(patient)]
-        for name, patient in zip(names, patients, strict=True)
+        half_of(halves, str(patient), _number(name)) for name, patient in zip(names, patients, strict=True)
     ]
     if "by-slice" in halves.values():
         check_halves("the only test patient has", found)

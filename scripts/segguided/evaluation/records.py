@@ -119,14 +119,19 @@ def record_of_counts(
 def mean_entries(
     key: str, values: Mapping[str, float], unit: Literal["patient", "block"] = "patient"
 ) -> Record:
-    """A mean and what it is a mean of: {key}, and {key}.{unit}.{name} of each patient (or block).
+    """A mean and what it is a mean of: {key}, and {key}.{unit}.{name} of each patient (or block)."""
+    return unit_entries(key, {f"{unit}.{name}": value for name, value in values.items()})
+
+
+def unit_entries(key: str, values: Mapping[str, float]) -> Record:
+    """The same of values by unit, `patient.NAME` or `block.NUMBER`: {key}, and {key}.{unit} of each.
 
     A value that is NaN, such as the Dice of a class that the patient's masks lack, is None and not in the
     mean. Intervals and comparisons of models are computed from these values when the tables are made.
     """
     record: Record = {key: _json_number(nan_mean(np.array([*values.values()], dtype=float)))}
-    for name, value in values.items():
-        record[f"{key}.{unit}.{name}"] = _json_number(value)
+    for unit, value in values.items():
+        record[f"{key}.{unit}"] = _json_number(value)
     return record
 
 

@@ -8,13 +8,13 @@ Shape letters: M masks, H height, W width; a leading 2 holds rows and columns.
 """
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates, shift
 
 from segguided.config.experiments import AllowedChanges
 from segguided.generation.mask_validity import RealMasks
+from segguided.generation.sampling import random_numbers
 
 ATTEMPTS = 20  # at a valid new mask of one source; then the next source takes its place
 WEAKER = 0.9  # times the deformation, from attempt to attempt
@@ -37,7 +37,7 @@ class NewMask:
 def make_new_mask(real: RealMasks, row: int, changes: AllowedChanges, seed: int, copy: int) -> NewMask | None:
     """A new mask from the real mask in `row`; None where no attempt gives a valid one."""
     for attempt in range(ATTEMPTS):
-        rng = _random_of(seed, real.names[row], copy, attempt)
+        rng = random_numbers(seed, real.names[row], copy, attempt)
         mask_HW, donor = _recombined(real, row, changes, rng)
         if changes.mirror and rng.random() < 0.5:
             mask_HW = mask_HW[:, ::-1]
@@ -122,8 +122,3 @@ def _shifted(region_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     offset = rng.integers(-farthest, farthest + 1, 2)
     moved_HW: np.ndarray = shift(region_HW.astype(np.uint8), offset, order=0) > 0
     return moved_HW
-
-
-def _random_of(seed: int, name: str, copy: int, attempt: int) -> np.random.Generator:
-    key = blake2b(f"{seed}\0{name}\0{copy}\0{attempt}".encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=np.frombuffer(key, np.uint64)))

@@ -15,6 +15,7 @@ from segguided.data.augmented import PATIENT
 from segguided.data.formats.npz import write_npz
 from segguided.data.rarity import rarest_class, shares
 from segguided.data.slices import SliceSet, Stack
+from segguided.data.spread import spread_rows
 from segguided.generation.mask_validity import RealMasks
 from segguided.generation.new_masks import NewMask, make_new_mask
 
@@ -46,7 +47,7 @@ def make_rare_masks(
     copy = 0
     while len(made) < count:
         wanted = count - len(made)
-        rows = _spread(len(real.names), wanted)
+        rows = spread_rows(len(real.names), wanted)
         others = [row for row in range(len(real.names)) if row not in rows]
         new = _new_masks(real, rows, changes, seed, copy) or _new_masks(real, others, changes, seed, copy)
         if not new:
@@ -91,12 +92,6 @@ def _new_masks(
     """A new mask by its id `id of the source/copy`, for each of the rows that gives a valid one."""
     masks = [make_new_mask(real, row, changes, seed, copy) for row in rows]
     return {f"{new.source}/{copy}": new for new in masks if new is not None}
-
-
-def _spread(available: int, wanted: int) -> list[int]:
-    """At most `wanted` rows, evenly spread over all."""
-    rows = np.linspace(0, available - 1, min(wanted, available)).round().astype(int)
-    return [int(row) for row in rows]
 
 
 def _without_images(slices: SliceSet, made: Mapping[str, NewMask]) -> SliceSet:

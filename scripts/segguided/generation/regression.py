@@ -1,21 +1,16 @@
-"""Images of a trained regression, the control: one call for each mask, without noise.
+"""Images of a trained regression, the control: one call for each mask, without noise."""
 
-Shape letters: B batch, H height, W width.
-"""
-
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.training import Precision
-from segguided.devices import autocast
+from segguided.generation.one_call import one_call_sampler
 from segguided.generation.sets import Sampler
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.regression import predict_image
-from segguided.models.signals import to_images
 from segguided.training.storage import load_weights, network_description
 
 
@@ -30,11 +25,4 @@ def load_regression(weights: Path, device: torch.device) -> MaskedDenoiser:
 
 def make_sampler(network: MaskedDenoiser, precision: Precision) -> Sampler:
     """A function from masks to images; the mask ids change nothing."""
-    device = next(network.parameters()).device
-
-    @torch.inference_mode()
-    def sampler(masks_BHW: Tensor, _names: Sequence[str]) -> Tensor:
-        with autocast(device, precision):
-            return to_images(predict_image(network, masks_BHW.to(device)))
-
-    return sampler
+    return one_call_sampler(network, partial(predict_image, network), precision)

@@ -10,7 +10,7 @@ from pathlib import Path
 from segguided.config.datasets import Dataset
 from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
-from segguided.data.splits import check_halves, half_of_slice, halve_test
+from segguided.data.splits import check_halves, half_of, half_of_slice, halve_test
 
 COMPARED = 2  # images of each set that the distances of table 3 need
 SHOWN = 5  # test slices that the figures need: four in figure 2, and a different one in figure 5
@@ -51,7 +51,7 @@ def _check_measuring_half(
         number
         for patient, of_patient in zip(patients, numbers, strict=True)
         for number in of_patient
-        if (half_of_slice(number) if halves[patient] == "by-slice" else halves[patient]) == "test"
+        if half_of(halves, patient, number) == "test"
     ]
     if len(measured) < COMPARED:
         raise ValueError(

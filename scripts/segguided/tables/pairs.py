@@ -4,10 +4,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
-from segguided.evaluation.comparisons import PairedDifference, holm, least_patients, paired_difference
+from segguided.evaluation.comparisons import (
+    PairedDifference,
+    holm,
+    least_patients,
+    on_shared_patients,
+    paired_difference,
+)
 from segguided.evaluation.csv_files import CsvValue
 from segguided.evaluation.intervals import ERROR, within_patient_interval
 from segguided.evaluation.records import Record
@@ -78,8 +83,8 @@ def _patients_of_both(units: UnitValues, other: UnitValues) -> int:
     """How many patients have a value of both models in every training."""
     if units.of_one_patient:
         return 1
-    defined_P = np.isfinite(np.concatenate([units.values_NP, other.values_NP])).all(axis=0)
-    return int(defined_P.sum())
+    shared_NP, _ = on_shared_patients([units.values_NP, other.values_NP])
+    return int(shared_NP.shape[1])
 
 
 def _verdict(units: UnitValues, n_patients: int, better: str, p_adjusted: float, n_models: int) -> str:

@@ -44,9 +44,8 @@ class PatientsMean(TableColumn):
     better: Better | None = None
     lowest: float = 0.0  # the bounds of a patient's value; infinite: there is no interval
     highest: float = 1.0
-    enough: float = (
-        math.inf
-    )  # models are compared as if a patient's higher value were this: more is no better
+    # More is no better: models are compared as if a patient's higher value were this.
+    enough: float = math.inf
     by_class: bool = False  # whether the Markdown has a table of its values for each class
     note: str = ""
 

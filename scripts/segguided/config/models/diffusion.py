@@ -63,6 +63,7 @@ MaskAblation = Literal["none", "sample", "batch"]  # in training; the removed cl
 class DenoiserSettings(ModelSettings):
     """What sampling needs to know of a model that generates from noise, step by step."""
 
+    mask_ablation: MaskAblation = "none"  # how it is trained, or was elsewhere
     prediction_type: PredictionType = "epsilon"
     schedule: NoiseSchedule = NoiseSchedule()
 
@@ -71,13 +72,22 @@ class DenoiserSettings(ModelSettings):
         """Length of its noise schedule."""
         return self.schedule.timesteps
 
+    @property
+    def denoises_under_a_mask(self) -> bool:
+        """Whether it sees the mask at every step."""
+        return self.sees_a_mask
+
+    @property
+    def trained_with_ablation(self) -> bool:
+        """Whether its training removed classes from masks at random."""
+        return self.mask_ablation != "none"
+
 
 class DiffusionModel(DenoiserSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
     conditioning: Literal["none", "index255", "onehot"]
-    mask_ablation: MaskAblation = "none"
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     unet: Unet
@@ -100,16 +110,6 @@ class DiffusionModel(DenoiserSettings):
         return self.unet.stride
 
     @property
-    def denoises_under_a_mask(self) -> bool:
-        """Whether it sees the mask at every step."""
-        return self.sees_a_mask
-
-    @property
     def sees_a_mask(self) -> bool:
         """Whether its images follow a mask."""
         return self.conditioning != "none"
-
-    @property
-    def trained_with_ablation(self) -> bool:
-        """Whether its training removed classes from masks at random."""
-        return self.mask_ablation != "none"

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from segguided.config.checks.paths import UsablePath
-from segguided.config.models.diffusion import DenoiserSettings, MaskAblation, Unet
+from segguided.config.models.diffusion import DenoiserSettings, Unet
 
 
 class ImportedModel(DenoiserSettings):
@@ -14,7 +14,6 @@ class ImportedModel(DenoiserSettings):
     kind: Literal["imported"]
     folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
     conditioning: Literal["none", "index255"]
-    mask_ablation: MaskAblation = "none"  # how it was trained: `sampling.mask_ablation` asks for it
     # DDIM clips x0 to ± this in every step, because the training images are in [-1, 1]; None: never
     clip_sample_range: float | None = Field(default=1, gt=0)
     unet: Unet | None = None  # the architecture of weights that come without a config.json
@@ -37,16 +36,6 @@ class ImportedModel(DenoiserSettings):
         return self.unet.stride if self.unet else 1
 
     @property
-    def denoises_under_a_mask(self) -> bool:
-        """Whether it sees the mask at every step."""
-        return self.sees_a_mask
-
-    @property
     def sees_a_mask(self) -> bool:
         """Whether its images follow a mask."""
         return self.conditioning != "none"
-
-    @property
-    def trained_with_ablation(self) -> bool:
-        """Whether its training removed classes from masks at random."""
-        return self.mask_ablation != "none"

@@ -17,10 +17,9 @@ import numpy as np
 
 from segguided.config.reserved import MACRO
 from segguided.data.slices import SliceSet, Stack
-from segguided.evaluation.dice import ratio
+from segguided.evaluation.dice import nan_mean, ratio
 from segguided.evaluation.likeness.limits import MOST
-from segguided.evaluation.likeness.units import unit_record
-from segguided.evaluation.records import Record
+from segguided.evaluation.records import Record, unit_entries
 
 CELL = 4  # pixels a side
 LEAST_PIXELS = 4  # of the class, for a cell to count
@@ -59,9 +58,9 @@ def diversity_record(
     record: Record = {}
     for name, value in zip((OUTSIDE, *class_names), range(n_values), strict=True):
         of_class = {unit: float(values_C[value]) for unit, values_C in per_unit.items()}
-        record |= unit_record(f"likeness.diversity.{name}", of_class)
-    macro = {unit: _mean(values_C[1:]) for unit, values_C in per_unit.items()}
-    return record | unit_record(f"likeness.diversity.{MACRO}", macro)
+        record |= unit_entries(f"likeness.diversity.{name}", of_class)
+    macro = {unit: float(nan_mean(values_C[1:])) for unit, values_C in per_unit.items()}
+    return record | unit_entries(f"likeness.diversity.{MACRO}", macro)
 
 
 def real_variation(chosen: SliceSet, reference: SliceSet, n_values: int) -> np.ndarray:
@@ -143,9 +142,3 @@ def _variation(terms_PC2: np.ndarray) -> np.ndarray:
     """V of each mask value from the terms of P pairs, (C + 1,); NaN where no cell counts, never below 0."""
     sums_C2 = terms_PC2.sum(axis=0)
     return np.maximum(ratio(sums_C2[:, 0], sums_C2[:, 1]), 0)
-
-
-def _mean(values_C: np.ndarray) -> float:
-    """The mean of the defined values; NaN where there is none."""
-    defined = values_C[np.isfinite(values_C)]
-    return float(defined.mean()) if defined.size else float("nan")

@@ -27,12 +27,17 @@ def neighbour_measures(features_ND: np.ndarray, real_MD: np.ndarray) -> dict[str
     radius_M = _radius(real_MD, k)
     radius_N = _radius(features_ND, min(NEIGHBOURS, len(features_ND) - 1))
     in_real_N = np.concatenate([(cdist(rows, real_MD) <= radius_M).sum(1) for rows in _parts(features_ND)])
-    distances = [cdist(rows, features_ND) for rows in _parts(real_MD)]
+    has_ball_M = []
+    nearest_M = []
+    for rows in _parts(real_MD):
+        distances = cdist(rows, features_ND)
+        has_ball_M.append((distances <= radius_N).any(1))
+        nearest_M.append(distances.min(1))
     return {
         "precision": (in_real_N > 0).astype(float),
         "density": in_real_N / k,
-        "recall": np.concatenate([(part <= radius_N).any(1) for part in distances]).astype(float),
-        "coverage": (np.concatenate([part.min(1) for part in distances]) <= radius_M).astype(float),
+        "recall": np.concatenate(has_ball_M).astype(float),
+        "coverage": (np.concatenate(nearest_M) <= radius_M).astype(float),
     }
 
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from segguided.evaluation.likeness.limits import MOST
-from segguided.evaluation.likeness.units import unit_record
-from segguided.evaluation.records import Record
+from segguided.evaluation.records import Record, unit_entries
 
 ROUNDING = 1 / 12  # variance of a number that was rounded
 HIGH = 0.5  # of the Nyquist frequency: the high frequencies begin here
@@ -41,8 +40,8 @@ def spectrum_record(
         begin = int(HIGH * len(real_R))
         high_power[unit] = min(MOST, float(power_R[begin:].sum() / real_R[begin:].sum()))
         distance[unit] = float(np.sqrt(np.mean((10 * np.log10(power_R / real_R)) ** 2)))
-    record = unit_record("likeness.spectrum.high_power", high_power)
-    return record | unit_record("likeness.spectrum.distance", distance)
+    record = unit_entries("likeness.spectrum.high_power", high_power)
+    return record | unit_entries("likeness.spectrum.distance", distance)
 
 
 def radial_power(images_SHW: np.ndarray) -> np.ndarray:

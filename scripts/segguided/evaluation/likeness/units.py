@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from segguided.data.slices import SliceSet
-from segguided.evaluation.records import Record
+from segguided.evaluation.records import Record, unit_entries
 
 BLOCKS = 8  # of one patient's slices, at most
 LEAST_LENGTH = 3  # slices of a block, with the one that is its gap to the next
@@ -34,15 +34,6 @@ def _blocks(n_slices: int) -> list[np.ndarray]:
     return blocks
 
 
-def unit_record(key: str, values: Mapping[str, float]) -> Record:
-    """The mean of the units' values under `key`, and each one below it; None where undefined (NaN)."""
-    defined = [value for value in values.values() if np.isfinite(value)]
-    record: Record = {key: float(np.mean(defined)) if defined else None}
-    for unit, value in values.items():
-        record[f"{key}.{unit}"] = float(value) if np.isfinite(value) else None
-    return record
-
-
 def mean_record(key: str, values_S: np.ndarray, units: Mapping[str, np.ndarray]) -> Record:
-    """`unit_record` of the means of values per slice, (S,)."""
-    return unit_record(key, {unit: float(values_S[chosen_S].mean()) for unit, chosen_S in units.items()})
+    """`unit_entries` of the means of values per slice, (S,)."""
+    return unit_entries(key, {unit: float(values_S[chosen_S].mean()) for unit, chosen_S in units.items()})

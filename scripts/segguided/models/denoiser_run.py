@@ -1,0 +1,43 @@
+"""The training run of a MaskedDenoiser, with the loss of a diffusion model or of the control."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.regression import RegressionModel
+from segguided.data.slices import read_slices
+from segguided.models.denoiser import MaskedDenoiser
+from segguided.training.run import FinishedLearner, TrainingRun
+
+Model = TypeVar("Model", DiffusionModel, RegressionModel)
+
+
+def run_denoiser(
+    learner_of: Callable[[MaskedDenoiser, Model, int, torch.device], FinishedLearner],
+    slices: list[Path],
+    model: Model,
+    n_classes: int,
+    seed: int,
+    output: Path,
+    checkpoint_seconds: float,
+) -> None:
+    """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
+
+    `learner_of` gives what trains the network, from network, settings, number of steps and device.
+    """
+    training = TrainingRun.from_settings(
+        read_slices(slices), model.training, seed, output, checkpoint_seconds
+    )
+    training.seed_first_weights()
+    network = MaskedDenoiser(model, n_classes, training.image_size).to(training.device)
+    learner = learner_of(network, model, training.steps, training.device)
+    description = {
+        "kind": model.kind,
+        "model": model.model_dump(),
+        "n_classes": n_classes,
+        "image_size": training.image_size,
+    }
+    training.train_to_files(learner, description)
