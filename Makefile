@@ -25,7 +25,7 @@ $(INSTALLED): envs/requirements.txt
 words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
 
-demo: words env ## all systems on small data: downloads 73 MB, about 12 minutes on two idle CPU cores
+demo: words env ## all systems on small data: downloads 73 MB, ten minutes on two idle CPU cores
 	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo \
 		--report results/demo/report.html --report-after-run
 	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
