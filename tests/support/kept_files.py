@@ -22,6 +22,7 @@ from segguided.evaluation.csv_files import read_csv
 from segguided.evaluation.records import read_training_cost
 from segguided.generation.controlnet import load_pipeline
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.sets import read_matching_slices
 from segguided.generation.spade import load_generator
 from segguided.generation.variants import read_variants
 from segguided.models.controlnet.stages import EarlierStages
@@ -52,7 +53,7 @@ UNREAD = {
     "pictures": r".*\.(png|pdf)",
     "tables in Markdown, data cards": r".*\.md",
     "paired images": r"applications/paired/.*\.zip",
-    "measurements": r"(partial/[^/]+|applications/.*)\.csv",
+    "measurements": r"(partial/[^/]+|table\d_comparisons|applications/.*)\.csv",
     "histories": r".*/history\.csv",
     "checksums of a data card": r"data/[^/]+/checksums\.sha256",
     "report": r"report\.html",
@@ -172,7 +173,7 @@ KINDS: dict[str, Kind] = {
     "masks that are repeated": Kind(
         r"data/[^/]+/repeated\.npz",
         f"data/{D}/repeated.npz",
-        lambda path: check_trained_on(RESULTS / f"runs/{RUN}/model.safetensors", read_slices([path])),
+        lambda path: read_matching_slices(RESULTS / f"runs/{RUN}/model.safetensors", [path]),
         {"classes": slices_of_other_classes},
     ),
     "generated set": Kind(

@@ -34,10 +34,14 @@ def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: 
 def read_matching_slices(weights: Path, paths: Sequence[Path]) -> SliceSet:
     """The slices of some files.
 
-    Raises ValueError where `weights` were trained on slices that were prepared by other settings.
+    Raises ValueError, which names the first file, where `weights` were trained on slices that were prepared
+    by other settings.
     """
     slices = read_slices(paths)
-    check_trained_on(weights, slices)
+    try:
+        check_trained_on(weights, slices)
+    except ValueError as error:
+        raise ValueError(f"{paths[0]}: {error}") from error
     return slices
 
 
