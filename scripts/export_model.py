@@ -8,8 +8,8 @@ import torch
 from segguided.cli import run
 from segguided.exports.model_folders import model_page, write_folder
 from segguided.files import write_text
-from segguided.generation.clipping import clip_as_stated
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.sampling import ddim_scheduler
 
 

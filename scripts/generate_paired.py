@@ -16,12 +16,13 @@ def generate_paired(
     weights: Path,
     slices: Sequence[Path],
     sampling: Sampling,
+    n_classes: int,
     kept: Sequence[int],
     seed: int,
     output: Path,
 ) -> None:
     """Write a generated set with an image for every mask of `slices`, guided by only the values `kept`."""
-    sampler = partial_sampler(load_sampler(weights, sampling, seed), kept)
+    sampler = partial_sampler(load_sampler(weights, sampling, seed), kept, n_classes)
     masks = read_matching_slices(weights, slices)
     images_SHW = generate_images(sampler, masks, sampling.batch_size)
     write_generated(output, weights, masks, images_SHW, masks.names)
@@ -30,6 +31,7 @@ def generate_paired(
 def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = single_set_parser(__doc__)
+    parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument(
         "--kept", type=int, nargs="+", required=True, help="mask values that real and generated images share"
     )

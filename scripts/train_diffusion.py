@@ -7,6 +7,7 @@ from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.models.denoiser import DiffusionLearner
 from segguided.models.denoiser_run import run_denoiser
+from segguided.models.prediction_learner import PredictionLearner
 from segguided.training.launch import on_gpus
 from segguided.training.run import training_parser
 
@@ -20,7 +21,8 @@ def train_diffusion(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    run_denoiser(DiffusionLearner, slices, model, n_classes, seed, output, checkpoint_seconds)
+    learner = DiffusionLearner if model.losses.is_papers else PredictionLearner
+    run_denoiser(learner, slices, model, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:

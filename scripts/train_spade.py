@@ -7,7 +7,7 @@ from segguided.cli import run
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
 from segguided.files import sha256_of
-from segguided.models.perceptual import load_perceptual
+from segguided.models.losses.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner, batches_of_masks
 from segguided.training.launch import on_one_gpu

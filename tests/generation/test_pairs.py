@@ -16,7 +16,7 @@ SAMPLING = Sampling(sampler="ddim", steps=2, batch_size=3, precision="fp32")
 def test_paired_dataset_has_the_released_layout_and_the_same_bytes_twice(trained):
     for name in ("first.zip", "second.zip"):
         weights = trained / "model/model.safetensors"
-        generate_paired(weights, [trained / "p.npz"], SAMPLING, [2], 0, trained / "g.npz")
+        generate_paired(weights, [trained / "p.npz"], SAMPLING, 2, [2], 0, trained / "g.npz")
         pair_images([trained / "p.npz"], trained / "g.npz", ["a", "b"], ["b"], trained / name)
     assert (trained / "first.zip").read_bytes() == (trained / "second.zip").read_bytes()
     slices = read_slices([trained / "p.npz"])

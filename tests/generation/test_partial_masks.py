@@ -34,7 +34,7 @@ def test_masks_are_spread_over_those_with_two_classes():
 def test_each_sample_has_noise_of_its_own_and_the_first_that_of_the_mask():
     calls = []
 
-    def sampler(masks_BHW, names):
+    def sampler(masks_BHW, names, free=()):
         calls.append((masks_BHW.unique().tolist(), list(names)))
         return masks_BHW
 

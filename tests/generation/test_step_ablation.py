@@ -4,7 +4,7 @@ import torch
 
 from segguided.config.sampling import Sampling
 from segguided.generation.diffusion import make_sampler
-from segguided.generation.step_ablation import StepAblatedDenoiser
+from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.models.denoiser import MaskedDenoiser
 from support.tiny_models import diffusion_model
 
@@ -19,7 +19,7 @@ def full_masks(n):
 def shown(names, t, seed=0, masks_BHW=None):
     """The classes that each mask still holds when the network sees it at time t."""
     seen = []
-    ablated = StepAblatedDenoiser(lambda x, t_B, mask: seen.append(mask), CLASSES, seed, names)
+    ablated = StepAblatedDenoiser(lambda x, t_B, mask, _is_free: seen.append(mask), CLASSES, seed, names)
     masks_BHW = full_masks(len(names)) if masks_BHW is None else masks_BHW
     ablated(torch.zeros(len(names), 1, 4, 4), torch.full((len(names),), t), masks_BHW)
     return [frozenset(mask_HW.unique().tolist()) - {0} for mask_HW in seen[0]]
@@ -46,7 +46,7 @@ def test_removed_classes_become_background_and_the_others_stay_where_they_are():
     masks_BHW = torch.randint(0, CLASSES + 1, (8, 4, 4), dtype=torch.uint8)
     seen = []
     names = [f"p_slice_{i}" for i in range(8)]
-    StepAblatedDenoiser(lambda x, t_B, mask: seen.append(mask), CLASSES, 0, names)(
+    StepAblatedDenoiser(lambda x, t_B, mask, _is_free: seen.append(mask), CLASSES, 0, names)(
         torch.zeros(8, 1, 4, 4), torch.zeros(8, dtype=torch.long), masks_BHW
     )
     assert seen[0].dtype == masks_BHW.dtype

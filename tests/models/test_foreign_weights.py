@@ -18,7 +18,7 @@ from segguided.models.controlnet.autoencoder import start_autoencoder
 from segguided.models.controlnet.latent import start_denoiser
 from segguided.models.foreign import read_json, read_tensors
 from segguided.models.importing import read_unet
-from segguided.models.perceptual import vgg19_loss
+from segguided.models.losses.perceptual import vgg19_loss
 from segguided.models.weight_files import find_weights
 from support.foreign_unet import SIZE, foreign, imported
 from support.sd_layout import write_pipeline

@@ -7,7 +7,7 @@ from torch import nn
 
 from segguided.config.models.perceptual import EncoderPerceptual, NoPerceptual, PlainEncoder, Vgg19Perceptual
 from segguided.config.models.training import Training
-from segguided.models.perceptual import PerceptualLoss, Vgg19Features, load_perceptual, vgg19_loss
+from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features, load_perceptual, vgg19_loss
 from segguided.models.plain_encoder import Encoder, EncoderLearner, shares_loss
 from segguided.training.storage import save_network
 

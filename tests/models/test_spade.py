@@ -18,7 +18,8 @@ from segguided.config.models.spade import (
 )
 from segguided.data.slices import SliceSet, Stack
 from segguided.generation.spade import make_sampler
-from segguided.models.perceptual import PerceptualLoss
+from segguided.models.losses.adversarial import discriminator_losses, generator_losses
+from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.spade import (
     Discriminator,
     Generator,
@@ -26,13 +27,7 @@ from segguided.models.spade import (
     initialise,
     normalise_spectrally,
 )
-from segguided.models.spade_learner import (
-    SpadeLearner,
-    batches_of_masks,
-    discriminator_losses,
-    generator_losses,
-    mirrored,
-)
+from segguided.models.spade_learner import SpadeLearner, batches_of_masks, mirrored
 
 CPU = torch.device("cpu")
 TINY = SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance")

@@ -16,7 +16,7 @@ from segguided.config.models.diffusion import NoiseSchedule
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.generation.clipping import clip_as_stated
+from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.sampling import ddim_scheduler, initial_noise, make_scheduler, sample
 from segguided.models import diffusion
 from segguided.models.controlnet.latent import check_noise

@@ -68,9 +68,16 @@ DECISIONS = {
     "ControlTraining": {"weights": "conditioning hint_channels sd_locked micro_batch_size training"},
     "DiffusionModel": {
         "words": "title",
-        "weights": "kind prediction_type schedule conditioning mask_ablation min_snr_gamma unet "
-        "micro_batch_size training",
+        "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share min_snr_gamma "
+        "losses unet micro_batch_size training",
+        "images": "sampling",
     },
+    "DenoiserLosses": {
+        "weights": "squared_error energy_score sliced_wasserstein adversarial feature_matching discriminator "
+        "from_step slope_outside",
+    },
+    "EnergyScore": {"weights": "weight filters filter_size levels"},
+    "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},
     "SamplingChanges": {"images by steps": "sampler steps timestep_spacing mask_ablation"},

@@ -7,4 +7,6 @@ def unseen_slices(wildcards):
 
 
 def paired_options(wildcards):
-    return option("--kept", first_partial_values(wildcards))
+    return option("--n-classes", [count_classes(wildcards)]) + option(
+        "--kept", first_partial_values(wildcards)
+    )

@@ -15,7 +15,8 @@ class Generation(Settings):
     precision: Precision = "auto"
 
 
-Sampler = Literal["ddim", "dpm-solver++"]
+# renoise: x0, noise again to the next t, x0 …; for a model that predicts x0 and generates in very few steps.
+Sampler = Literal["ddim", "dpm-solver++", "renoise"]
 Spacing = Literal["leading", "trailing", "linspace"]
 # step: at each sampling step each class of the mask is removed with probability ½, as in the training of MAT.
 StepAblation = Literal["none", "step"]

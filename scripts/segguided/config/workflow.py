@@ -9,7 +9,7 @@ from segguided.config.base import NAME, Settings
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
-from segguided.config.checks.sampling import check_shared_weights, check_step_ablation
+from segguided.config.checks.sampling import check_sampler, check_shared_weights, check_step_ablation
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
@@ -113,6 +113,7 @@ class Config(Settings):
                     f"models.{self.weights_of(name)} has only {timesteps} timesteps; lower the one or raise "
                     "the other"
                 )
+            check_sampler(where, sampling, self.weights_of(name), self.trained(name))
             check_step_ablation(where, sampling, self.weights_of(name), self.trained(name))
         return self
 
@@ -190,9 +191,13 @@ class Config(Settings):
     def sampling_of(self, name: str) -> Sampling:
         """How the model `name` samples its images."""
         model = self.models[name]
+        trained = self.trained(name)
+        sampling = self.sampling
+        if isinstance(trained, DiffusionModel):
+            sampling = sampling.changed(trained.sampling)
         if isinstance(model, SharedWeightsModel):
-            return self.sampling.changed(model.sampling)
-        return self.sampling
+            sampling = sampling.changed(model.sampling)
+        return sampling
 
     @property
     def guided_models(self) -> list[str]:

@@ -3,7 +3,7 @@
 Shape letters: B batch, C latent channels, H height, W width of image and mask.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -47,7 +47,7 @@ def make_sampler(pipeline: LatentPipeline, process: LatentTraining, sampling: Sa
     pixels_per_latent = downsampling(pipeline.autoencoder)  # along each side
     channels = pipeline.autoencoder.config["latent_channels"]
 
-    def sampler(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+    def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         latent_size = masks_BHW.shape[-1] // pixels_per_latent
         noise_BCHW = initial_noise(seed, names, latent_size, channels).to(device)
         with autocast(device, sampling.precision):

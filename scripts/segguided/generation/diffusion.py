@@ -1,9 +1,10 @@
 """Sampling images from a trained image-space diffusion model.
 
-Shape letters: B batch, C image channels (1), H height, W width.
+Shape letters: B batch, K mask values, C image channels (1), H height, W width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,10 +15,11 @@ from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.sampling import Sampling
 from segguided.devices import autocast, pick_device
-from segguided.generation.clipping import clip_as_stated
+from segguided.generation.samplers.clipping import clip_as_stated
+from segguided.generation.samplers.renoising import Renoiser
+from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.generation.sets import Sampler
-from segguided.generation.step_ablation import StepAblatedDenoiser
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
 from segguided.models.diffusion import Denoiser
 from segguided.models.signals import to_images
@@ -49,19 +51,43 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
 
 def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Sampler:
     """A function from masks to images, each from noise that is a function of (seed, mask id)."""
-    scheduler = clip_as_stated(make_scheduler(model, sampling), model)
+    sample_x0 = _x0_sampler(model, sampling, seed)
     device = next(network.parameters()).device
+    n_classes = network.encoder.n_classes
 
-    def sampler(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(device)
-        denoiser: Denoiser = network
+    def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
+        is_free_BK = free_flags(len(masks_BHW), free, n_classes, device)
+        denoiser: Denoiser = partial(network.forward, is_free_BK=is_free_BK)
         if sampling.mask_ablation == "step":
-            denoiser = StepAblatedDenoiser(network, network.encoder.n_classes, seed, names)
+            denoiser = StepAblatedDenoiser(network, n_classes, seed, names)
         with autocast(device, sampling.precision):
-            x0_BCHW = sample(denoiser, scheduler, noise_BCHW, masks_BHW.to(device))
+            x0_BCHW = sample_x0(denoiser, masks_BHW.to(device), names)
         return to_images(x0_BCHW)
 
     return sampler
+
+
+X0Sampler = Callable[[Denoiser, Tensor, Sequence[str]], Tensor]  # denoiser, masks_BHW, mask ids -> x0_BCHW
+
+
+def _x0_sampler(model: DenoiserSettings, sampling: Sampling, seed: int) -> X0Sampler:
+    """x0 in [-1, 1] of each mask, by the configured sampler, from noise of (seed, mask id)."""
+    if sampling.sampler == "renoise":
+        return Renoiser(model, sampling.steps, seed).sample
+    scheduler = clip_as_stated(make_scheduler(model, sampling), model)
+
+    def sample_x0(denoiser: Denoiser, masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(masks_BHW.device)
+        return sample(denoiser, scheduler, noise_BCHW, masks_BHW)
+
+    return sample_x0
+
+
+def free_flags(count: int, free: Collection[int], n_classes: int, device: torch.device) -> Tensor:
+    """Which mask values of each of `count` masks are free, (B, K) bool."""
+    is_free_K = torch.zeros(n_classes + 1, dtype=torch.bool, device=device)
+    is_free_K[list(free)] = True
+    return is_free_K.expand(count, -1)
 
 
 def load_sampler(weights: Path, sampling: Sampling, seed: int) -> Sampler:

@@ -3,7 +3,7 @@
 Shape letters: B batch, H height, W width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ def one_call_sampler(
     device = next(network.parameters()).device
 
     @torch.inference_mode()
-    def sampler(masks_BHW: Tensor, _names: Sequence[str]) -> Tensor:
+    def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         with autocast(device, precision):
             return to_images(image_of(masks_BHW.to(device)))
 

@@ -36,15 +36,17 @@ def slices_of_several_classes(slices: SliceSet, count: int) -> SliceSet:
     return evenly_spread(slices.where(has_several), count)
 
 
-def partial_sampler(sampler: Sampler, kept: Collection[int], number: int = 0) -> Sampler:
+def partial_sampler(sampler: Sampler, kept: Collection[int], n_classes: int, number: int = 0) -> Sampler:
     """A sampler that sees only the classes `kept` of each mask; `number` counts the samples of a mask.
 
-    Sample 0 starts from the noise of the mask id itself, each further sample from its own noise.
+    Sample 0 starts from the noise of the mask id itself, each further sample from its own noise. The other
+    classes are free.
     """
+    free_classes = [value for value in range(1, n_classes + 1) if value not in kept]
 
-    def sample_partial_masks(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+    def sample_partial_masks(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         noise_names = names if number == 0 else [f"{name}#{number}" for name in names]
-        return sampler(keep_classes(masks_BHW, kept), noise_names)
+        return sampler(keep_classes(masks_BHW, kept), noise_names, {*free, *free_classes})
 
     return sample_partial_masks
 
@@ -66,6 +68,6 @@ def generate_conditions(
     variants = {}
     for condition, kept in kept_values.items():
         for number in range(samples_per_mask):
-            partial = partial_sampler(sampler, kept, number)
+            partial = partial_sampler(sampler, kept, n_classes, number)
             variants[f"{condition}/{number}"] = generate_images(partial, slices, batch_size)
     return variants

@@ -50,6 +50,10 @@ def make_scheduler(model: DiffusionSettings, sampling: Sampling, *, bounded: boo
         raise ValueError(
             f"sampling.steps is {sampling.steps}, but the schedule has {model.schedule.timesteps} timesteps"
         )
+    if sampling.sampler == "renoise":
+        raise ValueError(
+            "sampling.sampler is renoise, which models of latents do not have; choose ddim or dpm-solver++"
+        )
     if sampling.sampler == "ddim":
         scheduler = ddim_scheduler(model, sampling.timestep_spacing, bounded=bounded)
     else:

@@ -1,8 +1,9 @@
 """Sets of generated images: one image for each mask."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,13 @@ from segguided.generation.shards import WHOLE, Shard
 from segguided.training.storage import check_trained_on, seal_facts
 
 LOG = logging.getLogger("segguided")
-Sampler = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and their mask ids -> images_BHW; uint8 both
+
+
+class Sampler(Protocol):
+    """sampler(masks_BHW, mask ids) -> images_BHW; uint8 both."""
+
+    def __call__(self, masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
+        """An image of each mask. `free`: mask values that were removed and are left to the model."""
 
 
 def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: Shard = WHOLE) -> np.ndarray:

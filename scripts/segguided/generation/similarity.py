@@ -16,8 +16,8 @@ from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.generation.clipping import clip_as_stated
 from segguided.generation.partial_masks import keep_classes
+from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.sampling import initial_noise, make_scheduler
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser

@@ -3,6 +3,8 @@
 Shape letters: B batch, C image channels (1), H height, W width.
 """
 
+from functools import partial
+
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
@@ -12,14 +14,14 @@ from segguided.config.models.diffusion import DiffusionModel, Unet
 from segguided.config.models.regression import RegressionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.mask_ablation import ablate_classes
+from segguided.models.mask_ablation import free_classes, remove_classes
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 
 
 class MaskedDenoiser(nn.Module):
-    """model(x_BCHW, t_B, mask_BHW) -> prediction_BCHW. `self.unet` is a plain UNet2DModel."""
+    """model(x_BCHW, t_B, mask_BHW[, is_free_BK]) -> prediction_BCHW. `self.unet` is a plain UNet2DModel."""
 
     def __init__(self, model: DiffusionModel | RegressionModel, n_classes: int, image_size: int) -> None:
         super().__init__()
@@ -27,14 +29,19 @@ class MaskedDenoiser(nn.Module):
         self.patch = model.unet.patch
         self.unet = build_unet(model.unet, 1 + self.encoder.channels, image_size)
 
-    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
-        """The prediction (epsilon, v or x0, as `prediction_type` says), of the noisy image's shape."""
+    def forward(
+        self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
+    ) -> Tensor:
+        """The prediction (epsilon, v or x0, as `prediction_type` says), of the noisy image's shape.
+
+        `is_free_BK`: see MaskEncoder.
+        """
         if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
             raise ValueError(
                 f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
             )
         # Each step reuses the name, so that a tensor that is no longer needed is freed at once.
-        x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW)], 1)
+        x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW, is_free_BK)], 1)
         x_BCHW = functional.pixel_unshuffle(x_BCHW, self.patch)
         x_BCHW = self.unet(x_BCHW, t_B).sample
         return functional.pixel_shuffle(x_BCHW, self.patch)
@@ -75,6 +82,7 @@ class DiffusionLearner(DescentLearner):
         self.device = device
         self.precision = model.training.precision
         self.mask_ablation = model.mask_ablation
+        self.ablated_share = model.ablated_share
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
@@ -83,15 +91,20 @@ class DiffusionLearner(DescentLearner):
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
+        n_classes = self.network.encoder.n_classes
+        free_BK = free_classes(masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share)
         if self.mask_ablation != "none":
-            n_classes = self.network.encoder.n_classes
-            masks_BHW = ablate_classes(masks_BHW, n_classes, self.mask_ablation, generator)
+            masks_BHW = remove_classes(masks_BHW, ~free_BK)
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
-        return self.descent.descend(self._losses, [x0_BCHW, masks_BHW, eps_BCHW, t_B], self.micro_batch_size)
+        batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B]
+        return self.descent.descend(self._losses, batch, self.micro_batch_size)
 
-    def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
+    ) -> dict[str, Tensor]:
+        denoiser = partial(self.network.forward, is_free_BK=free_BK)
         with autocast(self.device, self.precision):
             loss = diffusion.loss(
-                self.network, self.schedule, x0_BCHW, masks_BHW, eps_BCHW, t_B, self.min_snr_gamma
+                denoiser, self.schedule, x0_BCHW, masks_BHW, eps_BCHW, t_B, self.min_snr_gamma
             )
         return {"loss": loss}

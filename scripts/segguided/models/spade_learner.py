@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.models.perceptual import PerceptualLoss
+from segguided.models.losses.adversarial import ScaleMaps, discriminator_losses, generator_losses, judge
+from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.signals import to_signal
 from segguided.models.spade import (
     Discriminator,
@@ -27,7 +27,6 @@ from segguided.models.spade import (
 from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
-ScaleMaps = list[list[Tensor]]  # for each scale, the maps of the discriminator's layers, its verdict last
 STATISTICS_BATCH = 32  # masks, of the statistics of a batch norm; no gradient is kept
 MaskBatches = Callable[[], Iterator[Tensor]]  # each call gives batches of integer masks_BHW
 
@@ -118,12 +117,7 @@ class SpadeLearner:
         self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor
     ) -> tuple[ScaleMaps, ScaleMaps]:
         """The discriminator's maps of generated and of real images, judged in one batch as SPADE does."""
-        onehot_BKHW = self.generator.encoder(masks_BHW).repeat(2, 1, 1, 1)
-        maps_by_scale = self.discriminator(torch.cat([generated_B1HW, real_B1HW]), onehot_BKHW)
-        halves = [[map_BCHW.float().chunk(2) for map_BCHW in scale] for scale in maps_by_scale]
-        generated = [[half for half, _ in scale] for scale in halves]
-        real = [[half for _, half in scale] for scale in halves]
-        return generated, real
+        return judge(self.discriminator, generated_B1HW, real_B1HW, self.generator.encoder(masks_BHW))
 
     def after_epoch(self) -> dict[str, float]:
         """Nothing is measured between epochs."""
@@ -174,38 +168,6 @@ def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) 
     images_BHW = torch.where(is_mirrored_B11, images_BHW.flip(-1), images_BHW)
     masks_BHW = torch.where(is_mirrored_B11, masks_BHW.flip(-1), masks_BHW)
     return images_BHW, masks_BHW
-
-
-def generator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
-    """Hinge loss (Lim & Ye 2017) and feature matching (pix2pixHD), each the mean over the scales.
-
-    `generated_and_real` are the discriminator's maps of generated and of real images. The paper's hinge has
-    no tanh. MONAI's PatchAdversarialLoss applies one, and then the generator gets no gradient once the
-    discriminator is sure.
-    """
-    adversarial: list[Tensor] = []
-    matching: list[Tensor] = []
-    for generated, real in zip(*generated_and_real, strict=True):
-        adversarial.append(-generated[-1].mean())
-        matching.append(_feature_distance(generated[:-1], real[:-1]))
-    return {
-        "adversarial": torch.stack(adversarial).mean(),
-        "feature_matching": torch.stack(matching).mean(),
-    }
-
-
-def discriminator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
-    """The discriminator's hinge loss, the mean over the scales, of its maps of generated and real images."""
-    scales = []
-    for generated, real in zip(*generated_and_real, strict=True):
-        scales.append(functional.relu(1 + generated[-1]).mean() + functional.relu(1 - real[-1]).mean())
-    return {"discriminator": torch.stack(scales).mean()}
-
-
-def _feature_distance(generated: list[Tensor], real: list[Tensor]) -> Tensor:
-    """The sum over the layers of the mean absolute difference; no gradient reaches the real maps."""
-    layers = zip(generated, real, strict=True)
-    return torch.stack([functional.l1_loss(fake, true.detach()) for fake, true in layers]).sum()
 
 
 def _adam(

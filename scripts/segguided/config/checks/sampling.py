@@ -28,6 +28,21 @@ def check_shared_weights(models: Mapping[str, ModelSettings], grid: Collection[s
             )
 
 
+def check_sampler(where: str, sampling: Sampling, name: str, trained: ModelSettings) -> None:
+    """Raise ValueError where the sampler `renoise` is to sample from a model that does not predict x0.
+
+    `where`: the key that says so; `name`: of the model `trained`. Of a model without steps nothing is asked.
+    """
+    if sampling.sampler != "renoise" or trained.timesteps is None:
+        return
+    if not isinstance(trained, DenoiserSettings) or trained.prediction_type != "sample":
+        raise ValueError(
+            f"{where}.sampler is renoise, which needs an image-space model that predicts x0 "
+            f"(prediction_type: sample), but models.{name} does not; choose ddim or dpm-solver++, or write "
+            "renoise into the `sampling` of a model that does"
+        )
+
+
 def check_step_ablation(where: str, sampling: Sampling, name: str, trained: ModelSettings) -> None:
     """Raise ValueError where masks are ablated at each step for a model that never saw ablated masks.
 

@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
+from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.training import MicroBatchSize, Training
+from segguided.config.sampling import SamplingChanges
 
 
 class Unet(Settings):
@@ -87,27 +89,58 @@ class DiffusionModel(DenoiserSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
-    conditioning: Literal["none", "index255", "onehot"]
+    # onehot_free: a channel a class, then one a class that is 1 where the class is free, to tell it from
+    # background.
+    conditioning: Literal["none", "index255", "onehot", "onehot_free"]
+    ablated_share: float = Field(default=1.0, gt=0, le=1)  # of the training images that mask_ablation changes
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
+    losses: DenoiserLosses = DenoiserLosses()
     unet: Unet
     micro_batch_size: MicroBatchSize = None
     training: Training
+    sampling: SamplingChanges = SamplingChanges()  # what it samples otherwise than the section `sampling`
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
-        | {"micro_batch_size", "training"}
+        | {"ablated_share", "losses", "micro_batch_size", "training"}
     )
 
     @model_validator(mode="after")
     def _ablates_a_mask(self) -> "DiffusionModel":
         if self.conditioning == "none" and self.mask_ablation != "none":
             raise ValueError("mask_ablation needs a mask, but conditioning is none; change either")
+        if self.ablated_share < 1 and self.mask_ablation != "sample":
+            raise ValueError(
+                f"ablated_share is {self.ablated_share:g}, but mask_ablation is {self.mask_ablation}; "
+                "only `sample` can leave some images of a batch as they are"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _predicts_what_its_losses_see(self) -> "DiffusionModel":
+        if self.losses.is_papers:
+            return self
+        if self.prediction_type != "sample":
+            raise ValueError(
+                f"prediction_type is {self.prediction_type}, but losses other than the squared error see the "
+                "predicted image; set prediction_type: sample, or remove the other losses"
+            )
+        if self.min_snr_gamma is not None:
+            raise ValueError(
+                "min_snr_gamma weighs the squared error of the paper's loss alone; remove it, or the other "
+                "losses"
+            )
+        if self.losses.sliced_wasserstein and self.conditioning == "none":
+            raise ValueError(
+                "losses.sliced_wasserstein compares class by class, but conditioning is none; change either"
+            )
         return self
 
     @property
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
-        return self.unet.stride
+        pyramid = self.losses.energy_score
+        return max(self.unet.stride, pyramid.stride if pyramid else 1)
 
     @property
     def sees_a_mask(self) -> bool:

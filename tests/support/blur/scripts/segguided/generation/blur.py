@@ -3,7 +3,7 @@
 Shape letters: B batch, H height, W width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -30,7 +30,7 @@ def make_sampler(network: BlurNetwork) -> Sampler:
     device = next(network.parameters()).device
 
     @torch.inference_mode()
-    def sampler(masks_BHW: Tensor, _names: Sequence[str]) -> Tensor:
+    def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         return to_images(network(masks_BHW.to(device)))
 
     return sampler

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from segguided.generation.sampling import random_numbers
-from segguided.models.diffusion import Denoiser
+from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.mask_ablation import remove_classes
 
 
@@ -25,7 +25,7 @@ class StepAblatedDenoiser:
     authors' code removes the same classes from all masks of a batch.) `names`: the mask ids of the batch.
     """
 
-    denoiser: Denoiser
+    denoiser: MaskedDenoiser
     n_classes: int
     seed: int
     names: Sequence[str]
@@ -35,7 +35,9 @@ class StepAblatedDenoiser:
         is_kept_BK = torch.stack(
             [self._is_kept(name, t) for name, t in zip(self.names, t_B.tolist(), strict=True)]
         )
-        return self.denoiser(x_BCHW, t_B, remove_classes(mask_BHW, is_kept_BK.to(mask_BHW.device)))
+        is_kept_BK = is_kept_BK.to(mask_BHW.device)
+        prediction: Tensor = self.denoiser(x_BCHW, t_B, remove_classes(mask_BHW, is_kept_BK), ~is_kept_BK)
+        return prediction
 
     def _is_kept(self, name: str, t: int) -> Tensor:
         """Which classes the mask `name` keeps at time t, shape (K,), bool."""

@@ -1,0 +1,1 @@
+"""Losses that compare predicted or generated images with real ones."""

@@ -1,0 +1,74 @@
+"""The energy score of filter responses: a loss for predictions that are to vary as real images do.
+
+For real responses y and those of two independent predictions, a and b, the score is
+    S = (|a − y| + |b − y|)/2 − |a − b|/2,
+whose expectation is smallest where a and b have the distribution of y given what the network sees (Gneiting &
+Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution. The responses are
+those of random filters at each level of a pyramid. Over all directions of such filters, equal distributions
+of the responses mean equal distributions of the pixels below a filter (Cramér & Wold 1936).
+
+Shape letters: B batch, C image channels (1), F filters, H height, W width, L levels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segguided.config.models.denoiser_losses import EnergyScore
+
+LEAST_SCALE = 1e-3  # of a level's responses, in units of x0; below it the level is as good as flat
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Random filters of each level, and the deviation of the real images' responses there."""
+
+    filters: list[Tensor]  # L of (F, 1, size, size)
+    scales: list[Tensor]  # L + 1 scalars; the last is of the coarsest level's pixels
+
+    def score(self, real_BCHW: Tensor, first_BCHW: Tensor, second_BCHW: Tensor) -> Tensor:
+        """The mean score over the levels, each in units of the real responses' deviation; a scalar."""
+        real = responses(real_BCHW, self.filters)
+        first = responses(first_BCHW, self.filters)
+        second = responses(second_BCHW, self.filters)
+        scores = []
+        for y, a, b, scale in zip(real, first, second, self.scales, strict=True):
+            error = ((a - y).abs() + (b - y).abs()).mean() / 2
+            scores.append((error - (a - b).abs().mean() / 2) / scale)
+        return torch.stack(scores).mean()
+
+
+def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
+    """New random filters, scaled by the responses of the real images of a batch."""
+    filters = [
+        random_filters(settings.filters, settings.filter_size, generator) for _ in range(settings.levels)
+    ]
+    scales = [level.std() + LEAST_SCALE for level in responses(real_BCHW, filters)]
+    return Filters(filters, scales)
+
+
+def random_filters(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """`count` filters (F, 1, size, size) of mean 0 and length 1, on the generator's device."""
+    weights = torch.randn((count, 1, size, size), generator=generator, device=generator.device)
+    weights -= weights.mean((2, 3), keepdim=True)
+    return weights / weights.square().sum((2, 3), keepdim=True).sqrt()
+
+
+def responses(images_BCHW: Tensor, filters: list[Tensor]) -> list[Tensor]:
+    """The responses at each level of the pyramid of 2×2 means, then the coarsest level itself."""
+    maps = []
+    level_BCHW = images_BCHW
+    for number, weights in enumerate(filters):
+        if number:
+            level_BCHW = functional.avg_pool2d(level_BCHW, 2)
+        maps.append(respond(level_BCHW, weights))
+    return [*maps, level_BCHW]
+
+
+def respond(images_BCHW: Tensor, filters: Tensor, dilation: int = 1) -> Tensor:
+    """Responses (B, F, H, W); beyond its border the image goes on as at the border."""
+    reach = dilation * (filters.shape[-1] // 2)
+    padded_BCHW = functional.pad(images_BCHW, (reach,) * 4, mode="replicate")
+    return functional.conv2d(padded_BCHW, filters, dilation=dilation)

@@ -1,0 +1,227 @@
+"""Training of a MaskedDenoiser with losses on x̂0, the image that it predicts in one call.
+
+Shape letters: B batch, N predictions of an image, K mask values, C image channels (1), H height, W width.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segguided.config.models.denoiser_losses import DenoiserLosses
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.devices import autocast
+from segguided.models import diffusion
+from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.losses.adversarial import discriminator_losses, generator_losses, judge
+from segguided.models.losses.energy_score import Filters, choose_filters
+from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
+from segguided.models.mask_ablation import free_classes, remove_classes
+from segguided.models.signals import to_signal
+from segguided.models.spade import Discriminator, initialise, normalise_spectrally
+from segguided.training import ranks
+from segguided.training.optimisation import Descent, constant_linear, has_fused
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What is random in the losses of a step, the same for all parts of a batch."""
+
+    filters: Filters | None
+    directions: list[Tensor] | None
+
+
+class PredictionLearner:
+    """Trains a MaskedDenoiser with the losses that `model.losses` names, on the image that it predicts.
+
+    Raises ValueError where several GPUs share a training with a discriminator: its spectral norms would
+    differ between them.
+    """
+
+    def __init__(
+        self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
+    ) -> None:
+        self.network = network
+        self.model = model
+        self.losses: DenoiserLosses = model.losses
+        self.weights = {
+            "squared_error": model.losses.squared_error,
+            "sliced_wasserstein": model.losses.sliced_wasserstein,
+            "adversarial": model.losses.adversarial,
+            "feature_matching": model.losses.feature_matching,
+        }
+        self.device = device
+        self.schedule = diffusion.noise_schedule(model)
+        self.descent = Descent.with_adamw(network, model.training, steps)
+        self.discriminator_descent = self._discriminator_descent(steps)
+        self.steps_done = 0
+
+    def _discriminator_descent(self, steps: int) -> Descent | None:
+        if self.losses.discriminator is None:
+            return None
+        if ranks.count() > 1:
+            raise ValueError(
+                "a discriminator's spectral norms follow one part of a batch after another, so it trains on "
+                f"one GPU, but {ranks.count()} were asked for; ask for gpu=1"
+            )
+        settings = self.losses.judge
+        discriminator = Discriminator(settings, self.network.encoder.channels).to(self.device)
+        initialise(discriminator, "he")
+        normalise_spectrally(discriminator)
+        optimizer = torch.optim.Adam(
+            discriminator.parameters(),
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            fused=has_fused(discriminator),
+        )
+        return Descent(discriminator, optimizer, constant_linear(0, steps))
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
+        x0_BCHW = to_signal(images_BHW)
+        free_BK = self._free(masks_BHW, generator)
+        masks_BHW = remove_classes(masks_BHW, ~free_BK)
+        eps_BNCHW, t_B = self._noise(x0_BCHW, generator)
+        batch = [x0_BCHW, masks_BHW, free_BK, eps_BNCHW, t_B]
+        predictions: list[Tensor] = []
+        losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)
+        losses = self.descent.descend(losses_of, batch, self.model.micro_batch_size)
+        if self.discriminator_descent:
+            judged = [torch.cat(predictions), x0_BCHW, masks_BHW, free_BK]
+            losses["discriminator"] = self._train_discriminator(self.discriminator_descent, judged)
+        self.steps_done += 1
+        return losses
+
+    def _train_discriminator(self, descent: Descent, judged: list[Tensor]) -> Tensor:
+        """One step of the discriminator, once it has begun; its loss."""
+        if not self._sees_texture:
+            return torch.zeros((), device=self.device)
+        return descent.descend(self._discriminator_losses, judged, self.model.micro_batch_size)["loss"]
+
+    @property
+    def _sees_texture(self) -> bool:
+        """Whether the losses that wait for the first steps have begun."""
+        return self.steps_done >= self.losses.from_step
+
+    def _free(self, masks_BHW: Tensor, generator: torch.Generator) -> Tensor:
+        """Which classes are free in this step, (B, K) bool."""
+        n_classes = self.network.encoder.n_classes
+        model = self.model
+        return free_classes(masks_BHW, n_classes, model.mask_ablation, generator, model.ablated_share)
+
+    def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noises of one image, one or two, (B, N, C, H, W), and its time t, (B,)."""
+        eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
+        noises = [eps_BCHW]
+        if self.losses.energy_score:
+            noises.append(torch.randn(x0_BCHW.shape, generator=generator, device=x0_BCHW.device))
+        return torch.stack(noises, 1), t_B
+
+    def _choose(self, x0_BCHW: Tensor, generator: torch.Generator) -> _Chosen:
+        energy = self.losses.energy_score
+        wants_directions = self.losses.sliced_wasserstein and self._sees_texture
+        return _Chosen(
+            choose_filters(x0_BCHW, energy, generator) if energy else None,
+            choose_directions(generator) if wants_directions else None,
+        )
+
+    def _losses(
+        self,
+        chosen: _Chosen,
+        predictions: list[Tensor],
+        x0_BCHW: Tensor,
+        masks_BHW: Tensor,
+        free_BK: Tensor,
+        eps_BNCHW: Tensor,
+        t_B: Tensor,
+    ) -> dict[str, Tensor]:
+        """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached."""
+        predicted = [
+            self._predict(x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B) for eps_BCHW in eps_BNCHW.unbind(1)
+        ]
+        predictions.append(torch.stack(predicted, 1).detach())
+        terms = _mean_terms([self._terms(chosen, x, x0_BCHW, masks_BHW, free_BK) for x in predicted])
+        total = sum(self.weights[name] * term for name, term in terms.items())
+        if chosen.filters and self.losses.energy_score:
+            terms["energy_score"] = chosen.filters.score(x0_BCHW, predicted[0], predicted[1])
+            total = total + self.losses.energy_score.weight * terms["energy_score"]
+        return {"loss": torch.as_tensor(total), **terms}
+
+    def _predict(
+        self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
+    ) -> Tensor:
+        """x̂0, cut to [-1, 1] as far as `slope_outside` says."""
+        x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
+        with autocast(self.device, self.model.training.precision):
+            predicted_BCHW = self.network(x_BCHW, t_B, masks_BHW, free_BK).float()
+        cut_BCHW = predicted_BCHW.clamp(-1, 1)
+        return cut_BCHW + self.losses.slope_outside * (predicted_BCHW - cut_BCHW)
+
+    def _terms(
+        self, chosen: _Chosen, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
+    ) -> dict[str, Tensor]:
+        """The terms of one prediction, without weights; 0 of those that have not begun."""
+        terms = {name: x0_BCHW.new_zeros(()) for name, weight in self.weights.items() if weight}
+        terms["squared_error"] = functional.mse_loss(predicted_BCHW, x0_BCHW)
+        if chosen.directions:
+            terms["sliced_wasserstein"] = sliced_wasserstein(
+                predicted_BCHW, x0_BCHW, masks_BHW, chosen.directions
+            )
+        if self._sees_texture and self.discriminator_descent:
+            discriminator = self.discriminator_descent.network.requires_grad_(False)
+            with autocast(self.device, self.model.training.precision):
+                judged = generator_losses(self._judge(predicted_BCHW, x0_BCHW, masks_BHW, free_BK))
+            discriminator.requires_grad_(True)
+            terms |= {name: judged[name] for name in judged if self.weights[name]}
+        return terms
+
+    def _judge(
+        self, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        assert self.discriminator_descent is not None
+        discriminator: Any = self.discriminator_descent.network
+        mask_BKHW = self.network.encoder(masks_BHW, free_BK)
+        return judge(discriminator, predicted_BCHW, x0_BCHW, mask_BKHW)
+
+    def _discriminator_losses(
+        self, predicted_BNCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
+    ) -> dict[str, Tensor]:
+        """The hinge loss of the discriminator on what the network predicted before its own step."""
+        with autocast(self.device, self.model.training.precision):
+            of_predictions = [
+                discriminator_losses(self._judge(x_BCHW, x0_BCHW, masks_BHW, free_BK))
+                for x_BCHW in predicted_BNCHW.unbind(1)
+            ]
+        return {"loss": _mean_terms(of_predictions)["discriminator"]}
+
+    def after_epoch(self) -> dict[str, float]:
+        """Nothing is measured between epochs."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both networks with their optimisers, the averaged weights, and the number of steps."""
+        discriminator = self.discriminator_descent
+        return {
+            "descent": self.descent.state_dict(),
+            "discriminator": discriminator.state_dict() if discriminator else None,
+            "steps_done": self.steps_done,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self.descent.load_state_dict(state["descent"])
+        if self.discriminator_descent:
+            self.discriminator_descent.load_state_dict(state["discriminator"])
+        self.steps_done = state["steps_done"]
+
+    def finished_network(self) -> nn.Module:
+        """The denoiser with its averaged weights."""
+        return self.descent.use_averaged_weights()
+
+
+def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each term over the predictions of an image."""
+    return {name: torch.stack([of_one[name] for of_one in terms]).mean() for name in terms[0]}

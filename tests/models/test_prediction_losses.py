@@ -1,0 +1,103 @@
+"""Losses on the predicted image: what each of them tells apart, and what it leaves alone."""
+
+import pytest
+import torch
+
+from segguided.config.models.denoiser_losses import DenoiserLosses, EnergyScore
+from segguided.models.losses.energy_score import choose_filters, random_filters, respond
+from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def real_images(count, generator):
+    """Smooth images: white noise, blurred, so that neighbouring pixels are alike."""
+    noise_BCHW = torch.randn((count, 1, 32, 32), generator=generator)
+    return torch.nn.functional.avg_pool2d(noise_BCHW, 5, stride=1, padding=2)
+
+
+def score(make_prediction, images=256):
+    """The mean energy score of predictions for images that nothing is known of."""
+    generator = seeded()
+    real = real_images(images, generator)
+    filters = choose_filters(real, EnergyScore(levels=3), seeded(1))
+    return float(filters.score(real, make_prediction(images, generator), make_prediction(images, generator)))
+
+
+def test_the_energy_score_is_lowest_for_the_distribution_of_the_real_images():
+    true = score(real_images)
+    wrong = {
+        "their mean": score(lambda count, _generator: torch.zeros(count, 1, 32, 32)),
+        "too little variation": score(lambda count, g: 0.5 * real_images(count, g)),
+        "too much": score(lambda count, g: 1.5 * real_images(count, g)),
+        "blurred": score(lambda c, g: torch.nn.functional.avg_pool2d(real_images(c, g), 5, 1, 2)),
+        "white noise of their deviation": score(lambda c, g: 0.2 * torch.randn((c, 1, 32, 32), generator=g)),
+    }
+    assert {name: value for name, value in wrong.items() if value < 1.02 * true} == {}
+
+
+def test_the_squared_error_is_lowest_for_the_mean_instead():
+    generator = seeded()
+    real = real_images(256, generator)
+    assert real.square().mean() < (real - real_images(256, generator)).square().mean()
+
+
+def test_filters_ignore_a_grey_level_and_have_length_one():
+    filters = random_filters(8, 3, seeded())
+    assert torch.allclose(filters.sum((2, 3)), torch.zeros(8, 1), atol=1e-6)
+    assert torch.allclose(filters.square().sum((2, 3)), torch.ones(8, 1))
+    assert torch.allclose(respond(torch.full((1, 1, 8, 8), 0.7), filters), torch.zeros(1, 8, 8, 8), atol=1e-6)
+
+
+def test_flat_images_have_a_finite_score():
+    flat = torch.full((2, 1, 16, 16), -1.0)
+    filters = choose_filters(flat, EnergyScore(levels=3), seeded())
+    assert torch.isfinite(filters.score(flat, flat + 0.1, flat - 0.1))
+
+
+def test_the_sliced_distance_sees_texture_and_not_where_it_lies():
+    generator = seeded()
+    first = real_images(4, generator)
+    second = real_images(4, generator)
+    masks = torch.zeros((4, 32, 32), dtype=torch.uint8)
+    masks[:, 8:24, 8:24] = 1
+    directions = choose_directions(seeded(1))
+    same_texture = sliced_wasserstein(first, second, masks, directions)
+    blurred = torch.nn.functional.avg_pool2d(second, 5, 1, 2)
+    assert sliced_wasserstein(first, first, masks, directions) == 0
+    assert sliced_wasserstein(first, blurred, masks, directions) > 2 * same_texture
+
+
+def test_the_sliced_distance_compares_class_by_class():
+    """Two classes exchange their textures: the images as wholes have the same responses."""
+    masks = torch.zeros((1, 32, 32), dtype=torch.uint8)
+    masks[:, :, 16:] = 1
+    noise = torch.randn((1, 1, 32, 32), generator=seeded())
+    left = torch.where(masks[:, None] == 0, noise, torch.zeros_like(noise))
+    right = left.flip(-1)
+    directions = choose_directions(seeded(1))
+    everything = torch.zeros_like(masks)
+    assert sliced_wasserstein(left, right, masks, directions) > 0.3
+    assert sliced_wasserstein(left, right, everything, directions) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"squared_error": 0}, "one of them must tie the image to its mask"),
+        ({"adversarial": 0.1}, "losses of a discriminator, which is missing"),
+        ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
+        ({"energy_score": {"filter_size": 4}}, "a filter has a pixel in its middle; use 5"),
+    ],
+)
+def test_losses_that_cannot_train_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        DenoiserLosses.model_validate(values)
+
+
+def test_without_other_terms_the_loss_is_the_papers():
+    assert DenoiserLosses().is_papers
+    assert not DenoiserLosses(energy_score=EnergyScore()).is_papers
+    assert not DenoiserLosses(slope_outside=0.5).is_papers

@@ -1,0 +1,151 @@
+"""train_diffusion with losses on the predicted image, and images of it in one to four calls."""
+
+import numpy as np
+import pytest
+import torch
+
+from generate_diffusion import generate_diffusion
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.sampling import Sampling
+from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.prediction_learner import PredictionLearner
+from train_diffusion import train_diffusion
+
+CPU = torch.device("cpu")
+ENERGY = {"squared_error": 0, "energy_score": {"levels": 3}, "slope_outside": 0.1}
+EVERYTHING = {
+    "squared_error": 0.5,
+    "energy_score": {"levels": 2},
+    "sliced_wasserstein": 0.1,
+    "adversarial": 0.05,
+    "feature_matching": 0.5,
+    "discriminator": {"channels": 4, "layers": 2, "scales": 1},
+    "from_step": 2,
+}
+
+
+def settings(losses, steps=300, **more):
+    values = {
+        "kind": "diffusion",
+        "conditioning": "onehot_free",
+        "prediction_type": "sample",
+        "losses": losses,
+        "unet": {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1},
+        "training": {"steps": steps, "batch_size": 8, "learning_rate": 5e-3, "ema_decay": 0.9},
+    }
+    return DiffusionModel.model_validate(values | more)
+
+
+def generate(weights, slices, output, steps=1, seed=0):
+    sampling = Sampling(sampler="renoise", steps=steps, batch_size=5, precision="fp32")
+    generate_diffusion(weights, sampling, [[slices]], [output], seed)
+    images_SHW, _names = read_generated(output)
+    return images_SHW
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory):
+    """16 slices of one mask, a square; its grey level is 60 in one half of them and 180 in the other."""
+    masks_SHW = np.zeros((16, 16, 16), np.uint8)
+    masks_SHW[:, 4:12, 4:12] = 1
+    levels_S = np.where(np.arange(16) % 2, 180, 60).astype(np.uint8)
+    path = tmp_path_factory.mktemp("slices") / "p.npz"
+    images_SHW = masks_SHW * levels_S[:, None, None]
+    write_stack(path, Stack("p", images_SHW, masks_SHW, np.arange(16.0), {"classes": ["square"]}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(slices):
+    output = slices.parent / "model.safetensors"
+    train_diffusion([slices], settings(ENERGY), 1, 0, output, 600)
+    return output
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_it_generates_what_a_mask_may_show_and_not_its_mean(weights, slices, tmp_path, steps):
+    """The control that learns the squared error paints 120 here."""
+    images_SHW = generate(weights, slices, tmp_path / "test.npz", steps)
+    inside_S = images_SHW[:, 6:10, 6:10].mean((1, 2))
+    assert (np.abs(inside_S - 60) < 35).sum() >= 3
+    assert (np.abs(inside_S - 180) < 35).sum() >= 3
+    assert images_SHW[:, :3].mean() < 5, "outside the mask all images are black"
+
+
+def test_images_are_a_function_of_seed_and_mask_id_alone(weights, slices, tmp_path):
+    first_SHW = generate(weights, slices, tmp_path / "first.npz", 2)
+    assert np.array_equal(first_SHW, generate(weights, slices, tmp_path / "again.npz", 2))
+    assert not np.array_equal(first_SHW, generate(weights, slices, tmp_path / "other.npz", 2, seed=1))
+
+
+def test_training_with_every_loss_gives_the_same_bytes_again(slices, tmp_path):
+    for name in ("first", "second"):
+        train_diffusion(
+            [slices], settings(EVERYTHING, steps=4), 1, 0, tmp_path / name / "model.safetensors", 600
+        )
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second"))
+    assert first == second
+    header = (tmp_path / "first/history.csv").read_text().splitlines()[0]
+    for column in ("energy_score", "sliced_wasserstein", "adversarial", "feature_matching", "discriminator"):
+        assert column in header
+
+
+def learner(losses, **more):
+    torch.manual_seed(0)
+    model = settings(losses, steps=10, **more)
+    return PredictionLearner(MaskedDenoiser(model, 2, 16), model, 10, CPU)
+
+
+def batch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    images_BHW = torch.randint(0, 255, (4, 16, 16), dtype=torch.uint8, generator=generator)
+    return images_BHW, torch.randint(0, 3, (4, 16, 16), dtype=torch.uint8, generator=generator)
+
+
+def steps_of(learner, numbers):
+    images_BHW, masks_BHW = batch()
+    return [
+        learner.update(images_BHW, masks_BHW, torch.Generator().manual_seed(number)) for number in numbers
+    ]
+
+
+def test_a_resumed_training_goes_on_as_if_it_had_not_stopped():
+    ablated = {"mask_ablation": "sample", "ablated_share": 0.5}
+    whole = learner(EVERYTHING, **ablated)
+    steps_of(whole, range(5))
+    stopped = learner(EVERYTHING, **ablated)
+    steps_of(stopped, range(3))
+    resumed = learner(EVERYTHING, **ablated)
+    resumed.load_state_dict(stopped.state_dict())
+    steps_of(resumed, (3, 4))
+    for expected, got in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(expected, got)
+
+
+def test_losses_of_texture_wait_for_their_step():
+    first, *_, last = steps_of(learner(EVERYTHING), range(4))
+    waiting = ("adversarial", "feature_matching", "sliced_wasserstein", "discriminator")
+    assert [first[name].item() for name in waiting] == [0, 0, 0, 0]
+    assert all(last[name].item() != 0 for name in waiting)
+
+
+def test_micro_batches_change_no_gradient_of_the_energy_score():
+    fp32 = {"training": {"steps": 10, "batch_size": 4, "learning_rate": 1e-3, "precision": "fp32"}}
+    networks = []
+    for limit in (None, 2):
+        trained = learner(ENERGY, micro_batch_size=limit, **fp32)
+        steps_of(trained, [0])
+        networks.append(trained.network)
+    for first, second in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.allclose(first, second, atol=1e-4)
+
+
+def test_the_discriminator_learns_only_in_its_own_step():
+    trained = learner(EVERYTHING)
+    judge = trained.discriminator_descent.network
+    before = [p.detach().clone() for p in judge.parameters()]
+    steps_of(trained, range(2))
+    assert all(torch.equal(old, new) for old, new in zip(before, judge.parameters(), strict=True))
+    steps_of(trained, range(2, 4))
+    assert not all(torch.equal(old, new) for old, new in zip(before, judge.parameters(), strict=True))
