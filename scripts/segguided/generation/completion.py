@@ -1,0 +1,111 @@
+"""Completing masks: free classes are filled in by a trained mask completer, kept classes stay as they are.
+
+Shape letters: B batch, K classes with background, H and W of the mask, h and w of a map of cells, i and j of
+the finer map that shows what is kept.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segguided.config.models.completer import CompletionStage, MaskCompleter
+from segguided.config.models.training import Precision
+from segguided.devices import autocast, pick_device
+from segguided.generation.sampling import random_numbers
+from segguided.models.class_shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
+from segguided.models.completer import CompleterNetwork, StageNetwork, enlarged
+from segguided.training.storage import load_weights, network_description
+
+
+class Completer(Protocol):
+    """Fills in the free classes of masks."""
+
+    def __call__(self, masks_BHW: Tensor, names: Sequence[str], free: Collection[int]) -> Tensor:
+        """uint8 masks whose classes `free` (mask values from 1) are removed and filled in anew.
+
+        Pixels of the other classes stay; each other pixel becomes background or a free class. The result is
+        a function of (seed, mask id, kept pixels, `free`); `names` are the mask ids.
+        """
+
+
+def load_completer(weights: Path, seed: int, precision: Precision = "auto") -> Completer:
+    """A trained completer, on the accelerator where there is one.
+
+    Raises ValueError for weights of another network.
+    """
+    with network_description(weights) as description:
+        settings = MaskCompleter.model_validate(description["completer"])
+        network = CompleterNetwork(settings, description["n_classes"], description["image_size"])
+    load_weights(network, weights, pick_device())
+    return make_completer(network, seed, precision)
+
+
+def make_completer(network: CompleterNetwork, seed: int, precision: Precision = "auto") -> Completer:
+    """The completer of a trained network."""
+    device = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def completer(masks_BHW: Tensor, names: Sequence[str], free: Collection[int]) -> Tensor:
+        if not free:
+            return masks_BHW
+        free_BK = _free_flags(network.n_classes, free, len(masks_BHW)).to(device)
+        kept_BKHW = without(shares_of(masks_BHW.to(device), network.n_classes), free_BK)
+        shares_BKhw = kept_BKHW
+        for number, stage in enumerate(network.settings.stages):
+            side = masks_BHW.shape[-1] // stage.cell
+            coarse_BKhw = enlarged(shares_BKhw, side)
+            noise_BKhw = _noise(seed, number, names, sorted(free), network.n_classes, side).to(device)
+            with autocast(device, precision):
+                shares_BKhw = _sample(
+                    network.stages[number], stage, noise_BKhw, kept_BKHW, free_BK, coarse_BKhw
+                )
+        return shares_BKhw.argmax(1).to(masks_BHW.dtype)
+
+    return completer
+
+
+def _free_flags(n_classes: int, free: Collection[int], count: int) -> Tensor:
+    """(count, K) bool: True in the columns `free`. Raises ValueError for a value that is no class."""
+    unknown = sorted(set(free) - set(range(1, n_classes + 1)))
+    if unknown:
+        raise ValueError(f"free classes {unknown} do not exist; expected values from 1 to {n_classes}")
+    free_K = torch.zeros(n_classes + 1, dtype=torch.bool)
+    free_K[list(free)] = True
+    return free_K.expand(count, -1).clone()
+
+
+def _noise(
+    seed: int, number: int, names: Sequence[str], free: Sequence[int], n_classes: int, side: int
+) -> Tensor:
+    """The noise that a stage starts from: a function of (seed, mask id, free classes, number of the stage)."""
+    shape = (n_classes + 1, side, side)
+    parts = ["completer", number, *free]
+    arrays = [random_numbers(seed, name, *parts).standard_normal(shape, np.float32) for name in names]
+    return torch.from_numpy(np.stack(arrays))
+
+
+def _sample(
+    network: StageNetwork,
+    stage: CompletionStage,
+    x_BKhw: Tensor,
+    kept_BKHW: Tensor,
+    free_BK: Tensor,
+    coarse_BKhw: Tensor,
+) -> Tensor:
+    """All shares in the stage's cells, by steps of DDIM (η = 0, Song et al. 2021) at evenly spaced times."""
+    times = torch.linspace(1, 0, stage.steps + 1, device=x_BKhw.device)
+    alpha_bars = alpha_bar(times, stage.noise_scale)
+    kept_BKij = in_cells(kept_BKHW, stage.detail)
+    kept_BKhw = in_cells(kept_BKHW, stage.cell)
+    for step in range(stage.steps):
+        time_B = times[step].expand(len(x_BKhw))
+        logits_BKhw = network(x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
+        shares_BKhw = complete_shares(logits_BKhw, kept_BKhw)
+        signal_BKhw = alpha_bars[step].sqrt() * (2 * shares_BKhw - 1)
+        eps_BKhw = (x_BKhw - signal_BKhw) / (1 - alpha_bars[step]).sqrt()
+        x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bars[step + 1])
+    return shares_BKhw

@@ -1,0 +1,192 @@
+"""The mask completer: diffusion models of class shares, each given the coarser shares before it.
+
+Each predicts x0, the shares, by a softmax and is trained with cross-entropy, as diffusion of categories in
+continuous time (Dieleman et al. 2022); a coarse model first and finer ones after it are cascaded diffusion
+(Ho et al. 2022).
+
+Shape letters: B batch, M copies of each mask, K classes with background, J channels of the UNet, H and W of the
+mask, h and w of a map of cells, i and j of the finer map that shows what is kept.
+"""
+
+import torch
+from diffusers import UNet2DModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segguided.config.models.completer import CompletionStage, MaskCompleter
+from segguided.devices import autocast
+from segguided.models.class_shares import (
+    alpha_bar,
+    changed,
+    in_cells,
+    noisy,
+    open_entropy,
+    random_free,
+    shares_of,
+    without,
+)
+from segguided.training.optimisation import Descent, DescentLearner
+
+TIME_SCALE = 1000  # diffusers embeds times of this range
+COARSE_NOISE = 0.1  # standard deviation of the noise on √shares that the stage before gave, in training
+FORBIDDEN = -1e4  # the logit of a class that is not free
+
+
+class StageNetwork(nn.Module):
+    """stage(x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw) -> logits_BKhw."""
+
+    def __init__(self, stage: CompletionStage, n_classes: int, image_size: int, *, is_first: bool) -> None:
+        super().__init__()
+        self.is_first = is_first
+        self.patch = stage.unet.patch
+        self.side = image_size // stage.cell // self.patch
+        self.finer = stage.cell // stage.detail
+        maps = n_classes + 1
+        maps_seen = maps * (1 if is_first else 2) + maps * self.finer**2
+        in_channels = maps_seen * self.patch**2 + n_classes + 2
+        self.unet = _build_unet(stage, in_channels, maps * self.patch**2, self.side)
+        axis = torch.linspace(-1, 1, self.side)
+        place_hw2 = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
+        self.register_buffer("place_2hw", place_hw2, persistent=False)
+
+    def forward(
+        self, x_BKhw: Tensor, time_B: Tensor, kept_BKij: Tensor, free_BK: Tensor, coarse_BKhw: Tensor
+    ) -> Tensor:
+        """Logits of the classes of what is open. Roots, because they show small shares better."""
+        kept_BJhw = functional.pixel_unshuffle(kept_BKij.sqrt(), self.finer)
+        maps = [x_BKhw, kept_BJhw] + ([] if self.is_first else [coarse_BKhw.sqrt()])
+        x_BJhw = functional.pixel_unshuffle(torch.cat(maps, 1), self.patch)
+        flags_BKhw = free_BK[:, 1:, None, None].float().expand(-1, -1, self.side, self.side)
+        place_B2hw = self.place_2hw.expand(len(x_BKhw), -1, -1, -1)
+        x_BJhw = torch.cat([x_BJhw, flags_BKhw, place_B2hw], 1)
+        logits_BJhw = self.unet(x_BJhw, time_B * TIME_SCALE).sample.float()
+        logits_BKhw = functional.pixel_shuffle(logits_BJhw, self.patch)
+        is_forbidden_BK = ~free_BK
+        is_forbidden_BK[:, 0] = False
+        return logits_BKhw.masked_fill(is_forbidden_BK[:, :, None, None], FORBIDDEN)
+
+
+def _build_unet(stage: CompletionStage, in_channels: int, out_channels: int, side: int) -> UNet2DModel:
+    """diffusers' UNet; one attention head as wide as the narrowest level that has attention."""
+    unet = stage.unet
+    levels = range(len(unet.channels))
+    has_attention = [level in unet.attention_levels for level in levels]
+    widths = [unet.channels[level] for level in levels if has_attention[level]]
+    return UNet2DModel(
+        sample_size=side,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        layers_per_block=unet.layers_per_block,
+        block_out_channels=unet.channels,
+        norm_num_groups=unet.norm_groups,
+        add_attention=stage.middle_attention,
+        attention_head_dim=min([*widths, unet.channels[-1]]),
+        down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
+        up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in has_attention[::-1]),
+    )
+
+
+class CompleterNetwork(nn.Module):
+    """The networks of all stages, from coarse to fine, in `stages`."""
+
+    def __init__(self, settings: MaskCompleter, n_classes: int, image_size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.n_classes = n_classes
+        self.stages = nn.ModuleList(
+            StageNetwork(stage, n_classes, image_size, is_first=number == 0)
+            for number, stage in enumerate(settings.stages)
+        )
+
+
+def enlarged(coarse_BKhw: Tensor, side: int) -> Tensor:
+    """The shares of the stage before, smoothly enlarged to the next one's cells."""
+    return functional.interpolate(coarse_BKhw, (side, side), mode="bilinear").clamp(0, 1)
+
+
+class CompleterLearner(DescentLearner):
+    """Trains all stages at once, each on the same masks with changes, free classes and noise of its own."""
+
+    def __init__(
+        self,
+        network: CompleterNetwork,
+        settings: MaskCompleter,
+        steps: int,
+        device: torch.device,
+        *,
+        mirror: bool,
+    ) -> None:
+        self.network = network
+        self.settings = settings
+        self.device = device
+        self.mirror = mirror
+        self.descent = Descent.with_adamw(network, settings.training, steps)
+
+    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step on a batch of uint8 masks; the images are not looked at."""
+        shares_BKHW = shares_of(masks_BHW, self.network.n_classes)
+        batch = []
+        for number in range(len(self.settings.stages)):
+            batch += self._examples(number, shares_BKHW, generator)
+        return self.descent.descend(self._losses, batch)
+
+    def _examples(self, number: int, shares_BKHW: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """What a stage learns from: shares, kept, coarse shares, free, noise and time, (B, M, …) each."""
+        stage = self.settings.stages[number]
+        # Changed in the cells in which kept classes are shown: faster than at full size.
+        shares_BKij = in_cells(shares_BKHW, stage.detail).repeat_interleave(stage.copies, 0)
+        mode = "nearest" if stage.detail == 1 else "bilinear"
+        shares_BKij = changed(shares_BKij, self.settings.augmentation, self.mirror, generator, mode)
+        free_BK = random_free(len(shares_BKij), self.network.n_classes, generator)
+        kept_BKij = without(shares_BKij, free_BK)
+        coarse_BKhw = self._coarse(number, shares_BKij, generator)
+        shares_BKhw = in_cells(shares_BKij, stage.cell // stage.detail)
+        eps_BKhw = torch.randn(shares_BKhw.shape, generator=generator, device=self.device)
+        time_B = _spread_times(len(shares_BKhw), generator)
+        examples = [shares_BKhw, kept_BKij, coarse_BKhw, free_BK, eps_BKhw, time_B]
+        return [tensor.unflatten(0, (-1, stage.copies)) for tensor in examples]
+
+    def _coarse(self, number: int, shares_BKij: Tensor, generator: torch.Generator) -> Tensor:
+        """The true shares in the cells of the stage before, with a little noise; no channel for the first.
+
+        The noise is for what the stage before does wrong (Ho et al. 2022, conditioning augmentation).
+        """
+        stage = self.settings.stages[number]
+        side = shares_BKij.shape[-1] * stage.detail // stage.cell
+        if number == 0:
+            return shares_BKij.new_zeros((len(shares_BKij), 0, side, side))
+        coarse_BKhw = in_cells(shares_BKij, self.settings.stages[number - 1].cell // stage.detail)
+        width_B = COARSE_NOISE * torch.rand(len(coarse_BKhw), generator=generator, device=self.device)
+        noise_BKhw = torch.randn(coarse_BKhw.shape, generator=generator, device=self.device)
+        roots_BKhw = coarse_BKhw.sqrt() + width_B.view(-1, 1, 1, 1) * noise_BKhw
+        return enlarged(roots_BKhw.clamp(0, 1).square(), side)
+
+    def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
+        """The mean cross-entropy of each stage, and `loss`, their sum."""
+        losses = {}
+        for number, stage in enumerate(self.settings.stages):
+            examples = [tensor.flatten(0, 1) for tensor in batch[6 * number : 6 * number + 6]]
+            losses[f"cells_of_{stage.cell}"] = self._stage_loss(number, *examples)
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+    def _stage_loss(
+        self,
+        number: int,
+        shares_BKhw: Tensor,
+        kept_BKij: Tensor,
+        coarse_BKhw: Tensor,
+        free_BK: Tensor,
+        eps_BKhw: Tensor,
+        time_B: Tensor,
+    ) -> Tensor:
+        stage = self.settings.stages[number]
+        x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bar(time_B, stage.noise_scale))
+        with autocast(self.device, self.settings.training.precision):
+            logits_BKhw = self.network.stages[number](x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
+        return open_entropy(logits_BKhw, shares_BKhw, in_cells(kept_BKij, stage.cell // stage.detail))
+
+
+def _spread_times(count: int, generator: torch.Generator) -> Tensor:
+    """Random times, one in each of `count` equal parts of [0, 1], in random order, shape (count,)."""
+    order_B = torch.randperm(count, generator=generator, device=generator.device)
+    return (order_B + torch.rand(count, generator=generator, device=generator.device)) / count
