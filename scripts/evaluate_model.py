@@ -30,6 +30,7 @@ def evaluate_model(
     classes: Sequence[str],
     evaluation: Evaluation,
     output: Path,
+    further_runs: Sequence[Path] = (),
 ) -> None:
     """Write the record of Tables 1 to 3 as JSON; without `generated`, that of the real images."""
     slices = read_slices(test)
@@ -42,7 +43,7 @@ def evaluate_model(
     record = model_record(
         slices, shown, repeated, read_slices(train), reference, *segmenters, classes, evaluation
     )
-    record |= read_training_cost(description) if description else {}
+    record |= read_training_cost(description, further_runs) if description else {}
     write_sealed(output, {"dataset": dataset, "model": model, "seed": seed, **record})
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.models.completer import MaskCompleter
 from segguided.data.slices import read_slices
-from segguided.models.completer import CompleterLearner, CompleterNetwork
+from segguided.models.completer.learner import CompleterLearner
+from segguided.models.completer.network import CompleterNetwork
 from segguided.training.launch import on_gpus
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun, training_parser
 

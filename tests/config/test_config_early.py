@@ -21,9 +21,9 @@ from segguided.config.checks.sizes import (
     segmenter_misfits,
 )
 from segguided.config.datasets import Dataset, Preparation
-from segguided.config.models.diffusion import Unet
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator
+from segguided.config.models.unet import Unet
 from segguided.config.sources.dicom import DicomSource
 from segguided.config.sources.nifti import NiftiSource
 from segguided.config.workflow import load
@@ -287,6 +287,19 @@ def test_a_group_of_one_value_is_refused(unet: dict[str, Any], size: int, fits: 
     assert bool(vanishes) != fits
 
 
+COMPLETER_UNET = {"channels": [8, 16], "norm_groups": 4}
+COMPLETER = {
+    "stages": [{"cell": 16, "unet": COMPLETER_UNET}, {"cell": 1, "unet": COMPLETER_UNET}],
+    "training": {"steps": 2, "batch_size": 2, "learning_rate": 1e-3},
+}
+
+
+def test_a_completer_needs_a_model_that_sees_a_mask() -> None:
+    model = {"conditioning": "none", "mask_ablation": "none", "completer": COMPLETER}
+    with pytest.raises(ValueError, match="a completer fills in masks, but conditioning is none"):
+        load(config("tests/support/miniature.yaml", models={"segguided": model}))
+
+
 def test_sizes_are_told_with_their_path() -> None:
     for changes, expected in (
         (
@@ -296,6 +309,10 @@ def test_sizes_are_told_with_their_path() -> None:
         (
             {"models": {"spade": {"perceptual": {"encoder": {"channels": [4] * 6}}}}},
             "which the levels of models.spade.perceptual.encoder cannot halve evenly",
+        ),
+        (
+            {"models": {"segguided": {"completer": COMPLETER}}},
+            "which the levels of models.segguided.completer.stages.0 cannot halve evenly",
         ),
         (
             {"models": {"spade": {"discriminator": {"layers": 3, "scales": 5}}}},

@@ -111,6 +111,10 @@ def test_training_cost_is_copied_and_is_unknown_for_a_model_from_elsewhere(tmp_p
     path = tmp_path / "config.json"
     write_sealed(path, json.loads('{"training": {"steps": 2, "images": 8, "flops": 99, "epochs": 1}}'))
     assert read_training_cost(path) == {"training.steps": 2, "training.images": 8, "training.flops": 99}
+    further = tmp_path / "further.json"
+    write_sealed(further, {"training": {"steps": 5, "images": 20, "flops": 1}})
+    expected = {"training.steps": 2, "training.images": 8, "training.flops": 100}
+    assert read_training_cost(path, [further]) == expected
     write_sealed(path, json.loads('{"kind": "imported"}'))
     assert read_training_cost(path) == {}
     write_sealed(path, json.loads('{"training": {"steps": 2}}'))

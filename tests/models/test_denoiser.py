@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.config.sampling import Sampling
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser

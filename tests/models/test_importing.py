@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from generate_diffusion import generate_diffusion
 from import_model import import_model
-from segguided.config.models.diffusion import NoiseSchedule, Unet
+from segguided.config.models.diffusion import NoiseSchedule
+from segguided.config.models.unet import Unet
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser
 from segguided.models import importing

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.mask_ablation import ablate_classes
 

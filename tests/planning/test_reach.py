@@ -67,6 +67,7 @@ RULES_OF = {
     "training": NETWORKS,
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
+    "models/completer": {"train_completer"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images", "export_model"}
     | {"repeat_masks", "evaluate_model"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},

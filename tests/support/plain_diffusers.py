@@ -8,8 +8,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.config.sampling import Sampling
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from segguided.cli import run
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.data.slices import SliceSet, read_slices
 from segguided.models.signals import to_signal
 from segguided.training import gradients, ranks

@@ -1,7 +1,8 @@
 """The settings of diffusion models that train and sample in milliseconds."""
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 
 MODEL = DiffusionModel(
     kind="diffusion",

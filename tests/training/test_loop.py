@@ -15,10 +15,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segguided.cli import Interrupted
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.devices import pick_device
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser

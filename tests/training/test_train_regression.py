@@ -6,9 +6,10 @@ import torch
 
 from generate_regression import generate_regression
 from segguided.config.checks.sizes import misfits
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 from segguided.config.sampling import Generation
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser

@@ -70,8 +70,11 @@ DECISIONS = {
         "words": "title",
         "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share min_snr_gamma "
         "losses unet micro_batch_size training",
-        "images": "sampling",
+        "images": "sampling completer",
     },
+    "MaskCompleter": {"weights": "stages augmentation training"},  # of the completer
+    "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
+    "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {
         "weights": "squared_error energy_score sliced_wasserstein adversarial feature_matching discriminator "
         "from_step slope_outside",

@@ -98,6 +98,14 @@ def masked_models():
     return one_of(name for name in models if CONFIG.trained(name).denoises_under_a_mask)
 
 
+def models_with_completer():
+    """The constraint of a rule that serves models with a mask completer."""
+    models = [
+        name for name in CONFIG.grid.models if CONFIG.models[name].kind == "diffusion"
+    ]
+    return one_of(name for name in models if CONFIG.models[name].completer)
+
+
 def datasets_of(*kinds):
     """The constraint of a rule that serves datasets whose source is of these kinds."""
     return one_of(

@@ -25,6 +25,21 @@ def own_weights(wildcards):
     return model_weights(wildcards)
 
 
+def completer_files(wildcards):
+    """The mask completer of a model and its config.json; none where the model has none."""
+    model = CONFIG.weights_of(wildcards.model)
+    settings = CONFIG.models[model]
+    if settings.kind != "diffusion" or not settings.completer:
+        return []
+    folder = f"<results>/completers/{wildcards.dataset}/{model}/seed{wildcards.seed}"
+    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+
+def completer_argument(wildcards, input):
+    """The option of a script that completes masks, for a rule whose input `completer` is completer_files."""
+    return option("--completer", input.completer[:1])
+
+
 def sampling_json(wildcards):
     """How the model samples its images."""
     return CONFIG.sampling_of(wildcards.model).to_json()

@@ -22,14 +22,21 @@ def repeated_argument(wildcards, input):
 
 
 def run_description(wildcards):
-    """What the model's training cost; none for the real images."""
+    """What the trainings of the model and of the networks that it needs cost; none for the real images."""
     if wildcards.model == REAL:
         return []
-    return [model_description(wildcards)]
+    return [model_description(wildcards), *further_descriptions(wildcards)]
+
+
+def further_descriptions(wildcards):
+    """The config.json of each network that is trained for the model alone, in a run of its own."""
+    if CONFIG.trained(wildcards.model).kind == "spade":
+        return perceptual_network(wildcards)[1:]
+    return completer_files(wildcards)[1:]
 
 
 def run_argument(wildcards, input):
-    return option("--run", input.run)
+    return option("--run", input.run[:1]) + option("--further-runs", input.run[1:])
 
 
 def reference_slices(wildcards):

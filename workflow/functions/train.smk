@@ -26,6 +26,12 @@ def perceptual_options(wildcards):
     return ["--encoder", settings, "--n-classes", count_classes(wildcards)]
 
 
+def completer_options(wildcards):
+    settings = CONFIG.models[wildcards.model].completer.to_json()
+    mirror = ["--mirror"] if CONFIG.datasets[wildcards.dataset].mirror else []
+    return ["--completer", settings, "--n-classes", count_classes(wildcards), *mirror]
+
+
 def generated_held_out(wildcards):
     """The images that a segmenter trains on in place of the real ones; none for the real segmenter."""
     model = wildcards.train_set

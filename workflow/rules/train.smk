@@ -81,6 +81,30 @@ use rule train_diffusion as train_perceptual with:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
 
 
+use rule train_diffusion as train_completer with:
+    output:
+        weights="<results>/completers/{dataset}/{model}/seed{seed}/model.safetensors",
+        config="<results>/completers/{dataset}/{model}/seed{seed}/config.json",
+        history="<results>/completers/{dataset}/{model}/seed{seed}/history.csv",
+    pathvars:
+        rule="train_completer",
+    wildcard_constraints:
+        model=models_with_completer(),
+    threads: 4
+    resources:
+        gpu=1,
+        deterministic=DETERMINISTIC,
+        mem_mb=more_each_attempt(16000, most=2),
+        runtime="8h",
+        checkpoint_seconds=CONFIG.checkpoint_seconds,
+    params:
+        script=script_file("train_completer"),
+        library=library("train_completer"),
+        options=completer_options,
+    message:
+        "Training the mask completer of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
+
+
 use rule train_diffusion as train_spade with:
     input:
         slices=training_slices,

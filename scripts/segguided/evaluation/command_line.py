@@ -31,6 +31,9 @@ def evaluating_parser(description: str | None) -> ArgumentParser:
     parser.add_argument("--generated", type=Path, help="images of the test masks; none: the real ones")
     parser.add_argument("--repeated", type=Path, help="several images of each of some test masks")
     parser.add_argument("--run", dest="description", type=Path, help="config.json of the model's training")
+    parser.add_argument(
+        "--further-runs", type=Path, nargs="+", default=(), help="config.json of other networks that it needs"
+    )
     parser.add_argument("--held-out", type=Path, nargs="+", help="slice files; needed for the real images")
     parser.add_argument("--trained-on", type=Path, required=True, help="segmenter of the model's images")
     return parser

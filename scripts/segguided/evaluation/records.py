@@ -65,11 +65,25 @@ def quality_record(
     return record_of_counts("quality", counts, patients_S, class_names)
 
 
-def read_training_cost(description: Path) -> Record:
+def read_training_cost(description: Path, further: Sequence[Path] = ()) -> Record:
     """Keys training.{steps|images|flops}, from the config.json beside a run's weights.
 
+    `flops` includes those of the `further` networks that the model needs, each trained in a run of its own.
     No key for a model that was trained elsewhere: its description says nothing of training.
     """
+    cost = _cost(description)
+    if not cost:
+        return {}
+    flops = sum(_cost(path).get("flops", 0) for path in further)
+    return {
+        "training.steps": cost["steps"],
+        "training.images": cost["images"],
+        "training.flops": cost["flops"] + flops,
+    }
+
+
+def _cost(description: Path) -> dict[str, int]:
+    """The steps, images and flops of a run; empty where its description does not speak of training."""
     cost = read_sealed(description).get("training")
     if cost is None:
         return {}
@@ -80,7 +94,7 @@ def read_training_cost(description: Path) -> Record:
             f"{description} does not say the training's {', '.join(sorted(missing))}; it comes from another "
             "version: train again"
         )
-    return {f"training.{name}": cost[name] for name in ("steps", "images", "flops")}
+    return {name: cost[name] for name in names}
 
 
 def record_of_counts(

@@ -16,8 +16,8 @@ from segguided.config.models.completer import CompletionStage, MaskCompleter
 from segguided.config.models.training import Precision
 from segguided.devices import autocast, pick_device
 from segguided.generation.sampling import random_numbers
-from segguided.models.class_shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
-from segguided.models.completer import CompleterNetwork, StageNetwork, enlarged
+from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
+from segguided.models.completer.shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
 from segguided.training.storage import load_weights, network_description
 
 
@@ -57,7 +57,7 @@ def make_completer(network: CompleterNetwork, seed: int, precision: Precision = 
         shares_BKhw = kept_BKHW
         for number, stage in enumerate(network.settings.stages):
             side = masks_BHW.shape[-1] // stage.cell
-            coarse_BKhw = enlarged(shares_BKhw, side)
+            coarse_BKhw = enlarged(shares_BKhw, side)  # the first stage does not look at it
             noise_BKhw = _noise(seed, number, names, sorted(free), network.n_classes, side).to(device)
             with autocast(device, precision):
                 shares_BKhw = _sample(
@@ -81,10 +81,10 @@ def _free_flags(n_classes: int, free: Collection[int], count: int) -> Tensor:
 def _noise(
     seed: int, number: int, names: Sequence[str], free: Sequence[int], n_classes: int, side: int
 ) -> Tensor:
-    """The noise that a stage starts from: a function of (seed, mask id, free classes, number of the stage)."""
+    """The noise that a stage starts from: a function of (seed, mask id, free classes, stage number)."""
     shape = (n_classes + 1, side, side)
-    parts = ["completer", number, *free]
-    arrays = [random_numbers(seed, name, *parts).standard_normal(shape, np.float32) for name in names]
+    key = f"completer/{number}/{list(free)}"
+    arrays = [random_numbers(seed, name, key).standard_normal(shape, np.float32) for name in names]
     return torch.from_numpy(np.stack(arrays))
 
 

@@ -10,8 +10,9 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.regression import RegressionModel
+from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.mask_ablation import free_classes, remove_classes

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from segguided.config.models.base import ModelSettings
+from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel, LatentUnetSize, Scratch
-from segguided.config.models.diffusion import DiffusionModel, Unet
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.perceptual import EncoderPerceptual
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
+from segguided.config.models.unet import Unet
 
 
 def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
@@ -19,6 +21,8 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     match model:
         case DiffusionModel(unet=unet) | RegressionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
             yield from _group_norm_misfits(f"{where}.unet", unet, size // unet.patch)
+            if isinstance(model, DiffusionModel) and model.completer:
+                yield from _completer_misfits(f"{where}.completer", model.completer, size)
         case ControlNetModel(init=Scratch() as init):
             latent = size >> (len(init.autoencoder.channels) - 1)
             yield from _group_norm_misfits(f"{where}.init.autoencoder", init.autoencoder, size)
@@ -46,6 +50,14 @@ def _stride_misfits(where: str, stride: int, size: int) -> Iterator[str]:
             f"image_size is {size}, which the levels of {where} cannot halve evenly; choose a multiple of "
             f"{stride}, or fewer levels there"
         )
+
+
+def _completer_misfits(where: str, completer: MaskCompleter, size: int) -> Iterator[str]:
+    """Each stage sees the image in its cells."""
+    for number, stage in enumerate(completer.stages):
+        stage_at = f"{where}.stages.{number}"
+        yield from _stride_misfits(stage_at, stage.stride, size)
+        yield from _group_norm_misfits(f"{stage_at}.unet", stage.unet, size // stage.cell // stage.unet.patch)
 
 
 def _group_norm_misfits(

@@ -1,12 +1,12 @@
-"""Settings of the mask completer: a cascade of small diffusion models of class shares, from coarse to fine."""
+"""Settings of the mask completer: small diffusion models of class shares, from coarse to fine."""
 
 from itertools import pairwise
 
 from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
-from segguided.config.models.diffusion import Unet
 from segguided.config.models.training import Training
+from segguided.config.models.unet import Unet
 
 
 class MaskAugmentation(Settings):
@@ -35,6 +35,11 @@ class CompletionStage(Settings):
     steps: int = Field(default=20, ge=1)  # network calls for one mask
 
     @property
+    def stride(self) -> int:
+        """An image side must be a multiple of this many pixels."""
+        return self.cell * self.unet.stride
+
+    @property
     def detail(self) -> int:
         """Side in pixels of the finer cells in which the kept classes are shown to it."""
         return max(1, self.cell // 4) if self.cell % 4 == 0 else 1
@@ -50,10 +55,8 @@ class MaskCompleter(Settings):
     @model_validator(mode="after")
     def _from_coarse_to_fine(self) -> "MaskCompleter":
         cells = [stage.cell for stage in self.stages]
-        uneven = [
-            f"{coarse} and {fine}" for coarse, fine in pairwise(cells) if coarse % fine or coarse == fine
-        ]
-        if uneven or cells[-1] != 1:
+        are_even = all(coarse % fine == 0 and coarse > fine for coarse, fine in pairwise(cells))
+        if not are_even or cells[-1] != 1:
             raise ValueError(
                 f"the stages have cells of {cells} pixels; expected each to be a multiple of the next, and "
                 "the last to be 1"

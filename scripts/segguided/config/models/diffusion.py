@@ -1,43 +1,16 @@
-"""Settings of image-space diffusion models: network, noise schedule, and what the network predicts."""
+"""Settings of image-space diffusion models: noise schedule, network, and what it predicts."""
 
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
-from segguided.config.models.base import Channels, ModelSettings
+from segguided.config.models.base import ModelSettings
+from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.training import MicroBatchSize, Training
+from segguided.config.models.unet import Unet
 from segguided.config.sampling import SamplingChanges
-
-
-class Unet(Settings):
-    """diffusers' UNet2DModel. Levels count from the finest, 0."""
-
-    channels: tuple[Channels, ...] = Field(min_length=1)
-    attention_levels: tuple[int, ...] = ()
-    layers_per_block: int = Field(default=2, ge=1)
-    norm_groups: int = Field(default=32, ge=1)
-    patch: int = Field(default=1, ge=1)  # space-to-depth before the first layer: patch² times fewer positions
-
-    @model_validator(mode="after")
-    def _levels_fit(self) -> "Unet":
-        uneven = [c for c in self.channels if c % self.norm_groups]
-        if uneven:
-            raise ValueError(
-                f"channels {uneven} are not multiples of norm_groups={self.norm_groups}; change either"
-            )
-        outside = [level for level in self.attention_levels if not 0 <= level < len(self.channels)]
-        if outside:
-            raise ValueError(
-                f"attention_levels {outside} do not exist; {len(self.channels)} levels count from 0"
-            )
-        return self
-
-    @property
-    def stride(self) -> int:
-        """An image side must be a multiple of this many pixels."""
-        return self.patch << (len(self.channels) - 1)
 
 
 class NoiseSchedule(Settings):
@@ -100,6 +73,9 @@ class DiffusionModel(DenoiserSettings):
     micro_batch_size: MicroBatchSize = None
     training: Training
     sampling: SamplingChanges = SamplingChanges()  # what it samples otherwise than the section `sampling`
+    # Fills in the free classes of a partial mask, before an image is generated; None: the network is left to
+    # see what is free. A model of its own, so it decides no weights of this one.
+    completer: MaskCompleter | None = None
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
         | {"ablated_share", "losses", "micro_batch_size", "training"}
@@ -114,6 +90,12 @@ class DiffusionModel(DenoiserSettings):
                 f"ablated_share is {self.ablated_share:g}, but mask_ablation is {self.mask_ablation}; "
                 "only `sample` can leave some images of a batch as they are"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _completes_masks_that_it_sees(self) -> "DiffusionModel":
+        if self.completer and self.conditioning == "none":
+            raise ValueError("a completer fills in masks, but conditioning is none; change either")
         return self
 
     @model_validator(mode="after")

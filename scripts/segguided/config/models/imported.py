@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from segguided.config.checks.paths import UsablePath
-from segguided.config.models.diffusion import DenoiserSettings, Unet
+from segguided.config.models.diffusion import DenoiserSettings
+from segguided.config.models.unet import Unet
 
 
 class ImportedModel(DenoiserSettings):

@@ -3,8 +3,8 @@
 from typing import ClassVar, Literal
 
 from segguided.config.models.base import ModelSettings
-from segguided.config.models.diffusion import Unet
 from segguided.config.models.training import MicroBatchSize, Training
+from segguided.config.models.unet import Unet
 
 
 class RegressionModel(ModelSettings):

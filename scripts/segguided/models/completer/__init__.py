@@ -1,0 +1,1 @@
+"""The mask completer: its shares of classes, network and training."""
