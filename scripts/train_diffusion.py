@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
-from segguided.models.denoiser import DiffusionLearner
+from segguided.models.denoiser import DiffusionLearner, build_denoiser
 from segguided.models.denoiser_run import run_denoiser
 from segguided.models.prediction_learner import PredictionLearner
 from segguided.training.launch import on_gpus
@@ -22,7 +22,7 @@ def train_diffusion(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     learner = DiffusionLearner if model.losses.is_papers else PredictionLearner
-    run_denoiser(learner, slices, model, n_classes, seed, output, checkpoint_seconds)
+    run_denoiser(build_denoiser, learner, slices, model, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.regression import RegressionModel
+from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.denoiser_run import run_denoiser
 from segguided.models.regression import RegressionLearner
 from segguided.training.launch import on_gpus
@@ -20,7 +21,9 @@ def train_regression(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    run_denoiser(RegressionLearner, slices, model, n_classes, seed, output, checkpoint_seconds)
+    run_denoiser(
+        MaskedDenoiser, RegressionLearner, slices, model, n_classes, seed, output, checkpoint_seconds
+    )
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -69,7 +69,7 @@ DECISIONS = {
     "DiffusionModel": {
         "words": "title",
         "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share min_snr_gamma "
-        "losses unet micro_batch_size training",
+        "losses unet decoder micro_batch_size training",
         "images": "sampling completer",
     },
     "MaskCompleter": {"weights": "stages augmentation training"},  # of the completer

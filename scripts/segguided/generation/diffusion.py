@@ -20,7 +20,7 @@ from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.generation.sets import Sampler
-from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser
+from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser, build_denoiser
 from segguided.models.diffusion import Denoiser
 from segguided.models.signals import to_images
 from segguided.training.storage import load_weights, network_description
@@ -38,7 +38,7 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
         match description["kind"]:
             case "diffusion":
                 model = DiffusionModel.model_validate(settings)
-                network = MaskedDenoiser(model, n_classes, description["image_size"])
+                network = build_denoiser(model, n_classes, description["image_size"])
             case "imported":
                 model = ImportedModel.model_validate(settings)
                 unet = UNet2DModel.from_config(description["unet"])

@@ -18,6 +18,7 @@ from segguided.models import diffusion
 from segguided.models.mask_ablation import free_classes, remove_classes
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
+from segguided.models.spade import ModulatedDecoder, initialise
 from segguided.training.optimisation import Descent, DescentLearner
 
 
@@ -26,6 +27,7 @@ class MaskedDenoiser(nn.Module):
 
     def __init__(self, model: DiffusionModel | RegressionModel, n_classes: int, image_size: int) -> None:
         super().__init__()
+        assert model.unet is not None
         self.encoder = MaskEncoder(model.conditioning, n_classes)
         self.patch = model.unet.patch
         self.unet = build_unet(model.unet, 1 + self.encoder.channels, image_size)
@@ -37,10 +39,7 @@ class MaskedDenoiser(nn.Module):
 
         `is_free_BK`: see MaskEncoder.
         """
-        if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
-            raise ValueError(
-                f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
-            )
+        _check_sizes(x_BCHW, mask_BHW)
         # Each step reuses the name, so that a tensor that is no longer needed is freed at once.
         x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW, is_free_BK)], 1)
         x_BCHW = functional.pixel_unshuffle(x_BCHW, self.patch)
@@ -56,6 +55,49 @@ class ImportedDenoiser(MaskedDenoiser):
         self.encoder = MaskEncoder(conditioning, n_classes)
         self.patch = 1
         self.unet = unet
+
+
+class ModulatedDenoiser(MaskedDenoiser):
+    """A decoder that mask, noisy image and √ᾱ_t modulate at each level: SPADE's generator as a denoiser.
+
+    Its coarsest level sees a few of the noisy image's pixels, and so varies as a whole, not pixel by pixel.
+    """
+
+    alpha_bar_T: Tensor
+
+    def __init__(self, model: DiffusionModel, n_classes: int, image_size: int) -> None:
+        nn.Module.__init__(self)
+        assert model.decoder is not None
+        self.encoder = MaskEncoder(model.conditioning, n_classes)
+        self.decoder = ModulatedDecoder(model.decoder, self.encoder.channels + 2, image_size)
+        initialise(self.decoder, "he")
+        alpha_bar_T = diffusion.noise_schedule(model).alphas_cumprod
+        self.register_buffer("alpha_bar_T", alpha_bar_T, persistent=False)
+
+    def forward(
+        self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
+    ) -> Tensor:
+        """x0, of the noisy image's shape."""
+        _check_sizes(x_BCHW, mask_BHW)
+        signal_BCHW = self.alpha_bar_T[t_B].sqrt().view(-1, 1, 1, 1).expand_as(x_BCHW)
+        image_BCHW: Tensor = self.decoder(
+            torch.cat([self.encoder(mask_BHW, is_free_BK), x_BCHW, signal_BCHW], 1)
+        )
+        return image_BCHW
+
+
+def build_denoiser(model: DiffusionModel, n_classes: int, image_size: int) -> MaskedDenoiser:
+    """The network that the settings describe, with its first weights."""
+    if model.decoder:
+        return ModulatedDenoiser(model, n_classes, image_size)
+    return MaskedDenoiser(model, n_classes, image_size)
+
+
+def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
+    if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
+        raise ValueError(
+            f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
+        )
 
 
 def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:

@@ -16,6 +16,7 @@ Model = TypeVar("Model", DiffusionModel, RegressionModel)
 
 
 def run_denoiser(
+    network_of: Callable[[Model, int, int], MaskedDenoiser],
     learner_of: Callable[[MaskedDenoiser, Model, int, torch.device], FinishedLearner],
     slices: list[Path],
     model: Model,
@@ -26,13 +27,14 @@ def run_denoiser(
 ) -> None:
     """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
 
-    `learner_of` gives what trains the network, from network, settings, number of steps and device.
+    `network_of` gives the network, from settings, number of classes and image size; `learner_of` what trains
+    it, from network, settings, number of steps and device.
     """
     training = TrainingRun.from_settings(
         read_slices(slices), model.training, seed, output, checkpoint_seconds
     )
     training.seed_first_weights()
-    network = MaskedDenoiser(model, n_classes, training.image_size).to(training.device)
+    network = network_of(model, n_classes, training.image_size).to(training.device)
     learner = learner_of(network, model, training.steps, training.device)
     description = {
         "kind": model.kind,

@@ -19,7 +19,11 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     where = f"models.{name}"
     yield from _stride_misfits(where, model.stride, size)
     match model:
-        case DiffusionModel(unet=unet) | RegressionModel(unet=unet) | ImportedModel(unet=Unet() as unet):
+        case (
+            DiffusionModel(unet=Unet() as unet)
+            | RegressionModel(unet=unet)
+            | ImportedModel(unet=Unet() as unet)
+        ):
             yield from _group_norm_misfits(f"{where}.unet", unet, size // unet.patch)
             if isinstance(model, DiffusionModel) and model.completer:
                 yield from _completer_misfits(f"{where}.completer", model.completer, size)

@@ -8,6 +8,7 @@ from segguided.config.base import Settings
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.denoiser_losses import DenoiserLosses
+from segguided.config.models.spade import SpadeGenerator
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
 from segguided.config.sampling import SamplingChanges
@@ -69,7 +70,9 @@ class DiffusionModel(DenoiserSettings):
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     losses: DenoiserLosses = DenoiserLosses()
-    unet: Unet
+    # The network: the paper's UNet, or a decoder like SPADE's that mask and noisy image modulate at each level.
+    unet: Unet | None = None
+    decoder: SpadeGenerator | None = None
     micro_batch_size: MicroBatchSize = None
     training: Training
     sampling: SamplingChanges = SamplingChanges()  # what it samples otherwise than the section `sampling`
@@ -78,7 +81,7 @@ class DiffusionModel(DenoiserSettings):
     completer: MaskCompleter | None = None
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
-        | {"ablated_share", "losses", "micro_batch_size", "training"}
+        | {"ablated_share", "losses", "decoder", "micro_batch_size", "training"}
     )
 
     @model_validator(mode="after")
@@ -96,6 +99,18 @@ class DiffusionModel(DenoiserSettings):
     def _completes_masks_that_it_sees(self) -> "DiffusionModel":
         if self.completer and self.conditioning == "none":
             raise ValueError("a completer fills in masks, but conditioning is none; change either")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_network(self) -> "DiffusionModel":
+        if (self.unet is None) == (self.decoder is None):
+            given = "both" if self.unet else "neither"
+            raise ValueError(f"expected either unet or decoder, got {given}; set one, and the other to null")
+        if self.decoder and self.prediction_type != "sample":
+            raise ValueError(
+                f"prediction_type is {self.prediction_type}, but a decoder ends in an image; set "
+                "prediction_type: sample, or use a unet"
+            )
         return self
 
     @model_validator(mode="after")
@@ -122,7 +137,8 @@ class DiffusionModel(DenoiserSettings):
     def stride(self) -> int:
         """An image side must be a multiple of this many pixels."""
         pyramid = self.losses.energy_score
-        return max(self.unet.stride, pyramid.stride if pyramid else 1)
+        network = self.unet or self.decoder
+        return max(network.stride if network else 1, pyramid.stride if pyramid else 1)
 
     @property
     def sees_a_mask(self) -> bool:
