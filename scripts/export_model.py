@@ -11,11 +11,17 @@ from segguided.files import write_text
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.sampling import ddim_scheduler
+from segguided.models.denoiser import ModulatedDenoiser
 
 
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     """Write unet/ and scheduler/ beside `readme`, then the page, which shows how to call them."""
     network, model = load_denoiser(weights, torch.device("cpu"))
+    if isinstance(network, ModulatedDenoiser):
+        raise ValueError(
+            f"{weights} is a decoder that masks modulate, which diffusers has no class for; export a model "
+            "with a unet"
+        )
     write_folder(readme.parent, network.unet, clip_as_stated(ddim_scheduler(model, timestep_spacing), model))
     write_text(readme, model_page(network, model))
 

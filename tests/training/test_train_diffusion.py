@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from export_model import export_model
 from generate_diffusion import generate_diffusion
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
@@ -89,6 +90,42 @@ def test_training_with_every_loss_gives_the_same_bytes_again(slices, tmp_path):
     header = (tmp_path / "first/history.csv").read_text().splitlines()[0]
     for column in ("energy_score", "sliced_wasserstein", "adversarial", "feature_matching", "discriminator"):
         assert column in header
+
+
+@pytest.fixture(scope="module")
+def decoder_weights(slices):
+    decoder = {"channels": (8, 16), "middle_blocks": 1, "modulation_channels": 8, "norm": "instance"}
+    model = settings(ENERGY, unet=None, decoder=decoder)
+    train_diffusion([slices], model, 1, 0, slices.parent / "decoder/model.safetensors", 600)
+    return slices.parent / "decoder/model.safetensors"
+
+
+def test_a_decoder_generates_what_a_mask_may_show(decoder_weights, slices, tmp_path):
+    images_SHW = generate(decoder_weights, slices, tmp_path / "test.npz", 2)
+    inside_S = images_SHW[:, 6:10, 6:10].mean((1, 2))
+    assert (np.abs(inside_S - 60) < 35).sum() >= 3
+    assert (np.abs(inside_S - 180) < 35).sum() >= 3
+
+
+def test_a_decoder_is_not_exported_for_diffusers(decoder_weights, tmp_path):
+    with pytest.raises(ValueError, match="which diffusers has no class for; export a model with a unet"):
+        export_model(decoder_weights, "trailing", tmp_path / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"unet": None}, "expected either unet or decoder, got neither"),
+        ({"decoder": {"channels": (8, 8)}}, "expected either unet or decoder, got both"),
+        ({"unet": None, "decoder": {"channels": (8, 8)}, "prediction_type": "epsilon"}, "ends in an image"),
+        ({"prediction_type": "epsilon"}, "losses other than the squared error see the predicted image"),
+        ({"min_snr_gamma": 5}, "weighs the squared error of the paper's loss alone"),
+        ({"ablated_share": 0.5}, "only `sample` can leave some images of a batch as they are"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        settings(ENERGY, **values)
 
 
 def learner(losses, **more):

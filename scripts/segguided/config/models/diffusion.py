@@ -70,7 +70,7 @@ class DiffusionModel(DenoiserSettings):
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     losses: DenoiserLosses = DenoiserLosses()
-    # The network: the paper's UNet, or a decoder like SPADE's that mask and noisy image modulate at each level.
+    # The network: the paper's UNet, or a decoder like SPADE's, modulated by mask and noisy image.
     unet: Unet | None = None
     decoder: SpadeGenerator | None = None
     micro_batch_size: MicroBatchSize = None
