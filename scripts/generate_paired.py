@@ -6,10 +6,11 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.sampling import Sampling
-from segguided.generation.command_lines import single_set_parser
+from segguided.generation.command_lines import add_completer, single_set_parser
+from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
-from segguided.generation.partial_masks import partial_sampler
-from segguided.generation.sets import generate_images, read_matching_slices, write_generated
+from segguided.generation.partial_masks import generate_from_partial_masks
+from segguided.generation.sets import read_matching_slices, write_generated
 
 
 def generate_paired(
@@ -20,12 +21,19 @@ def generate_paired(
     kept: Sequence[int],
     seed: int,
     output: Path,
+    completer: Path | None = None,
 ) -> None:
-    """Write a generated set with an image for every mask of `slices`, guided by only the values `kept`."""
-    sampler = partial_sampler(load_sampler(weights, sampling, seed), kept, n_classes)
+    """Write a generated set with an image for every mask of `slices`, guided by only the values `kept`.
+
+    Beside the images are the masks that the model saw; `completer` are the weights of what fills them in.
+    """
+    sampler = load_sampler(weights, sampling, seed)
     masks = read_matching_slices(weights, slices)
-    images_SHW = generate_images(sampler, masks, sampling.batch_size)
-    write_generated(output, weights, masks, images_SHW, masks.names)
+    complete = load_completer_for(completer, masks, seed, sampling.precision)
+    images_SHW, seen_SHW = generate_from_partial_masks(
+        sampler, complete, masks, kept, n_classes, sampling.batch_size
+    )
+    write_generated(output, weights, masks, images_SHW, masks.names, seen_SHW)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -35,6 +43,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kept", type=int, nargs="+", required=True, help="mask values that real and generated images share"
     )
+    add_completer(parser)
     return parser
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.data.halves import measuring_half
-from segguided.generation.command_lines import add_halves_seed, single_set_parser
+from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
+from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
 from segguided.generation.partial_masks import generate_conditions, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
@@ -27,18 +28,22 @@ def generate_partial(
     seed: int,
     output: Path,
     halves_seed: int | None = None,
+    completer: Path | None = None,
 ) -> None:
     """Write a set of images from `masks` test masks: `samples_per_mask` of each mask, full and partial.
+
+    Beside the images are the masks that the model saw; `completer` are the weights of what fills them in.
 
     With `halves_seed`, the masks are of the measuring half of the test patients.
     """
     sampler = load_sampler(weights, sampling, seed)
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
     chosen = slices_of_several_classes(test, masks)
+    complete = load_completer_for(completer, chosen, seed, sampling.precision)
     variants = generate_conditions(
-        sampler, chosen, n_classes, partial_masks, samples_per_mask, sampling.batch_size
+        sampler, complete, chosen, n_classes, partial_masks, samples_per_mask, sampling.batch_size
     )
-    write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
+    write_variants(output, variants.images, chosen.names, seal_facts(weights, chosen), variants.masks)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -49,6 +54,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--masks", type=int, required=True, help="test masks to generate from")
     parser.add_argument("--samples-per-mask", type=int, required=True, help="images of each")
     add_halves_seed(parser)
+    add_completer(parser)
     return parser
 
 

@@ -9,11 +9,12 @@ from segguided.config.experiments import Similarity
 from segguided.config.sampling import Generation
 from segguided.data.halves import measuring_half
 from segguided.devices import pick_device
-from segguided.generation.command_lines import add_halves_seed, single_set_parser
+from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
+from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.partial_masks import slices_of_several_classes
+from segguided.generation.partial_masks import mask_changer, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
-from segguided.generation.similarity import generate_by_similarity
+from segguided.generation.similarity import SimilaritySampler, generate_by_similarity
 from segguided.generation.variants import write_variants
 from segguided.training.storage import seal_facts
 
@@ -23,10 +24,13 @@ def generate_similar(
     slices: Sequence[Path],
     sampling: Generation,
     similarity: Similarity,
+    n_classes: int,
     kept: Sequence[int],
     seed: int,
     output: Path,
     halves_seed: int | None = None,
+    completer: Path | None = None,
+    sampler: SimilaritySampler = "ddim",
 ) -> None:
     """Write a set with a variant for each λ, and `0`: the image that only the partial mask constrains.
 
@@ -35,7 +39,11 @@ def generate_similar(
     network, model = load_denoiser(weights, pick_device())
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
     chosen = slices_of_several_classes(test, similarity.masks)
-    variants = generate_by_similarity(network, model, sampling, chosen, kept, similarity, seed)
+    complete = load_completer_for(completer, chosen, seed, sampling.precision)
+    change_masks = mask_changer(complete, kept, n_classes)
+    variants = generate_by_similarity(
+        network, model, sampling, chosen, change_masks, similarity, seed, sampler
+    )
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 
@@ -43,8 +51,16 @@ def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = single_set_parser(__doc__, Generation)
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
+    parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
+    parser.add_argument(
+        "--sampler",
+        choices=("ddim", "renoise"),
+        default="ddim",
+        help="renoise: two calls, of a model that samples so",
+    )
     add_halves_seed(parser)
+    add_completer(parser)
     return parser
 
 

@@ -1,5 +1,6 @@
 """Partial masks: which classes are kept, on which masks, from which noise."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,11 +40,43 @@ def test_each_sample_has_noise_of_its_own_and_the_first_that_of_the_mask():
         return masks_BHW
 
     slices = slices_of_several_classes(SliceSet([stack()]), 2)
-    variants = generate_conditions(sampler, slices, len(CLASSES), [[2]], 2, batch_size=8)
-    assert list(variants) == ["all/0", "all/1", "2/0", "2/1"]
+    variants = generate_conditions(sampler, None, slices, len(CLASSES), [[2]], 2, batch_size=8)
+    assert list(variants.images) == ["all/0", "all/1", "2/0", "2/1"]
+    assert [np.unique(masks_MHW).tolist() for masks_MHW in variants.masks.values()] == [
+        [0, 1, 2, 3], [0, 1, 2, 3], [0, 2], [0, 2],
+    ]  # fmt: skip
     names = ["p_slice_2", "p_slice_5"]
     again = [f"{name}#1" for name in names]
     assert calls == [([0, 1, 2, 3], names), ([0, 1, 2, 3], again), ([0, 2], names), ([0, 2], again)]
+
+
+def test_a_completer_fills_in_what_is_removed_before_the_model_sees_the_mask():
+    calls = []
+
+    def sampler(masks_BHW, names, free=()):
+        calls.append((masks_BHW.unique().tolist(), list(names), list(free)))
+        return masks_BHW
+
+    def completer(masks_BHW, names, free):
+        return torch.where(masks_BHW == 0, free[0], masks_BHW) if free else masks_BHW
+
+    slices = slices_of_several_classes(SliceSet([stack()]), 2)
+    variants = generate_conditions(sampler, completer, slices, len(CLASSES), [[2]], 1, batch_size=8)
+    names = ["p_slice_2", "p_slice_5"]
+    assert calls == [([0, 1, 2, 3], names, []), ([1, 2], names, [])]
+    assert np.array_equal(variants.masks["2/0"], variants.images["2/0"])
+
+
+def test_without_a_completer_the_removed_classes_are_free():
+    calls = []
+
+    def sampler(masks_BHW, names, free=()):
+        calls.append(list(free))
+        return masks_BHW
+
+    slices = slices_of_several_classes(SliceSet([stack()]), 2)
+    generate_conditions(sampler, None, slices, len(CLASSES), [[2]], 1, batch_size=8)
+    assert calls == [[], [1, 3]]
 
 
 def test_scripts_generate_and_measure_every_condition(trained):

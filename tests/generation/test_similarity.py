@@ -7,9 +7,12 @@ from diffusers import DDIMScheduler
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_slices
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import make_scheduler
-from segguided.generation.similarity import interpolate
+from segguided.generation.similarity import Batch, interpolate, interpolate_in_two_calls
 from segguided.generation.variants import read_variants
+from segguided.models.diffusion import noise_schedule
+from segguided.models.signals import to_signal
 from support.tiny_models import MODEL
 
 
@@ -57,3 +60,41 @@ def test_script_writes_each_lambda_and_the_same_bytes_twice(similar_sets):
     assert len(chosen) == 3
     network, _ = load_denoiser(similar_sets / "model/model.safetensors", torch.device("cpu"))
     assert network.encoder.conditioning == "onehot"
+
+
+def a_batch(count=2):
+    torch.manual_seed(0)
+    return Batch(
+        images_BHW=torch.randint(0, 256, (count, 4, 4), dtype=torch.uint8),
+        masks_BHW=torch.zeros(count, 4, 4),
+        noise_BCHW=torch.randn(count, 1, 4, 4),
+        real_noise_BCHW=torch.randn(count, 1, 4, 4),
+    )
+
+
+def test_in_two_calls_the_noised_mixture_of_both_images_is_denoised_at_the_mixing_step():
+    batch = a_batch()
+    seen = []
+
+    def denoiser(x, t, _mask):
+        seen.append((x, t.tolist()))
+        return torch.tanh(x)
+
+    renoiser = Renoiser(MODEL, 1, seed=0)
+    generated, half = interpolate_in_two_calls(denoiser, renoiser, batch, 240, [0.0, 0.5])
+    assert [t for _, t in seen] == [[999, 999], [240, 240], [240, 240]]
+    forward = noise_schedule(MODEL)
+    t_B = torch.full((2,), 240)
+    mixed = 0.5 * to_signal(batch.images_BHW) + 0.5 * torch.tanh(batch.noise_BCHW)
+    assert torch.allclose(seen[2][0], forward.add_noise(mixed, batch.real_noise_BCHW, t_B))
+    assert not torch.equal(generated, half)
+
+
+def test_in_two_calls_the_real_image_alone_is_left_at_lambda_one():
+    batch = a_batch()
+    renoiser = Renoiser(MODEL, 1, seed=0)
+    forward = noise_schedule(MODEL)
+    t_B = torch.full((2,), 240)
+    noised = forward.add_noise(to_signal(batch.images_BHW), batch.real_noise_BCHW, t_B)
+    (image,) = interpolate_in_two_calls(lambda x, _t, _mask: torch.tanh(x), renoiser, batch, 240, [1.0])
+    assert torch.equal(image, torch.tanh(noised))

@@ -62,6 +62,7 @@ def similar_sets(trained):
             slices=[trained / "p.npz"],
             sampling=sampling,
             similarity=similarity,
+            n_classes=2,
             kept=[2],
             seed=0,
             output=trained / name,

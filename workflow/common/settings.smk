@@ -100,10 +100,12 @@ def masked_models():
 
 def models_with_completer():
     """The constraint of a rule that serves models with a mask completer."""
-    models = [
-        name for name in CONFIG.grid.models if CONFIG.models[name].kind == "diffusion"
-    ]
-    return one_of(name for name in models if CONFIG.models[name].completer)
+    return one_of(name for name in CONFIG.grid.models if has_completer(name))
+
+
+def has_completer(name):
+    model = CONFIG.models[name]
+    return model.kind == "diffusion" and model.completer is not None
 
 
 def datasets_of(*kinds):

@@ -40,6 +40,20 @@ def completer_argument(wildcards, input):
     return option("--completer", input.completer[:1])
 
 
+def completer_files(wildcards):
+    """The mask completer of the model, where it has one."""
+    if not has_completer(CONFIG.weights_of(wildcards.model)):
+        return []
+    model = CONFIG.weights_of(wildcards.model)
+    folder = f"<results>/completers/{wildcards.dataset}/{model}/seed{wildcards.seed}"
+    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+
+def completer_argument(wildcards, input):
+    """Empty for rules that inherit this parameter and generate from whole masks."""
+    return option("--completer", input.get("completer", [])[:1])
+
+
 def sampling_json(wildcards):
     """How the model samples its images."""
     return CONFIG.sampling_of(wildcards.model).to_json()

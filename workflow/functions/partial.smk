@@ -27,9 +27,12 @@ def partial_images(wildcards):
 def similar_options(wildcards):
     settings = require_for_figure(CONFIG.similarity, "figure 4")
     kept = first_partial_values(wildcards)
+    few_steps = CONFIG.sampling_of(settings.model).sampler == "renoise"
     return (
         option("--similarity", [settings.to_json()])
+        + option("--n-classes", [count_classes(wildcards)])
         + option("--kept", kept)
+        + option("--sampler", ["renoise"] if few_steps else [])
         + measuring_half_option()
     )
 

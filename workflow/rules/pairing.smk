@@ -8,6 +8,7 @@ use rule generate_partial as generate_paired with:
     input:
         weights=model_weights,
         config=model_description,
+        completer=completer_files,
         slices=unseen_slices,
         lists=[
             "<results>/data/{dataset}/held-out.txt",

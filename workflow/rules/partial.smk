@@ -9,6 +9,7 @@ rule generate_partial:
     input:
         weights=model_weights,
         config=model_description,
+        completer=completer_files,
         slices=test_slices,
         lists=["<results>/data/{dataset}/test.txt"],
     output:
@@ -33,12 +34,13 @@ rule generate_partial:
         script=script_file("generate_partial"),
         library=library("generate_partial"),
         lists=lists_argument,
+        completer=completer_argument,
         sampling=sampling_json,
         options=partial_options,
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
     shell:
-        "python {params.script:q} --weights {input.weights:q} {params.lists:q} --sampling {params.sampling:q}"
+        "python {params.script:q} --weights {input.weights:q} {params.lists:q} {params.completer:q} --sampling {params.sampling:q}"
         " {params.options:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
         " --output {output:q} > {log:q} 2>&1"
 

@@ -171,11 +171,21 @@ class Config(Settings):
                 f"name {weights}, whose weights it shares"
             )
         timesteps = self.models[similarity.model].timesteps or 0
+        if self.sampling_of(similarity.model).sampler == "renoise":
+            return self._similarity_in_two_calls(similarity, timesteps)
         stride = timesteps // similarity.steps
         if similarity.timestep >= timesteps or not stride or similarity.timestep % stride:
             raise ValueError(
                 f"similarity.timestep is {similarity.timestep}, which {similarity.steps} DDIM steps of "
                 f"{timesteps} never reach; choose steps so that it is a multiple of {timesteps} // steps"
+            )
+        return self
+
+    def _similarity_in_two_calls(self, similarity: Similarity, timesteps: int) -> "Config":
+        if similarity.timestep >= timesteps:
+            raise ValueError(
+                f"similarity.timestep is {similarity.timestep}, but the noise schedule of "
+                f"models.{similarity.model} has only {timesteps} timesteps; lower it"
             )
         return self
 

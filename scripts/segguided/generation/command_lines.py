@@ -43,6 +43,13 @@ def add_halves_seed(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_completer(parser: argparse.ArgumentParser) -> None:
+    """Add --completer, of scripts that generate from partial masks."""
+    parser.add_argument(
+        "--completer", type=Path, help="weights of the mask completer that fills in what is removed"
+    )
+
+
 def _generation_parser(
     description: str | None, settings: type[Generation], weights: str
 ) -> argparse.ArgumentParser:

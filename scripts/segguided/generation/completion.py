@@ -14,11 +14,12 @@ from torch import Tensor
 
 from segguided.config.models.completer import CompletionStage, MaskCompleter
 from segguided.config.models.training import Precision
+from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
 from segguided.generation.sampling import random_numbers
 from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
 from segguided.models.completer.shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
-from segguided.training.storage import load_weights, network_description
+from segguided.training.storage import check_trained_on, load_weights, network_description
 
 
 class Completer(Protocol):
@@ -42,6 +43,19 @@ def load_completer(weights: Path, seed: int, precision: Precision = "auto") -> C
         network = CompleterNetwork(settings, description["n_classes"], description["image_size"])
     load_weights(network, weights, pick_device())
     return make_completer(network, seed, precision)
+
+
+def load_completer_for(
+    weights: Path | None, slices: SliceSet, seed: int, precision: Precision
+) -> Completer | None:
+    """The completer, for masks of `slices`; None without weights.
+
+    Raises ValueError where it was trained on slices that were prepared by other settings.
+    """
+    if weights is None:
+        return None
+    check_trained_on(weights, slices)
+    return load_completer(weights, seed, precision)
 
 
 def make_completer(network: CompleterNetwork, seed: int, precision: Precision = "auto") -> Completer:

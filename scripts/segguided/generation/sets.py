@@ -53,10 +53,20 @@ def read_matching_slices(weights: Path, paths: Sequence[Path]) -> SliceSet:
 
 
 def write_generated(
-    output: Path, weights: Path, slices: SliceSet, images_NHW: np.ndarray, names: Sequence[str]
+    output: Path,
+    weights: Path,
+    slices: SliceSet,
+    images_NHW: np.ndarray,
+    names: Sequence[str],
+    masks_NHW: np.ndarray | None = None,
 ) -> None:
-    """Write an .npz with `images` (N, H, W) and their ids `names`, sealed with the weights that made them."""
-    write_npz(output, seal_facts(weights, slices), images=images_NHW, names=np.array(names, str))
+    """Write an .npz with `images` (N, H, W) and their ids `names`, sealed with the weights that made them.
+
+    `masks_NHW`: those that the model saw, where they are not the slices' own.
+    """
+    seen = {} if masks_NHW is None else {"masks": masks_NHW}
+    facts = seal_facts(weights, slices)
+    write_npz(output, facts, images=images_NHW, names=np.array(names, str), **seen)
 
 
 def write_sets(

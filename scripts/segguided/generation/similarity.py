@@ -3,8 +3,9 @@
 Shape letters: M masks, B batch, C image channels (1), H height, W width.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,12 +17,15 @@ from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.generation.partial_masks import keep_classes
+from segguided.generation.partial_masks import MaskChanger
 from segguided.generation.samplers.clipping import clip_as_stated
+from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.signals import to_images, to_signal
+
+SimilaritySampler = Literal["ddim", "renoise"]
 
 
 @torch.inference_mode()
@@ -67,61 +71,97 @@ def _denoise(
     return x_BCHW
 
 
+@torch.inference_mode()
+def interpolate_in_two_calls(
+    denoiser: diffusion.Denoiser, renoiser: Renoiser, batch: "Batch", timestep: int, shares: Sequence[float]
+) -> Iterator[Tensor]:
+    """The same for a model that samples with fresh noise: one call from noise, and one at t̂ for each λ.
+
+    Both images get the same noise at t̂, so that λ·x'_t̂ + (1−λ)·x_t̂ has as much noise as the network expects
+    there: it is the noised λ·x0 + (1−λ)·x̂0.
+    """
+    first_t = renoiser.timesteps[0]
+    generated_BCHW = renoiser.predict(denoiser, batch.noise_BCHW, first_t, batch.masks_BHW)
+    for share in shares:
+        mixed_BCHW = share * to_signal(batch.images_BHW) + (1 - share) * generated_BCHW
+        x_BCHW = renoiser.add_noise(mixed_BCHW, batch.real_noise_BCHW, timestep)
+        yield renoiser.predict(denoiser, x_BCHW, timestep, batch.masks_BHW)
+
+
 def generate_by_similarity(
     network: MaskedDenoiser,
     model: DenoiserSettings,
     settings: Generation,
     slices: SliceSet,
-    kept: Collection[int],
+    change_masks: MaskChanger,
     similarity: Similarity,
     seed: int,
+    sampler: SimilaritySampler = "ddim",
 ) -> dict[str, np.ndarray]:
-    """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`; only the classes `kept` constrain them.
+    """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`; `change_masks` keeps what constrains them.
 
-    The sampler is DDIM, whose state at t̂ is a latent by itself.
+    By default the sampler is DDIM, whose state at t̂ is a latent by itself; `renoise` takes two calls.
     """
+    shares = (0.0, *similarity.lambdas)
+    interpolated = _interpolation(network, model, settings, similarity, seed, sampler)
+    images: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
+    for batch in _batches(slices, settings.batch_size, change_masks, seed, next(network.parameters()).device):
+        with autocast(batch.masks_BHW.device, settings.precision):
+            for of_share, x0_BCHW in zip(images.values(), interpolated(batch, shares), strict=True):
+                of_share.append(to_images(x0_BCHW).cpu().numpy())
+    return {share: np.concatenate(of_share) for share, of_share in images.items()}
+
+
+def _interpolation(
+    network: MaskedDenoiser,
+    model: DenoiserSettings,
+    settings: Generation,
+    similarity: Similarity,
+    seed: int,
+    sampler: SimilaritySampler,
+) -> Callable[["Batch", Sequence[float]], Iterator[Tensor]]:
+    """A function that gives x0 for each λ of a batch."""
+    t = similarity.timestep
+    if sampler == "renoise":
+        renoiser = Renoiser(model, 1, seed)
+        return lambda batch, shares: interpolate_in_two_calls(network, renoiser, batch, t, shares)
     ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=settings.batch_size)
     scheduler = clip_as_stated(make_scheduler(model, ddim), model)
     forward = diffusion.noise_schedule(model)
-    shares = (0.0, *similarity.lambdas)
-    timestep = similarity.timestep
-    batches: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
-    for batch in _batches(slices, settings.batch_size, next(network.parameters()).device):
-        noise_BCHW = batch.noise(seed)
-        noised_real_BCHW = batch.noised_real(seed, forward, timestep)
-        masks_BHW = keep_classes(batch.masks_BHW, kept)
-        with autocast(noise_BCHW.device, settings.precision):
-            mixed = interpolate(network, scheduler, noise_BCHW, noised_real_BCHW, masks_BHW, timestep, shares)
-            for images, x0_BCHW in zip(batches.values(), mixed, strict=True):
-                images.append(to_images(x0_BCHW).cpu().numpy())
-    return {share: np.concatenate(images) for share, images in batches.items()}
+
+    def interpolated(batch: Batch, shares: Sequence[float]) -> Iterator[Tensor]:
+        noised_real_BCHW = batch.noised_real(forward, t)
+        return interpolate(network, scheduler, batch.noise_BCHW, noised_real_BCHW, batch.masks_BHW, t, shares)
+
+    return interpolated
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """Some slices on the device where images are generated."""
 
-    names: Sequence[str]  # mask ids
     images_BHW: Tensor
-    masks_BHW: Tensor
+    masks_BHW: Tensor  # as they constrain the images
+    noise_BCHW: Tensor  # from which generated images begin, a function of (seed, mask id)
+    real_noise_BCHW: Tensor  # that is added to the real images
 
-    def noise(self, seed: int, suffix: str = "") -> Tensor:
-        """Noise (B, C, H, W) of each mask id with `suffix`, as `initial_noise` makes it."""
-        ids = [name + suffix for name in self.names]
-        return initial_noise(seed, ids, self.images_BHW.shape[-1]).to(self.images_BHW.device)
-
-    def noised_real(self, seed: int, forward: DDPMScheduler, timestep: int) -> Tensor:
+    def noised_real(self, forward: DDPMScheduler, timestep: int) -> Tensor:
         """The real images, noised to `timestep` with noise of their own."""
-        t_B = torch.full((len(self.names),), timestep, device=self.images_BHW.device)
-        return forward.add_noise(to_signal(self.images_BHW), self.noise(seed, "#real"), t_B)
+        t_B = torch.full((len(self.images_BHW),), timestep, device=self.images_BHW.device)
+        return forward.add_noise(to_signal(self.images_BHW), self.real_noise_BCHW, t_B)
 
 
-def _batches(slices: SliceSet, batch_size: int, device: torch.device) -> Iterator[_Batch]:
+def _batches(
+    slices: SliceSet, batch_size: int, change_masks: MaskChanger, seed: int, device: torch.device
+) -> Iterator[Batch]:
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
         images_BHW, masks_BHW = slices.batch(indices)
-        yield _Batch(
-            [slices.names[i] for i in indices],
+        names = [slices.names[i] for i in indices]
+        size = images_BHW.shape[-1]
+        yield Batch(
             torch.from_numpy(images_BHW).to(device),
-            torch.from_numpy(masks_BHW).to(device),
+            change_masks(torch.from_numpy(masks_BHW), names).to(device),
+            initial_noise(seed, names, size).to(device),
+            initial_noise(seed, [f"{name}#real" for name in names], size).to(device),
         )

@@ -41,13 +41,16 @@ def write_variants(
     variants: Mapping[str, np.ndarray],
     names: Sequence[str],
     facts: Mapping[str, str] | None = None,
+    masks: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write the images (M, H, W) uint8 of all variants as one generated set, with ids `mask id/variant`.
 
-    `names`: the mask ids; `facts`: what the file's seal says of its origin.
+    `names`: the mask ids; `facts`: what the file's seal says of its origin; `masks`: those that the model
+    saw, (M, H, W) of each variant, where they are not the slices' own.
     """
     ids = [f"{name}{SEPARATOR}{variant}" for variant in variants for name in names]
-    write_npz(path, facts, images=np.concatenate(list(variants.values())), names=np.array(ids))
+    seen = {"masks": np.concatenate(list(masks.values()))} if masks else {}
+    write_npz(path, facts, images=np.concatenate(list(variants.values())), names=np.array(ids), **seen)
 
 
 def read_variants(path: Path, slices: SliceSet) -> tuple[dict[str, np.ndarray], SliceSet]:
