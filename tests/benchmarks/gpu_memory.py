@@ -27,9 +27,10 @@ from torch.utils.weak import WeakIdKeyDictionary
 from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast
-from segguided.models import denoiser, perceptual, plain_encoder, segmenter, spade, spade_learner
+from segguided.models import denoiser, plain_encoder, prediction_learner, segmenter, spade, spade_learner
 from segguided.models.controlnet import autoencoder, latent
 from segguided.models.controlnet import control as controlnet
+from segguided.models.losses import perceptual
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -152,6 +153,33 @@ def controlled(config: Config) -> controlnet.LatentPipeline:
     return controlnet.LatentPipeline(vae, network, 1.0)
 
 
+def computing_in(precision: Precision, settings: Any) -> Any:
+    """The settings of a training, in another precision."""
+    training = settings.training.model_copy(update={"precision": precision})
+    return settings.model_copy(update={"training": training})
+
+
+def plus_jobs(config: Config, device: torch.device, precision: Precision) -> Iterator[Callable[[], Job]]:
+    """Those of `segguided-plus`, without its mask completer."""
+
+    def train_plus() -> Job:
+        model = computing_in(precision, config.models["segguided-plus"])
+        network = denoiser.build_denoiser(model, CLASSES, SIDE)
+        learner = prediction_learner.PredictionLearner(network, model, STEPS, device)
+        return training_job(
+            network, network, learner, pixels, model.training.batch_size, model.micro_batch_size
+        )
+
+    def generate_plus() -> Job:
+        network = denoiser.build_denoiser(config.models["segguided-plus"], CLASSES, SIDE)
+        return generation_job(
+            network, config.sampling.batch_size, lambda count: denoise(network, device, count, 1, SIDE)
+        )
+
+    yield train_plus
+    yield generate_plus
+
+
 def jobs(
     config: Config, device: torch.device = CPU, precision: Precision = "bf16"
 ) -> Iterator[Callable[[], Job]]:
@@ -162,8 +190,7 @@ def jobs(
     models = config.models
 
     def in_precision(settings: Any) -> Any:
-        training = settings.training.model_copy(update={"precision": precision})
-        return settings.model_copy(update={"training": training})
+        return computing_in(precision, settings)
 
     def train_diffusion() -> Job:
         model = in_precision(models["segguided"])
@@ -231,6 +258,7 @@ def jobs(
 
     yield train_diffusion
     yield generate_diffusion
+    yield from plus_jobs(config, device, precision)
     yield train_autoencoder
     yield train_latent_diffusion
     yield train_controlnet

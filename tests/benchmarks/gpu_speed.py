@@ -63,6 +63,9 @@ def read_config(small: bool) -> Config:
         for name in ("segguided", "segguided-mat", "unconditional"):
             shrink(models[name])
             models[name]["unet"] = {**models[name]["unet"], **narrow}
+        shrink(models["segguided-plus"])
+        models["segguided-plus"]["decoder"]["channels"] = [8, 8, 8, 8, 8, 8]
+        models["segguided-plus"]["losses"]["energy_score"]["levels"] = 3
         for stage in ("autoencoder", "latent", "control"):
             shrink(models["controlnet"][stage])
         models["spade"]["generator"]["channels"] = [8, 8, 8, 8, 8, 8]
