@@ -40,12 +40,14 @@ def read(name: str) -> Any:
 def demo() -> Any:
     values = read("config.yaml")
     update_config(values, read("workflow/demo.yaml"))
+    update_config(values, read("workflow/demo-full.yaml"))
     return values
 
 
 def both() -> Any:
     """config.yaml with the demo's datasets in its grid and beside its own."""
     values, small = read("config.yaml"), read("workflow/demo.yaml")
+    update_config(small, read("workflow/demo-full.yaml"))
     values["grid"] = small["grid"]
     values["datasets"] |= small["datasets"]
     values["applications"] |= small["applications"]
@@ -80,7 +82,7 @@ def test_both_configurations_load() -> None:
     assert load(read("config.yaml")).models["segguided"].training.epochs == 400
     small = load(demo())
     assert small.models["segguided"].training.epochs is None
-    assert small.datasets["ct-torso"].image_size == 64
+    assert small.datasets["ct-torso"].image_size == 128
     assert small.pathvars["results"] == "results/demo"
 
 
@@ -132,7 +134,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided appears twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 appears twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, controlnet-onehot, regression, segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, spade, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, controlnet-onehot, regression, segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, segguided-plus, spade, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-mri, breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
@@ -180,16 +182,16 @@ SENTENCES = [
     ("datasets/ct-torso/partial_masks", [["liver"]], "partial_masks: expected some, not all, of body, lungs, bone, each once, got ['liver']; correct it"),
     ("datasets/ct-torso/partial_masks", [["body", "lungs", "bone"]], "expected some, not all, of body, lungs, bone"),
     ("datasets/ct-torso/rare_class", "liver", "rare_class is 'liver', but the classes are body, lungs, bone; name one of them"),
-    ("partial_masks/models", ["regression"], "partial_masks.models names 'regression', but only image-space diffusion models with a mask (segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step)"),
-    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step)"),
+    ("partial_masks/models", ["regression"], "partial_masks.models names 'regression', but only image-space diffusion models with a mask (segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, segguided-plus)"),
+    ("partial_masks/models", ["unconditional"], "partial_masks.models names 'unconditional', but only image-space diffusion models with a mask (segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, segguided-plus)"),
     ("similarity/model", "nothing", "similarity.model names 'nothing', but only image-space diffusion models"),
     ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
     ("similarity/lambdas", [1, 0.5], "similarity.lambdas: expected rising values, got [1.0, 0.5]; sort them, each once"),
     ("applications/model", "unconditional", "applications.model names 'unconditional', but only image-space diffusion models"),
     ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose one of "),
     ("applications/translations/0/dataset", "mr", "applications.translations: dataset is 'mr'; choose one of "),
-    ("datasets/breast-phantom-t2/image_size", 128, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
-    ("segmenter/channels", [1] * 10, "image_size is 64, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
+    ("datasets/breast-phantom-t2/image_size", 64, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
+    ("segmenter/channels", [1] * 10, "image_size is 128, which the levels of segmenter cannot halve evenly; choose a multiple of 512"),
 ]  # fmt: skip
 
 
@@ -297,7 +299,7 @@ def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
     ):
         assert preparation(f"datasets/ct-torso/{path}", value) == before
     for path, value in (
-        ("image_size", 128),
+        ("image_size", 64),
         ("interpolation", "cubic"),
         ("slices", {"every": 2}),
         ("source", PNG),
@@ -478,5 +480,5 @@ def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() 
     assert [translation.masks for translation in whole.translations] == ["breast-phantom-t2"]
     less = load(changed("grid", {"datasets": ["ct-torso"], "models": ["unconditional"], "seeds": [0]}))
     assert less.partial_models == less.similar_datasets == less.translations == less.guided_models == []
-    assert whole.guided_models == ["controlnet", "spade", "segguided-mat", "segguided", "regression"]
+    assert whole.guided_models == ["controlnet", "spade", "segguided-mat", "segguided", "segguided-plus", "regression"]
     assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]

@@ -66,7 +66,7 @@ def test_the_miniature_leaves_out_nothing():
                 "figure 1 left out: grid.models lacks segguided",
                 "figures 2 and 5 and the showcase left out: grid.models names no model that sees a mask",
                 "figures 3 and 6 left out: grid.models names none of partial_masks.models "
-                "(segguided-mat, segguided)",
+                "(segguided-mat, segguided, segguided-plus)",
                 "figure 4 left out: grid.models lacks segguided-mat, which similarity.model names",
             ],
         ),
@@ -75,7 +75,7 @@ def test_the_miniature_leaves_out_nothing():
             [
                 "figure 1 left out: grid.models lacks segguided and unconditional",
                 "figures 3 and 6 left out: grid.models names none of partial_masks.models "
-                "(segguided-mat, segguided)",
+                "(segguided-mat, segguided, segguided-plus)",
                 "figure 4 left out: grid.models lacks segguided-mat, which similarity.model names",
             ],
         ),
