@@ -19,8 +19,8 @@ def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     network, model = load_denoiser(weights, torch.device("cpu"))
     if isinstance(network, ModulatedDenoiser):
         raise ValueError(
-            f"{weights} is a decoder that masks modulate, which diffusers has no class for; export a model "
-            "with a unet"
+            f"{weights} is a decoder that masks modulate, which diffusers has no class for; use "
+            "export_program, or export a model with a unet"
         )
     write_folder(readme.parent, network.unet, clip_as_stated(ddim_scheduler(model, timestep_spacing), model))
     write_text(readme, model_page(network, model))

@@ -51,7 +51,7 @@ MEASURE = named("measure_.*|evaluate_model")
 FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation")
 FETCH = named("fetch_.*")
 # What reads weights, and so the rooms that say how networks are stored and built.
-NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model"}
+NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model", "export_program"}
 SLICES = NETWORKS | FIGURES | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
 SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
@@ -68,7 +68,8 @@ RULES_OF = {
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer"},
-    "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images", "export_model"}
+    "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
+    | {"export_model", "export_program"}
     | {"repeat_masks", "evaluate_model"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
     "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
@@ -76,7 +77,7 @@ RULES_OF = {
     "figures": FIGURES | {"draw_table"},
     "tables": {"make_table", "draw_table", "write_datacard"},
     "describe": {"draw_overview", "write_datacard"},
-    "exports": {"export_layout", "export_model"},
+    "exports": {"export_layout", "export_model", "export_program"},
     "status": set(),
     "planning": set(),
 }  # fmt: skip
@@ -122,6 +123,7 @@ def test_the_verbs_of_all_rules_are_known():
         "write_phantom",
         "import_model",
         "export_model",
+        "export_program",
         "export_layout",
     }
     assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | others

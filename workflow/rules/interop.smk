@@ -70,6 +70,34 @@ rule export_model:
         " --readme {output.readme:q} > {log:q} 2>&1"
 
 
+rule export_program:
+    input:
+        weights=own_weights,
+        config=model_description,
+    output:
+        readme="<results>/exports/{dataset}/{model}/seed{seed}/program/README.md",
+        program="<results>/exports/{dataset}/{model}/seed{seed}/program/program.pt2",
+    log:
+        "<logs>/export_program/{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/export_program/{dataset}/{model}/seed{seed}.tsv"
+    conda:
+        "../../envs/segguided.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(8000),
+        runtime=more_each_attempt(10),
+    params:
+        script=script_file("export_program"),
+        library=library("export_program"),
+        sampling=sampling_json,
+    message:
+        "Exporting {wildcards.model} of {wildcards.dataset}, seed {wildcards.seed}, for plain PyTorch"
+    shell:
+        "python {params.script:q} --weights {input.weights:q} --sampling {params.sampling:q}"
+        " --output {output.program:q} --readme {output.readme:q} > {log:q} 2>&1"
+
+
 rule export_layout:
     input:
         train=exported_training_slices,

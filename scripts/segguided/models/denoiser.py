@@ -94,7 +94,7 @@ def build_denoiser(model: DiffusionModel, n_classes: int, image_size: int) -> Ma
 
 
 def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
-    if mask_BHW.shape != (len(x_BCHW), *x_BCHW.shape[2:]):
+    if mask_BHW.shape != (x_BCHW.shape[0], *x_BCHW.shape[2:]):
         raise ValueError(
             f"image {tuple(x_BCHW.shape)} and mask {tuple(mask_BHW.shape)} differ in batch or size"
         )

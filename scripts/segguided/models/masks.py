@@ -42,7 +42,7 @@ class MaskEncoder(nn.Module):
             return torch.cat([self._onehot(mask_BHW), self._flags(mask_BHW, is_free_BK)], 1)
         if self.conditioning in ("index255", "index255_rgb"):
             return (mask_BHW[:, None].float() / 255).expand(-1, self.channels, -1, -1)
-        return mask_BHW.new_zeros((len(mask_BHW), 0, *mask_BHW.shape[1:]), dtype=torch.float32)
+        return mask_BHW.new_zeros((mask_BHW.shape[0], 0, *mask_BHW.shape[1:]), dtype=torch.float32)
 
     def _onehot(self, mask_BHW: Tensor) -> Tensor:
         return functional.one_hot(mask_BHW.long(), self.n_classes + 1).movedim(-1, 1).float()
@@ -51,5 +51,5 @@ class MaskEncoder(nn.Module):
         """A constant channel for each class but the background."""
         size = mask_BHW.shape[1:]
         if is_free_BK is None:
-            return mask_BHW.new_zeros((len(mask_BHW), self.n_classes, *size), dtype=torch.float32)
+            return mask_BHW.new_zeros((mask_BHW.shape[0], self.n_classes, *size), dtype=torch.float32)
         return is_free_BK[:, 1:, None, None].float().expand(-1, -1, *size)

@@ -1,0 +1,79 @@
+"""A trained denoiser that predicts x0, as a program that PyTorch alone loads, and a page on its use."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from segguided.config.models.diffusion import DenoiserSettings, NoiseSchedule
+from segguided.files import atomic_path
+from segguided.generation.samplers.renoising import renoising_timesteps
+from segguided.models.denoiser import MaskedDenoiser
+
+MOST_AT_ONCE = 63  # images; diffusers' UNet computes larger batches by other operations
+PAGE = """# A program for plain PyTorch
+
+`{program}` loads with PyTorch alone. It takes noisy grey images (B, 1, {size}, {size}), pixel value k as
+k / 127.5 − 1, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0 (background) to
+{n_classes}, and predicts x0, the images without noise. At most {most} at once.
+
+With `folder` the path of this folder, `mask` such masks, and `torch` {version} or newer:
+
+```python
+import torch
+
+network = torch.export.load(f"{{folder}}/{program}").module()
+beta = {beta}
+alpha_bar = torch.cumprod(1 - beta, 0)
+times = {times}
+x = torch.randn(len(mask), 1, {size}, {size})
+for number, t in enumerate(times):
+    with torch.no_grad():
+        x0 = network(x, torch.full((len(mask),), t), mask).clamp(-1, 1)
+    for following in times[number + 1 : number + 2]:
+        signal, noise = alpha_bar[following].sqrt(), (1 - alpha_bar[following]).sqrt()
+        x = signal * x0 + noise * torch.randn_like(x0)
+images = (x0 * 127.5 + 127.5).round().to(torch.uint8)
+```
+"""
+
+
+def write_program(target: Path, network: MaskedDenoiser, size: int) -> None:
+    """Write the network for images of `size` pixels a side, to a .pt2 file."""
+    batch = torch.export.Dim("batch", min=1, max=MOST_AT_ONCE)
+    example = _example(size)
+    shapes = {"x_BCHW": {0: batch}, "t_B": {0: batch}, "mask_BHW": {0: batch}}
+    program = torch.export.export(network.eval(), example, dynamic_shapes=shapes)
+    with atomic_path(target) as temporary:
+        torch.export.save(program, temporary)
+
+
+def _example(size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Noisy images, times and masks of a batch, from which the program's shapes are known."""
+    x_BCHW = torch.zeros(2, 1, size, size)
+    t_B = torch.zeros(2, dtype=torch.long)
+    return x_BCHW, t_B, torch.zeros((2, size, size), dtype=torch.uint8)
+
+
+def program_page(
+    program: str, network: MaskedDenoiser, model: DenoiserSettings, size: int, steps: int
+) -> str:
+    """The README.md beside the program: what it takes, and code that generates in `steps` calls."""
+    return PAGE.format(
+        program=program,
+        most=MOST_AT_ONCE,
+        size=size,
+        last=model.schedule.timesteps - 1,
+        n_classes=network.encoder.n_classes,
+        version=torch.__version__.partition("+")[0],
+        beta=_beta(model.schedule),
+        times=renoising_timesteps(steps, model.schedule.timesteps),
+    )
+
+
+def _beta(schedule: NoiseSchedule) -> str:
+    """The noise of each time step, as code."""
+    if schedule.growth == "linear":
+        return f"torch.linspace({schedule.beta_start}, {schedule.beta_end}, {schedule.timesteps})"
+    ends = f"{schedule.beta_start} ** 0.5, {schedule.beta_end} ** 0.5"
+    return f"torch.linspace({ends}, {schedule.timesteps}) ** 2"
