@@ -56,6 +56,7 @@ SLICES = NETWORKS | FIGURES | {"prepare_patient", "split_dataset", "gather_image
 SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
 COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pair_images"}
+SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
     "config": rules() - COPIES,
@@ -67,11 +68,13 @@ RULES_OF = {
     "training": NETWORKS,
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
-    "models/completer": {"train_completer"},
+    "models/completer": {"train_completer", "generate_paired", "generate_partial", "generate_similar"},
+    "models/losses": {"train_diffusion", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}
     | {"repeat_masks", "evaluate_model"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
+    "generation/samplers": SAMPLES | {"export_model", "export_program"},
     "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
     "evaluation/likeness": {"evaluate_model", "make_table", "draw_table"},
     "figures": FIGURES | {"draw_table"},

@@ -1,10 +1,9 @@
 """Settings of generating images; no training depends on them."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from segguided.config.base import Settings
+from segguided.config.models.sampling_changes import Sampler, SamplingChanges, Spacing, StepAblation
 from segguided.config.models.training import Precision
 
 
@@ -13,13 +12,6 @@ class Generation(Settings):
 
     batch_size: int = Field(ge=1)
     precision: Precision = "auto"
-
-
-# renoise: x0, noise again to the next t, x0 …; for a model that predicts x0 and generates in very few steps.
-Sampler = Literal["ddim", "dpm-solver++", "renoise"]
-Spacing = Literal["leading", "trailing", "linspace"]
-# step: at each sampling step each class of the mask is removed with probability ½, as in the training of MAT.
-StepAblation = Literal["none", "step"]
 
 
 class Sampling(Generation):
@@ -34,15 +26,6 @@ class Sampling(Generation):
         """The fields for models that sample in no steps, or with a sampler of their own."""
         return self.to_json(Generation.model_fields)
 
-    def changed(self, changes: "SamplingChanges") -> "Sampling":
+    def changed(self, changes: SamplingChanges) -> "Sampling":
         """The same, with the values that `changes` names."""
         return self.model_copy(update=changes.model_dump(exclude_none=True))
-
-
-class SamplingChanges(Settings):
-    """What one model samples otherwise than the section `sampling` says; None: as there."""
-
-    sampler: Sampler | None = None
-    steps: int | None = Field(default=None, ge=1)
-    timestep_spacing: Spacing | None = None
-    mask_ablation: StepAblation | None = None

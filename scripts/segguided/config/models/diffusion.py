@@ -8,10 +8,10 @@ from segguided.config.base import Settings
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.denoiser_losses import DenoiserLosses
+from segguided.config.models.sampling_changes import SamplingChanges
 from segguided.config.models.spade import SpadeGenerator
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
-from segguided.config.sampling import SamplingChanges
 
 
 class NoiseSchedule(Settings):

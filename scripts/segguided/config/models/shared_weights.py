@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from segguided.config.models.base import ModelSettings
-from segguided.config.sampling import SamplingChanges
+from segguided.config.models.sampling_changes import SamplingChanges
 
 
 class SharedWeightsModel(ModelSettings):
