@@ -8,7 +8,15 @@ INSTALLED := .venv/.installed
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
-.PHONY: help env words demo tuning test test-slurm status lint bench bench-gpu coverage
+# $(CONFIGURATION): the configuration files.
+define RUN_DEMO
+$(KEEP_MEMORY) snakemake all --configfile $(CONFIGURATION) --profile workflow/profiles/demo \
+	--report results/demo/report.html --report-after-run; \
+cat results/demo/table1.md results/demo/table2.md results/demo/table3.md; \
+printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
+endef
+
+.PHONY: help env words demo demo-full tuning test test-slurm status lint bench bench-gpu coverage
 
 help: ## lists these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,11 +33,13 @@ $(INSTALLED): envs/requirements.txt
 words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
 
-demo: words env ## all systems on small data: downloads 73 MB, ten minutes on two idle CPU cores
-	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml --profile workflow/profiles/demo \
-		--report results/demo/report.html --report-after-run
-	@cat results/demo/table1.md results/demo/table2.md results/demo/table3.md
-	@printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
+demo: CONFIGURATION := workflow/demo.yaml
+demo: words env ## segguided-plus, STD and SPADE on small data: downloads 73 MB, DEMO_MINUTES minutes on two idle CPU cores
+	@set -e; $(RUN_DEMO)
+
+demo-full: CONFIGURATION := workflow/demo.yaml workflow/demo-full.yaml
+demo-full: words env ## the same with every system of the paper: FULL_MINUTES minutes, or what is left of them after the demo
+	@set -e; $(RUN_DEMO)
 
 tuning: env ## the demo on the patients on which settings are chosen: results/tuning
 	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml workflow/tuning.yaml --profile workflow/profiles/demo
