@@ -20,6 +20,7 @@ from segguided.data.slices import read_generated, read_slices
 from segguided.describe.facts import read_splits
 from segguided.evaluation.csv_files import read_csv
 from segguided.evaluation.records import read_training_cost
+from segguided.generation.completion import load_completer
 from segguided.generation.controlnet import load_pipeline
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.sets import read_matching_slices
@@ -104,6 +105,11 @@ def read_encoder(path: Path) -> object:
     return load_encoder(path.with_name("model.safetensors"))
 
 
+def read_completer(path: Path) -> object:
+    check_trained_on(path, test_set())
+    return load_completer(path.with_name("model.safetensors"), 0)
+
+
 def read_stages(_path: Path) -> object:
     run = RESULTS / f"runs/{D}/controlnet/seed0"
     earlier = EarlierStages(run / "autoencoder/model.safetensors", run / "latent/model.safetensors")
@@ -139,6 +145,7 @@ ENCODER_OTHERS: dict[str, Change] = {
     "seed": of_seed_1(network_again),
     "classes": network_of_other_classes,
 }
+COMPLETER_OTHERS = ENCODER_OTHERS
 STAGE_OTHERS: dict[str, Change] = {
     "stage": copied(f"runs/{D}/controlnet/seed0/model.safetensors"),
     "seed": of_seed_1(network_again),
@@ -277,6 +284,18 @@ KINDS: dict[str, Kind] = {
         f"perceptual/{D}/spade/seed0/config.json",
         read_encoder,
         config_alone(ENCODER_OTHERS, f"runs/{D}/spade/seed0/config.json"),
+    ),
+    "weights of a mask completer": Kind(
+        r"completers/.*/model\.safetensors",
+        f"completers/{D}/segguided-plus/seed0/model.safetensors",
+        read_completer,
+        COMPLETER_OTHERS,
+    ),
+    "config.json of a mask completer": Kind(
+        r"completers/.*/config\.json",
+        f"completers/{D}/segguided-plus/seed0/config.json",
+        read_completer,
+        config_alone(COMPLETER_OTHERS, f"runs/{D}/spade/seed0/config.json"),
     ),
     "evaluation record": Kind(
         r"metrics/.*\.json",
