@@ -480,5 +480,12 @@ def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() 
     assert [translation.masks for translation in whole.translations] == ["breast-phantom-t2"]
     less = load(changed("grid", {"datasets": ["ct-torso"], "models": ["unconditional"], "seeds": [0]}))
     assert less.partial_models == less.similar_datasets == less.translations == less.guided_models == []
-    assert whole.guided_models == ["controlnet", "spade", "segguided-mat", "segguided", "segguided-plus", "regression"]
+    assert whole.guided_models == [
+        "controlnet",
+        "spade",
+        "segguided-mat",
+        "segguided",
+        "segguided-plus",
+        "regression",
+    ]
     assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]
