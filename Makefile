@@ -38,7 +38,7 @@ demo: words env ## segguided-plus, STD and SPADE on small data: downloads 73 MB,
 	@set -e; $(RUN_DEMO)
 
 demo-full: CONFIGURATION := workflow/demo.yaml workflow/demo-full.yaml
-demo-full: words env ## the same with every system of the paper: FULL_MINUTES minutes, or what is left of them after the demo
+demo-full: words env ## the same with every system of the paper: what make demo made is not made again
 	@set -e; $(RUN_DEMO)
 
 tuning: env ## the demo on the patients on which settings are chosen: results/tuning

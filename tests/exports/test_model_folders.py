@@ -56,6 +56,7 @@ def test_an_exported_model_gives_the_same_images_in_plain_diffusers(
         ("index255", 1, "v_prediction", "linspace"),
         ("onehot", 1, "epsilon", "leading"),
         ("onehot", 2, "sample", "trailing"),
+        ("onehot_free", 1, "epsilon", "leading"),
     ],
 )
 def test_the_lines_on_the_page_give_the_same_images(

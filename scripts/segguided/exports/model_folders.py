@@ -39,11 +39,20 @@ CHANNELS = {
     "none": "",
     "index255": "; its mask, class k as k / 255 (0 is background)",
     "onehot": "; a channel of zeros and ones for each class of its mask, background (0) first, {n} in all",
+    "onehot_free": (
+        "; a channel of zeros and ones for each class of its mask, background (0) first, {n} in all; then "
+        "one for each class but the background, {free} in all: 1 everywhere where the class is left to the "
+        "model, else 0, as in the lines below"
+    ),
 }
 JOINED = {
     "none": "x",
     "index255": "torch.cat([x, mask[:, None] / 255], 1)",
     "onehot": "torch.cat([x, one_hot(mask.long(), {n}).movedim(-1, 1)], 1)",
+    "onehot_free": (
+        "torch.cat([x, one_hot(mask.long(), {n}).movedim(-1, 1), "
+        "torch.zeros(len(mask), {free}, *mask.shape[1:])], 1)"
+    ),
 }
 
 
@@ -63,7 +72,8 @@ def model_page(network: MaskedDenoiser, model: DenoiserSettings) -> str:
     encoder = network.encoder
     patch = network.patch
     masked = encoder.conditioning != "none"
-    joined = JOINED[encoder.conditioning].format(n=encoder.channels)
+    counts = {"n": encoder.n_classes + 1, "free": encoder.n_classes}
+    joined = JOINED[encoder.conditioning].format(**counts)
     call = f"unet({joined}, t).sample"
     if patch > 1:
         call = f"pixel_shuffle(unet(pixel_unshuffle({joined}, {patch}), t).sample, {patch})"
@@ -71,7 +81,7 @@ def model_page(network: MaskedDenoiser, model: DenoiserSettings) -> str:
         size=network.unet.config.sample_size * patch,
         last=model.schedule.timesteps - 1,
         prediction_type=model.prediction_type,
-        channels=CHANNELS[encoder.conditioning].format(n=encoder.channels),
+        channels=CHANNELS[encoder.conditioning].format(**counts),
         patch=_patch_note(patch) if patch > 1 else "",
         given=" and `mask` whole-number class maps (B, H, W)" if masked else "",
         count="len(mask)" if masked else "4",
