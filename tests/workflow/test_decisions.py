@@ -77,7 +77,7 @@ DECISIONS = {
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {
         "weights": "squared_error energy_score sliced_wasserstein adversarial feature_matching discriminator "
-        "from_step slope_outside",
+        "pure_noise_share from_step slope_outside",
     },
     "EnergyScore": {"weights": "weight filters filter_size levels"},
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},

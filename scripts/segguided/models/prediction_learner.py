@@ -115,6 +115,9 @@ class PredictionLearner:
     def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Noises of one image, one or two, (B, N, C, H, W), and its time t, (B,)."""
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
+        if self.losses.pure_noise_share:
+            number_B = torch.rand(len(t_B), generator=generator, device=t_B.device)
+            t_B = torch.where(number_B < self.losses.pure_noise_share, self.model.timesteps - 1, t_B)
         noises = [eps_BCHW]
         if self.losses.energy_score:
             noises.append(torch.randn(x0_BCHW.shape, generator=generator, device=x0_BCHW.device))

@@ -60,6 +60,8 @@ class DenoiserLosses(Settings):
     # The losses see predictions cut to black and white, as images are. To keep a gradient, this share of
     # what is cut off is added. 1: they are not cut.
     slope_outside: float = Field(default=1.0, gt=0, le=1)
+    # So many of the images have the last time step, pure noise, where sampling begins; the others any.
+    pure_noise_share: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _has_a_term(self) -> "DenoiserLosses":
