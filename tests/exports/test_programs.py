@@ -45,7 +45,7 @@ def sampled_by(sampler, steps):
     [
         ({"decoder": DECODER}, 1),
         ({"decoder": DECODER, "schedule": {"growth": "scaled_linear"}}, 3),
-        ({"unet": UNET, "conditioning": "onehot_free"}, 2),
+        ({"unet": UNET, "conditioning": "onehot_free", "mask_ablation": "sample"}, 2),
         ({"unet": UNET, "conditioning": "index255"}, 2),
     ],
 )

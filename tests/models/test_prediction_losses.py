@@ -89,6 +89,7 @@ def test_the_sliced_distance_compares_class_by_class():
         ({"squared_error": 0}, "one of them must tie the image to its mask"),
         ({"adversarial": 0.1}, "losses of a discriminator, which is missing"),
         ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
+        ({"from_step": 5}, "no loss waits for it"),
         ({"energy_score": {"filter_size": 4}}, "a filter has a pixel in its middle; use 5"),
     ],
 )

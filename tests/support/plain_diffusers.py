@@ -70,6 +70,7 @@ def small_model(conditioning="index255", patch=1, prediction_type="epsilon"):
     return DiffusionModel(
         kind="diffusion",
         conditioning=conditioning,
+        mask_ablation="sample" if conditioning == "onehot_free" else "none",
         prediction_type=prediction_type,
         unet=SMALL.model_copy(update={"patch": patch}),
         training=Training(steps=1, batch_size=1, learning_rate=1),

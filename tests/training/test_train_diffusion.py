@@ -15,6 +15,7 @@ from train_diffusion import train_diffusion
 
 CPU = torch.device("cpu")
 ENERGY = {"squared_error": 0, "energy_score": {"levels": 3}, "slope_outside": 0.1}
+DECODER = {"channels": (8, 16), "middle_blocks": 1, "modulation_channels": 8, "norm": "instance"}
 EVERYTHING = {
     "squared_error": 0.5,
     "energy_score": {"levels": 2},
@@ -29,7 +30,7 @@ EVERYTHING = {
 def settings(losses, steps=300, **more):
     values = {
         "kind": "diffusion",
-        "conditioning": "onehot_free",
+        "conditioning": "onehot",
         "prediction_type": "sample",
         "losses": losses,
         "unet": {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1},
@@ -94,8 +95,7 @@ def test_training_with_every_loss_gives_the_same_bytes_again(slices, tmp_path):
 
 @pytest.fixture(scope="module")
 def decoder_weights(slices):
-    decoder = {"channels": (8, 16), "middle_blocks": 1, "modulation_channels": 8, "norm": "instance"}
-    model = settings(ENERGY, unet=None, decoder=decoder)
+    model = settings(ENERGY, unet=None, decoder=DECODER)
     train_diffusion([slices], model, 1, 0, slices.parent / "decoder/model.safetensors", 600)
     return slices.parent / "decoder/model.safetensors"
 
@@ -117,10 +117,18 @@ def test_a_decoder_is_not_exported_for_diffusers(decoder_weights, tmp_path):
     [
         ({"unet": None}, "expected either unet or decoder, got neither"),
         ({"decoder": {"channels": (8, 8)}}, "expected either unet or decoder, got both"),
-        ({"unet": None, "decoder": {"channels": (8, 8)}, "prediction_type": "epsilon"}, "ends in an image"),
+        (
+            {"unet": None, "decoder": DECODER, "prediction_type": "epsilon"},
+            "ends in an image",
+        ),
         ({"prediction_type": "epsilon"}, "losses other than the squared error see the predicted image"),
+        ({"unet": None, "decoder": {"channels": (8, 8)}}, "decoder.norm is batch, .*; set norm: instance"),
+        ({"conditioning": "onehot_free"}, "no class is free in training"),
         ({"min_snr_gamma": 5}, "weighs the squared error of the paper's loss alone"),
-        ({"ablated_share": 0.5}, "only `sample` can leave some images of a batch as they are"),
+        (
+            {"ablated_share": 0.5},
+            "only `sample` can leave some images of a batch as they are",
+        ),
     ],
 )
 def test_settings_that_cannot_train_are_refused(values, message):
@@ -148,7 +156,7 @@ def steps_of(learner, numbers):
 
 
 def test_a_resumed_training_goes_on_as_if_it_had_not_stopped():
-    ablated = {"mask_ablation": "sample", "ablated_share": 0.5}
+    ablated = {"conditioning": "onehot_free", "mask_ablation": "sample", "ablated_share": 0.5}
     whole = learner(EVERYTHING, **ablated)
     steps_of(whole, range(5))
     stopped = learner(EVERYTHING, **ablated)

@@ -26,21 +26,6 @@ def own_weights(wildcards):
 
 
 def completer_files(wildcards):
-    """The mask completer of a model and its config.json; none where the model has none."""
-    model = CONFIG.weights_of(wildcards.model)
-    settings = CONFIG.models[model]
-    if settings.kind != "diffusion" or not settings.completer:
-        return []
-    folder = f"<results>/completers/{wildcards.dataset}/{model}/seed{wildcards.seed}"
-    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
-
-
-def completer_argument(wildcards, input):
-    """The option of a script that completes masks, for a rule whose input `completer` is completer_files."""
-    return option("--completer", input.completer[:1])
-
-
-def completer_files(wildcards):
     """The mask completer of the model, where it has one."""
     if not has_completer(CONFIG.weights_of(wildcards.model)):
         return []

@@ -105,7 +105,7 @@ class Config(Settings):
     def _models_can_sample_as_they_should(self) -> "Config":
         for name in self.grid.models:
             sampling = self.sampling_of(name)
-            where = f"models.{name}.sampling" if name != self.weights_of(name) else "sampling"
+            where = f"models.{name}.sampling" if sampling != self.sampling else "sampling"
             timesteps = self.trained(name).timesteps
             if timesteps is not None and sampling.steps > timesteps:
                 raise ValueError(
@@ -201,13 +201,9 @@ class Config(Settings):
     def sampling_of(self, name: str) -> Sampling:
         """How the model `name` samples its images."""
         model = self.models[name]
-        trained = self.trained(name)
-        sampling = self.sampling
-        if isinstance(trained, DiffusionModel):
-            sampling = sampling.changed(trained.sampling)
-        if isinstance(model, SharedWeightsModel):
-            sampling = sampling.changed(model.sampling)
-        return sampling
+        if isinstance(model, DiffusionModel | SharedWeightsModel):
+            return self.sampling.changed(model.sampling)
+        return self.sampling
 
     @property
     def guided_models(self) -> list[str]:

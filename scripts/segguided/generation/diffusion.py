@@ -4,7 +4,6 @@ Shape letters: B batch, K mask values, C image channels (1), H height, W width.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from segguided.config.models.imported import ImportedModel
 from segguided.config.sampling import Sampling
 from segguided.devices import autocast, pick_device
 from segguided.generation.samplers.clipping import clip_as_stated
+from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
@@ -56,8 +56,7 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
     n_classes = network.encoder.n_classes
 
     def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
-        is_free_BK = free_flags(len(masks_BHW), free, n_classes, device)
-        denoiser: Denoiser = partial(network.forward, is_free_BK=is_free_BK)
+        denoiser = with_free_classes(network, free)
         if sampling.mask_ablation == "step":
             denoiser = StepAblatedDenoiser(network, n_classes, seed, names)
         with autocast(device, sampling.precision):
@@ -81,13 +80,6 @@ def _x0_sampler(model: DenoiserSettings, sampling: Sampling, seed: int) -> X0Sam
         return sample(denoiser, scheduler, noise_BCHW, masks_BHW)
 
     return sample_x0
-
-
-def free_flags(count: int, free: Collection[int], n_classes: int, device: torch.device) -> Tensor:
-    """Which mask values of each of `count` masks are free, (B, K) bool."""
-    is_free_K = torch.zeros(n_classes + 1, dtype=torch.bool, device=device)
-    is_free_K[list(free)] = True
-    return is_free_K.expand(count, -1)
 
 
 def load_sampler(weights: Path, sampling: Sampling, seed: int) -> Sampler:

@@ -3,7 +3,7 @@
 Shape letters: M masks, B batch, C image channels (1), H height, W width.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.generation.partial_masks import MaskChanger
 from segguided.generation.samplers.clipping import clip_as_stated
+from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
 from segguided.models import diffusion
@@ -97,13 +98,16 @@ def generate_by_similarity(
     similarity: Similarity,
     seed: int,
     sampler: SimilaritySampler = "ddim",
+    free: Collection[int] = (),
 ) -> dict[str, np.ndarray]:
     """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`; `change_masks` keeps what constrains them.
 
+    `free`: mask values that `change_masks` removes and leaves to the model.
     By default the sampler is DDIM, whose state at t̂ is a latent by itself; `renoise` takes two calls.
     """
     shares = (0.0, *similarity.lambdas)
-    interpolated = _interpolation(network, model, settings, similarity, seed, sampler)
+    denoiser = with_free_classes(network, free)
+    interpolated = _interpolation(denoiser, model, settings, similarity, seed, sampler)
     images: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
     for batch in _batches(slices, settings.batch_size, change_masks, seed, next(network.parameters()).device):
         with autocast(batch.masks_BHW.device, settings.precision):
@@ -113,7 +117,7 @@ def generate_by_similarity(
 
 
 def _interpolation(
-    network: MaskedDenoiser,
+    denoiser: diffusion.Denoiser,
     model: DenoiserSettings,
     settings: Generation,
     similarity: Similarity,
@@ -124,14 +128,16 @@ def _interpolation(
     t = similarity.timestep
     if sampler == "renoise":
         renoiser = Renoiser(model, 1, seed)
-        return lambda batch, shares: interpolate_in_two_calls(network, renoiser, batch, t, shares)
+        return lambda batch, shares: interpolate_in_two_calls(denoiser, renoiser, batch, t, shares)
     ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=settings.batch_size)
     scheduler = clip_as_stated(make_scheduler(model, ddim), model)
     forward = diffusion.noise_schedule(model)
 
     def interpolated(batch: Batch, shares: Sequence[float]) -> Iterator[Tensor]:
         noised_real_BCHW = batch.noised_real(forward, t)
-        return interpolate(network, scheduler, batch.noise_BCHW, noised_real_BCHW, batch.masks_BHW, t, shares)
+        return interpolate(
+            denoiser, scheduler, batch.noise_BCHW, noised_real_BCHW, batch.masks_BHW, t, shares
+        )
 
     return interpolated
 

@@ -18,6 +18,8 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     """Sentences on why a model cannot be trained on images of `size` pixels a side; none where it can."""
     where = f"models.{name}"
     yield from _stride_misfits(where, model.stride, size)
+    if isinstance(model, DiffusionModel) and model.completer:
+        yield from _completer_misfits(f"{where}.completer", model.completer, size)
     match model:
         case (
             DiffusionModel(unet=Unet() as unet)
@@ -25,8 +27,6 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
             | ImportedModel(unet=Unet() as unet)
         ):
             yield from _group_norm_misfits(f"{where}.unet", unet, size // unet.patch)
-            if isinstance(model, DiffusionModel) and model.completer:
-                yield from _completer_misfits(f"{where}.completer", model.completer, size)
         case ControlNetModel(init=Scratch() as init):
             latent = size >> (len(init.autoencoder.channels) - 1)
             yield from _group_norm_misfits(f"{where}.init.autoencoder", init.autoencoder, size)

@@ -75,6 +75,11 @@ class DenoiserLosses(Settings):
                 "adversarial and feature_matching are losses of a discriminator, which is missing; add "
                 "`discriminator`, or set both to 0"
             )
+        if self.from_step and not (self.discriminator or self.sliced_wasserstein):
+            raise ValueError(
+                f"from_step is {self.from_step}, but no loss waits for it; remove it, or add a discriminator "
+                "or sliced_wasserstein"
+            )
         if self.discriminator and not (self.adversarial or self.feature_matching):
             raise ValueError(
                 "there is a discriminator, but adversarial and feature_matching are 0; set either, or remove "
@@ -85,7 +90,7 @@ class DenoiserLosses(Settings):
     @property
     def is_papers(self) -> bool:
         """Whether the squared error is the only term."""
-        return self.squared_error > 0 and self == DenoiserLosses(squared_error=self.squared_error)
+        return self == DenoiserLosses()
 
     @property
     def judge(self) -> PatchDiscriminator:

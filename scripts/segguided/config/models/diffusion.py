@@ -1,5 +1,6 @@
 """Settings of image-space diffusion models: noise schedule, network, and what it predicts."""
 
+from math import lcm
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -88,6 +89,11 @@ class DiffusionModel(DenoiserSettings):
     def _ablates_a_mask(self) -> "DiffusionModel":
         if self.conditioning == "none" and self.mask_ablation != "none":
             raise ValueError("mask_ablation needs a mask, but conditioning is none; change either")
+        if self.conditioning == "onehot_free" and self.mask_ablation == "none":
+            raise ValueError(
+                "conditioning is onehot_free, but mask_ablation is none, so no class is free in training; "
+                "set mask_ablation: sample, or conditioning: onehot"
+            )
         if self.ablated_share < 1 and self.mask_ablation != "sample":
             raise ValueError(
                 f"ablated_share is {self.ablated_share:g}, but mask_ablation is {self.mask_ablation}; "
@@ -106,6 +112,11 @@ class DiffusionModel(DenoiserSettings):
         if (self.unet is None) == (self.decoder is None):
             given = "both" if self.unet else "neither"
             raise ValueError(f"expected either unet or decoder, got {given}; set one, and the other to null")
+        if self.decoder and self.decoder.norm != "instance":
+            raise ValueError(
+                f"decoder.norm is {self.decoder.norm}, whose statistics fit no averaged weights and differ "
+                "between GPUs; set norm: instance"
+            )
         if self.decoder and self.prediction_type != "sample":
             raise ValueError(
                 f"prediction_type is {self.prediction_type}, but a decoder ends in an image; set "
@@ -138,7 +149,7 @@ class DiffusionModel(DenoiserSettings):
         """An image side must be a multiple of this many pixels."""
         pyramid = self.losses.energy_score
         network = self.unet or self.decoder
-        return max(network.stride if network else 1, pyramid.stride if pyramid else 1)
+        return lcm(network.stride if network else 1, pyramid.stride if pyramid else 1)
 
     @property
     def sees_a_mask(self) -> bool:
