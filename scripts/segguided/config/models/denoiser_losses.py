@@ -21,9 +21,9 @@ class PatchDiscriminator(SpadeDiscriminator):
 class EnergyScore(Settings):
     """The energy score of random filters' responses, on a pyramid of the image.
 
-    Each image is predicted twice, from two noises. The score is smallest for predictions whose responses
-    have the distribution of the real ones, so they are neither blurred nor all alike (Gneiting & Raftery
-    2007).
+    Each image is predicted twice, from two noises. From pure noise the score is smallest for predictions
+    whose responses have the distribution of the real ones, so they are neither blurred nor all alike
+    (Gneiting & Raftery 2007).
     """
 
     weight: float = Field(default=1.0, gt=0)
