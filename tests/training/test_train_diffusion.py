@@ -8,9 +8,10 @@ from export_model import export_model
 from generate_diffusion import generate_diffusion
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
-from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.data.slices import read_generated
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.prediction_learner import PredictionLearner
+from support.two_levels import write_two_levels
 from train_diffusion import train_diffusion
 
 CPU = torch.device("cpu")
@@ -48,14 +49,7 @@ def generate(weights, slices, output, steps=1, seed=0):
 
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory):
-    """16 slices of one mask, a square; its grey level is 60 in one half of them and 180 in the other."""
-    masks_SHW = np.zeros((16, 16, 16), np.uint8)
-    masks_SHW[:, 4:12, 4:12] = 1
-    levels_S = np.where(np.arange(16) % 2, 180, 60).astype(np.uint8)
-    path = tmp_path_factory.mktemp("slices") / "p.npz"
-    images_SHW = masks_SHW * levels_S[:, None, None]
-    write_stack(path, Stack("p", images_SHW, masks_SHW, np.arange(16.0), {"classes": ["square"]}))
-    return path
+    return write_two_levels(tmp_path_factory.mktemp("slices"))
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,11 @@ from segguided.config.models.regression import RegressionModel
 from segguided.config.models.training import Training
 from segguided.config.models.unet import Unet
 from segguided.config.sampling import Generation
-from segguided.data.slices import Stack, read_generated, write_stack
+from segguided.data.slices import read_generated
 from segguided.generation.diffusion import load_denoiser
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.regression import RegressionLearner, predict_image
+from support.two_levels import write_two_levels
 from train_regression import train_regression
 
 CPU = torch.device("cpu")
@@ -31,14 +32,7 @@ def generate(weights, slices, output, seed=0):
 
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory):
-    """16 slices of one mask, a square; its grey level is 60 in one half of them and 180 in the other."""
-    masks_SHW = np.zeros((16, 16, 16), np.uint8)
-    masks_SHW[:, 4:12, 4:12] = 1
-    levels_S = np.where(np.arange(16) % 2, 180, 60).astype(np.uint8)
-    path = tmp_path_factory.mktemp("slices") / "p.npz"
-    images_SHW = masks_SHW * levels_S[:, None, None]
-    write_stack(path, Stack("p", images_SHW, masks_SHW, np.arange(16.0), {"classes": ["square"]}))
-    return path
+    return write_two_levels(tmp_path_factory.mktemp("slices"))
 
 
 @pytest.fixture(scope="module")
