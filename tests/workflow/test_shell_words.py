@@ -144,6 +144,7 @@ def commands(repository, word):
     run = f"{results}/exports/breast-phantom/segguided/seed0"
     targets = ["all", "applications", f"{run}/README.md", f"{run}/layout/receipt.tsv"]
     targets += [f"{results}/exports/breast-phantom/real/seed0/layout/receipt.tsv"]
+    targets += [f"{results}/exports/breast-phantom/segguided-plus/seed0/program/README.md"]
     options = ("--configfile", "every.yaml", "--set-scatter", "generation=2")
     result = snakemake(repository, "-n", "-p", *targets, *options)
     assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
