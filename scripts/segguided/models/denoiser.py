@@ -3,8 +3,6 @@
 Shape letters: B batch, C image channels (1), H height, W width.
 """
 
-from functools import partial
-
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
@@ -145,7 +143,11 @@ class DiffusionLearner(DescentLearner):
     def _losses(
         self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
     ) -> dict[str, Tensor]:
-        denoiser = partial(self.network.forward, is_free_BK=free_BK)
+
+        def denoiser(x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
+            prediction: Tensor = self.network(x_BCHW, t_B, mask_BHW, free_BK)
+            return prediction
+
         with autocast(self.device, self.precision):
             loss = diffusion.loss(
                 denoiser, self.schedule, x0_BCHW, masks_BHW, eps_BCHW, t_B, self.min_snr_gamma
