@@ -26,7 +26,8 @@ from support import damages, kept_files
 from support.kills import killed_runs
 from support.miniature import ARGUMENTS, MINIATURE, ROOT, copy_repository, jobs_of, snakemake
 
-MODELS = ("controlnet", "spade", "segguided-mat", "segguided", "unconditional")  # of the miniature's grid
+# Of the miniature's grid.
+MODELS = ("controlnet", "spade", "segguided-mat", "segguided", "unconditional", "segguided-plus")
 
 
 def rows(path):
@@ -87,9 +88,11 @@ def test_generative_models_saw_no_held_out_or_test_patient(finished):
     lines = [
         line
         for line in summary.stdout.splitlines()
-        if {"runs", "perceptual"} & set(line.split("\t")[0].split("/"))
+        if {"runs", "perceptual", "completers"} & set(line.split("\t")[0].split("/"))
     ]
-    assert len(lines) == 3 * (len(MODELS) + 3), "each model, two stages of ControlNet, SPADE's features"
+    assert len(lines) == 3 * (len(MODELS) + 4), (
+        "each model, ControlNet's two stages, SPADE's features, a completer"
+    )
     assert not [line for line in lines if any(f"{patient}.npz" in line for patient in others)]
 
 
@@ -130,7 +133,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 74
+    assert len(logs) == 80
 
 
 def test_metrics_are_flat_records(finished):
