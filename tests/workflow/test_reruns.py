@@ -120,16 +120,16 @@ FIGURES = {"draw_figure2": 1, "draw_figure5": 1, "draw_showcase": 1}
 ALL_FIGURES = {"draw_figure1": 1, **FIGURES}
 MEASURED_PARTIAL = {"measure_partial": 1, **PARTIAL_FIGURES}
 MEASURED_SIMILARITY = {"measure_similarity": 1, "draw_figure4": 1}
-PARTIAL = {"generate_partial": 2, **MEASURED_PARTIAL}
+PARTIAL = {"generate_partial": 3, **MEASURED_PARTIAL}
 SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
 RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds
 PAIRED = {"generate_paired": 1, "pair_images": 1}
 TRANSLATION = {"translate_masks": 1, "measure_translation": 1, "draw_translation": 1}
 DESCRIBED = {"split_dataset": 1, "write_datacard": 1}
-DIFFUSION = {"generate_diffusion": 3, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
+DIFFUSION = {"generate_diffusion": 4, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
 SEGMENTERS = {
-    "train_segmenter": 7,  # that of the real images with both seeds of the rare cases
-    "evaluate_model": 6,
+    "train_segmenter": 8,  # that of the real images with both seeds of the rare cases
+    "evaluate_model": 7,
     **TABLES,
     "measure_partial": 1,
     **MEASURED_SIMILARITY,
@@ -217,7 +217,7 @@ ROWS = {
         {
             **DESCRIBED,
             "draw_overview": 1,
-            "evaluate_model": 6,
+            "evaluate_model": 7,
             **TABLES,
             **ALL_FIGURES,
             **MEASURED_PARTIAL,
@@ -251,11 +251,12 @@ ROWS = {
     # What is generated.
     "sampling.steps": (
         ("--config", "sampling={steps: 3}"),
-        {"generate_controlnet": 1, **DIFFUSION, **worth(4)},
+        # segguided-plus samples in a way of its own
+        {"generate_controlnet": 1, **DIFFUSION, "generate_diffusion": 3, "generate_partial": 2, **worth(4)},
     ),
     "sampling.batch_size": (
         ("--config", "sampling={batch_size: 7}"),
-        {"generate_controlnet": 1, "generate_spade": 1, **DIFFUSION, **SIMILARITY, **worth(5)},
+        {"generate_controlnet": 1, "generate_spade": 1, **DIFFUSION, **SIMILARITY, **worth(6)},
     ),
     "the first partial mask": (
         ("--config", "datasets={breast-phantom: {partial_masks: [[FGT], [breast]]}}"),
@@ -270,7 +271,17 @@ ROWS = {
     "the lambdas of figure 4": (("--config", "similarity={lambdas: [0.5, 1]}"), SIMILARITY),
     "images of rare cases": (("--config", "applications={rare: {images: 6}}"), RARE),
     "how far new masks are from real ones": (("--config", "applications={rare: {deformation: 0.05}}"), RARE),
-    "whether masks may be mirrored": (("--config", "datasets={breast-phantom: {mirror: false}}"), RARE),
+    "whether masks may be mirrored": (
+        ("--config", "datasets={breast-phantom: {mirror: false}}"),
+        {
+            **RARE,
+            "train_completer": 1,
+            "generate_partial": 1,
+            **MEASURED_PARTIAL,
+            "evaluate_model": 1,  # the tables count the completer's operations
+            **TABLES,
+        },
+    ),
     "a seed of rare cases more": (
         ("--config", "applications={rare: {seeds: [0, 1, 2]}}"),
         {"train_segmenter": 1, "generate_rare": 1, "train_augmented": 1, "measure_rare": 1},
@@ -304,15 +315,15 @@ ROWS = {
     ),
     "evaluation.measuring_half_only": (
         ("--config", "evaluation={measuring_half_only: true}"),
-        {"evaluate_model": 6, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
+        {"evaluate_model": 7, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
     ),
     "evaluation.kernel_seed": (
         ("--config", "evaluation={kernel_seed: 1}"),
-        {"evaluate_model": 6, **TABLES},
+        {"evaluate_model": 7, **TABLES},
     ),
     "a library file of the evaluation alone": (
         edit("scripts/segguided/evaluation/likeness/distances.py"),
-        {"evaluate_model": 6, **TABLES},
+        {"evaluate_model": 7, **TABLES},
     ),
     "a library file of SPADE's generation alone": (
         edit("scripts/segguided/generation/spade.py"),
@@ -322,7 +333,7 @@ ROWS = {
     "the code of a script whose rule inherits": (edit("scripts/draw_figure6.py"), {"draw_figure6": 1}),
     # What is run.
     "a model less in the grid": (
-        ("--config", "grid={models: [controlnet, spade, segguided-mat, segguided]}"),
+        ("--config", "grid={models: [controlnet, spade, segguided-mat, segguided, segguided-plus]}"),
         {**TABLES, **FIGURES},
     ),
     "a seed more in the grid": (
@@ -331,25 +342,26 @@ ROWS = {
             "train_autoencoder": 1,
             "train_latent_diffusion": 1,
             "train_controlnet": 1,
-            "train_diffusion": 3,
+            "train_completer": 1,
+            "train_diffusion": 4,
             "train_perceptual": 1,
             "train_spade": 1,
             "generate_controlnet": 1,
-            "generate_diffusion": 3,
+            "generate_diffusion": 4,
             "generate_spade": 1,
-            "train_segmenter": 5,  # that of the real images is there for the rare cases
-            "evaluate_model": 6,
+            "train_segmenter": 6,  # that of the real images is there for the rare cases
+            "evaluate_model": 7,
             **TABLES,
         },
     ),
     "the number of shards": (
         ("--set-scatter", "generation=3"),
         {
-            **worth(5),
+            **worth(6),
             "generate_controlnet": 3,
-            "generate_diffusion": 9,
+            "generate_diffusion": 12,
             "generate_spade": 3,
-            "gather_images": 5,
+            "gather_images": 6,
         },
     ),
 }
