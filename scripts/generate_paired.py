@@ -9,7 +9,7 @@ from segguided.config.sampling import Sampling
 from segguided.generation.command_lines import add_completer, single_set_parser
 from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
-from segguided.generation.partial_masks import generate_from_partial_masks
+from segguided.generation.partial_masks import GivenClasses, generate_from_partial_masks
 from segguided.generation.sets import read_matching_slices, write_generated
 
 
@@ -30,9 +30,8 @@ def generate_paired(
     sampler = load_sampler(weights, sampling, seed)
     masks = read_matching_slices(weights, slices)
     complete = load_completer_for(completer, masks, seed, sampling.precision)
-    images_SHW, seen_SHW = generate_from_partial_masks(
-        sampler, complete, masks, kept, n_classes, sampling.batch_size
-    )
+    given = GivenClasses(kept, n_classes, complete)
+    images_SHW, seen_SHW = generate_from_partial_masks(sampler, given, masks, sampling.batch_size)
     write_generated(output, weights, masks, images_SHW, masks.names, seen_SHW)
 
 

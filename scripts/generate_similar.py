@@ -12,7 +12,7 @@ from segguided.devices import pick_device
 from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
 from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_denoiser
-from segguided.generation.partial_masks import mask_changer, removed_classes, slices_of_several_classes
+from segguided.generation.partial_masks import GivenClasses, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.similarity import SimilaritySampler, generate_by_similarity
 from segguided.generation.variants import write_variants
@@ -40,11 +40,8 @@ def generate_similar(
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
     chosen = slices_of_several_classes(test, similarity.masks)
     complete = load_completer_for(completer, chosen, seed, sampling.precision)
-    change_masks = mask_changer(complete, kept, n_classes)
-    free = [] if complete else removed_classes(kept, n_classes)
-    variants = generate_by_similarity(
-        network, model, sampling, chosen, change_masks, similarity, seed, sampler, free
-    )
+    given = GivenClasses(kept, n_classes, complete)
+    variants = generate_by_similarity(network, model, sampling, chosen, given, similarity, seed, sampler)
     write_variants(output, variants, chosen.names, seal_facts(weights, chosen))
 
 

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run, slices_parser
-from segguided.data.slices import read_generated, read_slices
+from segguided.data.slices import read_generated, read_seen_masks, read_slices
 from segguided.generation.pairs import write_pairs
 
 
 def pair_images(
     slices: Sequence[Path], generated: Path, classes: Sequence[str], kept: Sequence[str], output: Path
 ) -> None:
-    """Write the zip to `output`; `generated` holds an image for every mask of `slices`."""
+    """Write the zip to `output`; `generated`: an image for every mask of `slices`, with its mask."""
     real = read_slices(slices)
-    synthetic = real.with_images(*read_generated(generated, real))
-    write_pairs(output, real, synthetic.images, classes, kept)
+    images_NHW, names = read_generated(generated, real)
+    images_SHW = real.with_images(images_NHW, names).images
+    masks_SHW = real.with_images(read_seen_masks(generated, images_NHW), names).images
+    write_pairs(output, real, images_SHW, masks_SHW, classes, kept)
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -42,7 +42,7 @@ def test_unsafe_names_are_refused_before_anything_is_written(names: tuple[str, s
         export_layout({"train": [path]}, {}, tmp_path / "deep" / "export" / "layout.tsv")
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
     with pytest.raises(ValueError, match="the mask id"):
-        write_pairs(tmp_path / "deep" / "pairs.zip", slices, PIXELS, ["a"], ["a"])
+        write_pairs(tmp_path / "deep" / "pairs.zip", slices, PIXELS, PIXELS, ["a"], ["a"])
     assert files(tmp_path) == before
 
 
@@ -54,7 +54,7 @@ def test_plain_names_are_kept(name: str, tmp_path: Path) -> None:
     export_layout({"train": [path]}, {}, tmp_path / "export" / "layout.tsv")
     written = {path.name for path in (tmp_path / "export" / "images" / "train").iterdir()}
     assert written == {f"{name}.png", "b.png"}
-    write_pairs(tmp_path / "pairs.zip", read_slices([path]), PIXELS, ["a"], ["a"])
+    write_pairs(tmp_path / "pairs.zip", read_slices([path]), PIXELS, PIXELS, ["a"], ["a"])
     with zipfile.ZipFile(tmp_path / "pairs.zip") as archive:
         assert f"real_data/{name}.png" in archive.namelist()
 

@@ -7,7 +7,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
 from segguided.config.models.unet import Unet
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.mask_ablation import ablate_classes
+from segguided.models.mask_ablation import ablate_classes, free_flags, remove_classes
 
 
 def masks(n=512):
@@ -32,9 +32,36 @@ def full_masks(n):
     return torch.arange(4, dtype=torch.uint8).repeat(4).view(1, 4, 4).expand(n, -1, -1).clone()
 
 
+def ablated(masks_BHW, per, generator):
+    """The ablated masks; the flags must say what was removed."""
+    after_BHW, is_free_BK = ablate_classes(masks_BHW, 3, per, generator)
+    assert torch.equal(after_BHW, remove_classes(masks_BHW, ~is_free_BK))
+    return after_BHW
+
+
+def test_a_share_of_the_masks_is_changed_and_flags_tell_what_is_free():
+    before_BHW = full_masks(4000)
+    generator = torch.Generator().manual_seed(3)
+    after_BHW, is_free_BK = ablate_classes(before_BHW, 3, "sample", generator, share=0.25)
+    changed_B = (after_BHW != before_BHW).flatten(1).any(1)
+    assert abs(changed_B.float().mean() - 0.25 * 7 / 8) < 0.03  # one of eight combinations removes nothing
+    assert torch.equal(changed_B, is_free_BK[:, 1:].any(1))
+
+
+def test_no_ablation_removes_nothing_and_nothing_is_free():
+    after_BHW, is_free_BK = ablate_classes(full_masks(4), 3, "none", torch.Generator())
+    assert torch.equal(after_BHW, full_masks(4))
+    assert not is_free_BK.any()
+
+
+def test_a_free_value_that_is_no_class_is_refused():
+    with pytest.raises(ValueError, match=r"free classes \[4\] do not exist; expected values from 1 to 3"):
+        free_flags(3, [1, 4], 2, torch.device("cpu"))
+
+
 def test_every_combination_is_equally_likely_per_sample():
     before_BHW = full_masks(4000)
-    sets = removed(before_BHW, ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(1)))
+    sets = removed(before_BHW, ablated(before_BHW, "sample", torch.Generator().manual_seed(1)))
     counts = {s: sets.count(s) for s in set(sets)}
     assert len(counts) == 8
     assert max(abs(count - 500) for count in counts.values()) < 100
@@ -42,19 +69,17 @@ def test_every_combination_is_equally_likely_per_sample():
 
 def test_one_combination_for_a_batch_and_a_new_one_for_the_next():
     generator = torch.Generator().manual_seed(1)
-    batches = [
-        removed(full_masks(16), ablate_classes(full_masks(16), 3, "batch", generator)) for _ in range(40)
-    ]
+    batches = [removed(full_masks(16), ablated(full_masks(16), "batch", generator)) for _ in range(40)]
     assert all(len(set(sets)) == 1 for sets in batches)
     assert len({sets[0] for sets in batches}) > 4
 
 
 def test_random_masks_lose_whole_classes_only():
     before_BHW = masks()
-    after_BHW = ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
+    after_BHW = ablated(before_BHW, "sample", torch.Generator().manual_seed(2))
     assert after_BHW.dtype == before_BHW.dtype
     removed(before_BHW, after_BHW)
-    again_BHW = ablate_classes(before_BHW, 3, "sample", torch.Generator().manual_seed(2))
+    again_BHW = ablated(before_BHW, "sample", torch.Generator().manual_seed(2))
     assert torch.equal(after_BHW, again_BHW)
 
 

@@ -11,7 +11,6 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.prediction_learner import PredictionLearner
-from support.two_levels import write_two_levels
 from train_diffusion import train_diffusion
 
 CPU = torch.device("cpu")
@@ -45,11 +44,6 @@ def generate(weights, slices, output, steps=1, seed=0):
     generate_diffusion(weights, sampling, [[slices]], [output], seed)
     images_SHW, _names = read_generated(output)
     return images_SHW
-
-
-@pytest.fixture(scope="module")
-def slices(tmp_path_factory):
-    return write_two_levels(tmp_path_factory.mktemp("slices"))
 
 
 @pytest.fixture(scope="module")

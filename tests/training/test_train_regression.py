@@ -15,7 +15,6 @@ from segguided.data.slices import read_generated
 from segguided.generation.diffusion import load_denoiser
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.regression import RegressionLearner, predict_image
-from support.two_levels import write_two_levels
 from train_regression import train_regression
 
 CPU = torch.device("cpu")
@@ -28,11 +27,6 @@ def generate(weights, slices, output, seed=0):
     generate_regression(weights, Generation(batch_size=8, precision="fp32"), [[slices]], [output], seed)
     images_SHW, _names = read_generated(output)
     return images_SHW
-
-
-@pytest.fixture(scope="module")
-def slices(tmp_path_factory):
-    return write_two_levels(tmp_path_factory.mktemp("slices"))
 
 
 @pytest.fixture(scope="module")

@@ -236,3 +236,17 @@ def read_generated(path: Path, masks: SliceSet | None = None) -> tuple[np.ndarra
             f"{images_NHW.shape} and {names_N.shape}; delete it and generate it again"
         )
     return images_NHW, [str(name) for name in names_N]
+
+
+def read_seen_masks(path: Path, images_NHW: np.ndarray) -> np.ndarray:
+    """The masks (N, H, W) uint8 that the images of a generated set follow, memory-mapped.
+
+    Raises ValueError where the set holds none: its images follow the masks of its slices.
+    """
+    masks_NHW: np.ndarray = map_npz(path).get("masks", np.empty(0))
+    if masks_NHW.dtype != np.uint8 or masks_NHW.shape != images_NHW.shape:
+        raise ValueError(
+            f"{path}: expected masks of the shape of its images, {images_NHW.shape}, got "
+            f"{masks_NHW.dtype} {masks_NHW.shape}; delete it and generate it again"
+        )
+    return masks_NHW

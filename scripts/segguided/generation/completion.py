@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +15,10 @@ from segguided.config.models.completer import CompletionStage, MaskCompleter
 from segguided.config.models.training import Precision
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
-from segguided.generation.sampling import random_numbers
+from segguided.generation.sampling import noise_of
 from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
 from segguided.models.completer.shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
+from segguided.models.mask_ablation import free_flags
 from segguided.training.storage import check_trained_on, load_weights, network_description
 
 
@@ -66,13 +66,15 @@ def make_completer(network: CompleterNetwork, seed: int, precision: Precision = 
     def completer(masks_BHW: Tensor, names: Sequence[str], free: Collection[int]) -> Tensor:
         if not free:
             return masks_BHW
-        free_BK = _free_flags(network.n_classes, free, len(masks_BHW)).to(device)
+        free_BK = free_flags(network.n_classes, free, len(masks_BHW), device)
         kept_BKHW = without(shares_of(masks_BHW.to(device), network.n_classes), free_BK)
         shares_BKhw = kept_BKHW
         for number, stage in enumerate(network.settings.stages):
             side = masks_BHW.shape[-1] // stage.cell
             coarse_BKhw = enlarged(shares_BKhw, side)  # the first stage does not look at it
-            noise_BKhw = _noise(seed, number, names, sorted(free), network.n_classes, side).to(device)
+            # A function of (seed, mask id, free classes, stage number).
+            shape = (network.n_classes + 1, side, side)
+            noise_BKhw = noise_of(seed, names, shape, f"completer/{number}/{sorted(free)}").to(device)
             with autocast(device, precision):
                 shares_BKhw = _sample(
                     network.stages[number], stage, noise_BKhw, kept_BKHW, free_BK, coarse_BKhw
@@ -80,26 +82,6 @@ def make_completer(network: CompleterNetwork, seed: int, precision: Precision = 
         return shares_BKhw.argmax(1).to(masks_BHW.dtype)
 
     return completer
-
-
-def _free_flags(n_classes: int, free: Collection[int], count: int) -> Tensor:
-    """(count, K) bool: True in the columns `free`. Raises ValueError for a value that is no class."""
-    unknown = sorted(set(free) - set(range(1, n_classes + 1)))
-    if unknown:
-        raise ValueError(f"free classes {unknown} do not exist; expected values from 1 to {n_classes}")
-    free_K = torch.zeros(n_classes + 1, dtype=torch.bool)
-    free_K[list(free)] = True
-    return free_K.expand(count, -1).clone()
-
-
-def _noise(
-    seed: int, number: int, names: Sequence[str], free: Sequence[int], n_classes: int, side: int
-) -> Tensor:
-    """The noise that a stage starts from: a function of (seed, mask id, free classes, stage number)."""
-    shape = (n_classes + 1, side, side)
-    key = f"completer/{number}/{list(free)}"
-    arrays = [random_numbers(seed, name, key).standard_normal(shape, np.float32) for name in names]
-    return torch.from_numpy(np.stack(arrays))
 
 
 def _sample(

@@ -58,7 +58,7 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
     def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         denoiser = with_free_classes(network, free)
         if sampling.mask_ablation == "step":
-            denoiser = StepAblatedDenoiser(network, n_classes, seed, names)
+            denoiser = StepAblatedDenoiser(network, n_classes, seed, names, free)
         with autocast(device, sampling.precision):
             x0_BCHW = sample_x0(denoiser, masks_BHW.to(device), names)
         return to_images(x0_BCHW)

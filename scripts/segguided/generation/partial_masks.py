@@ -3,7 +3,7 @@
 Shape letters: S slices, M masks, B batch, H height, W width.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ from segguided.data.spread import evenly_spread
 from segguided.generation.completion import Completer
 from segguided.generation.sets import Sampler, generate_images
 from segguided.generation.variants import condition_of
-
-MaskChanger = Callable[[Tensor, Sequence[str]], Tensor]  # masks_BHW and mask ids -> masks_BHW; uint8
 
 
 def keep_classes(masks_BHW: Tensor, kept: Collection[int]) -> Tensor:
@@ -40,49 +38,65 @@ def slices_of_several_classes(slices: SliceSet, count: int) -> SliceSet:
     return evenly_spread(slices.where(has_several), count)
 
 
-def removed_classes(kept: Collection[int], n_classes: int) -> list[int]:
-    """The mask values outside `kept`, which are free."""
-    return [value for value in range(1, n_classes + 1) if value not in kept]
+@dataclass(frozen=True)
+class GivenClasses:
+    """The mask values `kept` that a partial mask gives of 1…`n_classes`, and what fills in the others.
+
+    Without a completer the other classes are background in the mask, and the sampler is told that they are
+    free.
+    """
+
+    kept: Collection[int]
+    n_classes: int
+    completer: Completer | None = None
+
+    @property
+    def removed(self) -> list[int]:
+        """The mask values that are not kept."""
+        return [value for value in range(1, self.n_classes + 1) if value not in self.kept]
+
+    @property
+    def free(self) -> list[int]:
+        """The mask values that are left to the sampler."""
+        return [] if self.completer else self.removed
+
+    def masks(self, masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
+        """uint8 masks as the sampler sees them: the classes kept, and what the completer adds."""
+        kept_BHW = keep_classes(masks_BHW, self.kept)
+        return self.completer(kept_BHW, names, self.removed) if self.completer else kept_BHW
 
 
-def mask_changer(completer: Completer | None, kept: Collection[int], n_classes: int) -> MaskChanger:
-    """Masks as the model sees them: only the classes `kept`, and what its completer adds, if it has one."""
-    free = removed_classes(kept, n_classes)
+@dataclass(frozen=True)
+class PartialMaskSampler:
+    """A sampler of images from partial masks; `masks` gains those that each batch was generated from.
 
-    def change_masks(masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        kept_BHW = keep_classes(masks_BHW, kept)
-        return completer(kept_BHW, names, free) if completer else kept_BHW
+    `number` counts the samples of a mask: sample 0 starts from the noise of the mask id itself, each further
+    sample from its own.
+    """
 
-    return change_masks
+    sampler: Sampler
+    given: GivenClasses
+    number: int
+    masks: list[np.ndarray]
+
+    def __call__(self, masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
+        """An image of each mask, of which only the given classes are looked at."""
+        noise_names = names if self.number == 0 else [f"{name}#{self.number}" for name in names]
+        seen_BHW = self.given.masks(masks_BHW, noise_names)
+        self.masks.append(seen_BHW.cpu().numpy())
+        return self.sampler(seen_BHW, noise_names, [*self.given.free, *free])
 
 
 def generate_from_partial_masks(
-    sampler: Sampler,
-    completer: Completer | None,
-    slices: SliceSet,
-    kept: Collection[int],
-    n_classes: int,
-    batch_size: int,
-    number: int = 0,
+    sampler: Sampler, given: GivenClasses, slices: SliceSet, batch_size: int, number: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (M, H, W) of masks of which only `kept` is given, and the masks that they were generated from.
+    """Images (M, H, W) of masks of which only some classes are given, and the masks that they follow.
 
-    `number` counts the samples of a mask: sample 0 starts from the noise of the mask id itself, each further
-    sample from its own. A completer fills in the other classes first; without one they are the sampler's
-    free classes.
+    `number`: see PartialMaskSampler.
     """
-    change_masks = mask_changer(completer, kept, n_classes)
-    free = [] if completer else removed_classes(kept, n_classes)
-    masks: list[np.ndarray] = []
-
-    def sample_partial_masks(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = free) -> Tensor:
-        noise_names = names if number == 0 else [f"{name}#{number}" for name in names]
-        changed_BHW = change_masks(masks_BHW, noise_names)
-        masks.append(changed_BHW.cpu().numpy())
-        return sampler(changed_BHW, noise_names, free)
-
-    images_MHW = generate_images(sample_partial_masks, slices, batch_size)
-    return images_MHW, np.concatenate(masks)
+    partial = PartialMaskSampler(sampler, given, number, [])
+    images_MHW = generate_images(partial, slices, batch_size)
+    return images_MHW, np.concatenate(partial.masks)
 
 
 @dataclass(frozen=True)
@@ -111,9 +125,8 @@ def generate_conditions(
     variants = Variants({}, {})
     for condition, kept in kept_values.items():
         for number in range(samples_per_mask):
-            images_MHW, masks_MHW = generate_from_partial_masks(
-                sampler, completer, slices, kept, n_classes, batch_size, number
-            )
+            given = GivenClasses(kept, n_classes, completer)
+            images_MHW, masks_MHW = generate_from_partial_masks(sampler, given, slices, batch_size, number)
             variants.images[f"{condition}/{number}"] = images_MHW
             variants.masks[f"{condition}/{number}"] = masks_MHW
     return variants

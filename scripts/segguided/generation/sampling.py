@@ -19,15 +19,17 @@ Scheduler: TypeAlias = DDIMScheduler | DPMSolverMultistepScheduler
 
 
 def initial_noise(seed: int, names: Sequence[str], size: int, channels: int = 1) -> Tensor:
-    """x_T of each image (B, channels, size, size), a function of (seed, mask id) alone.
+    """x_T of each image (B, channels, size, size), a function of (seed, mask id) alone."""
+    return noise_of(seed, names, (channels, size, size))
+
+
+def noise_of(seed: int, names: Sequence[str], shape: tuple[int, ...], *parts: str | int) -> Tensor:
+    """Gaussian noise (B, *shape), a function of (seed, mask id, `parts`) alone.
 
     NumPy's Philox makes it on the CPU, so it is the same on every device, in any batch and any order.
     """
-    return torch.stack([torch.from_numpy(_noise(seed, name, (channels, size, size))) for name in names])
-
-
-def _noise(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    return random_numbers(seed, name).standard_normal(shape, np.float32)
+    noises = [random_numbers(seed, name, *parts).standard_normal(shape, np.float32) for name in names]
+    return torch.from_numpy(np.stack(noises))
 
 
 def random_numbers(seed: int, *parts: str | int) -> np.random.Generator:

@@ -3,7 +3,7 @@
 Shape letters: M masks, B batch, C image channels (1), H height, W width.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.generation.partial_masks import MaskChanger
+from segguided.generation.partial_masks import GivenClasses
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
@@ -94,22 +94,20 @@ def generate_by_similarity(
     model: DenoiserSettings,
     settings: Generation,
     slices: SliceSet,
-    change_masks: MaskChanger,
+    given: GivenClasses,
     similarity: Similarity,
     seed: int,
     sampler: SimilaritySampler = "ddim",
-    free: Collection[int] = (),
 ) -> dict[str, np.ndarray]:
-    """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`; `change_masks` keeps what constrains them.
+    """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`, which the classes `given` constrain.
 
-    `free`: mask values that `change_masks` removes and leaves to the model.
     By default the sampler is DDIM, whose state at t̂ is a latent by itself; `renoise` takes two calls.
     """
     shares = (0.0, *similarity.lambdas)
-    denoiser = with_free_classes(network, free)
+    denoiser = with_free_classes(network, given.free)
     interpolated = _interpolation(denoiser, model, settings, similarity, seed, sampler)
     images: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
-    for batch in _batches(slices, settings.batch_size, change_masks, seed, next(network.parameters()).device):
+    for batch in _batches(slices, settings.batch_size, given, seed, next(network.parameters()).device):
         with autocast(batch.masks_BHW.device, settings.precision):
             for of_share, x0_BCHW in zip(images.values(), interpolated(batch, shares), strict=True):
                 of_share.append(to_images(x0_BCHW).cpu().numpy())
@@ -158,7 +156,7 @@ class Batch:
 
 
 def _batches(
-    slices: SliceSet, batch_size: int, change_masks: MaskChanger, seed: int, device: torch.device
+    slices: SliceSet, batch_size: int, given: GivenClasses, seed: int, device: torch.device
 ) -> Iterator[Batch]:
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
@@ -167,7 +165,7 @@ def _batches(
         size = images_BHW.shape[-1]
         yield Batch(
             torch.from_numpy(images_BHW).to(device),
-            change_masks(torch.from_numpy(masks_BHW), names).to(device),
+            given.masks(torch.from_numpy(masks_BHW), names).to(device),
             initial_noise(seed, names, size).to(device),
             initial_noise(seed, [f"{name}#real" for name in names], size).to(device),
         )

@@ -13,7 +13,7 @@ from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.mask_ablation import free_classes, remove_classes
+from segguided.models.mask_ablation import ablate_classes
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
 from segguided.models.spade import ModulatedDecoder, initialise
@@ -133,9 +133,9 @@ class DiffusionLearner(DescentLearner):
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
-        free_BK = free_classes(masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share)
-        if self.mask_ablation != "none":
-            masks_BHW = remove_classes(masks_BHW, ~free_BK)
+        masks_BHW, free_BK = ablate_classes(
+            masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share
+        )
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B]
         return self.descent.descend(self._losses, batch, self.micro_batch_size)

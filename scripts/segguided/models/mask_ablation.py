@@ -3,6 +3,8 @@
 Shape letters: B batch, K classes with background, H height, W width, P pixels.
 """
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
@@ -10,36 +12,38 @@ from segguided.config.models.diffusion import MaskAblation
 
 
 def ablate_classes(
-    masks_BHW: Tensor, n_classes: int, per: MaskAblation, generator: torch.Generator
-) -> Tensor:
-    """`masks_BHW` with each class 1…`n_classes` set to 0 with probability ½, independently.
-
-    So all 2^n_classes combinations are equally likely. They are chosen at random for each `sample`, or once
-    for the whole `batch`, as the code of the paper's authors does.
-    """
-    return remove_classes(masks_BHW, ~free_classes(masks_BHW, n_classes, per, generator))
-
-
-def free_classes(
     masks_BHW: Tensor,
     n_classes: int,
     per: MaskAblation,
     generator: torch.Generator,
     share: float = 1.0,
-) -> Tensor:
-    """Which classes of each mask are removed and so free, (B, K) bool: each with probability ½, or none.
+) -> tuple[Tensor, Tensor]:
+    """`masks_BHW` with each class 1…`n_classes` set to 0 with probability ½, independently; and what is free.
 
-    `share` is the probability that a mask is changed at all; where `per` is none, no mask is.
+    So all 2^n_classes combinations are equally likely. They are chosen at random for each `sample`, or once
+    for the whole `batch`, as the code of the paper's authors does; `none` removes nothing.
+    `share` is the probability that a mask is changed at all. The second result tells which classes are free,
+    (B, K) bool: the removed ones, and those that the mask did not hold.
     """
-    device = masks_BHW.device
     if per == "none":
-        return torch.zeros((len(masks_BHW), n_classes + 1), dtype=torch.bool, device=device)
+        return masks_BHW, free_flags(n_classes, (), len(masks_BHW), masks_BHW.device)
     combinations = len(masks_BHW) if per == "sample" else 1
+    device = masks_BHW.device
     is_kept_BK = torch.rand((combinations, n_classes + 1), generator=generator, device=device) < 0.5
     is_free_BK = ~is_kept_BK.expand(len(masks_BHW), -1)
     if share < 1:
         is_free_BK = is_free_BK & (torch.rand((combinations, 1), generator=generator, device=device) < share)
-    return is_free_BK
+    return remove_classes(masks_BHW, ~is_free_BK), is_free_BK
+
+
+def free_flags(n_classes: int, free: Collection[int], count: int, device: torch.device) -> Tensor:
+    """(count, K) bool on `device`: True in the columns `free`. Raises ValueError for what is no class."""
+    unknown = sorted(set(free) - set(range(1, n_classes + 1)))
+    if unknown:
+        raise ValueError(f"free classes {unknown} do not exist; expected values from 1 to {n_classes}")
+    is_free_K = torch.zeros(n_classes + 1, dtype=torch.bool, device=device)
+    is_free_K[list(free)] = True
+    return is_free_K.expand(count, -1).clone()
 
 
 def remove_classes(masks_BHW: Tensor, is_kept_BK: Tensor) -> Tensor:

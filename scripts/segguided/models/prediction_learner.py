@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from segguided.config.models.denoiser_losses import DenoiserLosses
@@ -19,11 +19,11 @@ from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.losses.adversarial import discriminator_losses, generator_losses, judge
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
-from segguided.models.mask_ablation import free_classes, remove_classes
+from segguided.models.mask_ablation import ablate_classes
 from segguided.models.signals import to_signal
 from segguided.models.spade import Discriminator, initialise, normalise_spectrally
 from segguided.training import ranks
-from segguided.training.optimisation import Descent, constant_linear, has_fused
+from segguided.training.optimisation import Descent, DescentLearner, constant_linear, has_fused
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Chosen:
     directions: list[Tensor] | None
 
 
-class PredictionLearner:
+class PredictionLearner(DescentLearner):
     """Trains a MaskedDenoiser with the losses that `model.losses` names, on the image that it predicts.
 
     Raises ValueError where several GPUs share a training with a discriminator: its spectral norms would
@@ -60,14 +60,14 @@ class PredictionLearner:
         self.steps_done = 0
 
     def _discriminator_descent(self, steps: int) -> Descent | None:
-        if self.losses.discriminator is None:
+        settings = self.losses.discriminator
+        if settings is None:
             return None
         if ranks.count() > 1:
             raise ValueError(
                 "a discriminator's spectral norms follow one part of a batch after another, so it trains on "
                 f"one GPU, but {ranks.count()} were asked for; ask for gpu=1"
             )
-        settings = self.losses.judge
         discriminator = Discriminator(settings, self.network.encoder.channels).to(self.device)
         initialise(discriminator, "he")
         normalise_spectrally(discriminator)
@@ -82,8 +82,7 @@ class PredictionLearner:
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
-        free_BK = self._free(masks_BHW, generator)
-        masks_BHW = remove_classes(masks_BHW, ~free_BK)
+        masks_BHW, free_BK = self._ablate(masks_BHW, generator)
         eps_BNCHW, t_B = self._noise(x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, eps_BNCHW, t_B]
         predictions: list[Tensor] = []
@@ -106,11 +105,11 @@ class PredictionLearner:
         """Whether the losses that wait for the first steps have begun."""
         return self.steps_done >= self.losses.from_step
 
-    def _free(self, masks_BHW: Tensor, generator: torch.Generator) -> Tensor:
-        """Which classes are free in this step, (B, K) bool."""
+    def _ablate(self, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The masks of this step, and which classes are free, (B, K) bool."""
         n_classes = self.network.encoder.n_classes
         model = self.model
-        return free_classes(masks_BHW, n_classes, model.mask_ablation, generator, model.ablated_share)
+        return ablate_classes(masks_BHW, n_classes, model.mask_ablation, generator, model.ablated_share)
 
     def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Noises of one image, one or two, (B, N, C, H, W), and its time t, (B,)."""
@@ -200,10 +199,6 @@ class PredictionLearner:
             ]
         return {"loss": _mean_terms(of_predictions)["discriminator"]}
 
-    def after_epoch(self) -> dict[str, float]:
-        """Nothing is measured between epochs."""
-        return {}
-
     def state_dict(self) -> dict[str, Any]:
         """Both networks with their optimisers, the averaged weights, and the number of steps."""
         discriminator = self.discriminator_descent
@@ -219,10 +214,6 @@ class PredictionLearner:
         if self.discriminator_descent:
             self.discriminator_descent.load_state_dict(state["discriminator"])
         self.steps_done = state["steps_done"]
-
-    def finished_network(self) -> nn.Module:
-        """The denoiser with its averaged weights."""
-        return self.descent.use_averaged_weights()
 
 
 def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:

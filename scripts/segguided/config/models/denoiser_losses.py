@@ -89,11 +89,5 @@ class DenoiserLosses(Settings):
 
     @property
     def is_papers(self) -> bool:
-        """Whether the squared error is the only term."""
+        """Whether this is the paper's loss: no other term, prediction or choice of times than its own."""
         return self == DenoiserLosses()
-
-    @property
-    def judge(self) -> PatchDiscriminator:
-        """The discriminator, where there is one."""
-        assert self.discriminator is not None
-        return self.discriminator

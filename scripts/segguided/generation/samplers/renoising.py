@@ -7,12 +7,11 @@ Shape letters: B batch, C image channels (1), H height, W width.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from segguided.config.models.diffusion import DenoiserSettings
-from segguided.generation.sampling import initial_noise, random_numbers
+from segguided.generation.sampling import initial_noise, noise_of
 from segguided.models.diffusion import Denoiser, noise_schedule
 
 
@@ -65,7 +64,4 @@ def renoising_timesteps(steps: int, timesteps: int) -> list[int]:
 
 def fresh_noise(seed: int, names: Sequence[str], number: int, size: int) -> Tensor:
     """The noise of the call `number`, (B, 1, size, size), a function of (seed, mask id, number) alone."""
-    noises = [random_numbers(seed, name, "renoise", number) for name in names]
-    return torch.from_numpy(
-        np.stack([noise.standard_normal((1, size, size), np.float32) for noise in noises])
-    )
+    return noise_of(seed, names, (1, size, size), "renoise", number)

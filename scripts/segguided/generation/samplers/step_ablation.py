@@ -5,7 +5,7 @@ generates as while it trains. The paper does not say whether its MAT numbers wer
 Shape letters: B batch, K classes with background, C image channels, H height, W width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segguided.generation.sampling import random_numbers
 from segguided.models.denoiser import MaskedDenoiser
-from segguided.models.mask_ablation import remove_classes
+from segguided.models.mask_ablation import free_flags, remove_classes
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,22 @@ class StepAblatedDenoiser:
 
     What is removed is a function of (seed, mask id, time step): not of the batch, nor of other images. (The
     authors' code removes the same classes from all masks of a batch.) `names`: the mask ids of the batch.
+    `free`: mask values that were removed before, at all steps.
     """
 
     denoiser: MaskedDenoiser
     n_classes: int
     seed: int
     names: Sequence[str]
+    free: Collection[int] = ()
 
     def __call__(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The prediction under the ablated masks."""
         is_kept_BK = torch.stack(
             [self._is_kept(name, t) for name, t in zip(self.names, t_B.tolist(), strict=True)]
         )
-        is_kept_BK = is_kept_BK.to(mask_BHW.device)
+        free_BK = free_flags(self.n_classes, self.free, len(self.names), mask_BHW.device)
+        is_kept_BK = is_kept_BK.to(mask_BHW.device) & ~free_BK
         prediction: Tensor = self.denoiser(x_BCHW, t_B, remove_classes(mask_BHW, is_kept_BK), ~is_kept_BK)
         return prediction
 
