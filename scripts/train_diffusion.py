@@ -5,9 +5,9 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
-from segguided.models.denoiser import DiffusionLearner, build_denoiser
+from segguided.models.denoiser import build_denoiser
 from segguided.models.denoiser_run import run_denoiser
-from segguided.models.prediction_learner import PredictionLearner
+from segguided.models.prediction_learner import make_learner
 from segguided.training.launch import on_gpus
 from segguided.training.run import training_parser
 
@@ -21,8 +21,7 @@ def train_diffusion(
     checkpoint_seconds: float,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    learner = DiffusionLearner if model.losses.is_papers else PredictionLearner
-    run_denoiser(build_denoiser, learner, slices, model, n_classes, seed, output, checkpoint_seconds)
+    run_denoiser(build_denoiser, make_learner, slices, model, n_classes, seed, output, checkpoint_seconds)
 
 
 def command_line() -> argparse.ArgumentParser:

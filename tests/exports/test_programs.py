@@ -19,7 +19,7 @@ SIZE = 16
 SEED = 3
 NAMES = ["a_slice_0", "a_slice_1", "b_slice_7"]
 UNET = {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1, "attention_levels": (1,), "patch": 2}
-DECODER = {"channels": (8, 16), "middle_blocks": 1, "modulation_channels": 8, "norm": "instance"}
+DECODER = {"channels": (8, 16), "modulation_channels": 8}
 
 
 def trained(folder, prediction_type="sample", **values):

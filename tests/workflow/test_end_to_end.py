@@ -332,7 +332,7 @@ def test_nothing_reruns_after_a_run(finished):
         ("generation/similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
         (
             "models/spade.py",
-            # Its decoder and its discriminator are segguided-plus's, too.
+            # Its discriminator may be a loss of a diffusion model, too.
             GENERATION - {"generate_controlnet"} | {"train_spade", "train_diffusion"} | FIGURES | PARTIAL,
         ),
         ("config/workflow.py", set()),

@@ -70,6 +70,11 @@ def notes_of(model):
 
 
 def table_settings_json(wildcards):
+    return settings_of(CONFIG.grid.models)
+
+
+def settings_of(models):
+    """What a table must know of datasets and models, as JSON."""
     datasets = [
         {
             "name": name,
@@ -79,8 +84,8 @@ def table_settings_json(wildcards):
         }
         for name in CONFIG.grid.datasets
     ]
-    models = [
+    rows = [
         {"name": name, "title": title_of(name), "notes": notes_of(name)}
-        for name in CONFIG.grid.models
+        for name in models
     ]
-    return compact({"datasets": datasets, "models": models})
+    return compact({"datasets": datasets, "models": rows})

@@ -5,11 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from segguided.config.ablation import Ablation, Sweep
 from segguided.config.base import NAME, Settings
+from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
 from segguided.config.checks.sampling import check_sampler, check_shared_weights, check_step_ablation
+from segguided.config.checks.similarity import check_similarity
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
@@ -64,6 +67,8 @@ class Config(Settings):
     partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None
+    ablation: Ablation | None = None  # None: no `snakemake ablation`
+    sweeps: Mapping[Name, Sweep] = {}  # the figures of `snakemake sweeps`
     checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
     deterministic: bool = False  # on GPUs: the same bits each time, or an error; a CPU gives them anyway
     # Snakemake's own: where <results>, <logs> and <benchmarks> are.
@@ -74,6 +79,11 @@ class Config(Settings):
         _check_names("datasets", self.grid.datasets, self.datasets)
         _check_names("models", self.grid.models, self.models)
         check_shared_weights(self.models, self.grid.models)
+        return self
+
+    @model_validator(mode="after")
+    def _ablation_and_sweeps_name_models_of_the_grid(self) -> "Config":
+        check_ablation(self.ablation, self.sweeps, self.models, self.grid.models)
         return self
 
     @model_validator(mode="after")
@@ -161,31 +171,11 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _sampling_reaches_the_mixing_timestep(self) -> "Config":
-        similarity = self.similarity
-        if similarity is None:
-            return self
-        weights = self.weights_of(similarity.model)
-        if weights != similarity.model:
-            raise ValueError(
-                f"similarity.model names '{similarity.model}', but figure 4 samples in a way of its own; "
-                f"name {weights}, whose weights it shares"
-            )
-        timesteps = self.models[similarity.model].timesteps or 0
-        if self.sampling_of(similarity.model).sampler == "renoise":
-            return self._similarity_in_two_calls(similarity, timesteps)
-        stride = timesteps // similarity.steps
-        if similarity.timestep >= timesteps or not stride or similarity.timestep % stride:
-            raise ValueError(
-                f"similarity.timestep is {similarity.timestep}, which {similarity.steps} DDIM steps of "
-                f"{timesteps} never reach; choose steps so that it is a multiple of {timesteps} // steps"
-            )
-        return self
-
-    def _similarity_in_two_calls(self, similarity: Similarity, timesteps: int) -> "Config":
-        if similarity.timestep >= timesteps:
-            raise ValueError(
-                f"similarity.timestep is {similarity.timestep}, but the noise schedule of "
-                f"models.{similarity.model} has only {timesteps} timesteps; lower it"
+        if self.similarity:
+            name = self.similarity.model
+            few_calls = self.sampling_of(name).sampler == "renoise"
+            check_similarity(
+                self.similarity, self.weights_of(name), self.trained(name).timesteps or 0, few_calls
             )
         return self
 

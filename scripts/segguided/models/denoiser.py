@@ -13,10 +13,10 @@ from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
+from segguided.models.decoder import ModulatedDecoder
 from segguided.models.mask_ablation import ablate_classes
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
-from segguided.models.spade import ModulatedDecoder, initialise
 from segguided.training.optimisation import Descent, DescentLearner
 
 
@@ -56,7 +56,7 @@ class ImportedDenoiser(MaskedDenoiser):
 
 
 class ModulatedDenoiser(MaskedDenoiser):
-    """A decoder that mask, noisy image and √ᾱ_t modulate at each level: SPADE's generator as a denoiser.
+    """A decoder that mask, noisy image and √ᾱ_t modulate at each level.
 
     Its coarsest level sees a few of the noisy image's pixels, and so varies as a whole, not pixel by pixel.
     """
@@ -68,7 +68,6 @@ class ModulatedDenoiser(MaskedDenoiser):
         assert model.decoder is not None
         self.encoder = MaskEncoder(model.conditioning, n_classes)
         self.decoder = ModulatedDecoder(model.decoder, self.encoder.channels + 2, image_size)
-        initialise(self.decoder, "he")
         alpha_bar_T = diffusion.noise_schedule(model).alphas_cumprod
         self.register_buffer("alpha_bar_T", alpha_bar_T, persistent=False)
 

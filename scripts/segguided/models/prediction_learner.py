@@ -15,7 +15,7 @@ from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.losses.adversarial import discriminator_losses, generator_losses, judge
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
@@ -156,11 +156,19 @@ class PredictionLearner(DescentLearner):
         self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
     ) -> Tensor:
         """x̂0, cut to [-1, 1] as far as `slope_outside` says."""
-        x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
+        x_BCHW = self._noisy(x0_BCHW, eps_BCHW, t_B)
         with autocast(self.device, self.model.training.precision):
             predicted_BCHW = self.network(x_BCHW, t_B, masks_BHW, free_BK).float()
         cut_BCHW = predicted_BCHW.clamp(-1, 1)
         return cut_BCHW + self.losses.slope_outside * (predicted_BCHW - cut_BCHW)
+
+    def _noisy(self, x0_BCHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> Tensor:
+        """x_t; at the last time step eps itself, from which sampling begins.
+
+        The schedule leaves a trace of x0 there: the mean grey level of a large image would still show.
+        """
+        is_last_B111 = (t_B == self.model.timesteps - 1).view(-1, 1, 1, 1)
+        return torch.where(is_last_B111, eps_BCHW, self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B))
 
     def _terms(
         self, chosen: _Chosen, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
@@ -219,3 +227,11 @@ class PredictionLearner(DescentLearner):
 def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of each term over the predictions of an image."""
     return {name: torch.stack([of_one[name] for of_one in terms]).mean() for name in terms[0]}
+
+
+def make_learner(
+    network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
+) -> DiffusionLearner | PredictionLearner:
+    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names."""
+    learner = DiffusionLearner if model.losses.is_papers else PredictionLearner
+    return learner(network, model, steps, device)

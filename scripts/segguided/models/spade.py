@@ -28,15 +28,15 @@ PADDING = 2  # pixels at each border, of every convolution of a discriminator
 XAVIER_GAIN = 0.02  # of SPADE's first weights: its init_variance
 
 
-class ModulatedDecoder(nn.Module):
-    """decoder(maps_BKHW) -> image_B1HW in [-1, 1]: from coarse to fine, each norm modulated by the maps."""
+class Generator(nn.Module):
+    """generator(mask_BHW) -> image_B1HW in [-1, 1]: from coarse to fine, each norm modulated by the mask."""
 
-    def __init__(self, settings: SpadeGenerator, map_channels: int, image_size: int) -> None:
+    def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int) -> None:
         super().__init__()
-        self.map_channels = map_channels
+        self.encoder = MaskEncoder("onehot", n_classes)
         widths = settings.channels[::-1]  # coarsest first
         self.coarsest = image_size >> (len(widths) - 1)
-        self.first = nn.Conv2d(map_channels, widths[0], 3, padding=1)
+        self.first = nn.Conv2d(self.encoder.channels, widths[0], 3, padding=1)
         self.levels = nn.ModuleList()
         channels = widths[0]
         for level, width in enumerate(widths):
@@ -52,7 +52,7 @@ class ModulatedDecoder(nn.Module):
             spatial_dims=2,
             in_channels=channels_in,
             out_channels=channels_out,
-            label_nc=self.map_channels,
+            label_nc=self.encoder.channels,
             spade_intermediate_channels=settings.modulation_channels,
             norm=NORMS[settings.norm],
         )
@@ -65,14 +65,15 @@ class ModulatedDecoder(nn.Module):
             block.conv_s.conv.register_parameter("bias", None)
         return block
 
-    def forward(self, maps_BKHW: Tensor) -> Tensor:
-        """An image for each stack of maps."""
-        x_BCHW = self.first(functional.interpolate(maps_BKHW, size=(self.coarsest, self.coarsest)))
+    def forward(self, mask_BHW: Tensor) -> Tensor:
+        """An image for each integer class map."""
+        onehot_BKHW = self.encoder(mask_BHW)
+        x_BCHW = self.first(functional.interpolate(onehot_BKHW, size=(self.coarsest, self.coarsest)))
         for level, blocks in enumerate(self.levels):
             if level:
                 x_BCHW = functional.interpolate(x_BCHW, scale_factor=2)
             for block in blocks:
-                x_BCHW = block(x_BCHW, maps_BKHW)
+                x_BCHW = block(x_BCHW, onehot_BKHW)
         return torch.tanh(self.last(functional.leaky_relu(x_BCHW, SLOPE)).float())
 
     def convolutions(self) -> Iterator[nn.Module]:
@@ -80,19 +81,6 @@ class ModulatedDecoder(nn.Module):
         for block in _modules(self, SPADENetResBlock):
             names = [name for name in ("conv_0", "conv_1", "conv_s") if hasattr(block, name)]
             yield from (getattr(block, name).conv for name in names)
-
-
-class Generator(ModulatedDecoder):
-    """generator(mask_BHW) -> image_B1HW in [-1, 1]; the mask decides the image."""
-
-    def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int) -> None:
-        encoder = MaskEncoder("onehot", n_classes)
-        super().__init__(settings, encoder.channels, image_size)
-        self.encoder = encoder
-
-    def forward(self, mask_BHW: Tensor) -> Tensor:
-        """An image for each integer class map."""
-        return super().forward(self.encoder(mask_BHW))
 
 
 class Discriminator(nn.Module):
@@ -130,7 +118,7 @@ class Discriminator(nn.Module):
             yield from (layer.conv for layer in list(discriminator)[1:-1])
 
 
-def initialise(network: ModulatedDecoder | Discriminator, first_weights: FirstWeights) -> None:
+def initialise(network: Generator | Discriminator, first_weights: FirstWeights) -> None:
     """Give the network's convolutions their first weights.
 
     "xavier" is what SPADE's authors have: normal weights of gain 0.02 (Glorot & Bengio 2010) and no bias, in

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from segguided.config.base import Settings
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.completer import MaskCompleter
+from segguided.config.models.decoder import Decoder
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.sampling_changes import SamplingChanges
-from segguided.config.models.spade import SpadeGenerator
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
 
@@ -71,9 +71,9 @@ class DiffusionModel(DenoiserSettings):
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     losses: DenoiserLosses = DenoiserLosses()
-    # The network: the paper's UNet, or a decoder like SPADE's, modulated by mask and noisy image.
+    # The network: the paper's UNet, or a decoder whose norms mask and noisy image modulate.
     unet: Unet | None = None
-    decoder: SpadeGenerator | None = None
+    decoder: Decoder | None = None
     micro_batch_size: MicroBatchSize = None
     training: Training
     sampling: SamplingChanges = SamplingChanges()  # what it samples otherwise than the section `sampling`
@@ -112,11 +112,6 @@ class DiffusionModel(DenoiserSettings):
         if (self.unet is None) == (self.decoder is None):
             given = "both" if self.unet else "neither"
             raise ValueError(f"expected either unet or decoder, got {given}; set one, and the other to null")
-        if self.decoder and self.decoder.norm != "instance":
-            raise ValueError(
-                f"decoder.norm is {self.decoder.norm}, whose statistics fit no averaged weights and differ "
-                "between GPUs; set norm: instance"
-            )
         if self.decoder and self.prediction_type != "sample":
             raise ValueError(
                 f"prediction_type is {self.prediction_type}, but a decoder ends in an image; set "

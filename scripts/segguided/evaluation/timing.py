@@ -1,0 +1,134 @@
+"""Training with a stopwatch: how long until the images reach a share of the ceiling.
+
+The learning rate stays as it is after the warm-up, because how long the training will be is not known.
+Shape letters: M masks, H height, W width.
+"""
+
+import math
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import nn
+
+from segguided.config.ablation import Timing
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.sampling import Sampling
+from segguided.data.slices import SliceSet
+from segguided.devices import device_name, pick_device
+from segguided.evaluation.dice import class_counts, classes_in_masks, nan_mean, pooled_dice
+from segguided.evaluation.prediction import predict
+from segguided.evaluation.times import Check, TimedTraining
+from segguided.generation.diffusion import make_sampler
+from segguided.generation.partial_masks import slices_of_several_classes
+from segguided.generation.sets import generate_images
+from segguided.models.denoiser import MaskedDenoiser, build_denoiser
+from segguided.models.prediction_learner import make_learner
+from segguided.training.loop import Batches, Plan, step_seed
+from segguided.training.run import FinishedLearner
+
+ENDLESS = 10**9  # steps: half a cosine of this length stays at 1
+FIRST_CHECK = 10  # steps
+GROWTH = 1.2  # of the steps from check to check, so a time is known to a sixth
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What a training's images are compared with: masks of `slices` and the real images of these masks."""
+
+    slices: SliceSet
+    masks: int  # of those with two classes or more, evenly spread
+    segmenter: nn.Module
+    n_classes: int
+    sampling: Sampling
+    seed: int
+
+    def share_of_ceiling(self, network: MaskedDenoiser, model: DiffusionModel) -> float:
+        """Macro Dice of generated images with their masks, over that of the real images."""
+        chosen = slices_of_several_classes(self.slices, self.masks)
+        sampler = make_sampler(network.eval(), model, self.sampling, self.seed)
+        generated_MHW = generate_images(sampler, chosen, self.sampling.batch_size)
+        return self._dice(generated_MHW, chosen) / self._dice(chosen.images, chosen)
+
+    def _dice(self, images_MHW: np.ndarray, chosen: SliceSet) -> float:
+        predicted_MHW = predict(self.segmenter, images_MHW, pick_device())
+        counts_MC4 = class_counts(predicted_MHW, chosen.masks, self.n_classes)
+        return float(nan_mean(pooled_dice(counts_MC4)[classes_in_masks(counts_MC4)]))
+
+
+def timed_training(
+    model: DiffusionModel, train: SliceSet, judge: Judge, timing: Timing, reference: float
+) -> TimedTraining:
+    """Train `model` until its images reach a share of the ceiling.
+
+    `reference`: the seconds of the training that all are timed against; at `timing.limit` times that, this
+    one stops. Infinity: this is the one.
+    """
+    device = pick_device()
+    torch.manual_seed(judge.seed)
+    size = train.stacks[0].images_SHW.shape[-1]
+    network = build_denoiser(model, judge.n_classes, size).to(device)
+    learner = make_learner(network, model, ENDLESS, device)
+    plan = Plan.from_settings(model.training, len(train))
+    checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))
+    seconds = checks[-1][1]
+    return TimedTraining(
+        share=timing.share,
+        reached=checks[-1][2] >= timing.share,
+        seconds=seconds,
+        times_as_long=1.0 if math.isinf(reference) else seconds / reference,
+        device=device_name(device),
+        checks=checks,
+    )
+
+
+def _checks(
+    learner: FinishedLearner,
+    model: DiffusionModel,
+    batches: Batches,
+    plan: Plan,
+    judge: Judge,
+    timing: Timing,
+    reference: float,
+) -> Iterator[Check]:
+    """Train, and judge the averaged weights ever more seldom; what that takes does not count."""
+    limit = timing.limit * reference
+    seconds = 0.0
+    done = 0
+    for steps in check_steps():
+        start = perf_counter()
+        while done < steps and seconds + perf_counter() - start < limit:
+            _step(learner, batches, plan, judge.seed, done)
+            done += 1
+        _wait(batches.device)
+        seconds += perf_counter() - start
+        share = judge.share_of_ceiling(deepcopy(learner).finished_network(), model)
+        yield done, seconds, share
+        if share >= timing.share or seconds >= limit:
+            return
+
+
+def _step(learner: FinishedLearner, batches: Batches, plan: Plan, seed: int, step: int) -> None:
+    """The same step as that of the training loop."""
+    generator = torch.Generator(batches.device)
+    torch.manual_seed(step_seed(seed, step))
+    generator.manual_seed(step_seed(seed, step))
+    x_B, masks_BHW = batches(plan.indices(seed, step))
+    learner.update(x_B, masks_BHW, generator)
+
+
+def check_steps() -> Iterator[int]:
+    """After how many steps images are judged: 10, 12, 15, …"""
+    steps = FIRST_CHECK
+    while True:
+        yield steps
+        steps = math.ceil(steps * GROWTH)
+
+
+def _wait(device: torch.device) -> None:
+    """A GPU computes behind Python's back."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
