@@ -26,7 +26,7 @@ def export_program(weights: Path, sampling: Sampling, output: Path, readme: Path
         )
     with network_description(weights) as description:
         size = description["image_size"]
-    write_program(output, network, size)
+    write_program(output, network, model, size)
     write_text(readme, program_page(output.name, network, model, size, sampling.steps))
 
 

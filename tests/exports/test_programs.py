@@ -10,7 +10,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.generation.diffusion import load_denoiser, make_sampler
-from segguided.generation.samplers.renoising import fresh_noise
+from segguided.generation.samplers.renoising import fresh_noise, input_noise
 from segguided.generation.sampling import initial_noise
 from segguided.models.denoiser import build_denoiser
 from segguided.training.storage import save_network
@@ -44,6 +44,8 @@ def sampled_by(sampler, steps):
     ("values", "steps"),
     [
         ({"decoder": DECODER}, 1),
+        ({"decoder": DECODER, "losses": {"energy_score": {"levels": 2}}}, 1),
+        ({"decoder": DECODER, "losses": {"energy_score": {"levels": 2}}}, 3),
         ({"decoder": DECODER, "schedule": {"growth": "scaled_linear"}}, 3),
         ({"unet": UNET, "conditioning": "onehot_free", "mask_ablation": "sample"}, 2),
         ({"unet": UNET, "conditioning": "index255"}, 2),
@@ -59,7 +61,10 @@ def test_the_lines_on_the_page_give_the_same_images(tmp_path, monkeypatch, value
     expected = make_sampler(network, model, sampling, SEED)(masks_BHW, NAMES)
 
     later = iter(fresh_noise(SEED, NAMES, number, SIZE) for number in range(1, steps))
-    monkeypatch.setattr(torch, "randn", lambda *_shape: initial_noise(SEED, NAMES, SIZE))
+    noises = [initial_noise(SEED, NAMES, SIZE)]
+    noises += [input_noise(SEED, NAMES, number, (1, SIZE, SIZE)) for number in range(1, steps)]
+    first = iter(noises)
+    monkeypatch.setattr(torch, "randn", lambda *_shape: next(first))
     monkeypatch.setattr(torch, "randn_like", lambda _x: next(later))
     scope = {"folder": page.parent, "mask": masks_BHW}
     exec(re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[1], scope)

@@ -65,6 +65,7 @@ def test_script_writes_each_lambda_and_the_same_bytes_twice(similar_sets):
 def a_batch(count=2):
     torch.manual_seed(0)
     return Batch(
+        names=["a", "b"][:count],
         images_BHW=torch.randint(0, 256, (count, 4, 4), dtype=torch.uint8),
         masks_BHW=torch.zeros(count, 4, 4),
         noise_BCHW=torch.randn(count, 1, 4, 4),

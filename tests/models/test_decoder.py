@@ -58,16 +58,41 @@ def model(**more):
     return DiffusionModel.model_validate(values | more)
 
 
-def test_training_sees_pure_noise_at_the_last_time_step():
-    """As sampling does: the noise schedule itself would leave a trace of the image's mean grey level."""
-    settings = model(losses={"squared_error": 0, "energy_score": {"levels": 2}})
+def noise_of(learner, x0_BCHW):
+    x_BCHW, noise_BNCHW, t_B = learner._noise(x0_BCHW, torch.Generator().manual_seed(0))
+    return x_BCHW, noise_BNCHW, t_B == learner.model.timesteps - 1
+
+
+@pytest.mark.parametrize("energy_score", [None, {"levels": 2}])
+def test_at_the_last_time_step_training_knows_nothing_of_the_image(energy_score):
+    """As where sampling begins. The noise schedule itself would leave a trace of the mean grey level."""
+    settings = model(losses={"energy_score": energy_score, "pure_noise_share": 0.5})
     learner = PredictionLearner(build_denoiser(settings, 2, 16), settings, 1, torch.device("cpu"))
-    x0_BCHW = torch.ones(2, 1, 16, 16)
-    eps_BCHW = torch.randn(2, 1, 16, 16)
-    last = settings.timesteps - 1
-    noisy_BCHW = learner._noisy(x0_BCHW, eps_BCHW, torch.tensor([last, 0]))
-    assert torch.equal(noisy_BCHW[0], eps_BCHW[0])
-    assert (noisy_BCHW[1] - x0_BCHW[1]).abs().max() < 0.1
+    x_BCHW, noise_BNCHW, is_last_B = noise_of(learner, torch.full((400, 1, 16, 16), 30.0))
+    assert 150 < is_last_B.sum() < 250
+    means_B = x_BCHW.mean((1, 2, 3))
+    if energy_score:
+        assert (x_BCHW[is_last_B] == 0).all()
+        assert noise_BNCHW.shape == (400, 2, 1, 16, 16)
+        assert abs(noise_BNCHW.std() - 1) < 0.02
+        assert not torch.equal(noise_BNCHW[:, 0], noise_BNCHW[:, 1])
+    else:
+        assert means_B[is_last_B].mean().abs() < 0.05, "the schedule's trace would be 0.19"
+        assert noise_BNCHW.shape == (400, 1, 0, 16, 16)
+
+
+def test_with_an_energy_score_both_predictions_see_one_noisy_image():
+    """Otherwise they would see more of the image than each alone, and vary too much."""
+    settings = model(losses={"squared_error": 0, "energy_score": {"levels": 2}})
+    seen = []
+    network = build_denoiser(settings, 2, 16)
+    network.register_forward_pre_hook(lambda _network, inputs: seen.append(inputs[0]))
+    learner = PredictionLearner(network, settings, 1, torch.device("cpu"))
+    images_BHW = torch.randint(0, 256, (2, 16, 16), dtype=torch.uint8)
+    learner.update(images_BHW, torch.zeros_like(images_BHW), torch.Generator().manual_seed(0))
+    first_BCHW, second_BCHW = seen
+    assert torch.equal(first_BCHW[:, 0], second_BCHW[:, 0])
+    assert not torch.equal(first_BCHW[:, 1], second_BCHW[:, 1])
 
 
 def test_the_papers_loss_and_the_others_have_learners_of_their_own():

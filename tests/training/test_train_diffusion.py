@@ -9,7 +9,7 @@ from generate_diffusion import generate_diffusion
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
-from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.denoiser import build_denoiser
 from segguided.models.prediction_learner import PredictionLearner
 from train_diffusion import train_diffusion
 
@@ -126,7 +126,7 @@ def test_settings_that_cannot_train_are_refused(values, message):
 def learner(losses, **more):
     torch.manual_seed(0)
     model = settings(losses, steps=10, **more)
-    return PredictionLearner(MaskedDenoiser(model, 2, 16), model, 10, CPU)
+    return PredictionLearner(build_denoiser(model, 2, 16), model, 10, CPU)
 
 
 def batch(seed=0):

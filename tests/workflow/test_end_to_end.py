@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from segguided.data.slices import read_generated, read_slices
+from segguided.evaluation.csv_files import read_csv
 from segguided.training.storage import read_description
 from support import damages, kept_files
 from support.kills import killed_runs
@@ -159,6 +160,22 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     names += [f"runs/breast-phantom/{model}/seed0/{file}" for model in MODELS for file in files]
     for name in names:
         assert (again / "results" / name).read_bytes() == (finished / "results" / name).read_bytes(), name
+
+
+def test_ablation_and_sweeps_compare_models_of_a_finished_run(finished, tmp_path):
+    again = shutil.copytree(finished, tmp_path / "again")
+    result = snakemake(again, "ablation", "sweeps", "--configfile", MINIATURE, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert jobs_of(result) == {
+        "ablation": 1, "sweeps": 1, "time_training": 2,
+        "make_ablation": 1, "draw_ablation": 1, "draw_sweep": 1,
+    }  # fmt: skip
+    rows = read_csv(again / "results/ablation.csv")
+    assert list(rows["model"]) == ["segguided", "segguided-plus"]
+    assert (rows["seconds_to_share"] > 0).all()
+    assert rows["times_as_long"].iloc[1] == 1
+    for name in ("ablation.md", "ablation.png", "ablation.pdf", "sweeps/width.csv", "sweeps/width.png"):
+        assert (again / "results" / name).stat().st_size > 500, name
 
 
 def test_sets_generated_in_shards_are_the_same_bytes(finished, tmp_path):

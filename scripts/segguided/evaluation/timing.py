@@ -65,7 +65,7 @@ def timed_training(
     """Train `model` until its images reach a share of the ceiling.
 
     `reference`: the seconds of the training that all are timed against; at `timing.limit` times that, this
-    one stops. Infinity: this is the one.
+    one stops. Infinity: this is the one; it stops at `timing.limit` times the steps of its settings.
     """
     device = pick_device()
     torch.manual_seed(judge.seed)
@@ -96,18 +96,19 @@ def _checks(
 ) -> Iterator[Check]:
     """Train, and judge the averaged weights ever more seldom; what that takes does not count."""
     limit = timing.limit * reference
+    most_steps = ENDLESS if limit < math.inf else timing.limit * plan.steps
     seconds = 0.0
     done = 0
     for steps in check_steps():
         start = perf_counter()
-        while done < steps and seconds + perf_counter() - start < limit:
+        while done < min(steps, most_steps) and seconds + perf_counter() - start < limit:
             _step(learner, batches, plan, judge.seed, done)
             done += 1
         _wait(batches.device)
         seconds += perf_counter() - start
         share = judge.share_of_ceiling(deepcopy(learner).finished_network(), model)
         yield done, seconds, share
-        if share >= timing.share or seconds >= limit:
+        if share >= timing.share or seconds >= limit or done == most_steps:
             return
 
 

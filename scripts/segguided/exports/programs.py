@@ -13,9 +13,10 @@ from segguided.models.denoiser import MaskedDenoiser
 MOST_AT_ONCE = 63  # images; diffusers' UNet computes larger batches by other operations
 PAGE = """# A program for plain PyTorch
 
-`{program}` loads with PyTorch alone. It takes noisy grey images (B, 1, {size}, {size}), pixel value k as
-k / 127.5 − 1, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0 (background) to
-{n_classes}, and predicts x0, the images without noise. At most {most} at once.
+`{program}` loads with PyTorch alone. It takes noisy grey images (B, {channels}, {size}, {size}), pixel
+value k as k / 127.5 − 1{second}, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0
+(background) to {n_classes}, and predicts x0, the images without noise (B, 1, {size}, {size}). At most {most}
+at once.
 
 With `folder` the path of this folder, `mask` such masks, and `torch` {version} or newer:
 
@@ -26,10 +27,10 @@ network = torch.export.load(f"{{folder}}/{program}").module()
 beta = {beta}
 alpha_bar = torch.cumprod(1 - beta, 0)
 times = {times}
-x = torch.randn(len(mask), 1, {size}, {size})
+x = {first}
 for number, t in enumerate(times):
     with torch.no_grad():
-        x0 = network(x, torch.full((len(mask),), t), mask).clamp(-1, 1)
+        x0 = network({inputs}, torch.full((len(mask),), t), mask).clamp(-1, 1)
     for following in times[number + 1 : number + 2]:
         signal, noise = alpha_bar[following].sqrt(), (1 - alpha_bar[following]).sqrt()
         x = signal * x0 + noise * torch.randn_like(x0)
@@ -38,19 +39,19 @@ images = (x0 * 127.5 + 127.5).round().to(torch.uint8)
 """
 
 
-def write_program(target: Path, network: MaskedDenoiser, size: int) -> None:
+def write_program(target: Path, network: MaskedDenoiser, model: DenoiserSettings, size: int) -> None:
     """Write the network for images of `size` pixels a side, to a .pt2 file."""
     batch = torch.export.Dim("batch", min=1, max=MOST_AT_ONCE)
-    example = _example(size)
+    example = _example(1 + model.noise_inputs, size)
     shapes = {"x_BCHW": {0: batch}, "t_B": {0: batch}, "mask_BHW": {0: batch}}
     program = torch.export.export(network.eval(), example, dynamic_shapes=shapes)
     with atomic_path(target) as temporary:
         torch.export.save(program, temporary)
 
 
-def _example(size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _example(channels: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Noisy images, times and masks of a batch, from which the program's shapes are known."""
-    x_BCHW = torch.zeros(2, 1, size, size)
+    x_BCHW = torch.zeros(2, channels, size, size)
     t_B = torch.zeros(2, dtype=torch.long)
     return x_BCHW, t_B, torch.zeros((2, size, size), dtype=torch.uint8)
 
@@ -59,8 +60,15 @@ def program_page(
     program: str, network: MaskedDenoiser, model: DenoiserSettings, size: int, steps: int
 ) -> str:
     """The README.md beside the program: what it takes, and code that generates in `steps` calls."""
+    noise = f"torch.randn(len(mask), 1, {size}, {size})"
     return PAGE.format(
         program=program,
+        channels=1 + model.noise_inputs,
+        second=", and behind each image noise from which images of one mask differ"
+        if model.noise_inputs
+        else "",
+        first=f"torch.zeros(len(mask), 1, {size}, {size})" if model.noise_inputs else noise,
+        inputs=f"torch.cat([x, {noise}], 1)" if model.noise_inputs else "x",
         most=MOST_AT_ONCE,
         size=size,
         last=model.schedule.timesteps - 1,

@@ -81,12 +81,12 @@ def interpolate_in_two_calls(
     Both images get the same noise at t̂, so that λ·x'_t̂ + (1−λ)·x_t̂ has as much noise as the network expects
     there: it is the noised λ·x0 + (1−λ)·x̂0.
     """
-    first_t = renoiser.timesteps[0]
-    generated_BCHW = renoiser.predict(denoiser, batch.noise_BCHW, first_t, batch.masks_BHW)
+    masks_BHW = batch.masks_BHW
+    generated_BCHW = renoiser.first(denoiser, batch.noise_BCHW, masks_BHW)
     for share in shares:
         mixed_BCHW = share * to_signal(batch.images_BHW) + (1 - share) * generated_BCHW
-        x_BCHW = renoiser.add_noise(mixed_BCHW, batch.real_noise_BCHW, timestep)
-        yield renoiser.predict(denoiser, x_BCHW, timestep, batch.masks_BHW)
+        eps_BCHW = batch.real_noise_BCHW
+        yield renoiser.again(denoiser, mixed_BCHW, eps_BCHW, timestep, masks_BHW, batch.names, number=1)
 
 
 def generate_by_similarity(
@@ -144,6 +144,7 @@ def _interpolation(
 class Batch:
     """Some slices on the device where images are generated."""
 
+    names: Sequence[str]  # the mask ids
     images_BHW: Tensor
     masks_BHW: Tensor  # as they constrain the images
     noise_BCHW: Tensor  # from which generated images begin, a function of (seed, mask id)
@@ -164,6 +165,7 @@ def _batches(
         names = [slices.names[i] for i in indices]
         size = images_BHW.shape[-1]
         yield Batch(
+            names,
             torch.from_numpy(images_BHW).to(device),
             given.masks(torch.from_numpy(masks_BHW), names).to(device),
             initial_noise(seed, names, size).to(device),

@@ -21,19 +21,28 @@ from segguided.training.optimisation import Descent, DescentLearner
 
 
 class MaskedDenoiser(nn.Module):
-    """model(x_BCHW, t_B, mask_BHW[, is_free_BK]) -> prediction_BCHW. `self.unet` is a plain UNet2DModel."""
+    """model(x_BCHW, t_B, mask_BHW[, is_free_BK]) -> prediction_BCHW. `self.unet` is a plain UNet2DModel.
 
-    def __init__(self, model: DiffusionModel | RegressionModel, n_classes: int, image_size: int) -> None:
+    With `noise_inputs`, x_BCHW has so many channels of noise behind the noisy image.
+    """
+
+    def __init__(
+        self,
+        model: DiffusionModel | RegressionModel,
+        n_classes: int,
+        image_size: int,
+        noise_inputs: int = 0,
+    ) -> None:
         super().__init__()
         assert model.unet is not None
         self.encoder = MaskEncoder(model.conditioning, n_classes)
         self.patch = model.unet.patch
-        self.unet = build_unet(model.unet, 1 + self.encoder.channels, image_size)
+        self.unet = build_unet(model.unet, 1 + noise_inputs + self.encoder.channels, image_size)
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
     ) -> Tensor:
-        """The prediction (epsilon, v or x0, as `prediction_type` says), of the noisy image's shape.
+        """The prediction (epsilon, v or x0, as `prediction_type` says), (B, 1, H, W).
 
         `is_free_BK`: see MaskEncoder.
         """
@@ -67,16 +76,17 @@ class ModulatedDenoiser(MaskedDenoiser):
         nn.Module.__init__(self)
         assert model.decoder is not None
         self.encoder = MaskEncoder(model.conditioning, n_classes)
-        self.decoder = ModulatedDecoder(model.decoder, self.encoder.channels + 2, image_size)
+        channels = 2 + model.noise_inputs + self.encoder.channels
+        self.decoder = ModulatedDecoder(model.decoder, channels, image_size)
         alpha_bar_T = diffusion.noise_schedule(model).alphas_cumprod
         self.register_buffer("alpha_bar_T", alpha_bar_T, persistent=False)
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
     ) -> Tensor:
-        """x0, of the noisy image's shape."""
+        """x0, (B, 1, H, W)."""
         _check_sizes(x_BCHW, mask_BHW)
-        signal_BCHW = self.alpha_bar_T[t_B].sqrt().view(-1, 1, 1, 1).expand_as(x_BCHW)
+        signal_BCHW = self.alpha_bar_T[t_B].sqrt().view(-1, 1, 1, 1).expand_as(x_BCHW[:, :1])
         image_BCHW: Tensor = self.decoder(
             torch.cat([self.encoder(mask_BHW, is_free_BK), x_BCHW, signal_BCHW], 1)
         )
@@ -87,7 +97,7 @@ def build_denoiser(model: DiffusionModel, n_classes: int, image_size: int) -> Ma
     """The network that the settings describe, with its first weights."""
     if model.decoder:
         return ModulatedDenoiser(model, n_classes, image_size)
-    return MaskedDenoiser(model, n_classes, image_size)
+    return MaskedDenoiser(model, n_classes, image_size, model.noise_inputs)
 
 
 def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:

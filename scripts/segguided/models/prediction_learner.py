@@ -83,8 +83,8 @@ class PredictionLearner(DescentLearner):
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         masks_BHW, free_BK = self._ablate(masks_BHW, generator)
-        eps_BNCHW, t_B = self._noise(x0_BCHW, generator)
-        batch = [x0_BCHW, masks_BHW, free_BK, eps_BNCHW, t_B]
+        x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
+        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B]
         predictions: list[Tensor] = []
         losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)
         losses = self.descent.descend(losses_of, batch, self.model.micro_batch_size)
@@ -111,16 +111,24 @@ class PredictionLearner(DescentLearner):
         model = self.model
         return ablate_classes(masks_BHW, n_classes, model.mask_ablation, generator, model.ablated_share)
 
-    def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Noises of one image, one or two, (B, N, C, H, W), and its time t, (B,)."""
+    def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Noisy images x_t (B, C, H, W), the noise inputs of each prediction (B, N, C, H, W), and times t.
+
+        All predictions of an image see one x_t. At the last time step nothing is known of the image: a
+        network with noise inputs sees 0, another one pure noise, as where sampling begins.
+        """
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
+        last = self.model.timesteps - 1
         if self.losses.pure_noise_share:
             number_B = torch.rand(len(t_B), generator=generator, device=t_B.device)
-            t_B = torch.where(number_B < self.losses.pure_noise_share, self.model.timesteps - 1, t_B)
-        noises = [eps_BCHW]
-        if self.losses.energy_score:
-            noises.append(torch.randn(x0_BCHW.shape, generator=generator, device=x0_BCHW.device))
-        return torch.stack(noises, 1), t_B
+            t_B = torch.where(number_B < self.losses.pure_noise_share, last, t_B)
+        inputs = self.model.noise_inputs
+        predictions = 2 if self.losses.energy_score else 1
+        shape = (len(x0_BCHW), predictions, inputs, *x0_BCHW.shape[2:])
+        noise_BNCHW = torch.randn(shape, generator=generator, device=x0_BCHW.device)
+        unknown_BCHW = torch.zeros_like(eps_BCHW) if inputs else eps_BCHW
+        x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
+        return torch.where((t_B == last).view(-1, 1, 1, 1), unknown_BCHW, x_BCHW), noise_BNCHW, t_B
 
     def _choose(self, x0_BCHW: Tensor, generator: torch.Generator) -> _Chosen:
         energy = self.losses.energy_score
@@ -137,12 +145,14 @@ class PredictionLearner(DescentLearner):
         x0_BCHW: Tensor,
         masks_BHW: Tensor,
         free_BK: Tensor,
-        eps_BNCHW: Tensor,
+        x_BCHW: Tensor,
+        noise_BNCHW: Tensor,
         t_B: Tensor,
     ) -> dict[str, Tensor]:
         """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached."""
         predicted = [
-            self._predict(x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B) for eps_BCHW in eps_BNCHW.unbind(1)
+            self._predict(torch.cat([x_BCHW, noise_BCHW], 1), masks_BHW, free_BK, t_B)
+            for noise_BCHW in noise_BNCHW.unbind(1)
         ]
         predictions.append(torch.stack(predicted, 1).detach())
         terms = _mean_terms([self._terms(chosen, x, x0_BCHW, masks_BHW, free_BK) for x in predicted])
@@ -152,23 +162,12 @@ class PredictionLearner(DescentLearner):
             total = total + self.losses.energy_score.weight * terms["energy_score"]
         return {"loss": torch.as_tensor(total), **terms}
 
-    def _predict(
-        self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
-    ) -> Tensor:
+    def _predict(self, x_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, t_B: Tensor) -> Tensor:
         """x̂0, cut to [-1, 1] as far as `slope_outside` says."""
-        x_BCHW = self._noisy(x0_BCHW, eps_BCHW, t_B)
         with autocast(self.device, self.model.training.precision):
             predicted_BCHW = self.network(x_BCHW, t_B, masks_BHW, free_BK).float()
         cut_BCHW = predicted_BCHW.clamp(-1, 1)
         return cut_BCHW + self.losses.slope_outside * (predicted_BCHW - cut_BCHW)
-
-    def _noisy(self, x0_BCHW: Tensor, eps_BCHW: Tensor, t_B: Tensor) -> Tensor:
-        """x_t; at the last time step eps itself, from which sampling begins.
-
-        The schedule leaves a trace of x0 there: the mean grey level of a large image would still show.
-        """
-        is_last_B111 = (t_B == self.model.timesteps - 1).view(-1, 1, 1, 1)
-        return torch.where(is_last_B111, eps_BCHW, self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B))
 
     def _terms(
         self, chosen: _Chosen, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor

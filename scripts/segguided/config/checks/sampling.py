@@ -31,8 +31,15 @@ def check_shared_weights(models: Mapping[str, ModelSettings], grid: Collection[s
 def check_sampler(where: str, sampling: Sampling, name: str, trained: ModelSettings) -> None:
     """Raise ValueError where the sampler `renoise` is to sample from a model that does not predict x0.
 
-    `where`: the key that says so; `name`: of the model `trained`. Of a model without steps nothing is asked.
+    And where a model with a noise input is to be sampled by another sampler. `where`: the key that says so;
+    `name`: of the model `trained`. Of a model without steps nothing is asked.
     """
+    if isinstance(trained, DenoiserSettings) and trained.noise_inputs and sampling.sampler != "renoise":
+        raise ValueError(
+            f"{where}.sampler is {sampling.sampler}, but models.{name} has an energy score, so it sees a "
+            "noise input, which only renoise gives; write sampling: {sampler: renoise, steps: 1} into "
+            f"models.{name}"
+        )
     if sampling.sampler != "renoise" or trained.timesteps is None:
         return
     if not isinstance(trained, DenoiserSettings) or trained.prediction_type != "sample":

@@ -21,9 +21,9 @@ class PatchDiscriminator(SpadeDiscriminator):
 class EnergyScore(Settings):
     """The energy score of random filters' responses, on a pyramid of the image.
 
-    Each image is predicted twice, from two noises. From pure noise the score is smallest for predictions
-    whose responses have the distribution of the real ones, so they are neither blurred nor all alike
-    (Gneiting & Raftery 2007).
+    Each image is predicted twice, from one noisy image and two noise inputs. The score is smallest for
+    predictions whose responses have the distribution of the real ones, so they are neither blurred nor all
+    alike (Gneiting & Raftery 2007). A model with it has a noise input, and is sampled by `renoise`.
     """
 
     weight: float = Field(default=1.0, gt=0)
@@ -60,7 +60,8 @@ class DenoiserLosses(Settings):
     # The losses see predictions cut to black and white, as images are. To keep a gradient, this share of
     # what is cut off is added. 1: they are not cut.
     slope_outside: float = Field(default=1.0, gt=0, le=1)
-    # So many of the images have the last time step, pure noise, where sampling begins; the others any.
+    # So many of the images have the last time step, where sampling begins: nothing is known of the image. The
+    # others have any.
     pure_noise_share: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")

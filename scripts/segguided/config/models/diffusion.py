@@ -50,6 +50,11 @@ class DenoiserSettings(ModelSettings):
         return self.schedule.timesteps
 
     @property
+    def noise_inputs(self) -> int:
+        """Channels of noise that it sees beside the noisy image: from them its predictions differ."""
+        return 0
+
+    @property
     def denoises_under_a_mask(self) -> bool:
         """Whether it sees the mask at every step."""
         return self.sees_a_mask
@@ -150,3 +155,8 @@ class DiffusionModel(DenoiserSettings):
     def sees_a_mask(self) -> bool:
         """Whether its images follow a mask."""
         return self.conditioning != "none"
+
+    @property
+    def noise_inputs(self) -> int:
+        """One where it learns a distribution: two predictions from one noisy image must be able to differ."""
+        return 1 if self.losses.energy_score else 0

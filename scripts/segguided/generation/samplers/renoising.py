@@ -29,27 +29,46 @@ class Renoiser:
             )
         self.forward = noise_schedule(model)
         self.timesteps = renoising_timesteps(steps, model.schedule.timesteps)
+        self.noise_inputs = model.noise_inputs
         self.seed = seed
 
     @torch.inference_mode()
     def sample(self, denoiser: Denoiser, masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
         """x0 (B, C, H, W) in [-1, 1] under the same mask at every step."""
         size = masks_BHW.shape[-1]
-        x_BCHW = initial_noise(self.seed, names, size).to(masks_BHW.device)
-        x0_BCHW = self.predict(denoiser, x_BCHW, self.timesteps[0], masks_BHW)
+        x0_BCHW = self.first(denoiser, initial_noise(self.seed, names, size), masks_BHW)
         for number, t in enumerate(self.timesteps[1:], start=1):
-            eps_BCHW = fresh_noise(self.seed, names, number, size).to(masks_BHW.device)
-            x_BCHW = self.add_noise(x0_BCHW, eps_BCHW, t)
-            x0_BCHW = self.predict(denoiser, x_BCHW, t, masks_BHW)
+            eps_BCHW = fresh_noise(self.seed, names, number, size)
+            x0_BCHW = self.again(denoiser, x0_BCHW, eps_BCHW, t, masks_BHW, names, number)
         return x0_BCHW
 
-    def add_noise(self, x0_BCHW: Tensor, eps_BCHW: Tensor, t: int) -> Tensor:
-        """x_t of x0 with the noise eps."""
-        return self.forward.add_noise(
-            x0_BCHW, eps_BCHW, torch.full((len(x0_BCHW),), t, device=x0_BCHW.device)
-        )
+    def first(self, denoiser: Denoiser, noise_BCHW: Tensor, masks_BHW: Tensor) -> Tensor:
+        """x̂0 of the first call, which knows nothing of the image: it sees noise; 0 before noise inputs."""
+        x_BCHW = noise_BCHW.to(masks_BHW.device)
+        if self.noise_inputs:
+            x_BCHW = torch.cat([torch.zeros_like(x_BCHW), x_BCHW], 1)
+        return self._predict(denoiser, x_BCHW, self.timesteps[0], masks_BHW)
 
-    def predict(self, denoiser: Denoiser, x_BCHW: Tensor, t: int, masks_BHW: Tensor) -> Tensor:
+    def again(
+        self,
+        denoiser: Denoiser,
+        x0_BCHW: Tensor,
+        eps_BCHW: Tensor,
+        t: int,
+        masks_BHW: Tensor,
+        names: Sequence[str],
+        number: int,
+    ) -> Tensor:
+        """x̂0 of a further call: of x0 with the noise eps of time t. `number` counts the calls from 0."""
+        device = masks_BHW.device
+        t_B = torch.full((len(names),), t, device=device)
+        x_BCHW = self.forward.add_noise(x0_BCHW, eps_BCHW.to(device), t_B)
+        if self.noise_inputs:
+            shape = (self.noise_inputs, *x_BCHW.shape[2:])
+            x_BCHW = torch.cat([x_BCHW, input_noise(self.seed, names, number, shape).to(device)], 1)
+        return self._predict(denoiser, x_BCHW, t, masks_BHW)
+
+    def _predict(self, denoiser: Denoiser, x_BCHW: Tensor, t: int, masks_BHW: Tensor) -> Tensor:
         """x̂0 of one call, cut to [-1, 1]."""
         t_B = torch.full((len(x_BCHW),), t, device=x_BCHW.device)
         return denoiser(x_BCHW, t_B, masks_BHW).float().clamp(-1, 1)
@@ -65,3 +84,8 @@ def renoising_timesteps(steps: int, timesteps: int) -> list[int]:
 def fresh_noise(seed: int, names: Sequence[str], number: int, size: int) -> Tensor:
     """The noise of the call `number`, (B, 1, size, size), a function of (seed, mask id, number) alone."""
     return noise_of(seed, names, (1, size, size), "renoise", number)
+
+
+def input_noise(seed: int, names: Sequence[str], number: int, shape: tuple[int, ...]) -> Tensor:
+    """The noise inputs of the call `number` > 0, (B, *shape), a function of (seed, mask id, number) alone."""
+    return noise_of(seed, names, shape, "input", number)

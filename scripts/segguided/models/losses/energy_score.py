@@ -2,9 +2,8 @@
 
 For real responses y and those of two independent predictions, a and b, the score is
     S = (|a − y| + |b − y|)/2 − |a − b|/2,
-whose expectation is smallest where a and b have the distribution of y, if they say nothing else of y
-(Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution. That is
-so at the last time step. At earlier ones both predictions see some of x0, and vary somewhat too much.
+whose expectation is smallest where a and b have the distribution of y, given what both see
+(Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution.
 The responses are those of random filters at each level of a pyramid. Over all directions of such filters,
 equal distributions of the responses mean equal distributions of the pixels below a filter, less their mean
 (Cramér & Wold 1936).

@@ -1,0 +1,65 @@
+"""Timed trainings: where they stop, and what counts."""
+
+import math
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from segguided.config.ablation import Timing
+from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.sampling import Sampling
+from segguided.data.slices import SliceSet
+from segguided.evaluation.timing import Judge, check_steps, timed_training
+from support.partial_sets import stack
+
+MODEL = DiffusionModel.model_validate(
+    {
+        "kind": "diffusion",
+        "conditioning": "onehot",
+        "prediction_type": "sample",
+        "unet": {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1},
+        "training": {"steps": 9, "batch_size": 2, "learning_rate": 1e-3},
+    }
+)
+SAMPLING = Sampling(sampler="ddim", steps=1, batch_size=4, precision="fp32")
+
+
+class Thresholds(torch.nn.Module):
+    """A segmenter whose classes are grey levels."""
+
+    def forward(self, images_BCHW):
+        level_BCHW = ((images_BCHW + 1) * 2).clamp(0, 3.99).floor()
+        return torch.cat([-(level_BCHW - k).abs() for k in range(4)], 1)
+
+
+def judge():
+    return Judge(SliceSet([stack()]), 2, Thresholds(), 3, SAMPLING, 0)
+
+
+def test_checks_come_ever_more_seldom():
+    steps = list(islice(check_steps(), 12))
+    assert steps[:3] == [10, 12, 15]
+    assert all(later > earlier for earlier, later in pairwise(steps))
+    assert np.diff(steps)[-1] > np.diff(steps)[0]
+
+
+def test_the_training_that_all_are_timed_against_stops_at_a_multiple_of_its_own_steps():
+    timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1.0, limit=2, masks=2), math.inf)
+    assert not timed.reached
+    assert timed.times_as_long == 1
+    assert [steps for steps, _seconds, _share in timed.checks] == [10, 12, 15, 18]
+
+
+def test_another_stops_at_a_multiple_of_that_ones_time():
+    timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1.0, limit=3, masks=2), 0.05)
+    assert not timed.reached
+    assert timed.seconds >= 0.15
+    assert timed.times_as_long == pytest.approx(timed.seconds / 0.05)
+
+
+def test_one_that_reaches_the_share_stops_at_once():
+    timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1e-9, limit=9, masks=2), 60)
+    assert len(timed.checks) == 1 or timed.checks[-2][2] < 1e-9
+    assert timed.reached == (timed.checks[-1][2] >= 1e-9)
