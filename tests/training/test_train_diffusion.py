@@ -176,9 +176,9 @@ def test_micro_batches_change_no_gradient_of_the_energy_score():
 def test_half_of_the_training_may_begin_where_sampling_does():
     trained = learner({**ENERGY, "pure_noise_share": 0.5})
     images = torch.zeros(400, 1, 2, 2)
-    _, t_B = trained._noise(images, torch.Generator().manual_seed(0))
+    _, _, t_B = trained._noise(images, torch.Generator().manual_seed(0))
     assert 0.4 < (t_B == 999).float().mean() < 0.6
-    _, t_B = learner(ENERGY)._noise(images, torch.Generator().manual_seed(0))
+    _, _, t_B = learner(ENERGY)._noise(images, torch.Generator().manual_seed(0))
     assert (t_B == 999).float().mean() < 0.02
 
 

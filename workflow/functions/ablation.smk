@@ -7,7 +7,16 @@ def require_ablation():
             "the configuration has no section ablation, so there is nothing to compare; "
             "`make ablation` reads workflow/ablation.yaml"
         )
+    require_in_grid("ablation.models", CONFIG.ablation.models)
     return CONFIG.ablation
+
+
+def require_in_grid(key, models):
+    for model in models:
+        if model not in CONFIG.grid.models:
+            raise WorkflowError(
+                f"{key} names '{model}', which is not in grid.models; add it there"
+            )
 
 
 def timed(dataset, model):
@@ -72,7 +81,9 @@ def ablation_share(wildcards):
 
 
 def sweep_of(wildcards):
-    return CONFIG.sweeps[wildcards.sweep]
+    sweep = CONFIG.sweeps[wildcards.sweep]
+    require_in_grid(f"sweeps.{wildcards.sweep}", sweep.models)
+    return sweep
 
 
 def sweep_records(wildcards):

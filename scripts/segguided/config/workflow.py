@@ -82,8 +82,8 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _ablation_and_sweeps_name_models_of_the_grid(self) -> "Config":
-        check_ablation(self.ablation, self.sweeps, self.models, self.grid.models)
+    def _ablation_and_sweeps_name_what_is_defined(self) -> "Config":
+        check_ablation(self.ablation, self.sweeps, self.models)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Whether the models of ablation and sweeps are there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from segguided.config.ablation import Ablation, Sweep
 from segguided.config.models.base import ModelSettings
@@ -8,19 +8,19 @@ from segguided.config.models.diffusion import DiffusionModel
 
 
 def check_ablation(
-    ablation: Ablation | None,
-    sweeps: Mapping[str, Sweep],
-    models: Mapping[str, ModelSettings],
-    grid: Collection[str],
+    ablation: Ablation | None, sweeps: Mapping[str, Sweep], models: Mapping[str, ModelSettings]
 ) -> None:
-    """Raise ValueError unless their models are in the grid, and those that are timed are of one kind."""
+    """Raise ValueError unless their models are defined, and those that are timed are of one kind.
+
+    They may be outside the grid: then the targets `ablation` and `sweeps` say so.
+    """
     names = {f"sweeps.{name}": sweep.models for name, sweep in sweeps.items()}
     if ablation:
         names["ablation.models"] = list(ablation.models)
     for key, named in names.items():
         for model in named:
-            if model not in grid:
-                raise ValueError(f"{key}: '{model}' is not in grid.models; add it there")
+            if model not in models:
+                raise ValueError(f"{key} names '{model}'; defined: {', '.join(sorted(models))}")
     for model in ablation.models if ablation else ():
         if not isinstance(models[model], DiffusionModel):
             raise ValueError(
