@@ -16,7 +16,7 @@ cat results/demo/table1.md results/demo/table2.md results/demo/table3.md; \
 printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
 endef
 
-.PHONY: help env words demo demo-full tuning test test-slurm status lint bench bench-gpu coverage
+.PHONY: help env words demo demo-full tuning ablation test test-slurm status lint bench bench-gpu coverage
 
 help: ## lists these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,11 @@ demo-full: words env ## the same with every system of the paper: what make demo 
 tuning: env ## the demo on the patients on which settings are chosen: results/tuning
 	@$(KEEP_MEMORY) snakemake all --configfile workflow/demo.yaml workflow/tuning.yaml --profile workflow/profiles/demo
 	@cat results/tuning/table1.md results/tuning/table2.md results/tuning/table3.md
+
+ablation: env ## what each setting adds on the way from the paper's recipe to segguided-plus: results/ablation
+	@$(KEEP_MEMORY) snakemake ablation sweeps --configfile workflow/demo.yaml workflow/tuning.yaml workflow/ablation.yaml \
+		--profile workflow/profiles/demo
+	@cat results/ablation/ablation.md
 
 # Sets up nothing: a run may be going.
 status: ## shows what the pipeline in this folder does, until Ctrl-C; the same in status.html

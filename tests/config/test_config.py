@@ -121,7 +121,7 @@ SENTENCES = [
     ("grid/seeds", [True], "grid: seeds: expected numbers or text, got a truth value; quote a bare yes, no, on or off"),
     ("models/mine", {**SHARED, "weights_of": "spade"}, "models.mine.weights_of is 'spade'; name an image-space diffusion model with weights of its own: segguided, segguided-ema, segguided-mat, segguided-mat-ema, unconditional"),
     ("models/mine", {**SHARED, "weights_of": "segguided-mat-step"}, "weights_of is 'segguided-mat-step'; name an image-space diffusion model with weights of its own"),
-    ("models/mine", {**SHARED, "sampling": {"batch_size": 3}}, "unknown key models.mine.sampling.batch_size; known here: mask_ablation, sampler, steps, timestep_spacing"),
+    ("models/mine", {**SHARED, "sampling": {"batch_size": 3}}, "unknown key models.mine.sampling.batch_size; known here: guidance, mask_ablation, sampler, steps, timestep_spacing"),
     ("grid/models", ["segguided-mat-step", "segguided"], "grid.models names 'segguided-mat-step', which shares the weights of segguided-mat; name that, too"),
     ("sampling/mask_ablation", "step", "sampling.mask_ablation is step, but models.controlnet is trained on whole masks; say so of a model only that is trained with mask_ablation"),
     ("sampling/mask_ablation", "batch", "sampling.mask_ablation: expected 'none' or 'step', got 'batch'"),

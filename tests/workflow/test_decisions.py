@@ -88,7 +88,7 @@ DECISIONS = {
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},
-    "SamplingChanges": {"images by steps": "sampler steps timestep_spacing mask_ablation"},
+    "SamplingChanges": {"images by steps": "sampler steps timestep_spacing mask_ablation guidance"},
     "ImportedModel": {
         "words": "title",
         "grid": "mask_ablation",
@@ -115,7 +115,7 @@ DECISIONS = {
     },
     "Sampling": {
         "images": "batch_size precision",
-        "images by steps": "sampler steps timestep_spacing mask_ablation",
+        "images by steps": "sampler steps timestep_spacing mask_ablation guidance",
     },
     "Diversity": {"images": "masks images_per_mask"},
     "Evaluation": {

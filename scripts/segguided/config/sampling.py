@@ -21,6 +21,8 @@ class Sampling(Generation):
     steps: int = Field(ge=1)
     timestep_spacing: Spacing = "leading"
     mask_ablation: StepAblation = "none"
+    # Over masks: prediction + guidance · (prediction − that of a mask with all classes free). 0: none.
+    guidance: float = Field(default=0.0, ge=0)
 
     def generation_json(self) -> str:
         """The fields for models that sample in no steps, or with a sampler of their own."""

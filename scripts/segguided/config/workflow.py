@@ -11,7 +11,12 @@ from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
-from segguided.config.checks.sampling import check_sampler, check_shared_weights, check_step_ablation
+from segguided.config.checks.sampling import (
+    check_guidance,
+    check_sampler,
+    check_shared_weights,
+    check_step_ablation,
+)
 from segguided.config.checks.similarity import check_similarity
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
@@ -125,6 +130,7 @@ class Config(Settings):
                 )
             check_sampler(where, sampling, self.weights_of(name), self.trained(name))
             check_step_ablation(where, sampling, self.weights_of(name), self.trained(name))
+            check_guidance(where, sampling, self.weights_of(name), self.trained(name))
         return self
 
     @model_validator(mode="after")
@@ -189,11 +195,12 @@ class Config(Settings):
         return self.models[self.weights_of(name)]
 
     def sampling_of(self, name: str) -> Sampling:
-        """How the model `name` samples its images."""
-        model = self.models[name]
-        if isinstance(model, DiffusionModel | SharedWeightsModel):
-            return self.sampling.changed(model.sampling)
-        return self.sampling
+        """How the model `name` samples: by its own keys, else those of its weights, else the section's."""
+        sampling = self.sampling
+        for model in (self.trained(name), self.models[name]):
+            if isinstance(model, DiffusionModel | SharedWeightsModel):
+                sampling = sampling.changed(model.sampling)
+        return sampling
 
     @property
     def guided_models(self) -> list[str]:

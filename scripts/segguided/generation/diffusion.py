@@ -16,6 +16,7 @@ from segguided.config.sampling import Sampling
 from segguided.devices import autocast, pick_device
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
+from segguided.generation.samplers.guidance import GuidedDenoiser
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
@@ -59,6 +60,9 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
         denoiser = with_free_classes(network, free)
         if sampling.mask_ablation == "step":
             denoiser = StepAblatedDenoiser(network, n_classes, seed, names, free)
+        if sampling.guidance:
+            of_none = with_free_classes(network, range(1, n_classes + 1))
+            denoiser = GuidedDenoiser(denoiser, of_none, sampling.guidance)
         with autocast(device, sampling.precision):
             x0_BCHW = sample_x0(denoiser, masks_BHW.to(device), names)
         return to_images(x0_BCHW)

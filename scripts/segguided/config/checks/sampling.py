@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from segguided.config.models.base import ModelSettings
-from segguided.config.models.diffusion import DenoiserSettings
+from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
 from segguided.config.models.shared_weights import SharedWeightsModel
 from segguided.config.sampling import Sampling
 
@@ -60,4 +60,20 @@ def check_step_ablation(where: str, sampling: Sampling, name: str, trained: Mode
     raise ValueError(
         f"{where}.mask_ablation is {sampling.mask_ablation}, but models.{name} is trained on whole masks; "
         "say so of a model only that is trained with mask_ablation"
+    )
+
+
+def check_guidance(where: str, sampling: Sampling, name: str, trained: ModelSettings) -> None:
+    """Raise ValueError where guidance is asked of a model that cannot tell a free class from background.
+
+    `where`: the key that says so; `name`: of the model `trained`. Of a model without steps nothing is asked.
+    """
+    if not sampling.guidance or trained.timesteps is None:
+        return
+    if isinstance(trained, DiffusionModel) and trained.conditioning == "onehot_free":
+        return
+    raise ValueError(
+        f"{where}.guidance is {sampling.guidance:g}, which compares images of a mask with images of no "
+        f"mask, but models.{name} does not learn what no mask is; give it conditioning: onehot_free and "
+        "mask_ablation: sample, or set guidance: 0"
     )

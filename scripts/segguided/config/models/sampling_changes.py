@@ -20,3 +20,4 @@ class SamplingChanges(Settings):
     steps: int | None = Field(default=None, ge=1)
     timestep_spacing: Spacing | None = None
     mask_ablation: StepAblation | None = None
+    guidance: float | None = Field(default=None, ge=0)
