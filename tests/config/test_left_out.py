@@ -58,12 +58,12 @@ def test_the_miniature_leaves_out_nothing():
         ),
         (
             models("segguided", "segguided-mat"),
-            ["figure 1 left out: grid.models lacks unconditional"],
+            ["figure 1 left out: grid.models lacks unconditional (or a model with a completer)"],
         ),
         (
             models("unconditional"),
             [
-                "figure 1 left out: grid.models lacks segguided",
+                "figure 1 left out: grid.models lacks segguided (or a model with a completer)",
                 "figures 2 and 5 and the showcase left out: grid.models names no model that sees a mask",
                 "figures 3 and 6 left out: grid.models names none of partial_masks.models "
                 "(segguided-mat, segguided, segguided-plus)",
@@ -73,7 +73,8 @@ def test_the_miniature_leaves_out_nothing():
         (
             models("spade"),
             [
-                "figure 1 left out: grid.models lacks segguided and unconditional",
+                "figure 1 left out: grid.models lacks segguided and unconditional (or a model with a "
+                "completer)",
                 "figures 3 and 6 left out: grid.models names none of partial_masks.models "
                 "(segguided-mat, segguided, segguided-plus)",
                 "figure 4 left out: grid.models lacks segguided-mat, which similarity.model names",

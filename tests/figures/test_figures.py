@@ -32,6 +32,7 @@ from segguided.figures.blocks import (
     draw_blocks,
     save_figure,
 )
+from segguided.figures.free import figure1_block
 from segguided.figures.panels import generated_tiles, read_panels
 from segguided.figures.settings import FigureDataset
 from segguided.generation.variants import write_variants
@@ -247,7 +248,8 @@ def column_titles(monkeypatch: pytest.MonkeyPatch, script: object) -> list[list[
 def test_figure_scripts(dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     png, pdf = tmp_path / "figure.png", tmp_path / "figure.pdf"
     seen = column_titles(monkeypatch, draw_figure1)
-    draw_figure1.draw_figure1([dataset], n_slices=1, png=png, pdf=pdf)
+    models = [("segguided", "mask-guided"), ("unconditional", "unconditional")]
+    draw_figure1.draw_figure1([dataset], models, n_slices=1, png=png, pdf=pdf)
     assert seen == [["real image", "its mask", "mask-guided", "unconditional"]]
     seen = column_titles(monkeypatch, draw_figure2)
     models = [("unconditional", "Unconditional"), ("segguided", "Ours (STD)")]
@@ -255,6 +257,25 @@ def test_figure_scripts(dataset: FigureDataset, tmp_path: Path, monkeypatch: pyt
     assert seen == [["mask", "Unconditional", "Ours (STD)", "real image"]] * 2
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
+
+
+def test_figure1_shows_masks_made_from_nothing_beside_their_images(
+    dataset: FigureDataset, tmp_path: Path
+) -> None:
+    images_NHW = np.full((3, 3, 3), 200, np.uint8)
+    masks_NHW = np.ones((3, 3, 3), np.uint8)
+    names_N = np.array(["a", "b", "c"])
+    write_npz(tmp_path / "free.npz", {}, images=images_NHW, names=names_N, masks=masks_NHW)
+    with_free = dataset.model_copy(update={"free": tmp_path / "free.npz"})
+    block = figure1_block(with_free, [("segguided", "mask-guided")], n_slices=2)
+    assert [column.title for column in block.columns][2:] == [
+        "mask-guided", "mask from nothing", "its image",
+    ]  # fmt: skip
+    colour = colourise(masks_NHW[0], list(dataset.colours.values()))
+    assert np.array_equal(block.columns[3].tiles[1], colour)
+    assert block.columns[4].tiles[0].max() == 200
+    with pytest.raises(ValueError, match="holds 3 images, expected 4; generate it again"):
+        figure1_block(with_free, [("segguided", "mask-guided")], n_slices=4)
 
 
 def test_figure5_shows_slices_that_figure2_does_not(

@@ -29,8 +29,10 @@ def figure_classes(dataset):
     ]
 
 
-def figure_dataset(dataset, sets):
+def figure_dataset(dataset, sets, free=None):
     """What a figure's script must know of a dataset, as JSON; `sets` are the generated sets by model.
+
+    `free`: the set whose masks are made from nothing.
 
     Not made from a rule's `input`: Snakemake does not compare such parameters with those of the last run.
     """
@@ -40,6 +42,8 @@ def figure_dataset(dataset, sets):
         "slices": f"@{in_results(list_of(dataset, 'test'))}",
         "generated": {model: in_results(path) for model, path in sets.items()},
     }
+    if free is not None:
+        value["free"] = in_results(free)
     return compact(value)
 
 
@@ -47,12 +51,19 @@ def in_results(path):
     return path.replace("<results>", RESULTS)
 
 
-def dataset_arguments(sets):
-    """A --dataset argument for each dataset; `sets` are the generated sets by dataset and model."""
+def dataset_arguments(sets, free=None):
+    """A --dataset argument for each dataset; `sets` are the generated sets by dataset and model.
+
+    `free`: by dataset the set whose masks are made from nothing.
+    """
+    free = free or {}
     return [
         word
         for dataset, sets_of_models in sets.items()
-        for word in ("--dataset", figure_dataset(dataset, sets_of_models))
+        for word in (
+            "--dataset",
+            figure_dataset(dataset, sets_of_models, free.get(dataset)),
+        )
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+from segguided.config.left_out import figure1_models
 from segguided.config.reserved import REAL
 from segguided.config.workflow import load
 from segguided.data.download.pins import pinned_packages
@@ -42,9 +43,8 @@ def split_patients(name):
 
 def possible_figures():
     """The figures that the grid has models and datasets for."""
-    models = CONFIG.grid.models
     return [
-        *([1] if {"segguided", "unconditional"} <= set(models) else []),
+        *([1] if figure1_models(CONFIG) else []),
         *([2, 5] if CONFIG.guided_models else []),
         *([3, 6] if CONFIG.partial_models and CONFIG.partial_datasets else []),
         *([4] if CONFIG.similar_datasets else []),

@@ -33,6 +33,10 @@ def against_argument(wildcards, input):
     return option("--against", input.against)
 
 
+def timed_settings(wildcards):
+    return CONFIG.models[wildcards.model].training_json()
+
+
 def timing_json(wildcards):
     return require_ablation().timing.to_json()
 

@@ -51,7 +51,7 @@ rule time_training:
     params:
         script=script_file("time_training"),
         library=library("time_training"),
-        options=model_options,
+        model=timed_settings,
         sampling=sampling_json,
         timing=timing_json,
         against=against_argument,
@@ -61,7 +61,7 @@ rule time_training:
         "Timing the training of {wildcards.model} on {wildcards.dataset}"
     shell:
         "python {params.script:q} --dataset {wildcards.dataset:q} --model-name {wildcards.model:q}"
-        " {params.options:q} --sampling {params.sampling:q} --timing {params.timing:q} {params.against:q}"
+        " --model {params.model:q} --sampling {params.sampling:q} --timing {params.timing:q} {params.against:q}"
         " --train @{input.train_list:q} --test @{input.test_list:q} --evaluator {input.evaluator:q}"
         " --classes {params.classes:q} --seed {params.seed:q} --threads {threads}"
         " --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"

@@ -48,19 +48,35 @@ use rule draw_figure2 as draw_figure1 with:
         slices=figure_slices,
         lists=figure_lists,
         generated=figure1_images,
+        free=free_images,
     output:
-        png=reported(
-            "figure1.png", "figure1", "real, mask-guided and unconditional images"
-        ),
+        png=reported("figure1.png", "figure1", "images with a mask and without one"),
         pdf="<results>/figure1.pdf",
     pathvars:
         rule="draw_figure1",
     params:
         script=script_file("draw_figure1"),
         library=library("draw_figure1"),
-        models=[],
+        datasets=figure1_arguments,
+        models=figure1_columns,
     message:
-        "Drawing figure 1: real, mask-guided and unconditional images"
+        "Drawing figure 1: real and mask-guided images, and images of no mask"
+
+
+# Masks that a model's completer makes from nothing, and their images.
+use rule generate_partial as generate_free with:
+    output:
+        "<results>/free/{dataset}/{model}/seed{seed}.npz",
+    pathvars:
+        rule="generate_free",
+    wildcard_constraints:
+        model=models_with_completer(),
+    params:
+        script=script_file("generate_free"),
+        library=library("generate_free"),
+        options=free_options,
+    message:
+        "Generating masks and images of {wildcards.dataset} from nothing"
 
 
 use rule draw_figure2 as draw_figure5 with:

@@ -208,6 +208,15 @@ class Config(Settings):
         return [name for name in self.grid.models if self.trained(name).sees_a_mask]
 
     @property
+    def free_model(self) -> str | None:
+        """The first model of the grid that makes masks from nothing: figure 1. None: there is none."""
+        for name in self.grid.models:
+            model = self.models[name]
+            if isinstance(model, DiffusionModel) and model.completer:
+                return name
+        return None
+
+    @property
     def partial_models(self) -> list[str]:
         """Models of figures 3 and 6: those of their section that the grid trains."""
         if self.partial_masks is None:

@@ -31,6 +31,7 @@ class FigureDataset(Settings):
     classes: tuple[FigureClass, ...]
     slices: tuple[Path, ...]
     generated: dict[str, Path]
+    free: Path | None = None  # images of masks that were made from nothing but a seed
 
     @property
     def class_names(self) -> list[str]:
