@@ -27,10 +27,15 @@ def own_weights(wildcards):
 
 def completer_files(wildcards):
     """The mask completer of the model, where it has one."""
-    if not has_completer(CONFIG.weights_of(wildcards.model)):
+    return completer_of(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def completer_of(dataset, model, seed):
+    """The weights and the description of a model's mask completer; none where it has none."""
+    owner = CONFIG.weights_of(model)
+    if not has_completer(owner):
         return []
-    model = CONFIG.weights_of(wildcards.model)
-    folder = f"<results>/completers/{wildcards.dataset}/{model}/seed{wildcards.seed}"
+    folder = f"<results>/completers/{dataset}/{owner}/seed{seed}"
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 
 
