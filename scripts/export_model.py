@@ -17,10 +17,10 @@ from segguided.models.denoiser import ModulatedDenoiser
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     """Write unet/ and scheduler/ beside `readme`, then the page, which shows how to call them."""
     network, model = load_denoiser(weights, torch.device("cpu"))
-    if isinstance(network, ModulatedDenoiser):
+    if isinstance(network, ModulatedDenoiser) or model.noise_inputs:
         raise ValueError(
-            f"{weights} is a decoder that masks modulate, which diffusers has no class for; use "
-            "export_program, or export a model with a unet"
+            f"{weights} is a decoder that masks modulate, or has a noise input; diffusers has no class or "
+            "sampler for it: use export_program"
         )
     write_folder(readme.parent, network.unet, clip_as_stated(ddim_scheduler(model, timestep_spacing), model))
     write_text(readme, model_page(network, model))

@@ -19,6 +19,7 @@ from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.generation.diffusion import load_denoiser
 from segguided.models import importing
 from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.masks import MaskEncoder
 from segguided.training.storage import read_description
 from support.foreign_unet import SIZE, foreign, imported
 from support.plain_diffusers import (  # noqa: F401 - masks and noise are fixtures
@@ -50,6 +51,21 @@ def test_an_imported_folder_gives_the_images_of_plain_diffusers(
     assert images.std() > 0.1
     swapped = sample_here(weights, noise_BCHW, masks_BHW.flip(0))
     assert torch.equal(swapped, images) == (conditioning == "none")
+
+
+@pytest.mark.parametrize("conditioning", ["onehot", "onehot_free"])
+def test_masks_of_one_channel_a_class_are_read_as_our_own_models_read_them(
+    tmp_path, noise_BCHW, masks_BHW, conditioning
+):
+    encoder = MaskEncoder(conditioning, 3)
+    unet = foreign(tmp_path / "theirs", in_channels=1 + encoder.channels)
+    weights = tmp_path / "run" / "model.safetensors"
+    import_model(imported(tmp_path / "theirs", conditioning), 3, SIZE, 0, weights)
+    network, _ = load_denoiser(weights, CPU)
+    t_B = torch.full((len(masks_BHW),), 400)
+    with torch.no_grad():
+        expected = unet(torch.cat([noise_BCHW, encoder(masks_BHW)], 1), t_B).sample
+        assert torch.equal(network(noise_BCHW, t_B, masks_BHW), expected)
 
 
 def test_prediction_type_and_schedule_are_followed(tmp_path, noise_BCHW, masks_BHW):

@@ -96,7 +96,7 @@ def test_a_decoder_generates_what_a_mask_may_show(decoder_weights, slices, tmp_p
 
 
 def test_a_decoder_is_not_exported_for_diffusers(decoder_weights, tmp_path):
-    with pytest.raises(ValueError, match="which diffusers has no class for; use export_program"):
+    with pytest.raises(ValueError, match="diffusers has no class or sampler for it: use export_program"):
         export_model(decoder_weights, "trailing", tmp_path / "README.md")
 
 

@@ -8,6 +8,7 @@ import torch
 
 from segguided.config.models.segmenter import Augmentation, Segmenter
 from segguided.config.models.training import Training
+from segguided.data.spread import evenly_spread
 from segguided.data.slices import SliceSet, Stack
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
@@ -78,6 +79,18 @@ def test_generated_images_take_the_real_ones_place(tmp_path):
     ), settings())  # fmt: skip
     assert (predict(network, 255 - unseen.images_SHW, CPU) == unseen.masks_SHW).mean() > 0.95
     assert (predict(network, unseen.images_SHW, CPU) == unseen.masks_SHW).mean() < 0.6
+
+
+def test_some_evenly_spread_slices_may_choose_the_epoch(tmp_path):
+    data = SliceSet([patient("p")])
+    validation = SliceSet([patient("v", seed=2)])
+    few = settings(steps=4).model_copy(update={"validation_slices": 3})
+    trained(tmp_path / "few", data, validation, few)
+    chosen = evenly_spread(validation, 3)
+    assert len(chosen) == 3
+    trained(tmp_path / "these", data, chosen, settings(steps=4))
+    losses = [(tmp_path / name / "history.csv").read_text() for name in ("few", "these")]
+    assert losses[0] == losses[1]
 
 
 def test_the_kept_epoch_is_that_of_the_lowest_validation_loss(tmp_path):

@@ -107,7 +107,7 @@ DECISIONS = {
     "Vgg19Perceptual": {"weights": "kind weights"},
     "EncoderPerceptual": {"weights": "kind encoder"},
     "PlainEncoder": {"weights": "channels convolutions training"},
-    "Segmenter": {"weights": "channels residual_units augmentation training"},
+    "Segmenter": {"weights": "channels residual_units augmentation training validation_slices"},
     "Augmentation": {"weights": "rotation_deg scale shift contrast brightness noise"},
     "AdversarialTraining": {
         "weights": f"{LENGTH} generator_learning_rate discriminator_learning_rate betas decay_share "

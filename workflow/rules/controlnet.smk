@@ -14,6 +14,7 @@ use rule train_diffusion as train_autoencoder with:
         rule="train_autoencoder",
     wildcard_constraints:
         model=models_of("controlnet"),
+    priority: 30
     params:
         script=script_file("train_autoencoder"),
         library=library("train_autoencoder"),
@@ -36,6 +37,7 @@ use rule train_diffusion as train_latent_diffusion with:
         rule="train_latent_diffusion",
     wildcard_constraints:
         model=models_of("controlnet"),
+    priority: 30
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,

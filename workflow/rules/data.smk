@@ -13,6 +13,7 @@ rule write_phantom:
         "<benchmarks>/write_phantom/{dataset}/{patient}.tsv"
     wildcard_constraints:
         dataset=datasets_of("phantom"),
+    priority: 40  # before all others, because everything waits for the slices
     conda:
         "../../envs/segguided.yaml"
     threads: 1
@@ -40,6 +41,7 @@ rule prepare_patient:
         "<logs>/prepare_patient/{dataset}/{patient}.log",
     benchmark:
         "<benchmarks>/prepare_patient/{dataset}/{patient}.tsv"
+    priority: 40
     conda:
         "../../envs/segguided.yaml"
     threads: 1

@@ -17,6 +17,7 @@ rule fetch_package:
         "<logs>/fetch_package/{package}.log",
     benchmark:
         "<benchmarks>/fetch_package/{package}.tsv"
+    priority: 40
     conda:
         "../../envs/segguided.yaml"
     threads: 1
@@ -43,6 +44,7 @@ rule fetch_series:
         "<benchmarks>/fetch_series/{dataset}/{patient}.tsv"
     wildcard_constraints:
         dataset=datasets_of("idc"),
+    priority: 40
     conda:
         "../../envs/segguided.yaml"
     threads: 1
@@ -77,6 +79,7 @@ rule fetch_volume:
         "<benchmarks>/fetch_volume/{dataset}/{patient}.tsv"
     wildcard_constraints:
         dataset=datasets_of("ct-org"),
+    priority: 40
     conda:
         "../../envs/segguided.yaml"
     threads: 1

@@ -16,6 +16,7 @@ rule list_split:
         "<logs>/list_split/{dataset}/{split}.log",
     benchmark:
         "<benchmarks>/list_split/{dataset}/{split}.tsv"
+    priority: 40
     conda:
         "../../envs/segguided.yaml"
     threads: 1

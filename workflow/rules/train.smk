@@ -23,6 +23,8 @@ rule train_diffusion:
         rule="train_diffusion",
     wildcard_constraints:
         model=models_of("diffusion"),
+    # Before other ready jobs: images, a segmenter and the measuring of both follow.
+    priority: 10
     conda:
         "../../envs/segguided.yaml"
     threads: 8
@@ -66,6 +68,7 @@ use rule train_diffusion as train_perceptual with:
         rule="train_perceptual",
     wildcard_constraints:
         model=models_of("spade"),
+    priority: 30
     threads: 4
     resources:
         gpu=1,
@@ -90,6 +93,7 @@ use rule train_diffusion as train_completer with:
         rule="train_completer",
     wildcard_constraints:
         model=models_with_completer(),
+    priority: 0
     threads: 4
     resources:
         gpu=1,
@@ -114,6 +118,7 @@ use rule train_diffusion as train_spade with:
         rule="train_spade",
     wildcard_constraints:
         model=models_of("spade"),
+    priority: 20
     params:
         script=script_file("train_spade"),
         library=library("train_spade"),
@@ -139,6 +144,7 @@ rule train_segmenter:
         rule="train_segmenter",
     wildcard_constraints:
         seed=one_of(map(str, SEGMENTER_SEEDS)),
+    priority: 5
     conda:
         "../../envs/segguided.yaml"
     threads: 4

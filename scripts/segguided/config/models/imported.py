@@ -14,7 +14,7 @@ class ImportedModel(DenoiserSettings):
 
     kind: Literal["imported"]
     folder: UsablePath  # holds unet/, or is that folder: config.json and the weights
-    conditioning: Literal["none", "index255"]
+    conditioning: Literal["none", "index255", "onehot", "onehot_free"]  # the authors' weights: index255
     # DDIM clips x0 to ± this in every step, because the training images are in [-1, 1]; None: never
     clip_sample_range: float | None = Field(default=1, gt=0)
     unet: Unet | None = None  # the architecture of weights that come without a config.json

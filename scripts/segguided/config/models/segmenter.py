@@ -25,6 +25,8 @@ class Segmenter(Settings):
     residual_units: int = Field(default=2, ge=0)
     augmentation: Augmentation | None = None
     training: Training
+    # So many validation slices choose the epoch, evenly spread over all; None: all, as in the paper.
+    validation_slices: int | None = Field(default=None, ge=1)
 
     @property
     def stride(self) -> int:
