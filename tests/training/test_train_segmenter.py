@@ -8,8 +8,8 @@ import torch
 
 from segguided.config.models.segmenter import Augmentation, Segmenter
 from segguided.config.models.training import Training
-from segguided.data.spread import evenly_spread
 from segguided.data.slices import SliceSet, Stack
+from segguided.data.spread import evenly_spread
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
 from segguided.models.segmenter_run import run_segmenter
