@@ -10,6 +10,7 @@ from segguided.models.controlnet.control import ControlLearner, LatentPipeline, 
 from segguided.models.controlnet.latent import latent_batches
 from segguided.models.controlnet.stages import EarlierStages
 from segguided.training.launch import on_gpus
+from segguided.training.previews import images_by
 from segguided.training.run import TrainingRun, training_parser
 from segguided.training.storage import check_trained_on
 
@@ -41,8 +42,11 @@ def train_controlnet(
         "networks": pipeline.description(),
         "n_classes": n_classes,
     }
+    preview = images_by("controlnet_previews", learner, earlier.diffusion, seed)
     with latent_batches(vae, data, output.with_name("latents.npy"), training.device) as batches:
-        training.train_to_files(learner, description, batches=batches, cost_entry=earlier.cost_entry)
+        training.train_to_files(
+            learner, description, batches=batches, cost_entry=earlier.cost_entry, preview=preview
+        )
 
 
 def command_line() -> argparse.ArgumentParser:

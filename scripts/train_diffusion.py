@@ -1,15 +1,17 @@
 """Train a diffusion model on the slices of the training patients."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.init_from import InitFrom
 from segguided.models.denoiser import build_denoiser
 from segguided.models.denoiser_run import run_denoiser
 from segguided.models.prediction_learner import make_learner
 from segguided.training.launch import on_gpus
-from segguided.training.run import training_parser
+from segguided.training.run import add_beginning, training_parser
 
 
 def train_diffusion(
@@ -19,9 +21,25 @@ def train_diffusion(
     seed: int,
     output: Path,
     checkpoint_seconds: float,
+    init_from: InitFrom | None = None,
+    classes: Sequence[str] = (),
 ) -> None:
-    """Write model.safetensors to `output`, with config.json and history.csv beside it."""
-    run_denoiser(build_denoiser, make_learner, slices, model, n_classes, seed, output, checkpoint_seconds)
+    """Write model.safetensors to `output`, with config.json and history.csv beside it.
+
+    `init_from`: trained weights to begin with, matched by the names of the `classes`; None: random ones.
+    """
+    run_denoiser(
+        build_denoiser,
+        make_learner,
+        slices,
+        model,
+        n_classes,
+        seed,
+        output,
+        checkpoint_seconds,
+        init_from,
+        classes,
+    )
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -29,6 +47,7 @@ def command_line() -> argparse.ArgumentParser:
     parser = training_parser(__doc__)
     parser.add_argument("--model", type=DiffusionModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
+    add_beginning(parser)
     return parser
 
 

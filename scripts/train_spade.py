@@ -1,17 +1,21 @@
 """Train the SPADE baseline on the slices of the training patients."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from segguided.cli import run
+from segguided.config.models.init_from import InitFrom
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
 from segguided.files import sha256_of
+from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner, batches_of_masks
 from segguided.training.launch import on_one_gpu
-from segguided.training.run import TrainingRun, training_parser
+from segguided.training.previews import images_by
+from segguided.training.run import TrainingRun, add_beginning, training_parser
 from segguided.training.storage import check_trained_on
 
 # Its batch statistics and spectral norms would differ between processes.
@@ -26,6 +30,8 @@ def train_spade(
     seed: int,
     output: Path,
     checkpoint_seconds: float,
+    init_from: InitFrom | None = None,
+    classes: Sequence[str] = (),
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     data = read_slices(slices)
@@ -33,10 +39,14 @@ def train_spade(
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = Generator(model.generator, n_classes, training.image_size).to(training.device)
+    network = Generator(model.generator, n_classes, training.image_size)
+    beginning = begin_generator(network, classes, training.image_size, init_from) if init_from else None
+    network = network.to(training.device)
     loss = load_perceptual(model.perceptual, perceptual, training.device)
     masks = batches_of_masks(data, training.device) if model.needs_statistics else None
-    learner = SpadeLearner(network, model, loss, training.steps, training.device, masks)
+    learner = SpadeLearner(
+        network, model, loss, training.steps, training.device, masks, is_trained=bool(beginning)
+    )
     description = {
         "kind": model.kind,
         "model": model.model_dump(),
@@ -44,7 +54,9 @@ def train_spade(
         "image_size": training.image_size,
         "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
     }
-    training.train_to_files(learner, description)
+    if beginning:
+        description["init_from"] = beginning
+    training.train_to_files(learner, description, preview=images_by("spade_previews", learner, model, seed))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -53,6 +65,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=SpadeModel.from_json, required=True, help="model settings, JSON")
     parser.add_argument("--perceptual", type=Path, help="weights of the network of the perceptual loss")
     parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
+    add_beginning(parser)
     return parser
 
 

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 # What the launcher takes from the command line before it calls the function.
-OF_THE_LAUNCHER = {"threads", "deterministic", "gpus"}
+OF_THE_LAUNCHER = {"threads", "deterministic", "gpus", "preview_every", "tensorboard"}
 
 
 def names():

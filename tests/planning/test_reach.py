@@ -70,6 +70,7 @@ RULES_OF = {
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer", "generate_paired", "generate_partial", "generate_similar"},
     "models/losses": {"train_diffusion", "train_spade"},
+    "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}
     | {"repeat_masks", "evaluate_model"}

@@ -31,7 +31,7 @@ DECISIONS = {
         "images": "sampling diversity partial_masks similarity",
         "numbers": "evaluation",
         "comparisons": "ablation sweeps",
-        "machine": "checkpoint_seconds deterministic pathvars",
+        "machine": "checkpoint_seconds preview_every tensorboard deterministic pathvars",
     },
     "Ablation": {"grid": "models timed_against", "numbers": "timing"},
     "Timing": {"numbers": "share limit masks"},
@@ -76,7 +76,9 @@ DECISIONS = {
         "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share min_snr_gamma "
         "losses unet decoder micro_batch_size training",
         "images": "sampling completer",
+        "where training begins": "init_from",
     },
+    "InitFrom": {"where training begins": "run folder conditioning classes"},
     "MaskCompleter": {"weights": "stages augmentation training"},  # of the completer
     "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
@@ -98,6 +100,7 @@ DECISIONS = {
     "SpadeModel": {
         "words": "title",
         "weights": "kind generator discriminator losses perceptual first_weights training",
+        "where training begins": "init_from",
     },
     "Decoder": {"weights": "channels modulation_channels"},
     "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},

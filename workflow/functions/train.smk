@@ -1,9 +1,41 @@
-# Inputs and parameters of the rules that train generative models and segmenters.
+# Inputs and parameters of the rules that train generative models.
+
+from segguided.planning.watched_files import model_files
 
 
 def model_options(wildcards):
     settings = CONFIG.models[wildcards.model].training_json()
-    return ["--model", settings, "--n-classes", count_classes(wildcards)]
+    return [
+        "--model",
+        settings,
+        "--n-classes",
+        count_classes(wildcards),
+        *beginning_options(wildcards),
+    ]
+
+
+def init_from(wildcards):
+    """Where the training of a model begins; None: with random weights."""
+    return getattr(CONFIG.models[wildcards.model], "init_from", None)
+
+
+def beginning_options(wildcards):
+    """Classes are matched by name, so a new name trains this model again, and no other."""
+    beginning = init_from(wildcards)
+    if beginning is None:
+        return []
+    names = [known.name for known in CONFIG.datasets[wildcards.dataset].classes]
+    return ["--init-from", beginning.to_json(), *option("--classes", names)]
+
+
+def beginning_files(wildcards):
+    """The weights that a training begins with; Snakemake makes those of a run of its own first."""
+    beginning = init_from(wildcards)
+    if beginning is None:
+        return []
+    if beginning.folder is not None:
+        return model_files(Path(beginning.folder))
+    return [f"{beginning.run}/model.safetensors", f"{beginning.run}/config.json"]
 
 
 def perceptual_network(wildcards):
@@ -30,11 +62,3 @@ def completer_options(wildcards):
     settings = CONFIG.models[wildcards.model].completer.to_json()
     mirror = ["--mirror"] if CONFIG.datasets[wildcards.dataset].mirror else []
     return ["--completer", settings, "--n-classes", count_classes(wildcards), *mirror]
-
-
-def generated_held_out(wildcards):
-    """The images that a segmenter trains on in place of the real ones; none for the real segmenter."""
-    model = wildcards.train_set
-    if model == REAL:
-        return []
-    return [generated(wildcards.dataset, model, wildcards.seed, "held-out")]

@@ -11,6 +11,7 @@ rule train_diffusion:
     input:
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
+        beginning=beginning_files,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",
@@ -46,7 +47,7 @@ rule train_diffusion:
         "python {params.script:q} --slices @{input.slices_list:q} {params.files:q} {params.options:q}"
         " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
         " --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} {WATCH} --output {output.weights:q} > {log:q} 2>&1"
 
 
 use rule train_diffusion as train_regression with:
@@ -60,6 +61,9 @@ use rule train_diffusion as train_regression with:
 
 
 use rule train_diffusion as train_perceptual with:
+    input:
+        slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
     output:
         weights="<results>/perceptual/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/perceptual/{dataset}/{model}/seed{seed}/config.json",
@@ -85,6 +89,9 @@ use rule train_diffusion as train_perceptual with:
 
 
 use rule train_diffusion as train_completer with:
+    input:
+        slices=training_slices,
+        slices_list="<results>/data/{dataset}/train.txt",
     output:
         weights="<results>/completers/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/completers/{dataset}/{model}/seed{seed}/config.json",
@@ -114,6 +121,7 @@ use rule train_diffusion as train_spade with:
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
         perceptual=perceptual_network,
+        beginning=beginning_files,
     pathvars:
         rule="train_spade",
     wildcard_constraints:
@@ -123,49 +131,3 @@ use rule train_diffusion as train_spade with:
         script=script_file("train_spade"),
         library=library("train_spade"),
         files=perceptual_argument,
-
-
-rule train_segmenter:
-    input:
-        slices=held_out_slices,
-        slices_list="<results>/data/{dataset}/held-out.txt",
-        generated=generated_held_out,
-        test=test_slices,
-        test_list="<results>/data/{dataset}/test.txt",
-    output:
-        weights="<results>/segmenters/{dataset}/{train_set}/seed{seed}/model.safetensors",
-        config="<results>/segmenters/{dataset}/{train_set}/seed{seed}/config.json",
-        history="<results>/segmenters/{dataset}/{train_set}/seed{seed}/history.csv",
-    log:
-        "<logs>/<rule>/{dataset}/{train_set}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/<rule>/{dataset}/{train_set}/seed{seed}.tsv"
-    pathvars:
-        rule="train_segmenter",
-    wildcard_constraints:
-        seed=one_of(map(str, SEGMENTER_SEEDS)),
-    priority: 5
-    conda:
-        "../../envs/segguided.yaml"
-    threads: 4
-    resources:
-        gpu=1,
-        deterministic=DETERMINISTIC,
-        mem_mb=more_each_attempt(16000, most=2),
-        runtime="8h",
-        checkpoint_seconds=CONFIG.checkpoint_seconds,
-    params:
-        script=script_file("train_segmenter"),
-        library=library("train_segmenter"),
-        generated=generated_argument,
-        segmenter=CONFIG.segmenter.to_json(),
-        n_classes=count_classes,
-        halves_seed=halves_seed(),
-    message:
-        "Training the segmenter of {wildcards.dataset} on {wildcards.train_set} images, seed {wildcards.seed}"
-    shell:
-        "python {params.script:q} --slices @{input.slices_list:q} {params.generated:q}"
-        " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
-        " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
-        " --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --output {output.weights:q} > {log:q} 2>&1"

@@ -75,6 +75,9 @@ class Config(Settings):
     ablation: Ablation | None = None  # None: no `snakemake ablation`
     sweeps: Mapping[Name, Sweep] = {}  # the figures of `snakemake sweeps`
     checkpoint_seconds: int = Field(600, ge=0)  # of training; the most that a killed job loses
+    # Of models that generate images: steps between two preview images, beside the weights; 0: none.
+    preview_every: int = Field(0, ge=0)
+    tensorboard: bool = False  # whether trainings write TensorBoard event files beside the weights
     deterministic: bool = False  # on GPUs: the same bits each time, or an error; a CPU gives them anyway
     # Snakemake's own: where <results>, <logs> and <benchmarks> are.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], UsablePath] = {}

@@ -1,45 +1,61 @@
 """The training run of a MaskedDenoiser, with the loss of a diffusion model or of the control."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.init_from import InitFrom
 from segguided.config.models.regression import RegressionModel
 from segguided.data.slices import read_slices
 from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.fine_tuning.beginning import begin_denoiser
+from segguided.training.previews import PreviewedLearner, images_by
 from segguided.training.run import FinishedLearner, TrainingRun
 
 Model = TypeVar("Model", DiffusionModel, RegressionModel)
 
 
+class DenoiserLearner(FinishedLearner, PreviewedLearner, Protocol):
+    """What trains a denoiser."""
+
+
 def run_denoiser(
     network_of: Callable[[Model, int, int], MaskedDenoiser],
-    learner_of: Callable[[MaskedDenoiser, Model, int, torch.device], FinishedLearner],
+    learner_of: Callable[[MaskedDenoiser, Model, int, torch.device], DenoiserLearner],
     slices: list[Path],
     model: Model,
     n_classes: int,
     seed: int,
     output: Path,
     checkpoint_seconds: float,
+    init_from: InitFrom | None = None,
+    classes: Sequence[str] = (),
 ) -> None:
     """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
 
     `network_of` gives the network, from settings, number of classes and image size; `learner_of` what trains
     it, from network, settings, number of steps and device.
+    `init_from`: trained weights to begin with; `classes` are then the names of the classes.
     """
     training = TrainingRun.from_settings(
         read_slices(slices), model.training, seed, output, checkpoint_seconds
     )
     training.seed_first_weights()
-    network = network_of(model, n_classes, training.image_size).to(training.device)
+    network = network_of(model, n_classes, training.image_size)
+    beginning: dict[str, Any] = {}
+    if init_from and isinstance(model, DiffusionModel):
+        beginning = {"init_from": begin_denoiser(network, model, classes, training.image_size, init_from)}
+    network = network.to(training.device)
     learner = learner_of(network, model, training.steps, training.device)
     description = {
         "kind": model.kind,
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": training.image_size,
+        **beginning,
     }
-    training.train_to_files(learner, description)
+    preview = images_by(f"{model.kind}_previews", learner, model, seed)
+    training.train_to_files(learner, description, preview=preview)

@@ -36,6 +36,7 @@ class SpadeLearner:
 
     `masks` gives masks of training images, on which the batch norm of an averaged generator takes its
     statistics; it is needed only where weights are averaged and the norm is a batch norm.
+    `is_trained`: the generator keeps the weights it has; else it gets first weights.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class SpadeLearner:
         steps: int,
         device: torch.device,
         masks: MaskBatches | None = None,
+        *,
+        is_trained: bool = False,
     ) -> None:
         training = model.training
         self.generator = generator
@@ -62,7 +65,8 @@ class SpadeLearner:
         self.micro_batch_size = training.micro_batch_size
         self.mirror = training.mirror
         for network in (generator, self.discriminator):
-            initialise(network, model.first_weights)
+            if network is self.discriminator or not is_trained:
+                initialise(network, model.first_weights)
             normalise_spectrally(network)
         self.descent = _adam(generator, training.generator_learning_rate, training, steps, training.ema_decay)
         self.discriminator_descent = _adam(
@@ -134,6 +138,10 @@ class SpadeLearner:
         """Restore what `state_dict` gave."""
         self.descent.load_state_dict(state["generator"])
         self.discriminator_descent.load_state_dict(state["discriminator"])
+
+    def averaged_copy(self) -> nn.Module:
+        """A copy of the generator with its averaged weights; batch norms have the last ones' statistics."""
+        return self.descent.averaged_copy()
 
     def finished_network(self) -> nn.Module:
         """The generator with its averaged weights; spectral normalisation is baked into them.

@@ -66,7 +66,7 @@ def attempt_of(job: Job, progress: JobProgress | None) -> int:
 
 
 def where_of(row: JobRow, now: float) -> str:
-    """What is known of node, device, attempt, last sign of life and time limit."""
+    """What is known of node, device, attempt, last sign of life, time limit and preview."""
     facts = []
     if row.life not in ("running", "queued"):
         facts.append(LIVES[row.life])
@@ -82,6 +82,8 @@ def where_of(row: JobRow, now: float) -> str:
         facts.append(f"last seen {ago(now - row.progress.seen)}")
     if row.progress and row.progress.saved:
         facts.append(f"saved {ago(now - row.progress.saved)}")
+    if row.progress and row.progress.preview:
+        facts.append(f"preview {row.progress.preview}")
     return " · ".join(facts)
 
 

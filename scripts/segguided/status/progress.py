@@ -7,6 +7,7 @@ from pathlib import Path
 from segguided.status.run import Job
 from segguided.status.tails import tail
 from segguided.training.attempts import ATTEMPTS_FILE, Attempt, Losses, read_attempts
+from segguided.training.preview_files import PREVIEWS, newest_preview
 
 GENERATED = re.compile(r"^generated (\d+) of (\d+) images$", re.MULTILINE)
 CLOCKS_DIFFER = 120.0  # seconds, between hosts
@@ -28,6 +29,7 @@ class JobProgress:
     device: str | None
     seen: float  # last sign of life
     saved: float | None  # when what is needed to resume was last written
+    preview: str | None = None  # path of the newest preview image of a training
 
 
 def progress_of(job: Job, folder: Path) -> JobProgress | None:
@@ -76,6 +78,7 @@ def _training(job: Job, folder: Path) -> JobProgress | None:
         device=f"{last.gpus} × {last.device}" if last.gpus > 1 else last.device,
         seen=last.seen.timestamp(),
         saved=_written(folder / job.outputs[0]),
+        preview=_preview(job.outputs[0], folder),
     )
 
 
@@ -98,6 +101,13 @@ def curve_of(attempts: list[Attempt]) -> tuple[tuple[float, float], ...]:
             if step is not None and losses and losses[0] is not None:
                 points[step] = losses[0]
     return tuple(sorted(points.items()))
+
+
+def _preview(output: str, folder: Path) -> str | None:
+    """The newest preview beside a training's output, as a path from the pipeline's folder."""
+    run = Path(output).parent
+    newest = newest_preview(folder / run)
+    return str(run / PREVIEWS / newest.name) if newest else None
 
 
 def _written(output: Path) -> float | None:

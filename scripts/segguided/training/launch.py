@@ -19,8 +19,9 @@ import torch.distributed as dist
 from torch.multiprocessing import ProcessExitedException, start_processes
 from tqdm import tqdm
 
-from segguided.cli import Arguments, Interrupted, Launcher, framed, in_this_process
+from segguided.cli import Arguments, Interrupted, Launcher, framed
 from segguided.training import ranks
+from segguided.training.watching import in_watched_process
 
 LOG = logging.getLogger("segguided")
 HOST = "127.0.0.1"  # one node
@@ -39,7 +40,7 @@ def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
     """
     gpus: int = arguments.pop("gpus")
     if gpus == 1:
-        in_this_process(function, arguments)
+        in_watched_process(function, arguments)
         return
     _check(gpus)
     LOG.info("%d processes share each batch", gpus)
@@ -65,7 +66,7 @@ def on_one_gpu(why: str) -> Launcher:
         gpus = arguments.pop("gpus")
         if gpus != 1:
             raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
-        in_this_process(function, arguments)
+        in_watched_process(function, arguments)
 
     return launch
 
@@ -163,7 +164,7 @@ def _take_part(
     threads = max(1, arguments["threads"] // gpus)
     ranks.join(rank, gpus, store, PATIENCE)
     try:
-        in_this_process(function, {**arguments, "threads": threads})
+        in_watched_process(function, {**arguments, "threads": threads})
     except Interrupted:
         ranks.leave()
         raise

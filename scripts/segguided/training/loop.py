@@ -8,7 +8,7 @@ stopped.
 import hashlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -139,6 +139,13 @@ class TrainingProgress:
     flops: int | None = None  # of one step, counted during the first
 
 
+class Observer(Protocol):
+    """What looks at a training after each step, and changes nothing of it."""
+
+    def update(self, progress: TrainingProgress) -> None:
+        """Another step is done."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a whole training run computed, in any number of attempts; the same on every machine."""
@@ -191,11 +198,12 @@ def fit(
     checkpoint: Checkpoint,
     history: Path,
     attempts: Attempts | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Cost:
     """`train` with a progress bar in a terminal and log lines elsewhere; writes history.csv.
 
-    `attempts` is updated at every step. Raises ValueError if more processes train together than a batch has
-    slices.
+    `attempts` and `observers` are updated at every step. Raises ValueError if more processes train together
+    than a batch has slices.
     """
     _check_shareable(plan)
     checkpoint.listen()
@@ -209,6 +217,8 @@ def fit(
             bar.update(progress.step - bar.n)
             if attempts:
                 attempts.update(progress)
+            for observer in observers:
+                observer.update(progress)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
                 _log_epoch(progress.history[-1])

@@ -1,5 +1,6 @@
 """The gradient descent of a network: optimiser, learning rate over the run, gradient clipping, averaging."""
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -106,6 +107,13 @@ class Descent:
         if self.ema:
             self.ema.load_state_dict(state["ema"])
 
+    def averaged_copy(self) -> nn.Module:
+        """A copy of the network with its averaged weights, in evaluation mode; this one stays as it is."""
+        network = copy.deepcopy(self.network)
+        if self.ema:
+            self.ema.copy_to(list(network.parameters()))
+        return network.eval()
+
     def use_averaged_weights(self) -> nn.Module:
         """The network, its last weights replaced by the averaged ones; call it once, after training."""
         if self.ema:
@@ -129,6 +137,10 @@ class DescentLearner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave."""
         self.descent.load_state_dict(state)
+
+    def averaged_copy(self) -> nn.Module:
+        """A copy of the network with its averaged weights, in evaluation mode."""
+        return self.descent.averaged_copy()
 
     def finished_network(self) -> nn.Module:
         """The network with its averaged weights."""

@@ -11,15 +11,20 @@ import torch
 from torch import nn
 
 from segguided.cli import add_computing_options, slices_parser
+from segguided.config.models.init_from import InitFrom
 from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
 from segguided.devices import device_name, pick_device
 from segguided.training import ranks
 from segguided.training.attempts import ATTEMPTS_FILE, Attempts
 from segguided.training.checkpoint import Checkpoint, fingerprint
-from segguided.training.loop import Batches, Cost, Learner, Plan, fit
+from segguided.training.event_files import EVENTS, EventFiles
+from segguided.training.loop import Batches, Cost, Learner, Observer, Plan, fit
+from segguided.training.preview_files import PREVIEWS
+from segguided.training.previews import ImagesOf, Previews
 from segguided.training.resume_files import RESUME
 from segguided.training.storage import save_network
+from segguided.training.watching import add_watching, current_watch
 
 CHECKPOINT_SECONDS = 600.0
 
@@ -83,6 +88,7 @@ class TrainingRun:
         batches: Batches | None = None,
         validation: SliceSet | None = None,
         cost_entry: Callable[[Cost], dict[str, Any]] = training_cost,
+        preview: ImagesOf | None = None,
     ) -> None:
         """Train to the end of the plan; write the weights, and config.json and history.csv beside them.
 
@@ -92,7 +98,8 @@ class TrainingRun:
 
         A resume file is continued only if `description`, the seed, the slices and the `validation` slices
         are the same. `batches` takes the place of the images, where a model learns from something else.
-        `cost_entry` gives what config.json says of the cost.
+        `cost_entry` gives what config.json says of the cost. `preview` makes images of masks with the present
+        weights, where the user asked for previews.
         """
         description = {**description, "seed": self.seed}
         checkpoint = self._checkpoint(description, validation)
@@ -100,12 +107,34 @@ class TrainingRun:
             batches = Batches(self.data, self.device)
         history = self.output.with_name("history.csv")
         with self._record_attempts() as attempts:
-            cost = fit(learner, batches, self.plan, self.seed, checkpoint, history, attempts)
+            cost = fit(
+                learner,
+                batches,
+                self.plan,
+                self.seed,
+                checkpoint,
+                history,
+                attempts,
+                self._observers(preview),
+            )
             network = learner.finished_network()
             if ranks.is_first():
                 preparation = self.data.preparation
                 origin = {"preparation": preparation} if preparation else {}
                 save_network(network, self.output, {**description, **origin, **cost_entry(cost)})
+
+    def _observers(self, preview: ImagesOf | None) -> list[Observer]:
+        """Previews and event files, where they were asked for; of several processes the first has them."""
+        watch = current_watch()
+        if not ranks.is_first():
+            return []
+        event_files = EventFiles(self.output.with_name(EVENTS)) if watch.tensorboard else None
+        observers: list[Observer] = [event_files] if event_files else []
+        if watch.preview_every and preview:
+            folder = self.output.with_name(PREVIEWS)
+            show = event_files.show if event_files else None
+            observers.append(Previews(folder, watch.preview_every, self.data, preview, show))
+        return observers
 
     def _checkpoint(self, description: Mapping[str, Any], validation: SliceSet | None) -> Checkpoint:
         slices = {"train": self.data}
@@ -142,5 +171,12 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
         default=CHECKPOINT_SECONDS,
         help="time between two saves of the resume file",
     )
+    add_watching(parser)
     parser.add_argument("--output", type=Path, required=True, help="model.safetensors to write")
     return parser
+
+
+def add_beginning(parser: argparse.ArgumentParser) -> None:
+    """Add the options of trainings that may begin with trained weights."""
+    parser.add_argument("--init-from", type=InitFrom.from_json, help="weights to begin with, JSON")
+    parser.add_argument("--classes", nargs="+", default=(), help="names of the foreground classes, in order")

@@ -10,6 +10,7 @@ from segguided.config.models.base import ModelSettings
 from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.decoder import Decoder
 from segguided.config.models.denoiser_losses import DenoiserLosses
+from segguided.config.models.init_from import InitFrom
 from segguided.config.models.sampling_changes import SamplingChanges
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
@@ -85,6 +86,9 @@ class DiffusionModel(DenoiserSettings):
     # Fills in the free classes of a partial mask, before an image is generated; None: the network is left to
     # see what is free. A model of its own, so it decides no weights of this one.
     completer: MaskCompleter | None = None
+    # Trained weights to begin with, None: random ones. Given to the training apart from the other settings:
+    # command and files of a training without it stay what they are.
+    init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
         | {"ablated_share", "losses", "decoder", "micro_batch_size", "training"}

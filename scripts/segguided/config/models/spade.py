@@ -2,10 +2,11 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
+from segguided.config.models.init_from import InitFrom
 from segguided.config.models.perceptual import Perceptual
 from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
 
@@ -67,9 +68,20 @@ class SpadeModel(ModelSettings):
     perceptual: Perceptual
     first_weights: FirstWeights = "xavier"  # of both networks
     training: AdversarialTraining
+    # A trained generator to begin with, None: random weights. The discriminator always begins anew.
+    init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "generator", "discriminator", "losses", "perceptual", "first_weights", "training"}
     )
+
+    @model_validator(mode="after")
+    def _begins_from_a_run(self) -> "SpadeModel":
+        if self.init_from and self.init_from.run is None:
+            raise ValueError(
+                "init_from names a folder with a UNet, but the kind spade has none; name the `run` of "
+                "another SPADE"
+            )
+        return self
 
     @property
     def needs_statistics(self) -> bool:

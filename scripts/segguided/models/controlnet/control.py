@@ -3,6 +3,7 @@
 Shape letters: B batch, C latent channels, H height and W width of image and mask, h and w of the latent.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -107,6 +108,15 @@ class ControlLearner(LatentLearner):
         scale = pipeline.scaling_factor
         super().__init__(network, trained, diffusion_settings, settings, scale, steps, device)
         self.pipeline = pipeline
+        self.sd_locked = settings.sd_locked
+
+    def averaged_copy(self) -> nn.Module:
+        """A copy of the pipeline, the trained networks with their averaged weights."""
+        pipeline = copy.deepcopy(self.pipeline)
+        if self.descent.ema:
+            trained = pipeline.denoiser.part_to_train(self.sd_locked)
+            self.descent.ema.copy_to(list(trained.parameters()))
+        return pipeline.eval()
 
     def finished_network(self) -> nn.Module:
         """All networks of the pipeline, the trained ones with their averaged weights."""

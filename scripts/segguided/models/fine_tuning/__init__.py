@@ -1,0 +1,1 @@
+"""Fine-tuning: trained weights put into a network for other classes."""
