@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from segguided.status.facts import where_of
 from segguided.status.surroundings import JobProcess
 from support.status_scenes import (
     RUN,
@@ -64,6 +65,20 @@ def test_a_running_training_tells_step_loss_speed_and_time_left(tmp_path):
     assert progress.seconds_left == pytest.approx((6000 - 1500) * 4 / 80)
     assert (progress.losses, progress.attempts, progress.device) == ({"loss": 0.136}, 1, "NVIDIA A100")
     assert not shown.command
+
+
+def test_a_running_training_names_its_newest_preview(tmp_path):
+    scene("running", tmp_path)
+    run = f"{RUN}/segguided/seed0"
+    (tmp_path / run / "previews").mkdir()
+    for step in (500, 1500, 1000):
+        (tmp_path / run / f"previews/step{step:08d}.png").touch()
+    shown = view(
+        recorded("killed", tmp_path), tmp_path, World(True, (trainer(22185, "segguided"),), after=90)
+    )
+    (row,) = shown.running
+    assert row.progress.preview == f"{run}/previews/step00001500.png"
+    assert f"preview {run}/previews/step00001500.png" in where_of(row, shown.now)
 
 
 def test_a_job_without_a_process_is_not_called_running(tmp_path):

@@ -1,6 +1,8 @@
 """Previews and event files: a training looks the same with and without them."""
 
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -13,10 +15,12 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
 from segguided.training.event_files import summary_writer
+from segguided.training.launch import on_gpus
 from segguided.training.loop import TrainingProgress
 from segguided.training.preview_files import newest_preview
 from segguided.training.previews import GAP, Previews, grid, preview_slices
-from segguided.training.watching import Watch, watched
+from segguided.training.run import training_parser
+from segguided.training.watching import Watch, current_watch, watched
 from train_diffusion import train_diffusion
 from train_spade import train_spade
 
@@ -163,3 +167,24 @@ def test_without_a_library_event_files_are_refused_before_anything_is_read(monke
         pytest.fail("no training should begin")
     with pytest.raises(ValueError, match="set tensorboard: false"):
         summary_writer()
+
+
+def test_samplers_of_previews_are_no_part_of_a_training():
+    """Else a change of them would train all models again, and a resume file would not be continued."""
+    program = (
+        "import sys, train_diffusion, train_spade, train_controlnet;"
+        "sys.exit(any(name.startswith('segguided.generation') for name in sys.modules))"
+    )
+    scripts = Path(__file__).parents[2] / "scripts"
+    assert subprocess.run([sys.executable, "-c", program], cwd=scripts).returncode == 0
+
+
+def test_the_launcher_takes_what_is_watched_from_the_command_line():
+    seen = []
+    words = ["--slices", "a", "--seed", "0", "--output", "o", "--preview-every", "7"]
+    arguments = vars(training_parser("").parse_args(words))
+    on_gpus(lambda **given: seen.append((current_watch(), sorted(given))), arguments)
+    ((watch, given),) = seen
+    assert watch == Watch(preview_every=7)
+    assert "preview_every" not in given
+    assert current_watch() == Watch()

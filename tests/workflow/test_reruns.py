@@ -193,6 +193,7 @@ ROWS = {
     "two GPUs": (("--set-resources", "train_diffusion:gpu=2", "train_segmenter:gpu=2"), {}),
     "more threads": (("--set-threads", "train_diffusion=3", "generate_spade=2"), {}),
     "seconds between checkpoints": (("--config", "checkpoint_seconds=60"), {}),
+    "previews and event files": (("--config", "preview_every=5", "tensorboard=true"), {}),
     "deterministic kernels": (("--config", "deterministic=true"), {}),
     "a model outside the grid": (
         (
