@@ -128,7 +128,7 @@ SENTENCES = [
     ("similarity/model", "segguided-mat-step", "similarity.model names 'segguided-mat-step', but figure 4 samples in a way of its own; name segguided-mat, whose weights it shares"),
     ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
     ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
-    ("models/theirs", {**IMPORTED, "conditioning": "onehot"}, "models.theirs.conditioning: expected 'none' or 'index255', got 'onehot'"),
+    ("models/theirs", {**IMPORTED, "conditioning": "rgb"}, "models.theirs.conditioning: expected 'none', 'index255', 'onehot' or 'onehot_free', got 'rgb'"),
     ("models/theirs", {**IMPORTED, "unet": {"channels": [32], "patch": 2}}, "a UNet from elsewhere sees whole pixels; set patch: 1"),
     ("models/segguided/kind", "unet", "models.segguided.kind is 'unet'; the known kinds are controlnet, diffusion, imported"),
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),

@@ -51,16 +51,17 @@ MEASURE = named("measure_.*|evaluate_model")
 FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation")
 FETCH = named("fetch_.*")
 # What reads weights, and so the rooms that say how networks are stored and built.
-NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model", "export_program"}
+NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model", "export_program", "time_training"}
 SLICES = NETWORKS | FIGURES | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
 SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
+COMPARES = {"make_ablation", "draw_ablation", "draw_sweep"}  # numbers of records alone
 COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pair_images"}
 SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
     "config": rules() - COPIES,
-    "data": rules() - {"make_table", "draw_table"},
+    "data": rules() - {"make_table", "draw_table"} - COMPARES,
     "data/formats": (SLICES | FETCH) - {"write_phantom"},
     "data/formats/dicom": {"prepare_patient", "fetch_series"},
     "data/download": FETCH | CONTROLNET | {"prepare_patient", "write_phantom"},
@@ -68,18 +69,19 @@ RULES_OF = {
     "training": NETWORKS,
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
-    "models/completer": {"train_completer", "generate_paired", "generate_partial", "generate_similar"},
-    "models/losses": {"train_diffusion", "train_spade"},
+    "models/completer": {"train_completer", "time_training"}
+    | {"generate_paired", "generate_partial", "generate_similar", "generate_free"},
+    "models/losses": {"train_diffusion", "train_spade", "time_training"},
     "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}
-    | {"repeat_masks", "evaluate_model"}
+    | {"repeat_masks", "evaluate_model", "time_training"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
-    "generation/samplers": SAMPLES | {"export_model", "export_program"},
-    "evaluation": MEASURE | {"make_table", "draw_table", "draw_figure4"},
+    "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
+    "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"},
     "evaluation/likeness": {"evaluate_model", "make_table", "draw_table"},
-    "figures": FIGURES | {"draw_table"},
-    "tables": {"make_table", "draw_table", "write_datacard"},
+    "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep"},
+    "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"},
     "describe": {"draw_overview", "write_datacard"},
     "exports": {"export_layout", "export_model", "export_program"},
     "status": set(),
@@ -130,4 +132,5 @@ def test_the_verbs_of_all_rules_are_known():
         "export_program",
         "export_layout",
     }
-    assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | others
+    others |= {"time_training"}
+    assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | COMPARES | others

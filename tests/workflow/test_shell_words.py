@@ -17,7 +17,8 @@ from support.rule_files import rule_sources
 
 RULES = set(rule_sources())
 # Of Snakemake, or checked as numbers.
-NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic", "WATCH"}
+NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic"}
+NUMBERS |= {"resources.preview_every", "resources.tensorboard"}
 TARGETS = ("all", "applications", "ablation", "sweeps")
 PLAIN = "plainword"
 HOSTILE = {

@@ -6,12 +6,6 @@ from segguided.status.leftovers import refusal
 
 # Whether GPUs use deterministic kernels: a resource and no parameter, because another value makes nothing again.
 DETERMINISTIC = int(CONFIG.deterministic)
-# What trainings write beside their outputs, as words of their command; no parameter, because another value trains
-# nothing again.
-WATCH = " ".join(
-    ([f"--preview-every {CONFIG.preview_every}"] if CONFIG.preview_every else [])
-    + (["--tensorboard"] if CONFIG.tensorboard else [])
-)
 
 
 def more_each_attempt(amount, most=3):

@@ -79,6 +79,7 @@ wildcard_constraints:
     patient="[^/]+",
     package="[^/]+",
     table="|".join(map(str, TABLES)),
+    sweep="|".join(CONFIG.sweeps) or "(?!)",
 
 
 def one_of(names):

@@ -22,7 +22,6 @@ rule sweeps:  # what is measured against the value of one setting
         sweep_files(),
 
 
-# Seconds differ from run to run, so this file does, too.
 rule time_training:
     input:
         train=training_slices,
@@ -133,8 +132,6 @@ rule draw_sweep:
         "<logs>/draw_sweep/{sweep}.log",
     benchmark:
         "<benchmarks>/draw_sweep/{sweep}.tsv"
-    wildcard_constraints:
-        sweep=one_of(CONFIG.sweeps),
     conda:
         "../../envs/segguided.yaml"
     threads: 1

@@ -44,6 +44,8 @@ use rule train_diffusion as train_latent_diffusion with:
         mem_mb=more_each_attempt(32000, most=2),
         runtime="48h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
+        preview_every=CONFIG.preview_every,
+        tensorboard=int(CONFIG.tensorboard),
     params:
         script=script_file("train_latent_diffusion"),
         library=library("train_latent_diffusion"),

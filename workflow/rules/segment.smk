@@ -33,6 +33,8 @@ rule train_segmenter:
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
+        preview_every=CONFIG.preview_every,
+        tensorboard=int(CONFIG.tensorboard),
     params:
         script=script_file("train_segmenter"),
         library=library("train_segmenter"),
@@ -47,4 +49,5 @@ rule train_segmenter:
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
         " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
         " --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} {WATCH} --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --preview-every {resources.preview_every}"
+        " --tensorboard {resources.tensorboard} --output {output.weights:q} > {log:q} 2>&1"

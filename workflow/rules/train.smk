@@ -34,8 +34,10 @@ rule train_diffusion:
         deterministic=DETERMINISTIC,
         mem_mb=more_each_attempt(32000, most=2),
         runtime="24h",
-        # A resource and no parameter: another value retrains nothing.
+        # Resources and no parameters: another value retrains nothing.
         checkpoint_seconds=CONFIG.checkpoint_seconds,
+        preview_every=CONFIG.preview_every,
+        tensorboard=int(CONFIG.tensorboard),
     params:
         script=script_file("train_diffusion"),
         library=library("train_diffusion"),
@@ -47,7 +49,8 @@ rule train_diffusion:
         "python {params.script:q} --slices @{input.slices_list:q} {params.files:q} {params.options:q}"
         " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
         " --gpus {resources.gpu}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} {WATCH} --output {output.weights:q} > {log:q} 2>&1"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --preview-every {resources.preview_every}"
+        " --tensorboard {resources.tensorboard} --output {output.weights:q} > {log:q} 2>&1"
 
 
 use rule train_diffusion as train_regression with:
@@ -80,6 +83,8 @@ use rule train_diffusion as train_perceptual with:
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
+        preview_every=CONFIG.preview_every,
+        tensorboard=int(CONFIG.tensorboard),
     params:
         script=script_file("train_perceptual"),
         library=library("train_perceptual"),
@@ -108,6 +113,8 @@ use rule train_diffusion as train_completer with:
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
+        preview_every=CONFIG.preview_every,
+        tensorboard=int(CONFIG.tensorboard),
     params:
         script=script_file("train_completer"),
         library=library("train_completer"),

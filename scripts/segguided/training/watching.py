@@ -47,12 +47,14 @@ def add_watching(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preview-every", type=int, default=0, help="steps between two preview images; 0: none"
     )
-    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files")
+    parser.add_argument(
+        "--tensorboard", type=int, choices=(0, 1), default=0, help="1: write TensorBoard's event files"
+    )
 
 
 def in_watched_process(function: Callable[..., None], arguments: Arguments) -> None:
     """Call `function` in this process; its trainings are watched as the options of `add_watching` say."""
     remaining = dict(arguments)
-    watch = Watch(remaining.pop("preview_every", 0), remaining.pop("tensorboard", False))
+    watch = Watch(remaining.pop("preview_every", 0), bool(remaining.pop("tensorboard", 0)))
     with watched(watch):
         in_this_process(function, remaining)
