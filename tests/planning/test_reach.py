@@ -52,7 +52,9 @@ FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation")
 FETCH = named("fetch_.*")
 # What reads weights, and so the rooms that say how networks are stored and built.
 NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model", "export_program", "time_training"}
-SLICES = NETWORKS | FIGURES | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
+SLICES = (
+    NETWORKS | FIGURES | {"write_run"} | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
+)
 SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
 COMPARES = {"make_ablation", "draw_ablation", "draw_sweep"}  # numbers of records alone
@@ -66,7 +68,7 @@ RULES_OF = {
     "data/formats/dicom": {"prepare_patient", "fetch_series"},
     "data/download": FETCH | CONTROLNET | {"prepare_patient", "write_phantom"},
     "data/datasets": {"prepare_patient", "write_phantom", "fetch_series", "fetch_volume"},
-    "training": NETWORKS,
+    "training": NETWORKS | {"write_run"},
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer", "time_training"}
@@ -83,6 +85,7 @@ RULES_OF = {
     "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep"},
     "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"},
     "describe": {"draw_overview", "write_datacard"},
+    "app": {"write_run"},
     "exports": {"export_layout", "export_model", "export_program"},
     "status": set(),
     "planning": set(),
@@ -132,5 +135,5 @@ def test_the_verbs_of_all_rules_are_known():
         "export_program",
         "export_layout",
     }
-    others |= {"time_training"}
+    others |= {"time_training", "write_run"}
     assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | COMPARES | others

@@ -19,7 +19,7 @@ RULES = set(rule_sources())
 # Of Snakemake, or checked as numbers.
 NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic"}
 NUMBERS |= {"resources.preview_every", "resources.tensorboard"}
-TARGETS = ("all", "applications", "ablation", "sweeps")
+TARGETS = ("all", "applications", "ablation", "sweeps", "runs")
 PLAIN = "plainword"
 HOSTILE = {
     "spaces-and-substitution": "own  $(touch PWNED)`touch PWNED`$HOME $0 $$ $' \\n' ",

@@ -162,8 +162,16 @@ def _padding(patient: str, image: Volume) -> tuple[tuple[int, int], tuple[int, i
             f"a square around {width} × {height} of them takes {across:,.0f} × {down:,.0f} pixels; fix the "
             "spacing in the file's header, or resample the volume"
         )
-    add_y = round(down) - height
-    add_x = round(across) - width
+    return square_padding(height, width, mm_y, mm_x)
+
+
+def square_padding(
+    height: int, width: int, mm_y: float, mm_x: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels to add above and below, left and right, so that a slice covers a square of the patient."""
+    side_mm = max(height * mm_y, width * mm_x)
+    add_y = round(side_mm / mm_y) - height
+    add_x = round(side_mm / mm_x) - width
     return (add_y // 2, add_y - add_y // 2), (add_x // 2, add_x - add_x // 2)
 
 

@@ -1,0 +1,152 @@
+"""Masks from elsewhere: PNG label maps, a folder of them, or label volumes that are cut into slices.
+
+Shape letters: N masks, H height, W width; z, y, x: a volume's axes (LPS).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segguided import listing
+from segguided.app.run_folder import RunFacts
+from segguided.data.file_names import check_names
+from segguided.data.formats import nifti
+from segguided.data.formats.png import PNG, read_grey
+from segguided.data.formats.volume import Volume, labels_in
+from segguided.data.slicing import square_padding
+
+NIFTI = (".nii.gz", ".nii")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mask comes from: a file and, in a volume, the slice; and its size before it was resized."""
+
+    path: Path
+    z: int | None
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class UserMasks:
+    """Masks (N, H, W) of a model's size and classes, with their ids; `notes` says what was changed."""
+
+    names: list[str]
+    masks_NHW: np.ndarray
+    places: list[Place]
+    volumes: dict[Path, Volume]
+    notes: list[str]
+
+
+def read_masks(path: Path, facts: RunFacts) -> UserMasks:
+    """The masks in a PNG file, a folder of PNG or NIfTI files, or a NIfTI label volume.
+
+    Pixels of a PNG are the classes' values (`value` of run.json), voxels of a volume their labels (`label`).
+    Of a volume the slices that hold a class are taken. Masks of another size are padded to a square and
+    resized, nearest neighbour. Raises ValueError for files that are no masks, values that are no class, and
+    two files whose masks would have one id.
+    """
+    files = _files_of(path)
+    parts = [_read_volume(file, facts) if _is_nifti(file) else _read_png(file, facts) for file in files]
+    names = [name for part in parts for name in part.names]
+    _check_different(path, names)
+    check_names(names, str(path))
+    return UserMasks(
+        names,
+        np.concatenate([part.masks_NHW for part in parts]),
+        [place for part in parts for place in part.places],
+        {file: volume for part in parts for file, volume in part.volumes.items()},
+        [note for part in parts for note in part.notes],
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.exists():
+        raise ValueError(f"{path}: expected masks, a file or a folder, but there is none; correct the name")
+    if path.is_file():
+        if not (_is_nifti(path) or path.name.lower().endswith(PNG)):
+            raise ValueError(f"{path}: expected a mask as .png, .nii or .nii.gz; convert it")
+        return [path]
+    files = listing.list_folder(path, (*PNG, *NIFTI)).files
+    if not files:
+        raise ValueError(
+            f"{path}: expected masks (.png, .nii, .nii.gz) in this folder, found none; name another"
+        )
+    return [files[name] for name in sorted(files)]
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith(NIFTI)
+
+
+def _check_different(path: Path, names: Sequence[str]) -> None:
+    repeated = (
+        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    )
+    if repeated:
+        raise ValueError(f"{path}: two masks would be called {repeated[0]}; rename one of the files")
+
+
+def _read_png(path: Path, facts: RunFacts) -> UserMasks:
+    mask_HW = read_grey(path)
+    known = {known.value for known in facts.classes} | {0}
+    unknown = sorted(set(np.unique(mask_HW).tolist()) - known)
+    if unknown:
+        raise ValueError(f"{path}: its pixels have the values {_some(unknown)}, {_expected(facts, 'value')}")
+    height, width = mask_HW.shape
+    square_HW = to_square(mask_HW, 1.0, 1.0, facts.image_size)
+    notes = [] if mask_HW.shape == square_HW.shape else [_resized(path, height, width, facts.image_size)]
+    name = listing.stem_of(path.name, PNG)
+    return UserMasks([name], square_HW[np.newaxis], [Place(path, None, height, width)], {}, notes)
+
+
+def _read_volume(path: Path, facts: RunFacts) -> UserMasks:
+    labels = nifti.read_labels(path)
+    known = {known.label: known.value for known in facts.classes}
+    unknown = sorted(set(labels_in(labels.array_zyx)) - known.keys() - {0})
+    if unknown:
+        raise ValueError(f"{path}: its voxels have the labels {_some(unknown)}, {_expected(facts, 'label')}")
+    _, height, width = labels.array_zyx.shape
+    _, mm_y, mm_x = labels.spacing_zyx_mm
+    stem = listing.stem_of(path.name, NIFTI)
+    names: list[str] = []
+    masks: list[np.ndarray] = []
+    places: list[Place] = []
+    for z, labels_yx in enumerate(labels.array_zyx):
+        if not labels_yx.any():
+            continue
+        mask_yx = np.zeros(labels_yx.shape, np.uint8)
+        for label, value in known.items():
+            mask_yx[labels_yx == label] = value
+        names.append(f"{stem}_slice_{z}")
+        masks.append(to_square(mask_yx, mm_y, mm_x, facts.image_size))
+        places.append(Place(path, z, height, width))
+    if not masks:
+        raise ValueError(f"{path} is empty: no voxel is labelled; name another volume")
+    return UserMasks(names, np.stack(masks), places, {path: labels}, [])
+
+
+def to_square(mask_HW: np.ndarray, mm_y: float, mm_x: float, size: int) -> np.ndarray:
+    """The mask in a square of `size` pixels a side that covers its longer side in mm, nearest neighbour."""
+    padded_HW = np.pad(mask_HW, square_padding(mask_HW.shape[0], mask_HW.shape[1], mm_y, mm_x))
+    if padded_HW.shape == (size, size):
+        return padded_HW
+    return np.asarray(Image.fromarray(padded_HW).resize((size, size), Image.Resampling.NEAREST))
+
+
+def _some(values: Sequence[int]) -> str:
+    shown = ", ".join(map(str, values[:5]))
+    return f"{shown} and {len(values) - 5} more" if len(values) > 5 else shown
+
+
+def _expected(facts: RunFacts, key: str) -> str:
+    listed = ", ".join(f"{getattr(known, key)} {known.name}" for known in facts.classes)
+    return f"but the model knows 0 background, {listed}; change them, or leave these classes out"
+
+
+def _resized(path: Path, height: int, width: int, size: int) -> str:
+    return f"{path}: {width} × {height} pixels, resized to the model's {size} × {size}"

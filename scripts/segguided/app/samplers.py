@@ -1,0 +1,34 @@
+"""The sampler of a run folder, whatever kind of model it holds; loaded once for each seed."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from segguided.app.run_folder import RunFolder
+from segguided.config.sampling import Sampling
+from segguided.devices import pick_device
+from segguided.generation import controlnet, diffusion, regression, spade
+from segguided.generation.sets import Sampler
+
+WITHOUT_NOISE = ("spade", "regression")  # the same image of a mask for each seed
+
+
+def load_sampler(run: RunFolder, sampling: Sampling, seed: int) -> Sampler:
+    """The sampler. Raises ValueError for weights that are damaged or of another kind than the folder says."""
+    return _load(run.facts.kind, run.weights, sampling.to_json(), seed)
+
+
+@lru_cache(maxsize=1)
+def _load(kind: str, weights: Path, sampling_json: str, seed: int) -> Sampler:
+    sampling = Sampling.from_json(sampling_json)
+    device = pick_device()
+    match kind:
+        case "diffusion" | "imported":
+            return diffusion.load_sampler(weights, sampling, seed)
+        case "spade":
+            return spade.make_sampler(spade.load_generator(weights, device), sampling.precision)
+        case "controlnet":
+            pipeline, process = controlnet.load_pipeline(weights, device)
+            return controlnet.make_sampler(pipeline, process, sampling, seed)
+        case "regression":
+            return regression.make_sampler(regression.load_regression(weights, device), sampling.precision)
+    raise ValueError(f"{weights} is of the kind {kind}, which this version does not know; use a newer one")

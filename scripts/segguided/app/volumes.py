@@ -1,0 +1,70 @@
+"""Generated slices put together again: a NIfTI volume on the grid of the label volume that they follow.
+
+Shape letters: z, y, x: a volume's axes (LPS); H height, W width of a generated image.
+"""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.orientations import io_orientation, ornt_transform
+from PIL import Image
+
+from segguided.app.run_folder import RunFacts
+from segguided.data.formats.orientation import LPS_FROM_RAS
+from segguided.data.formats.volume import Volume
+from segguided.data.slicing import square_padding
+from segguided.files import atomic_path
+
+WHITE = 255
+
+
+def write_volume(
+    target: Path, source: Path, labels: Volume, images: Mapping[int, np.ndarray], facts: RunFacts
+) -> None:
+    """Write the images (H, W) of some slices, by z, as a volume of uint8 with the grid of `source`.
+
+    Slices without an image are black. Where the dataset has a fixed window, the header's scale turns grey
+    values into raw ones, such as Hounsfield units: readers apply it.
+    """
+    grey_zyx = np.zeros(labels.array_zyx.shape, np.uint8)
+    for z, image_HW in images.items():
+        grey_zyx[z] = on_grid(image_HW, labels)
+    stored = _as_stored(grey_zyx, labels, source)
+    low, high = _raw_range(facts)
+    stored.header.set_slope_inter((high - low) / WHITE, low)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(gzip.compress(stored.to_bytes(), mtime=0))  # equal content, equal bytes
+
+
+def on_grid(image_HW: np.ndarray, labels: Volume) -> np.ndarray:
+    """A square image on the grid of a volume's slice (y, x): what was padded is cut off again."""
+    _, height, width = labels.array_zyx.shape
+    _, mm_y, mm_x = labels.spacing_zyx_mm
+    (top, bottom), (left, right) = square_padding(height, width, mm_y, mm_x)
+    size = (left + width + right, top + height + bottom)
+    square_HW = np.asarray(Image.fromarray(image_HW).resize(size, Image.Resampling.BILINEAR))
+    return square_HW[top : top + height, left : left + width]
+
+
+def _raw_range(facts: RunFacts) -> tuple[float, float]:
+    """The raw values of black and white; the grey values where those differed from patient to patient."""
+    if facts.intensity["kind"] == "window":
+        return float(facts.intensity["low"]), float(facts.intensity["high"])
+    return 0.0, float(WHITE)
+
+
+def _as_stored(grey_zyx: np.ndarray, labels: Volume, source: Path) -> nib.Nifti1Image:
+    """The voxels in the order of `source`, with its affine."""
+    ras_affine = np.linalg.inv(LPS_FROM_RAS) @ labels.affine
+    in_lps = nib.Nifti1Image(grey_zyx.transpose(2, 1, 0), ras_affine)
+    stated = nib.load(source)
+    turned = in_lps.as_reoriented(ornt_transform(io_orientation(ras_affine), io_orientation(stated.affine)))
+    fits = turned.shape == stated.shape[:3] and np.allclose(turned.affine, stated.affine, atol=1e-3)
+    affine = stated.affine if fits else turned.affine
+    volume = nib.Nifti1Image(np.asarray(turned.dataobj), affine)
+    volume.header.set_xyzt_units("mm")
+    return volume
