@@ -134,7 +134,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 80
+    assert len(logs) == 81
 
 
 def test_metrics_are_flat_records(finished):
@@ -321,7 +321,7 @@ OVERVIEW = {"draw_overview"}
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 PARTIAL_FIGURES = {"draw_figure3", "draw_figure4", "draw_figure6"}
 MEASURED = {"measure_partial", "measure_similarity"}
-PARTIAL = {"generate_partial", "generate_similar"} | MEASURED | PARTIAL_FIGURES
+PARTIAL = {"generate_partial", "generate_similar", "generate_free"} | MEASURED | PARTIAL_FIGURES
 
 
 def reruns(finished, *arguments):

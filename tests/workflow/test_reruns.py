@@ -137,9 +137,9 @@ SEGMENTERS = {
 SEGMENTERS |= {"train_augmented": 2, "measure_rare": 1, "measure_translation": 1}
 
 
-def worth(models):
-    """What follows from other images of so many models."""
-    return {"train_segmenter": models, "evaluate_model": models, **TABLES, **ALL_FIGURES}
+def worth(models, figures=ALL_FIGURES):
+    """What follows from other images of so many models; figure 1 shows segguided, unconditional and free."""
+    return {"train_segmenter": models, "evaluate_model": models, **TABLES, **figures}
 
 
 def renamed(repository):
@@ -187,7 +187,7 @@ COLOURED = (
     f' {{name: vessels, color: red, file: "{OTHER}", segment: Vessels}},'
     f' {{name: FGT, color: blue, file: "{OTHER}", segment: Dense}}]'
 )
-CONTROLNET = {"generate_controlnet": 1, **worth(1)}
+CONTROLNET = {"generate_controlnet": 1, **worth(1, FIGURES)}
 ROWS = {
     # Nothing at all.
     "two GPUs": (("--set-resources", "train_diffusion:gpu=2", "train_segmenter:gpu=2"), {}),
@@ -257,7 +257,14 @@ ROWS = {
     ),
     "sampling.batch_size": (
         ("--config", "sampling={batch_size: 7}"),
-        {"generate_controlnet": 1, "generate_spade": 1, **DIFFUSION, **SIMILARITY, **worth(6)},
+        {
+            "generate_controlnet": 1,
+            "generate_spade": 1,
+            "generate_free": 1,
+            **DIFFUSION,
+            **SIMILARITY,
+            **worth(6),
+        },
     ),
     "the first partial mask": (
         ("--config", "datasets={breast-phantom: {partial_masks: [[FGT], [breast]]}}"),
@@ -278,6 +285,8 @@ ROWS = {
             **RARE,
             "train_completer": 1,
             "generate_partial": 1,
+            "generate_free": 1,
+            "draw_figure1": 1,
             **MEASURED_PARTIAL,
             "evaluate_model": 1,  # the tables count the completer's operations
             **TABLES,
@@ -295,7 +304,7 @@ ROWS = {
     ),
     "SPADE's losses": (
         ("--config", "models={spade: {losses: {perceptual: 5}}}"),
-        {"train_spade": 1, "generate_spade": 1, **worth(1)},
+        {"train_spade": 1, "generate_spade": 1, **worth(1, FIGURES)},
     ),
     "the first stage of ControlNet": (
         ("--config", "models={controlnet: {autoencoder: {kl_weight: 0.1}}}"),
@@ -328,14 +337,17 @@ ROWS = {
     ),
     "a library file of SPADE's generation alone": (
         edit("scripts/segguided/generation/spade.py"),
-        {"generate_spade": 1, **worth(1)},
+        {"generate_spade": 1, **worth(1, FIGURES)},
     ),
-    "the code of a generating script": (edit("scripts/generate_spade.py"), {"generate_spade": 1, **worth(1)}),
+    "the code of a generating script": (
+        edit("scripts/generate_spade.py"),
+        {"generate_spade": 1, **worth(1, FIGURES)},
+    ),
     "the code of a script whose rule inherits": (edit("scripts/draw_figure6.py"), {"draw_figure6": 1}),
     # What is run.
     "a model less in the grid": (
         ("--config", "grid={models: [controlnet, spade, segguided-mat, segguided, segguided-plus]}"),
-        {**TABLES, **FIGURES},
+        {**TABLES, **ALL_FIGURES},  # in figure 1 segguided-plus takes the place of the paper's two
     ),
     "a seed more in the grid": (
         ("--config", "grid={seeds: [0, 1]}"),
@@ -343,7 +355,6 @@ ROWS = {
             "train_autoencoder": 1,
             "train_latent_diffusion": 1,
             "train_controlnet": 1,
-            "train_completer": 1,
             "train_diffusion": 4,
             "train_perceptual": 1,
             "train_spade": 1,
