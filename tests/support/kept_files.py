@@ -16,7 +16,7 @@ from segguided.config.classes import AnatomyClass
 from segguided.config.sources.phantom import PhantomSource
 from segguided.data.augmented import read_rare_set
 from segguided.data.datasets.sources import read_patient
-from segguided.data.slices import read_generated, read_slices
+from segguided.data.slices import read_generated, read_seen_masks, read_slices
 from segguided.describe.facts import read_splits
 from segguided.evaluation.csv_files import read_csv
 from segguided.evaluation.records import read_training_cost
@@ -162,6 +162,12 @@ def variants(model: str) -> dict[str, Change]:
     return {"model": copied(model), "seed": of_seed_1(set_again), "classes": set_of_other_classes}
 
 
+def read_free_set(path):
+    """As figure 1 does."""
+    images_NHW, _names = read_generated(path, test_set())
+    read_seen_masks(path, images_NHW)
+
+
 def read_variant_set(path: Path) -> object:
     return read_variants(path, test_set())
 
@@ -223,6 +229,16 @@ KINDS: dict[str, Kind] = {
         lambda path: read_generated(path, test_set("held-out", "test")),
         {
             "model": copied(f"generated/{RUN}/test.npz"),
+            "seed": of_seed_1(set_again),
+            "classes": set_of_other_classes,
+        },
+    ),
+    "set of masks from nothing": Kind(
+        r"free/.*\.npz",
+        f"free/{D}/segguided-plus/seed0.npz",
+        read_free_set,
+        {
+            "model": copied(f"applications/paired/{D}/segguided-mat/seed0.npz"),
             "seed": of_seed_1(set_again),
             "classes": set_of_other_classes,
         },

@@ -4,7 +4,7 @@ Shape suffixes: N images of a set, H and W pixels.
 """
 
 from segguided.config.reserved import REAL
-from segguided.data.slices import read_generated, read_seen_masks
+from segguided.data.slices import read_generated, read_seen_masks, read_slices
 from segguided.figures.blocks import Block, Column, colourise
 from segguided.figures.panels import MASK, read_panels
 from segguided.figures.settings import FigureDataset, ModelTitles
@@ -24,7 +24,7 @@ def _free_columns(dataset: FigureDataset, n_slices: int) -> list[Column]:
     """
     if dataset.free is None:
         return []
-    images_NHW, names = read_generated(dataset.free)
+    images_NHW, names = read_generated(dataset.free, read_slices(dataset.slices))
     if len(names) < n_slices:
         raise ValueError(f"{dataset.free} holds {len(names)} images, expected {n_slices}; generate it again")
     masks_NHW = read_seen_masks(dataset.free, images_NHW)
