@@ -26,7 +26,7 @@ MOST_TAIL_BYTES = END_BYTES + (1 << 16)  # from the start of that record to the 
 PLACE = re.compile(
     r"(?:.*/)?("
     r"slices/[^/]+/[^/]+\.npz|data/[^/]+/[^/]+|raw/[^/]+/receipts/[^/]+|(?:partial|similarity)/[^/]+\.csv|"
-    r"(?:applications/[^/]+|runs|segmenters|perceptual|completers|generated|metrics|partial|similarity)"
+    r"(?:applications/[^/]+|runs|segmenters|perceptual|completers|generated|metrics|partial|similarity|free)"
     r"/[^/]+/[^/]+/seed\d+(?:\.\w+|(?:/[^/]+)+)|table\d\.\w+)"
 )
 AGAIN = "delete it and run the same command again"
