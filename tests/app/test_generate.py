@@ -52,6 +52,9 @@ def test_test_masks_give_the_very_bytes_of_the_pipelines_set(run_folder, png_mas
     assert [row["mask_id"] for row in rows] == sorted(names)
     assert [row["batch"] for row in rows] == ["0"] * 4 + ["1"] * 4 + ["2"] * 2
     assert all(row["seed"] == "3" for row in rows)
+    weights = read_run(run_folder).facts.weights_sha256
+    assert {row["weights"] for row in rows} == {weights}
+    assert all('"steps": 3' in row["settings"] for row in rows)
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size[1] > 500
 
 
@@ -236,14 +239,14 @@ def test_masks_that_cannot_be_used_are_refused(run_folder, tmp_path, write, word
         ({"noise_seeds": [1, 1]}, "--noise-seeds are 1, 1; give different numbers from 0"),
         ({"noise_seeds": [-1]}, "--noise-seeds are -1"),
         ({"steps": 0}, "--steps is 0"),
-        ({"steps": 2000}, "sampling.steps is 2000, but the schedule has 1000"),
+        ({"steps": 2000}, "--steps is 2000, but the noise schedule has 1000 timesteps"),
         ({"free": ["liver"]}, "--free names liver; the model's classes are a, b"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(run_folder, png_masks, tmp_path, options, words):
     with pytest.raises(ValueError, match=words):
-        generate(run_folder, png_masks, tmp_path / "out", **options)
-    assert not (tmp_path / "out" / "manifest.csv").exists()
+        generate(run_folder, png_masks, tmp_path / "out", **options, check=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_paths_and_folders_are_refused(run_folder, png_masks, tmp_path):

@@ -14,6 +14,7 @@ from segguided.app.validation import unlike_training
 from segguided.app.volumes import write_volume
 from segguided.data.formats.png import read_grey
 from segguided.listing import stem_of
+from segguided.training.storage import read_description
 
 LOG = logging.getLogger("segguided")
 CONTACT_SHEET = "contact_sheet.png"
@@ -77,8 +78,17 @@ def _wanted(
     if steps is not None:
         if steps < 1:
             raise ValueError(f"--steps is {steps}; ask for 1 or more")
+        _check_steps(run, steps)
         sampling = sampling.model_copy(update={"steps": steps})
     return Wanted(seeds, images_per_mask, _values(run, free), sampling)
+
+
+def _check_steps(run: RunFolder, steps: int) -> None:
+    """Raise ValueError for more steps than the noise schedule of a diffusion model has."""
+    settings = read_description(run.weights).get("model") or {}
+    timesteps = (settings.get("schedule") or {}).get("timesteps")
+    if timesteps and steps > timesteps:
+        raise ValueError(f"--steps is {steps}, but the noise schedule has {timesteps} timesteps; lower it")
 
 
 def _values(run: RunFolder, free: Sequence[str]) -> tuple[int, ...]:

@@ -23,12 +23,13 @@ from segguided.files import atomic_path, table_text, write_text
 from segguided.generation.completion import Completer, load_completer
 from segguided.generation.partial_masks import GivenClasses, PartialMaskSampler
 from segguided.text_tables import read_table
+from segguided.training.storage import WEIGHTS_KEY, read_description
 
 LOG = logging.getLogger("segguided")
 MANIFEST = "manifest.csv"
 IMAGES = "images"
 MASKS = "masks"  # those that the images follow, where a completer filled them in
-COLUMNS = ("image", "mask", "slice", "seed", "sample", "mask_id", "batch", "call")
+COLUMNS = ("image", "mask", "slice", "seed", "sample", "mask_id", "batch", "call", "weights", "settings")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ def plan(masks: UserMasks, wanted: Wanted) -> list[MaskBatch]:
 def call_digest(run: RunFolder, masks: UserMasks, wanted: Wanted) -> str:
     """A digest of all that decides the images: weights, masks, their ids and order, settings."""
     digest = sha256(run.facts.weights_sha256.encode())
+    completer = run.completer() if wanted.free else None
+    if completer:
+        digest.update(str(read_description(completer)[WEIGHTS_KEY]).encode())
     digest.update(json.dumps(wanted.settings, sort_keys=True).encode())
     digest.update("\0".join(masks.names).encode())
     digest.update(np.ascontiguousarray(masks.masks_NHW).tobytes())
@@ -151,6 +155,8 @@ def _make(
                 "mask_id": masks.names[row],
                 "batch": str(batch.number),
                 "call": call,
+                "weights": run.facts.weights_sha256,
+                "settings": json.dumps(wanted.settings, sort_keys=True),
             }
         )
     return rows
