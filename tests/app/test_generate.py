@@ -200,6 +200,14 @@ def same_names(path):
     Image.fromarray(np.ones((16, 16), np.uint8)).save(path / "m.PNG", format="PNG")
 
 
+def same_volumes(path):
+    """Other slices, but both would become volumes/v.nii.gz."""
+    for ending, z in ((".nii", 0), (".nii.gz", 1)):
+        labels = np.zeros((4, 4, 2), np.int16)
+        labels[..., z] = 7
+        nib.save(nib.Nifti1Image(labels, np.eye(4)), path / f"v{ending}")
+
+
 def colour(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 9, (16, 16, 3), np.uint8)).save(path / "m.png")
 
@@ -219,6 +227,7 @@ def colour(path):
         (volume(np.full((4, 4, 2), 7.5, np.float32)), "v.nii.gz"),
         (volume(np.full((4, 4, 2, 2), 7, np.int16)), "v.nii.gz"),
         (same_names, "m"),
+        (same_volumes, "two masks would be called v; rename one of the files"),
     ],
 )
 def test_masks_that_cannot_be_used_are_refused(run_folder, tmp_path, write, words):

@@ -102,7 +102,8 @@ def generate(run: RunFolder, masks: UserMasks, wanted: Wanted, output: Path) -> 
     another call made, or other files.
     """
     call = call_digest(run, masks, wanted)
-    done = _finished(output, call)
+    folders = (IMAGES, MASKS) if wanted.free and run.facts.completer else (IMAGES,)
+    done = _finished(output, call, folders)
     rows = [row for rows in done.values() for row in rows]
     waiting = [batch for batch in plan(masks, wanted) if batch.number not in done]
     for batch in _with_progress(waiting):
@@ -168,8 +169,8 @@ def _write_png(path: Path, pixels_HW: np.ndarray) -> None:
         write_grey(temporary, pixels_HW)
 
 
-def _finished(output: Path, call: str) -> dict[int, list[dict[str, str]]]:
-    """The manifest's rows of each batch that is finished."""
+def _finished(output: Path, call: str, folders: Sequence[str]) -> dict[int, list[dict[str, str]]]:
+    """The manifest's rows of each batch whose pictures are in all `folders`."""
     if not output.exists() or not any(output.iterdir()):
         return {}
     manifest = output / MANIFEST
@@ -184,11 +185,12 @@ def _finished(output: Path, call: str) -> dict[int, list[dict[str, str]]]:
                 f"{manifest} is of another call: other masks, weights, seeds or settings; name another folder"
             )
         done.setdefault(int(row["batch"]), []).append(dict(row))
-    return {
-        number: rows
-        for number, rows in done.items()
-        if all((output / row["image"]).is_file() for row in rows)
-    }
+    return {number: rows for number, rows in done.items() if _are_there(output, rows, folders)}
+
+
+def _are_there(output: Path, rows: Sequence[dict[str, str]], folders: Sequence[str]) -> bool:
+    names = [Path(row["image"]).name for row in rows]
+    return all((output / folder / name).is_file() for folder in folders for name in names)
 
 
 def _with_progress(batches: Sequence[MaskBatch]) -> Iterator[MaskBatch]:

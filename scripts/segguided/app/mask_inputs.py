@@ -54,6 +54,7 @@ def read_masks(path: Path, facts: RunFacts) -> UserMasks:
     parts = [_read_volume(file, facts) if _is_nifti(file) else _read_png(file, facts) for file in files]
     names = [name for part in parts for name in part.names]
     _check_different(path, names)
+    _check_different(path, [listing.stem_of(file.name, NIFTI) for file in files if _is_nifti(file)])
     check_names(names, str(path))
     return UserMasks(
         names,
