@@ -1,26 +1,8 @@
 """Which models ablation and sweeps may compare, and which sampler a model with a noise input has."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-from segguided.config.workflow import load
-
-MINIATURE = Path(__file__).parents[1] / "support" / "miniature.yaml"
-SHIPPED = Path(__file__).parents[2] / "config.yaml"
-
-
-def merged(under, over):
-    """As Snakemake merges configuration files."""
-    if not isinstance(under, dict) or not isinstance(over, dict):
-        return over
-    return under | {key: merged(under.get(key), value) for key, value in over.items()}
-
-
-def config(**changes):
-    settings = merged(yaml.safe_load(SHIPPED.read_text()), yaml.safe_load(MINIATURE.read_text()))
-    return load(merged(settings, changes))
+from support.miniature_config import config
 
 
 @pytest.mark.parametrize(
