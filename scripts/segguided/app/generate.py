@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from segguided.app.mask_inputs import UserMasks
 from segguided.app.run_folder import RunFolder
 from segguided.app.samplers import load_sampler
+from segguided.config.models.training import Precision
 from segguided.config.sampling import Sampling
 from segguided.data.formats.png import write_grey
 from segguided.files import atomic_path, table_text, write_text
@@ -131,7 +133,13 @@ def images_of(
 def _completer(run: RunFolder, wanted: Wanted, seed: int) -> Completer | None:
     """What fills in free classes; None where none is free, or the model has none."""
     weights = run.completer() if wanted.free else None
-    return load_completer(weights, seed, wanted.sampling.precision) if weights else None
+    return _loaded_completer(weights, seed, wanted.sampling.precision) if weights else None
+
+
+@lru_cache(maxsize=1)
+def _loaded_completer(weights: Path, seed: int, precision: Precision) -> Completer:
+    """Read from disk once for all batches of a seed."""
+    return load_completer(weights, seed, precision)
 
 
 def _make(

@@ -6,7 +6,6 @@ Shape letters: M masks, H height, W width.
 
 import math
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -25,10 +24,9 @@ from segguided.evaluation.times import Check, TimedTraining
 from segguided.generation.diffusion import make_sampler
 from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.sets import generate_images
-from segguided.models.denoiser import MaskedDenoiser, build_denoiser
-from segguided.models.prediction_learner import make_learner
+from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, build_denoiser
+from segguided.models.prediction_learner import PredictionLearner, make_learner
 from segguided.training.loop import Batches, Plan, step_seed
-from segguided.training.run import FinishedLearner
 
 ENDLESS = 10**9  # steps: half a cosine of this length stays at 1
 FIRST_CHECK = 10  # steps
@@ -49,7 +47,7 @@ class Judge:
     def share_of_ceiling(self, network: MaskedDenoiser, model: DiffusionModel) -> float:
         """Macro Dice of generated images with their masks, over that of the real images."""
         chosen = slices_of_several_classes(self.slices, self.masks)
-        sampler = make_sampler(network.eval(), model, self.sampling, self.seed)
+        sampler = make_sampler(network, model, self.sampling, self.seed)
         generated_MHW = generate_images(sampler, chosen, self.sampling.batch_size)
         return self._dice(generated_MHW, chosen) / self._dice(chosen.images, chosen)
 
@@ -86,7 +84,7 @@ def timed_training(
 
 
 def _checks(
-    learner: FinishedLearner,
+    learner: DiffusionLearner | PredictionLearner,
     model: DiffusionModel,
     batches: Batches,
     plan: Plan,
@@ -106,13 +104,15 @@ def _checks(
             done += 1
         _wait(batches.device)
         seconds += perf_counter() - start
-        share = judge.share_of_ceiling(deepcopy(learner).finished_network(), model)
+        share = judge.share_of_ceiling(learner.averaged_copy(), model)
         yield done, seconds, share
         if share >= timing.share or seconds >= limit or done == most_steps:
             return
 
 
-def _step(learner: FinishedLearner, batches: Batches, plan: Plan, seed: int, step: int) -> None:
+def _step(
+    learner: DiffusionLearner | PredictionLearner, batches: Batches, plan: Plan, seed: int, step: int
+) -> None:
     """The same step as that of the training loop."""
     generator = torch.Generator(batches.device)
     torch.manual_seed(step_seed(seed, step))

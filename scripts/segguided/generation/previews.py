@@ -3,7 +3,8 @@
 See training.previews.images_by, which calls these functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from segguided.config.models.spade import SpadeModel
 from segguided.config.models.training import Precision
 from segguided.config.sampling import Sampling
 from segguided.generation import controlnet, diffusion, regression, spade
+from segguided.generation.sets import Sampler
 from segguided.training.previews import ImagesOf, PreviewedLearner
 
 STEPS = 20  # of DDIM
@@ -36,22 +38,19 @@ def diffusion_previews(learner: PreviewedLearner, model: DiffusionModel, seed: i
 
 def regression_previews(learner: PreviewedLearner, model: RegressionModel, seed: int) -> ImagesOf:
     """Images of the control; `seed` changes nothing."""
-    precision = model.training.precision
-
-    def images_of(masks_NHW: Tensor, names: Sequence[str]) -> Tensor:
-        sampler = regression.make_sampler(learner.averaged_copy(), precision)
-        return sampler(masks_NHW, names)
-
-    return images_of
+    return _in_one_call(regression.make_sampler, learner, model.training.precision)
 
 
 def spade_previews(learner: PreviewedLearner, model: SpadeModel, seed: int) -> ImagesOf:
     """Images of a SPADE generator; `seed` changes nothing."""
-    precision = model.training.precision
+    return _in_one_call(spade.make_sampler, learner, model.training.precision)
 
+
+def _in_one_call(
+    make_sampler: Callable[[Any, Precision], Sampler], learner: PreviewedLearner, precision: Precision
+) -> ImagesOf:
     def images_of(masks_NHW: Tensor, names: Sequence[str]) -> Tensor:
-        sampler = spade.make_sampler(learner.averaged_copy(), precision)
-        return sampler(masks_NHW, names)
+        return make_sampler(learner.averaged_copy(), precision)(masks_NHW, names)
 
     return images_of
 
