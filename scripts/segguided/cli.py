@@ -78,6 +78,13 @@ def add_computing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deterministic", type=int, choices=(0, 1), default=0, help="1: on a GPU, the same bits each time"
     )
+    parser.add_argument(
+        "--compile",
+        type=int,
+        choices=(0, 1, 2),
+        default=0,
+        help="networks become fused kernels; 0: no, 1: yes, 2: on a GPU, where it pays",
+    )
 
 
 Arguments = dict[str, Any]
@@ -89,9 +96,11 @@ def in_this_process(function: Callable[..., None], arguments: Arguments) -> None
     if "threads" not in arguments:
         function(**arguments)
         return
-    from segguided.computing import computing  # noqa: PLC0415 - other scripts need not wait for torch
+    from segguided.compiling import Compiling  # noqa: PLC0415 - other scripts need not wait for torch
+    from segguided.computing import computing  # noqa: PLC0415
 
-    with computing(arguments.pop("threads"), bool(arguments.pop("deterministic", 0))):
+    deterministic, choice = bool(arguments.pop("deterministic", 0)), Compiling(arguments.pop("compile", 0))
+    with computing(arguments.pop("threads"), deterministic, choice):
         function(**arguments)
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch.utils import deterministic as torch_deterministic
 
+from segguided.compiling import Compiling, compiling
+
 # cuBLAS gives the same bits each time only with a workspace of its own for each stream: 8 buffers of 4 MiB.
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 WORKSPACE_SIZES = ":4096:8"
@@ -14,19 +16,23 @@ REFUSAL = "deterministic"  # in each of torch's errors about an operation that h
 
 
 @contextmanager
-def computing(threads: int, deterministic: bool) -> Iterator[None]:
+def computing(threads: int, deterministic: bool, choice: Compiling = Compiling.NEVER) -> Iterator[None]:
     """A context that computes on so many CPU threads; `deterministic`: with CUDA's deterministic kernels.
+
+    `choice`: whether networks are compiled.
 
     Enter it before CUDA starts, because cuBLAS reads its workspace's size only then. On a CPU,
     `deterministic` changes nothing. Raises ValueError where an operation has no deterministic kernel.
     """
     torch.set_num_threads(threads)
     if not deterministic or not torch.cuda.is_available():
-        yield
+        with compiling(choice):
+            yield
         return
     _choose_deterministic_kernels()
     try:
-        yield
+        with compiling(choice):
+            yield
     except RuntimeError as error:
         raise _explained(error) from error
     finally:

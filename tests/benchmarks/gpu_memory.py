@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from segguided.compiling import compile_network
 from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast
@@ -172,8 +173,10 @@ def plus_jobs(config: Config, device: torch.device, precision: Precision) -> Ite
 
     def generate_plus() -> Job:
         network = denoiser.build_denoiser(config.models["segguided-plus"], CLASSES, SIDE)
+        compile_network(network, STEPS)
+        channels = 1 + config.models["segguided-plus"].noise_inputs
         return generation_job(
-            network, config.sampling.batch_size, lambda count: denoise(network, device, count, 1, SIDE)
+            network, config.sampling.batch_size, lambda count: denoise(network, device, count, channels, SIDE)
         )
 
     yield train_plus
@@ -202,6 +205,7 @@ def jobs(
 
     def generate_diffusion() -> Job:
         network = denoiser.MaskedDenoiser(models["segguided"], CLASSES, SIDE)
+        compile_network(network, STEPS)
         return generation_job(
             network, config.sampling.batch_size, lambda count: denoise(network, device, count, 1, SIDE)
         )

@@ -33,7 +33,7 @@ from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import device_name, pick_device
 
-WAYS = ("bf16", "bf16, deterministic", "fp32")
+WAYS = ("bf16", "bf16, compiled", "bf16, deterministic", "fp32")
 WARM_UP = 2  # steps; kernels are chosen and memory is taken in the first ones
 STEPS = 4
 HEAD = (

@@ -31,7 +31,7 @@ DECISIONS = {
         "images": "sampling diversity partial_masks similarity",
         "numbers": "evaluation",
         "comparisons": "ablation sweeps",
-        "machine": "checkpoint_seconds preview_every tensorboard deterministic pathvars",
+        "machine": "checkpoint_seconds preview_every tensorboard compile deterministic pathvars",
     },
     "Ablation": {"grid": "models timed_against", "numbers": "timing"},
     "Timing": {"numbers": "share limit masks"},

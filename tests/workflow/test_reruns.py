@@ -194,6 +194,7 @@ ROWS = {
     "more threads": (("--set-threads", "train_diffusion=3", "generate_spade=2"), {}),
     "seconds between checkpoints": (("--config", "checkpoint_seconds=60"), {}),
     "previews and event files": (("--config", "preview_every=5", "tensorboard=true"), {}),
+    "compiled networks": (("--config", "compile=true"), {}),
     "deterministic kernels": (("--config", "deterministic=true"), {}),
     "a model outside the grid": (
         (

@@ -18,7 +18,7 @@ from support.rule_files import rule_sources
 RULES = set(rule_sources())
 # Of Snakemake, or checked as numbers.
 NUMBERS = {"threads", "resources.gpu", "resources.checkpoint_seconds", "resources.deterministic"}
-NUMBERS |= {"resources.preview_every", "resources.tensorboard"}
+NUMBERS |= {"resources.preview_every", "resources.tensorboard", "resources.compile"}
 TARGETS = ("all", "applications", "ablation", "sweeps", "runs")
 PLAIN = "plainword"
 HOSTILE = {

@@ -35,6 +35,7 @@ rule generate_diffusion:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(16000),
         runtime=more_each_attempt(480),
     params:
@@ -49,7 +50,8 @@ rule generate_diffusion:
         " --slices @{input.test_list:q} --output {output.test:q}"
         " --slices @{input.held_out_list:q} --output {output.held_out:q}"
         " --slices {input.repeated:q} --output {output.repeated:q}"
-        " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic} > {log:q} 2>&1"
+        " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --compile {resources.compile} > {log:q} 2>&1"
 
 
 use rule generate_diffusion as generate_controlnet with:
@@ -60,6 +62,7 @@ use rule generate_diffusion as generate_controlnet with:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(32000),
         runtime=more_each_attempt(480),
     params:

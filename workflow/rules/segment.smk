@@ -30,6 +30,7 @@ rule train_segmenter:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
@@ -48,6 +49,7 @@ rule train_segmenter:
         "python {params.script:q} --slices @{input.slices_list:q} {params.generated:q}"
         " --test @{input.test_list:q} --halves-seed {params.halves_seed:q} --segmenter {params.segmenter:q}"
         " --n-classes {params.n_classes:q} --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --compile {resources.compile}"
         " --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --preview-every {resources.preview_every}"
         " --tensorboard {resources.tensorboard} --output {output.weights:q} > {log:q} 2>&1"

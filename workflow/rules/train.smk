@@ -32,6 +32,7 @@ rule train_diffusion:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(32000, most=2),
         runtime="24h",
         # Resources and no parameters: another value retrains nothing.
@@ -48,6 +49,7 @@ rule train_diffusion:
     shell:
         "python {params.script:q} --slices @{input.slices_list:q} {params.files:q} {params.options:q}"
         " --seed {wildcards.seed:q} --threads {threads} --deterministic {resources.deterministic}"
+        " --compile {resources.compile}"
         " --gpus {resources.gpu}"
         " --checkpoint-seconds {resources.checkpoint_seconds} --preview-every {resources.preview_every}"
         " --tensorboard {resources.tensorboard} --output {output.weights:q} > {log:q} 2>&1"
@@ -80,6 +82,7 @@ use rule train_diffusion as train_perceptual with:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
@@ -110,6 +113,7 @@ use rule train_diffusion as train_completer with:
     resources:
         gpu=1,
         deterministic=DETERMINISTIC,
+        compile=COMPILE,
         mem_mb=more_each_attempt(16000, most=2),
         runtime="8h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,

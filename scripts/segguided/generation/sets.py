@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from segguided.compiling import uncompiled
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import SliceSet, read_slices
 from segguided.generation.shards import WHOLE, Shard
@@ -32,7 +34,9 @@ def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: 
     for start in tqdm(rows[::batch_size], desc="generating", disable=None, unit="batch"):
         indices = np.arange(start, min(start + batch_size, rows.stop))
         _, masks_BHW = slices.batch(indices)
-        images_BHW = sampler(torch.from_numpy(masks_BHW), [slices.names[i] for i in indices])
+        full = len(indices) == batch_size  # compiled code is of one batch size
+        with nullcontext() if full else uncompiled():
+            images_BHW = sampler(torch.from_numpy(masks_BHW), [slices.names[i] for i in indices])
         batches.append(images_BHW.cpu().numpy())
         LOG.info("generated %d of %d images", indices[-1] + 1 - rows.start, len(rows))
     return np.concatenate(batches)

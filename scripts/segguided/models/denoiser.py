@@ -8,6 +8,7 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segguided.compiling import compile_network
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
@@ -137,6 +138,7 @@ class DiffusionLearner(DescentLearner):
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
         self.descent = Descent.with_adamw(network, model.training, steps)
+        compile_network(network, calls=steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segguided.compiling import compile_network
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
@@ -56,6 +57,7 @@ class PredictionLearner(DescentLearner):
         self.device = device
         self.schedule = diffusion.noise_schedule(model)
         self.descent = Descent.with_adamw(network, model.training, steps)
+        compile_network(network, calls=steps)
         self.discriminator_descent = self._discriminator_descent(steps)
         self.steps_done = 0
 

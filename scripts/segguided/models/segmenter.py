@@ -13,6 +13,7 @@ from monai.networks.nets import UNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segguided.compiling import compile_network
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
@@ -61,6 +62,7 @@ class SegmenterLearner:
         self.precision = segmenter.training.precision
         self.augmentation = segmenter.augmentation
         self.descent = Descent.with_adamw(network, segmenter.training, steps)
+        compile_network(network, calls=steps)
         self.criterion = DiceCELoss(softmax=True)
         self.best_loss = float("inf")
         self.best_weights = _copy_weights(network)

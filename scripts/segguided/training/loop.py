@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from segguided.compiling import uncompiled
 from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
 from segguided.files import write_table
@@ -104,7 +105,8 @@ class Batches:
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images and masks (B, H, W), uint8, on the device."""
         if self.on_device:
-            indices_B = torch.from_numpy(indices).to(self.device)
+            # Page-locked, so that the CPU need not wait until the device has done what was asked before.
+            indices_B = torch.from_numpy(indices).pin_memory().to(self.device, non_blocking=True)
             images_SHW, masks_SHW = self.on_device
             return images_SHW[indices_B], masks_SHW[indices_B]
         images_BHW, masks_BHW = (torch.from_numpy(array) for array in self.slices.batch(indices))
@@ -249,7 +251,7 @@ def _update(
     """One step. The first step of a run also counts the operations, of all processes together."""
     if progress.flops is not None:
         return learner.update(x_B, masks_BHW, generator)
-    with FlopCounterMode(display=False) as counter:
+    with uncompiled(), FlopCounterMode(display=False) as counter:  # it cannot look into compiled code
         losses = learner.update(x_B, masks_BHW, generator)
     progress.flops = ranks.sum_over_processes(counter.get_total_flops())
     return losses

@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from segguided.compiling import compile_network
 from segguided.config.models.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
 from segguided.devices import autocast
 from segguided.models.controlnet.stable_diffusion import load_part
@@ -98,6 +99,8 @@ class AutoencoderLearner(DescentLearner):
         self.micro_batch_size = settings.micro_batch_size
         self.precision = settings.training.precision
         self.descent = Descent.with_adamw(network, settings.training, steps)
+        for part in (network.encoder, network.decoder):
+            compile_network(part, calls=steps)
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks are not used."""

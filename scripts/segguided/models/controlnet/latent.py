@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
+from segguided.compiling import compile_network
 from segguided.config.models.controlnet import (
     ControlTraining,
     LatentStage,
@@ -202,6 +203,7 @@ class LatentLearner(DescentLearner):
         self.precision = settings.training.precision
         self.schedule = diffusion.noise_schedule(diffusion_settings)
         self.descent = Descent.with_adamw(trained, settings.training, steps)
+        compile_network(denoiser, calls=steps)
 
     def update(
         self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
