@@ -19,7 +19,9 @@ from segguided.data.formats.png import read_grey
 from segguided.evaluation.prediction import predict
 from segguided.models.segmenter import build_segmenter
 from segguided.training.storage import WEIGHTS_KEY, read_description, save_network
+from support.completers import tiny_completer
 from support.tiny_sets import tiny_denoiser
+from train_completer import train_completer
 
 PAGE = Path(__file__).parents[2] / "workflow/docs/python.md"
 
@@ -75,6 +77,23 @@ def test_free_classes_are_not_in_the_masks_that_are_followed(model):
     made = model.generate(masks, free="a")
     assert np.array_equal(made.masks[0], np.where(masks == 1, 0, masks))
     assert np.array_equal(made.images, model.generate(masks, free=["a"]).images)
+
+
+def test_completed_masks_are_those_of_the_script(model, run_folder, png_masks, tmp_path):
+    (run_folder / "completer").mkdir()
+    weights = run_folder / "completer/model.safetensors"
+    train_completer([run_folder / "p.npz"], tiny_completer(steps=2), 2, True, 0, weights)
+    (run_folder / "run.json").unlink()
+    facts = model._run.facts.model_copy(update={"completer": "elsewhere/model.safetensors"})
+    write_run_facts(run_folder / "run.json", facts)
+    names = sorted(path.stem for path in png_masks.iterdir())
+    generate(run_folder, png_masks, tmp_path / "out", free=["b"])
+    made = load_model(run_folder).generate(pictures(png_masks, names), names=names, free=["b"])
+    assert np.array_equal(made.images[0], pictures(tmp_path / "out/images", names))
+    assert np.array_equal(made.masks[0], pictures(tmp_path / "out/masks", names))
+    shutil.rmtree(weights.parent)
+    with pytest.raises(ValueError, match="the mask completer of mine is missing"):
+        load_model(run_folder).generate(some_masks(), free=["b"])
 
 
 def test_a_model_says_what_it_is(model):

@@ -56,10 +56,10 @@ class Stand:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["generat"], "error: 'generat' is no command of segguided: generate"),
-        (["--verbose"], "error: '--verbose' is no command of segguided: generate"),
-        (["\x1b[31m"], r"error: '\x1b[31m' is no command of segguided: generate"),
-        ([], "error: segguided needs the name of a command: generate"),
+        (["generat"], "error: segguided has no command 'generat'; it has generate"),
+        (["--verbose"], "error: segguided has no command '--verbose'; it has generate"),
+        (["\x1b[31m"], r"error: segguided has no command '\x1b[31m'; it has generate"),
+        ([], "error: segguided needs the name of a command; it has generate"),
     ],
 )
 def test_what_is_no_command_is_refused_in_one_sentence(words, sentence):

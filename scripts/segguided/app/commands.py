@@ -39,8 +39,8 @@ def dispatch(words: Sequence[str]) -> None:
     elif first in COMMANDS:
         function_of(first)(further)
     else:
-        wrong = f"{first!r} is no command of segguided" if first else "segguided needs the name of a command"
-        print(f"error: {wrong}: {', '.join(COMMANDS)}; segguided --help says more", file=sys.stderr)
+        wrong = f"segguided has no command {first!r}" if first else "segguided needs the name of a command"
+        print(f"error: {wrong}; it has {', '.join(COMMANDS)}: see segguided --help", file=sys.stderr)
         sys.exit(WRONG_USE)
 
 
