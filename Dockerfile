@@ -12,6 +12,7 @@ RUN python -m venv .venv \
 ENV PATH=/segguided/.venv/bin:$PATH
 
 COPY . .
+RUN pip install --no-index --no-deps --no-build-isolation --editable .
 # After the copy: the pins may be dated later than a cached layer, and make would install them again.
 RUN touch .venv/.installed
 CMD ["make", "help"]

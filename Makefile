@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
+# The library and its command, from this folder. All that they need is installed by then, so nothing is downloaded.
+THIS := --no-index --no-deps --no-build-isolation --editable .
 # glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
 
@@ -23,11 +25,12 @@ help: ## lists these targets
 
 env: $(INSTALLED) ## the environment .venv (2 GB with a CPU build of PyTorch; some minutes, once)
 
-$(INSTALLED): envs/requirements.txt
+$(INSTALLED): envs/requirements.txt pyproject.toml
 	@echo "Setting up .venv (2 GB on disk with a CPU build of PyTorch, several more with CUDA; some minutes, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, got " + sys.version.split()[0] + "; name one with make PYTHON=python3.11")'
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check $(THIS)
 	@touch $@
 
 words:

@@ -1,64 +1,9 @@
-"""Generate images for masks of your own with a trained model; no Snakemake is needed.
+"""Images for masks of your own: the command `generate`, from a checkout in which nothing is installed."""
 
-A call that was stopped goes on where it was. The same call gives the same bytes.
-"""
+from segguided.app.command_line import command_line, generate
+from segguided.cli import run
 
-import argparse
-import logging
-from collections.abc import Sequence
-from pathlib import Path
-
-from segguided.cli import add_computing_options, run
-
-LOG = logging.getLogger("segguided")
-
-
-def generate(
-    run_folder: Path,
-    masks: Path,
-    output: Path | None,
-    images_per_mask: int = 1,
-    noise_seeds: Sequence[int] | None = None,
-    free: Sequence[str] = (),
-    steps: int | None = None,
-    *,
-    check: bool = False,
-) -> None:
-    """Validate the masks, then write images, manifest.csv and a contact sheet; with `check` only validate."""
-    from segguided.app.calls import generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
-
-    call = validated(run_folder, masks, images_per_mask, noise_seeds, free, steps)
-    if check:
-        LOG.info("%d masks can be used", len(call.masks.names))
-        return
-    if output is None:
-        raise ValueError("OUTPUT is missing: name the folder for the images, or give --check")
-    generate_for(call, output)
-
-
-def command_line() -> argparse.ArgumentParser:
-    """The command line of this script."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run_folder", type=Path, help="runs/DATASET/MODEL/seedN of the results")
-    parser.add_argument("masks", type=Path, help="a PNG label map, a NIfTI label volume, or a folder of them")
-    parser.add_argument("output", type=Path, nargs="?", help="folder for the images, new or of this call")
-    count = parser.add_mutually_exclusive_group()
-    count.add_argument("--images-per-mask", type=int, default=1, help="images of each mask, from other noise")
-    count.add_argument("--noise-seeds", type=int, nargs="+", help="one image of each mask a seed")
-    parser.add_argument(
-        "--free", type=_names, default=(), metavar="CLASS,…", help="classes that are left to the model"
-    )
-    parser.add_argument("--steps", type=int, help="sampling steps; default: those of the run")
-    parser.add_argument("--check", action="store_true", help="only validate the masks")
-    add_computing_options(parser)
-    return parser
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
+__all__ = ["command_line", "generate"]
 
 if __name__ == "__main__":
     run(generate, command_line())

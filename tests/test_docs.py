@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from check_config import check_config
+from segguided.app.commands import COMMANDS, help_text
 from support.miniature import copy_repository, environment
 
 ROOT = Path(__file__).parents[1]
@@ -142,6 +143,20 @@ def test_scripts_take_the_options_that_the_pages_give_them(command):
     if script.name != "resume.py":  # its options are Snakemake's
         options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
         assert all(option in shown for option in options), f"{command}: {shown}"
+
+
+@pytest.mark.parametrize("command", sorted(commands("segguided")))
+def test_the_command_takes_what_the_pages_give_it(command):
+    name, *words = shlex.split(command)[1:]
+    assert name in (*COMMANDS, "COMMAND", "--help", "--version"), commands("segguided")[command]
+    if name not in COMMANDS:
+        assert name == "COMMAND" or name in help_text()
+        return
+    shown = subprocess.run(
+        [sys.executable, "-c", "from segguided.app.commands import main; main()", name, "--help"],
+        cwd=ROOT / "scripts", capture_output=True, text=True, env=environment(), check=True,
+    ).stdout  # fmt: skip
+    assert all(word.partition("=")[0] in shown for word in words if word.startswith("--"))
 
 
 @pytest.fixture(scope="module")

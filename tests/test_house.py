@@ -29,6 +29,7 @@ ROOMS = (
     "app",
     "status",
     "planning",
+    "api",
 )
 LARGEST_MODULE = 300  # lines
 LARGEST_ROOM = 20  # modules

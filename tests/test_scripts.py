@@ -13,7 +13,7 @@ OF_THE_LAUNCHER = {"threads", "deterministic", "gpus", "preview_every", "tensorb
 
 def names():
     return sorted(
-        path.stem for path in SCRIPTS.glob("*.py") if "def command_line()" in path.read_text(encoding="utf-8")
+        path.stem for path in SCRIPTS.glob("*.py") if "command_line()" in path.read_text(encoding="utf-8")
     )
 
 

@@ -244,12 +244,12 @@ def test_masks_that_cannot_be_used_are_refused(run_folder, tmp_path, write, word
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"images_per_mask": 0}, "--images-per-mask is 0; ask for 1 or more"),
-        ({"noise_seeds": [1, 1]}, "--noise-seeds are 1, 1; give different numbers from 0"),
-        ({"noise_seeds": [-1]}, "--noise-seeds are -1"),
-        ({"steps": 0}, "--steps is 0"),
-        ({"steps": 2000}, "--steps is 2000, but the noise schedule has 1000 timesteps"),
-        ({"free": ["liver"]}, "--free names liver; the model's classes are a, b"),
+        ({"images_per_mask": 0}, "0 images of each mask were asked for; ask for 1 or more"),
+        ({"noise_seeds": [1, 1]}, "the noise seeds are 1, 1; give different numbers from 0"),
+        ({"noise_seeds": [-1]}, "the noise seeds are -1"),
+        ({"steps": 0}, "0 sampling steps were asked for"),
+        ({"steps": 2000}, "2000 sampling steps were asked for, but the noise schedule has 1000 timesteps"),
+        ({"free": ["liver"]}, "liver cannot be free: the model's classes are a, b"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(run_folder, png_masks, tmp_path, options, words):

@@ -44,16 +44,35 @@ def validated(
     Raises ValueError for what cannot be generated.
     """
     run = read_run(run_folder)
-    wanted = _wanted(run, images_per_mask, noise_seeds, free, steps)
-    if wanted.free:
-        run.completer()  # that it is there
+    wanted = wanted_of(run, images_per_mask, noise_seeds, free, steps)
     found = read_masks(masks, run.facts)
-    sentences = [*found.notes, *unlike_training(found, run.facts)]
+    log_some([*found.notes, *unlike_training(found, run.facts)])
+    return Call(run, found, wanted)
+
+
+def log_some(sentences: Sequence[str]) -> None:
+    """Log the first sentences as warnings, and how many more there are."""
     for sentence in sentences[:SHOWN]:
         LOG.warning("%s", sentence)
     if len(sentences) > SHOWN:
         LOG.warning("and %d more of such", len(sentences) - SHOWN)
-    return Call(run, found, wanted)
+
+
+def wanted_of(
+    run: RunFolder,
+    images_per_mask: int,
+    noise_seeds: Sequence[int] | None,
+    free: Sequence[str],
+    steps: int | None,
+) -> Wanted:
+    """What is asked of a run; None: the run's own seed and steps.
+
+    Raises ValueError for what the run's model cannot do, and where its mask completer is needed and missing.
+    """
+    wanted = _wanted(run, images_per_mask, noise_seeds, free, steps)
+    if wanted.free:
+        run.completer()  # that it is there
+    return wanted
 
 
 def _wanted(
@@ -65,10 +84,10 @@ def _wanted(
 ) -> Wanted:
     facts = run.facts
     if images_per_mask < 1:
-        raise ValueError(f"--images-per-mask is {images_per_mask}; ask for 1 or more")
+        raise ValueError(f"{images_per_mask} images of each mask were asked for; ask for 1 or more")
     seeds = tuple(noise_seeds) if noise_seeds else (facts.seed,)
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ValueError(f"--noise-seeds are {', '.join(map(str, seeds))}; give different numbers from 0")
+        raise ValueError(f"the noise seeds are {', '.join(map(str, seeds))}; give different numbers from 0")
     if facts.kind in WITHOUT_NOISE and (images_per_mask > 1 or len(seeds) > 1):
         raise ValueError(
             f"{facts.model} makes the same image of a mask each time, for it takes no noise; ask for one "
@@ -77,7 +96,7 @@ def _wanted(
     sampling = facts.sampling
     if steps is not None:
         if steps < 1:
-            raise ValueError(f"--steps is {steps}; ask for 1 or more")
+            raise ValueError(f"{steps} sampling steps were asked for; ask for 1 or more")
         _check_steps(run, steps)
         sampling = sampling.model_copy(update={"steps": steps})
     return Wanted(seeds, images_per_mask, _values(run, free), sampling)
@@ -88,7 +107,10 @@ def _check_steps(run: RunFolder, steps: int) -> None:
     settings = read_description(run.weights).get("model") or {}
     timesteps = (settings.get("schedule") or {}).get("timesteps")
     if timesteps and steps > timesteps:
-        raise ValueError(f"--steps is {steps}, but the noise schedule has {timesteps} timesteps; lower it")
+        raise ValueError(
+            f"{steps} sampling steps were asked for, but the noise schedule has {timesteps} timesteps; "
+            "ask for fewer"
+        )
 
 
 def _values(run: RunFolder, free: Sequence[str]) -> tuple[int, ...]:
@@ -98,11 +120,11 @@ def _values(run: RunFolder, free: Sequence[str]) -> tuple[int, ...]:
     unknown = [name for name in free if name not in run.class_names]
     if unknown:
         raise ValueError(
-            f"--free names {', '.join(unknown)}; the model's classes are {', '.join(run.class_names)}"
+            f"{', '.join(unknown)} cannot be free: the model's classes are {', '.join(run.class_names)}"
         )
     if run.facts.kind not in ("diffusion", "imported"):
         raise ValueError(
-            f"--free leaves classes to the model, but {run.facts.model} ({run.facts.kind}) always follows "
+            f"classes were to be left to the model, but {run.facts.model} ({run.facts.kind}) always follows "
             "whole masks; use segguided-plus or a model trained with mask ablation"
         )
     return tuple(sorted({run.class_names.index(name) + 1 for name in free}))

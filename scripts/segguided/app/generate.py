@@ -133,12 +133,15 @@ def images_of(
 def _completer(run: RunFolder, wanted: Wanted, seed: int) -> Completer | None:
     """What fills in free classes; None where none is free, or the model has none."""
     weights = run.completer() if wanted.free else None
-    return _loaded_completer(weights, seed, wanted.sampling.precision) if weights else None
+    if weights is None:
+        return None
+    sha256_of_weights = str(read_description(weights)[WEIGHTS_KEY])
+    return _loaded_completer(weights, sha256_of_weights, seed, wanted.sampling.precision)
 
 
 @lru_cache(maxsize=1)
-def _loaded_completer(weights: Path, seed: int, precision: Precision) -> Completer:
-    """Read from disk once for all batches of a seed."""
+def _loaded_completer(weights: Path, _sha256: str, seed: int, precision: Precision) -> Completer:
+    """Read from disk once for all batches of a seed, and anew where other weights are at the same place."""
     return load_completer(weights, seed, precision)
 
 
