@@ -79,6 +79,9 @@ test-slurm: env ## on Debian 12, as root: installs and starts SLURM on one node,
 coverage: env ## how often the tables' intervals contain the true value: the tables of workflow/docs/statistics.md
 	PYTHONPATH=scripts:tests python tests/benchmarks/coverage.py
 
+benchmark: env ## how fast it trains and generates here, beside a plain implementation: results/benchmark.csv
+	PYTHONPATH=scripts:tests python tests/benchmarks/benchmark.py
+
 bench: env ## benchmarks of slicing, planning and GPU memory
 	PYTHONPATH=scripts:tests python tests/benchmarks/slicing.py
 	PYTHONPATH=scripts:tests python tests/benchmarks/dry_run.py 10000

@@ -38,32 +38,6 @@ def augment(
     return grey_BHW.round().clamp(0, 255).to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
 
 
-def shift_pixels(
-    images_BHW: Tensor, masks_BHW: Tensor, share: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Images and their masks, moved by random whole pixels up to `share` of the side; new pixels are 0.
-
-    Nothing is interpolated, so texture stays as it is. With a share of 0 no random number is used.
-    """
-    count, height, width = images_BHW.shape
-    most = int(share * height), int(share * width)
-    if most == (0, 0):
-        return images_BHW, masks_BHW
-    device = images_BHW.device
-
-    def sources(side: int, limit: int) -> tuple[Tensor, Tensor]:
-        """Which row or column each comes from, (B, side), and whether there is one."""
-        moved_B1 = torch.randint(-limit, limit + 1, (count, 1), generator=generator, device=device)
-        source_BS = torch.arange(side, device=device) - moved_B1
-        return source_BS.clamp(0, side - 1), (source_BS >= 0) & (source_BS < side)
-
-    (row_BH, has_row_BH), (column_BW, has_column_BW) = sources(height, most[0]), sources(width, most[1])
-    image_B11 = torch.arange(count, device=device).view(-1, 1, 1)
-    exists_BHW = has_row_BH[:, :, None] & has_column_BW[:, None, :]
-    source = (image_B11, row_BH[:, :, None], column_BW[:, None, :])
-    return images_BHW[source] * exists_BHW, masks_BHW[source] * exists_BHW
-
-
 def _grid(
     images_BHW: Tensor,
     augmentation: Augmentation,

@@ -14,7 +14,6 @@ from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.augmentation import shift_pixels
 from segguided.models.decoder import ModulatedDecoder
 from segguided.models.mask_ablation import ablate_classes
 from segguided.models.masks import MaskEncoder
@@ -135,7 +134,6 @@ class DiffusionLearner(DescentLearner):
         self.precision = model.training.precision
         self.mask_ablation = model.mask_ablation
         self.ablated_share = model.ablated_share
-        self.shift = model.shift
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
@@ -144,7 +142,6 @@ class DiffusionLearner(DescentLearner):
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
-        images_BHW, masks_BHW = shift_pixels(images_BHW, masks_BHW, self.shift, generator)
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_classes(

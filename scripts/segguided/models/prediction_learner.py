@@ -16,7 +16,6 @@ from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
-from segguided.models.augmentation import shift_pixels
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.losses.adversarial import discriminator_losses, generator_losses, judge
 from segguided.models.losses.energy_score import Filters, choose_filters
@@ -84,7 +83,6 @@ class PredictionLearner(DescentLearner):
 
     def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
-        images_BHW, masks_BHW = shift_pixels(images_BHW, masks_BHW, self.model.shift, generator)
         x0_BCHW = to_signal(images_BHW)
         masks_BHW, free_BK = self._ablate(masks_BHW, generator)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)

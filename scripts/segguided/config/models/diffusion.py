@@ -74,9 +74,6 @@ class DiffusionModel(DenoiserSettings):
     # background.
     conditioning: Literal["none", "index255", "onehot", "onehot_free"]
     ablated_share: float = Field(default=1.0, gt=0, le=1)  # of the training images that mask_ablation changes
-    # Training images are moved with their masks by whole pixels, up to this share of the side each way: for
-    # patients who lie elsewhere in the image than those of the training.
-    shift: float = Field(default=0, ge=0, lt=1)
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     losses: DenoiserLosses = DenoiserLosses()
@@ -94,7 +91,7 @@ class DiffusionModel(DenoiserSettings):
     init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
-        | {"ablated_share", "shift", "losses", "decoder", "micro_batch_size", "training"}
+        | {"ablated_share", "losses", "decoder", "micro_batch_size", "training"}
     )
 
     @model_validator(mode="after")
