@@ -17,12 +17,10 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.losses.adversarial import discriminator_losses, generator_losses, judge
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 from segguided.models.mask_ablation import ablate_classes
 from segguided.models.signals import to_signal
-from segguided.models.spade import Discriminator, initialise, normalise_spectrally
 from segguided.training import ranks
 from segguided.training.optimisation import Descent, DescentLearner, constant_linear, has_fused
 
@@ -70,6 +68,12 @@ class PredictionLearner(DescentLearner):
                 "a discriminator's spectral norms follow one part of a batch after another, so it trains on "
                 f"one GPU, but {ranks.count()} were asked for; ask for gpu=1"
             )
+        from segguided.models.spade import (  # noqa: PLC0415 - MONAI, which it needs, takes two seconds
+            Discriminator,
+            initialise,
+            normalise_spectrally,
+        )
+
         discriminator = Discriminator(settings, self.network.encoder.channels).to(self.device)
         initialise(discriminator, "he")
         normalise_spectrally(discriminator)
@@ -184,7 +188,9 @@ class PredictionLearner(DescentLearner):
         if self._sees_texture and self.discriminator_descent:
             discriminator = self.discriminator_descent.network.requires_grad_(False)
             with autocast(self.device, self.model.training.precision):
-                judged = generator_losses(self._judge(predicted_BCHW, x0_BCHW, masks_BHW, free_BK))
+                judged = _adversarial().generator_losses(
+                    self._judge(predicted_BCHW, x0_BCHW, masks_BHW, free_BK)
+                )
             discriminator.requires_grad_(True)
             terms |= {name: judged[name] for name in judged if self.weights[name]}
         return terms
@@ -195,7 +201,7 @@ class PredictionLearner(DescentLearner):
         assert self.discriminator_descent is not None
         discriminator: Any = self.discriminator_descent.network
         mask_BKHW = self.network.encoder(masks_BHW, free_BK)
-        return judge(discriminator, predicted_BCHW, x0_BCHW, mask_BKHW)
+        return _adversarial().judge(discriminator, predicted_BCHW, x0_BCHW, mask_BKHW)
 
     def _discriminator_losses(
         self, predicted_BNCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
@@ -203,7 +209,7 @@ class PredictionLearner(DescentLearner):
         """The hinge loss of the discriminator on what the network predicted before its own step."""
         with autocast(self.device, self.model.training.precision):
             of_predictions = [
-                discriminator_losses(self._judge(x_BCHW, x0_BCHW, masks_BHW, free_BK))
+                _adversarial().discriminator_losses(self._judge(x_BCHW, x0_BCHW, masks_BHW, free_BK))
                 for x_BCHW in predicted_BNCHW.unbind(1)
             ]
         return {"loss": _mean_terms(of_predictions)["discriminator"]}
@@ -223,6 +229,13 @@ class PredictionLearner(DescentLearner):
         if self.discriminator_descent:
             self.discriminator_descent.load_state_dict(state["discriminator"])
         self.steps_done = state["steps_done"]
+
+
+def _adversarial() -> Any:
+    """The losses of a discriminator, imported where there is one."""
+    from segguided.models.losses import adversarial  # noqa: PLC0415 - MONAI, which it needs, takes two seconds
+
+    return adversarial
 
 
 def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:
