@@ -26,9 +26,9 @@ ROOMS = (
     "tables",
     "describe",
     "exports",
-    "app",
     "status",
     "planning",
+    "app",
 )
 LARGEST_MODULE = 300  # lines
 LARGEST_ROOM = 20  # modules

@@ -1,0 +1,209 @@
+"""The configuration files: a small one for minutes on a laptop, and one at the paper's scale."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.utils import update_config
+
+from segguided.app.start.candidates import Candidates
+from segguided.app.start.class_names import class_name, safe_class
+from segguided.app.start.reading import Patient
+from segguided.app.start.small_settings import PAPER, SMALL
+from segguided.app.start.splitting import Split
+from segguided.config.workflow import Config, load
+
+ROOT = Path(__file__).resolve().parents[4]  # of the repository
+DATASET = "mine"
+OVERVIEW = f"results/mine/data/{DATASET}/overview.png"
+# Colours that differ on grey images, also for eyes that see red and green alike in the first eight.
+COLOURS = (
+    *(
+        "orange",
+        "deepskyblue",
+        "seagreen",
+        "yellow",
+        "blue",
+        "orangered",
+        "orchid",
+        "white",
+        "maroon",
+        "pink",
+    ),
+    *("limegreen", "tan", "navy", "turquoise", "gold", "crimson", "plum", "olive", "teal", "salmon"),
+)
+SMALL_SIZE = 128
+SMALLER_SIZE = 64  # for images that have fewer pixels
+PAPER_SIZE = 256
+CT_LOW = -500  # a smaller value is air in Hounsfield units, which no MRI has
+CT_HIGH = 32767
+HALF_ONLY = (
+    "evaluation: {measuring_half_only: true} # no number is of patients who chose a segmenter's epoch\n"
+)
+LEAST_MEASURED = 4  # test patients, from which on half of them measures and the other half selects
+
+
+@dataclass(frozen=True)
+class Names:
+    """The files that are written, and the class names of labels."""
+
+    small: Path
+    paper: Path
+    table: Path
+    links: Path  # folder of links to PNG files; it is made only where their own names cannot be read
+    classes: Mapping[int, str]
+    modality: str  # as a dataset.json states it
+
+
+def is_ct(patient: Patient, stated: str) -> bool:
+    """Whether the grey values are Hounsfield units: by the header, a dataset.json, or the values."""
+    modality = patient.modality or stated
+    if modality:
+        return modality == "CT"
+    return patient.low <= CT_LOW and patient.high < CT_HIGH
+
+
+def classes_of(
+    found: Candidates, patients: Sequence[Patient], names: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """The classes as the configuration lists them, by label."""
+    if found.classes:  # labels are places in this list
+        named = [
+            {**fields, "name": safe_class(fields["name"]) or f"class_{k}"}
+            for k, fields in enumerate(found.classes, 1)
+        ]
+        return [{**fields, "color": COLOURS[k % len(COLOURS)]} for k, fields in enumerate(named)]
+    labels = sorted(set().union(*(patient.labels for patient in patients)))
+    return [
+        {"name": class_name(label, names), "color": COLOURS[k % len(COLOURS)], "label": label}
+        for k, label in enumerate(labels)
+    ]
+
+
+def small_text(found: Candidates, patients: Sequence[Patient], split: Split, names: Names) -> str:
+    """mine.yaml."""
+    largest = max(max(patient.shape_zyx[1:]) for patient in patients)
+    size = SMALL_SIZE if largest > SMALLER_SIZE else SMALLER_SIZE
+    tests = list(split.of_patient.values()).count("test")
+    return (
+        f"# A first run on {len(patients)} patients of {found.kind} files, by scripts/start.py; change what "
+        "you like.\n"
+        "# It is read after config.yaml. All keys: workflow/docs/configuration.md.\n"
+        f"# In {ROOT}:\n"
+        "#\n"
+        f"#   snakemake {OVERVIEW} --configfile {names.small}   # look at your masks\n"
+        f"#   snakemake all --configfile {names.small}   # train, measure, draw\n\n"
+        + _pathvars("mine")
+        + "grid: {datasets: [mine], models: [spade, segguided-plus], seeds: [0]}\n\n"
+        + _dataset(found, patients, split, names, size, split.every)
+        + "\n"
+        + SMALL.format(paper=names.paper.name)
+        + (HALF_ONLY if tests >= LEAST_MEASURED else "")
+    )
+
+
+def paper_text(found: Candidates, patients: Sequence[Patient], split: Split, names: Names) -> str:
+    """mine-paper.yaml."""
+    return (
+        f"# The same patients as in {names.small.name} at the paper's scale: {PAPER_SIZE}×{PAPER_SIZE} "
+        "pixels, all slices, and networks that need a GPU.\n"
+        "# Classes, split and grey values are written here again: what you change there, change here, too.\n"
+        "#\n"
+        f"#   snakemake all --configfile {names.paper}   # on a cluster: add --profile slurm\n\n"
+        + _pathvars("mine-paper")
+        + "grid: {datasets: [mine], models: [spade, segguided, segguided-plus], seeds: [0]}\n\n"
+        + _dataset(found, patients, split, names, PAPER_SIZE, 1)
+        + "\n"
+        + PAPER
+    )
+
+
+def _pathvars(name: str) -> str:
+    folder = f"results/{name}"
+    return f"pathvars: {{results: {folder}, logs: {folder}/logs, benchmarks: {folder}/benchmarks}}\n"
+
+
+def _dataset(
+    found: Candidates, patients: Sequence[Patient], split: Split, names: Names, size: int, every: int
+) -> str:
+    classes = classes_of(found, patients, names.classes)
+    lines = ["datasets:", f"  {DATASET}:", f"    source: {_flow(_source(found, names))}"]
+    lines += [f"    manifest: {_flow(str(names.table))} # who is in which split: its column split"]
+    lines += ["    classes: # rename them; value k of a mask is the k-th class"]
+    lines += [f"      - {_flow(fields)}" for fields in classes]
+    lines += [f"    {_intensity(found, patients, names.modality)}"]
+    lines += [f"    image_size: {size} # pixels a side; images are padded to a square"]
+    lines += [f"    {line}" for line in (_slices(patients, every), _partial(classes, patients)) if line]
+    lines += ["    # mirror: true # if a mirrored mask could be another patient's: new masks of rare cases"]
+    return "\n".join(lines) + "\n"
+
+
+def _source(found: Candidates, names: Names) -> dict[str, Any]:
+    if found.source:
+        return found.source
+    return {"kind": "png", "images": str(names.links / "images"), "masks": str(names.links / "masks")}
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line. Text stands in double quotes unless it is a plain word."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    text = str(value)
+    is_plain = not isinstance(value, str) or (
+        text.isascii() and text.isalpha() and yaml.safe_load(text) == text
+    )
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def _intensity(found: Candidates, patients: Sequence[Patient], modality: str) -> str:
+    if found.kind == "PNG":
+        return "intensity: {kind: as-is} # grey values as stored, 0 to 255"
+    if all(is_ct(patient, modality) for patient in patients):
+        return (
+            "intensity: {kind: window, low: -1000, high: 600} # these HU become black and white; soft tissue "
+            "alone: -160, 240"
+        )
+    return (
+        "intensity: {kind: percentile, low: 0.5, high: 99.5} # of each volume; for CT: {kind: window, "
+        "low: -1000, high: 600}"
+    )
+
+
+def _slices(patients: Sequence[Patient], every: int) -> str:
+    """Without slices that show no class, and not all of the others where they are many."""
+    keys = [f"every: {every}"] if every > 1 else []
+    notes = [f"one of {every}, for a fast first run"] if every > 1 else []
+    if any(len(patient.numbers) < patient.slices for patient in patients):
+        keys.append("min_foreground: 1.0e-9")
+        notes.append("of those with a label")
+    return f"slices: {{{', '.join(keys)}}} # {' '.join(notes)}" if keys else ""
+
+
+def _partial(classes: Sequence[Mapping[str, Any]], patients: Sequence[Patient]) -> str:
+    """The largest class is kept and the others are left free, where there are several."""
+    if len(classes) < 2:
+        return ""
+    voxels = [
+        sum(patient.labels[fields.get("label", place)] for patient in patients)
+        for place, fields in enumerate(classes, 1)
+    ]
+    name = classes[voxels.index(max(voxels))]["name"]
+    return (
+        f"partial_masks: [[{_flow(name)}]] # figures 3, 4 and 6: this class is kept, the others are left free"
+    )
+
+
+def checked(text: str) -> Config:
+    """The configuration as the pipeline reads it: config.yaml with `text` after it.
+
+    Raises ValueError with the pipeline's own sentence where it would refuse it.
+    """
+    values: dict[str, Any] = {}
+    update_config(values, yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8-sig")))
+    update_config(values, yaml.safe_load(text))
+    return load(values)

@@ -1,0 +1,270 @@
+"""Finds which mask belongs to which image by their names: folders, prefixes and endings that people use."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segguided.app.start.folder_files import shown
+from segguided.listing import composed, stem_of
+
+MASK_WORDS = (
+    *(
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "labelmap",
+        "labelmaps",
+        "seg",
+        "segs",
+        "segm",
+        "dseg",
+        "gt",
+        "roi",
+    ),
+    *("segmentation", "segmentations", "groundtruth", "ground_truth", "annotation", "annotations", "annot"),
+    *("target", "targets", "labelstr", "labelsts", "maskstr", "masksts"),
+)
+IMAGE_WORDS = (
+    *("image", "images", "img", "imgs", "imagestr", "imagests", "scan", "scans", "volume", "volumes", "vol"),
+    *(
+        "vols",
+        "ct",
+        "mr",
+        "mri",
+        "pet",
+        "raw",
+        "orig",
+        "input",
+        "inputs",
+        "data",
+        "bold",
+        "flair",
+        "t1",
+        "t2",
+    ),
+    *("t1c", "t1ce", "t1gd", "t1n", "t2f", "t2w", "t1w", "adc", "dwi", "us", "xray", "slices"),
+)
+NEUTRAL = ("all", "nii", "nifti", "png", "files")  # in names of folders
+SPACER = r"[\s_.\-]+"
+WORD = "|".join(sorted(map(re.escape, (*MASK_WORDS, *IMAGE_WORDS)), key=len, reverse=True))
+PURE = "|".join(sorted((w for w in (*MASK_WORDS, *IMAGE_WORDS) if w.isalpha()), key=len, reverse=True))
+TRAILING = re.compile(rf"(?P<rest>.+?){SPACER}(?P<word>{WORD})", re.IGNORECASE)
+LEADING = re.compile(rf"(?P<word>{WORD}){SPACER}(?P<rest>.+)", re.IGNORECASE)
+NUMBERED = re.compile(rf"(?P<word>{PURE})(?P<rest>\d.*)", re.IGNORECASE)
+CHANNEL = re.compile(r"(?P<rest>.+)_(?P<channel>\d{4})")  # nnU-Net: one file a channel
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask; `parts` are what their paths have in common: folders, then the name."""
+
+    parts: tuple[str, ...]
+    image: Path
+    mask: Path
+
+
+@dataclass
+class Pairs:
+    """The pairs, in the order of their paths, and a sentence for each thing that was left out or chosen."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Named:
+    path: Path
+    is_mask: bool
+    parts: tuple[str, ...]
+    words: tuple[str, ...]  # that were taken off its name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(part.lower() for part in self.parts)
+
+
+def pair(
+    files: Sequence[Path], root: Path, endings: Sequence[str], is_label_map: Callable[[Path], bool]
+) -> Pairs:
+    """Images and masks among `files` below `root`.
+
+    Names decide: folders such as imagesTr and labelsTr, names such as p1_seg and label0001. Where they do not
+    say which files are masks, two folders with the same names, or two names in each patient's folder, are
+    told apart by `is_label_map`, which is asked once for each of the two.
+    """
+    named = [_named(path, root, endings) for path in files]
+    for candidates in (named, [_by_folder(item, root, endings) for item in named]):
+        found = _paired(candidates, root)
+        if found.pairs:
+            return found
+    by_folder = ((path.parent, stem_of(composed(path.name), endings), path) for path in files)
+    by_name = ((composed(path.name), path.parent, path) for path in files)
+    for slots in (by_folder, by_name):
+        found = _told_apart(slots, root, endings, is_label_map)
+        if found.pairs:
+            return found
+    return Pairs()
+
+
+def _named(path: Path, root: Path, endings: Sequence[str]) -> _Named:
+    """The role of a file and what is left of its path without the words that say so."""
+    folders = [composed(part) for part in path.relative_to(root).parts[:-1]]
+    roles = [role for role in map(_role_of_folder, folders) if role]
+    kept = [folder for folder in folders if not _role_of_folder(folder) and folder.lower() not in NEUTRAL]
+    rest, words = _without_words(stem_of(composed(path.name), endings))
+    is_mask = any(word in MASK_WORDS for word in words) or roles[-1:] == ["mask"]
+    return _Named(path, is_mask, (*kept, *([rest] if rest else [])), words)
+
+
+def _by_folder(item: _Named, root: Path, endings: Sequence[str]) -> _Named:
+    """The same where only folders say what is a mask, and patients are called, for example, seg_001."""
+    folders = [composed(part) for part in item.path.relative_to(root).parts[:-1]]
+    roles = [role for role in map(_role_of_folder, folders) if role]
+    kept = [folder for folder in folders if not _role_of_folder(folder) and folder.lower() not in NEUTRAL]
+    return _Named(item.path, roles[-1:] == ["mask"], (*kept, stem_of(composed(item.path.name), endings)), ())
+
+
+def _role_of_folder(name: str) -> str:
+    """What a folder holds if all words of its name say so; empty otherwise."""
+    words = [word for word in re.split(SPACER, name.lower()) if word and word not in NEUTRAL]
+    if not words or not all(word in MASK_WORDS or word in IMAGE_WORDS for word in words):
+        return ""
+    return "mask" if any(word in MASK_WORDS for word in words) else "image"
+
+
+def _without_words(stem: str) -> tuple[str, tuple[str, ...]]:
+    """The name without the words of images and masks at its ends, and these words."""
+    words: list[str] = []
+    while True:
+        if stem.lower() in MASK_WORDS or stem.lower() in IMAGE_WORDS:
+            return "", (*words, stem.lower())
+        match = TRAILING.fullmatch(stem) or LEADING.fullmatch(stem) or NUMBERED.fullmatch(stem)
+        if not match:
+            return stem, tuple(words)
+        words.append(match["word"].lower())
+        stem = match["rest"]
+
+
+def _paired(named: Sequence[_Named], root: Path) -> Pairs:
+    masks = _by_key(item for item in named if item.is_mask)
+    images = _by_key(_channels(item, masks) for item in named if not item.is_mask)
+    found = Pairs()
+    crowded = [key for key in masks if len(masks[key]) > 1 and key in images]
+    if crowded:
+        first = masks[crowded[0]]
+        found.remarks.append(
+            f"{len(crowded)} {_images(len(crowded))} with several masks each left out, such as "
+            f"{shown([item.path for item in first], root)}: one label map for each image is expected; "
+            "merge them into one"
+        )
+    wanted = _wanted_sequence(images, found.remarks)
+    for key in sorted(images.keys() & masks.keys()):
+        of_key = [item for item in images[key] if wanted in item.words] or images[key]
+        if len(masks[key]) == 1:
+            found.pairs.append(Pair(of_key[0].parts, of_key[0].path, masks[key][0].path))
+    _note_unpaired(found, images, masks, root)
+    return found
+
+
+def _by_key(named: Iterable[_Named]) -> dict[tuple[str, ...], list[_Named]]:
+    groups: dict[tuple[str, ...], list[_Named]] = defaultdict(list)
+    for item in named:
+        groups[item.key].append(item)
+    return groups
+
+
+def _channels(item: _Named, masks: dict[tuple[str, ...], list[_Named]]) -> _Named:
+    """An image of nnU-Net under the name of its mask: case_0000 belongs to case."""
+    match = CHANNEL.fullmatch(item.parts[-1]) if item.parts else None
+    parts = (*item.parts[:-1], match["rest"]) if match else item.parts
+    if not match or item.key in masks or tuple(part.lower() for part in parts) not in masks:
+        return item
+    return _Named(item.path, False, parts, (*item.words, f"channel {match['channel']}"))
+
+
+def _wanted_sequence(images: dict[tuple[str, ...], list[_Named]], remarks: list[str]) -> str:
+    """Where patients have several images: the word in the names of the one that is used."""
+    crowded = [items for items in images.values() if len(items) > 1]
+    if not crowded:
+        return ""
+    words = Counter(word for items in crowded for item in items for word in item.words)
+    spread = [word for word in words if any(word not in item.words for items in crowded for item in items)]
+    if not spread:
+        return ""
+    wanted = min(spread, key=lambda word: (-words[word], word))
+    others = ", ".join(sorted(set(spread) - {wanted}))
+    remarks.append(
+        f"{len(crowded)} patients have several images ({wanted}, {others}), of which one is used: {wanted}; "
+        "name others in the patient table's column image"
+    )
+    return wanted
+
+
+def _note_unpaired(
+    found: Pairs,
+    images: dict[tuple[str, ...], list[_Named]],
+    masks: dict[tuple[str, ...], list[_Named]],
+    root: Path,
+) -> None:
+    if not found.pairs:
+        return
+    lonely = [item.path for key, items in images.items() if key not in masks for item in items]
+    if lonely:
+        found.remarks.append(
+            f"{len(lonely)} {_images(len(lonely))} without a mask left out: {shown(sorted(lonely), root)}"
+        )
+    lonely = [item.path for key, items in masks.items() if key not in images for item in items]
+    if lonely:
+        what = "mask" if len(lonely) == 1 else "masks"
+        found.remarks.append(f"{len(lonely)} {what} without an image left out: {shown(sorted(lonely), root)}")
+
+
+def _images(count: int) -> str:
+    return "image" if count == 1 else "images"
+
+
+def _told_apart(
+    slots: Iterable[tuple[object, object, Path]],
+    root: Path,
+    endings: Sequence[str],
+    is_label_map: Callable[[Path], bool],
+) -> Pairs:
+    """Pairs of the two slots that share the most files, if one of them holds label maps."""
+    groups: dict[str, dict[str, Path]] = defaultdict(dict)
+    for slot, identity, path in slots:
+        groups[str(slot)][str(identity)] = path
+    names = sorted(groups)
+    couples = (
+        [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]] if len(names) <= 50 else []
+    )
+    shared = {(a, b): sorted(groups[a].keys() & groups[b].keys()) for a, b in couples}
+    a, b = max(shared, key=lambda couple: len(shared[couple]), default=("", ""))
+    if not shared.get((a, b)):
+        return Pairs()
+    first = shared[a, b][0]
+    a_is_mask = is_label_map(groups[a][first])
+    if a_is_mask == is_label_map(groups[b][first]):
+        return Pairs()
+    image, mask = (b, a) if a_is_mask else (a, b)
+    found = Pairs(
+        remarks=[f"by their content, {_short(mask, root)} holds the masks of {_short(image, root)}"]
+    )
+    for identity in shared[a, b]:
+        path = groups[image][identity]
+        parent = path.relative_to(root).parts[:-1]
+        parts = (identity,) if Path(image).is_absolute() else parent
+        found.pairs.append(Pair(tuple(parts) or (identity,), path, groups[mask][identity]))
+    alone = sorted({*groups[image].values()} - {pair.image for pair in found.pairs})
+    if alone:
+        found.remarks.append(
+            f"{len(alone)} {_images(len(alone))} without a mask left out: {shown(alone, root)}"
+        )
+    return found
+
+
+def _short(slot: str, root: Path) -> str:
+    path = Path(slot)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else slot
