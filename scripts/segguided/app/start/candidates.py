@@ -58,7 +58,7 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
     pairs while most folders hold one.
     """
     pairs = list(pairs)
-    parts = [_without_common(pair.parts, pairs) for pair in pairs]
+    parts = [without_common(pair.parts, pairs) for pair in pairs]
     groups = _same_patients(parts)
     twice = {key: places for key, places in groups.items() if len(places) > 1}
     for key, places in list(twice.items())[:3]:
@@ -83,8 +83,8 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
     return found
 
 
-def _without_common(parts: tuple[str, ...], pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """The parts without the folders at their beginning that all pairs share; at least one part."""
+def without_common(parts: tuple[str, ...], pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """The parts of a pair's path without the folders at their beginning that all pairs share; at least one part."""
     if not parts:
         return ("patient",)
     if len(pairs) < 2:
@@ -117,12 +117,8 @@ def _grouped(keys: Sequence[str]) -> dict[str, list[int]]:
 
 def _name(parts: Sequence[str], lasts: Mapping[str, int]) -> str:
     """The last part where it tells patients apart, else all, without a folder's name that it repeats."""
-    if lasts[parts[-1].lower()] == 1 and not _is_folder_of_patient(parts):
+    if lasts[parts[-1].lower()] == 1:
         return parts[-1]
     if len(parts) > 1 and parts[-1].lower().startswith(parts[-2].lower()):
-        return "_".join([*parts[:-2], parts[-1]]) if len(parts) > 2 else parts[-1]
+        return "_".join([*parts[:-2], parts[-1]])
     return "_".join(parts)
-
-
-def _is_folder_of_patient(parts: Sequence[str]) -> bool:
-    return len(parts) > 1 and not parts[-1].lower().startswith(parts[-2].lower())

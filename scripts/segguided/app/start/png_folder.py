@@ -7,12 +7,13 @@ folder of links gives the user's files these names; the files stay as they are.
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from segguided.app.start.candidates import SPLIT_OF_FOLDER, Candidate, Candidates, safe_name
+from segguided.app.start.candidates import SPLIT_OF_FOLDER, Candidate, Candidates, safe_name, without_common
 from segguided.app.start.folder_files import PNG, FolderFiles, shown
 from segguided.app.start.pairing import Pair, pair
 from segguided.data.formats import png
@@ -56,6 +57,7 @@ def _layout(pairs: Sequence[Pair]) -> tuple[Path, Path] | None:
 def _grouped(pairs: Sequence[Pair], remarks: list[str]) -> dict[tuple[str, str], Slices]:
     """The slices of each patient and the split that its folder names."""
     by_patient: dict[str, list[tuple[int | None, str, Pair]]] = defaultdict(list)
+    pairs = [replace(item, parts=without_common(item.parts, pairs)) for item in pairs]
     for item in pairs:
         patient, number, split = _slice(item.parts)
         by_patient[patient].append((number, split, item))

@@ -1,0 +1,107 @@
+"""What start.py writes is a configuration that the pipeline plans as it is, and slices."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from support.miniature import copy_repository, environment, jobs_of, snakemake
+from support.own_folders import NiftiFolder, dicom_folder, nifti_folder, png_folder
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return copy_repository(tmp_path_factory.mktemp("own"))
+
+
+def in_folders(patient, number):
+    return f"images/{patient}_slice_{number}.png", f"masks/{patient}_slice_{number}.png"
+
+
+def in_splits(patient, number):
+    split = {"ann": "train", "bob": "train", "cem": "val"}.get(patient, "test")
+    name = f"{split}/{patient}_slice_{number}.png"
+    return f"DATA/{name}", f"MASKS/all/{name}"
+
+
+def by_patient(patient, number):
+    return f"{patient}/{number:03}.png", f"{patient}/{number:03}_mask.png"
+
+
+FOLDERS = {
+    "nifti": nifti_folder,
+    "nifti-of-three": lambda root: nifti_folder(root, 3, labels=(1, 2, 5)),
+    "png": lambda root: png_folder(root, in_folders),
+    "png-in-splits": lambda root: png_folder(root, in_splits, ["ann", "bob", "cem", "dora", "eve"]),
+    "png-by-patient": lambda root: png_folder(root, by_patient),
+    "dicom": dicom_folder,
+}
+
+
+def begin(repository, name):
+    """The folder of the written files."""
+    data = repository.parent / name
+    FOLDERS[name](data)
+    output = repository.parent / f"{name}-out"
+    command = [sys.executable, "scripts/start.py", data, "--output", output]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"snakemake all --configfile {output}/mine.yaml" in done.stdout
+    return output
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_pipeline_plans_both_files_and_slices_the_patients(repository, name):
+    output = begin(repository, name)
+    for file, models in (("mine.yaml", 2), ("mine-paper.yaml", 3)):
+        planned = snakemake(repository, "-n", "all", "--configfile", output / file)
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+        jobs = jobs_of(planned)
+        assert jobs["evaluate_model"] >= models and jobs["draw_figure1"] == jobs["draw_figure4"] == 1, jobs
+    results = repository / "results" / name
+    places = f"pathvars={{results: {results}}}"
+    target = results / "data/mine/splits.csv"
+    sliced = snakemake(repository, target, "--configfile", output / "mine.yaml", "--config", places)
+    assert sliced.returncode == 0, sliced.stdout + sliced.stderr
+    with target.open() as file:
+        rows = list(csv.DictReader(file))
+    classes = yaml.safe_load((output / "mine.yaml").read_text())["datasets"]["mine"]["classes"]
+    for split in ("train", "held-out", "test"):
+        of_split = [row for row in rows if row["split"] == split]
+        assert of_split and all(sum(int(row[f"pixels_{c['name']}"]) for row in of_split) for c in classes)
+
+
+def test_links_lead_to_the_users_png_files(repository):
+    output = repository.parent / "png-out"
+    if not output.exists():
+        begin(repository, "png")
+    links = sorted((output / "mine-slices").rglob("*.png"))
+    assert len(links) == 2 * 4 * 4 and all(link.is_symlink() and link.exists() for link in links)
+    assert {os.path.commonpath([link.readlink(), repository.parent / "png"]) for link in links} == {
+        str(repository.parent / "png")
+    }
+
+
+def test_folders_that_name_the_splits_keep_them(repository):
+    output = repository.parent / "png-in-splits-out"
+    if not output.exists():
+        begin(repository, "png-in-splits")
+    assert not (output / "mine-slices").exists()
+    rows = (output / "mine.tsv").read_text().splitlines()[2:]
+    assert rows == ["ann\ttrain", "bob\ttrain", "cem\theld-out", "dora\ttest", "eve\ttest"]
+
+
+def test_a_folder_whose_names_need_quotes(repository):
+    folder = NiftiFolder(repository.parent / 'my "own" data: #1')
+    folder.root.mkdir()
+    for number in range(4):
+        folder.add(f"p {number}'s")
+    output = repository.parent / "quotes out"
+    command = [sys.executable, "scripts/start.py", folder.root, "--output", output]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    planned = snakemake(repository, "-n", "all", "--configfile", output / "mine.yaml")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
