@@ -1,4 +1,4 @@
-"""A folder as people have it gives one sentence for each thing; nothing of it changes, nothing is half-written."""
+"""A folder as people have it gives one sentence for each thing; nothing changes, nothing is half-written."""
 
 import shutil
 import zipfile
@@ -309,7 +309,9 @@ def test_the_same_folder_gives_the_same_files(trial, tmp_path):
     first = tree(trial.output)
     shutil.rmtree(trial.output)
     trial.run()
-    assert {path: entry[0] for path, entry in tree(trial.output).items()} == {p: e[0] for p, e in first.items()}
+    assert {path: entry[0] for path, entry in tree(trial.output).items()} == {
+        p: e[0] for p, e in first.items()
+    }
 
 
 def test_a_header_without_a_position_is_marked(trial):

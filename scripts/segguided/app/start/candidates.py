@@ -84,7 +84,7 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
 
 
 def without_common(parts: tuple[str, ...], pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """The parts of a pair's path without the folders at their beginning that all pairs share; at least one part."""
+    """The parts of a pair's path without the first folders that all pairs share; at least one part."""
     if not parts:
         return ("patient",)
     if len(pairs) < 2:

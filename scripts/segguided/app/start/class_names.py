@@ -84,7 +84,7 @@ def _of_table(text: str) -> Iterator[tuple[int, str]]:
     for line in text.splitlines():
         match = ITK_SNAP.fullmatch(line) or NUMBER_FIRST.fullmatch(line)
         if match:
-            yield int(match[1]), match[2].split("\t")[0].strip()
+            yield int(match[1]), re.sub(r"(\s+[\d.]+){3,}\s*$", "", match[2]).strip()
         elif found := NAME_FIRST.fullmatch(line):
             yield int(found[2]), found[1].strip()
 

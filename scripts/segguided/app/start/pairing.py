@@ -98,7 +98,7 @@ def pair(
     named = [_named(path, root, endings) for path in files]
     for candidates in (named, [_by_folder(item, root, endings) for item in named]):
         found = _paired(candidates, root)
-        if found.pairs:
+        if found.pairs or found.remarks:
             return found
     by_folder = ((path.parent, stem_of(composed(path.name), endings), path) for path in files)
     by_name = ((composed(path.name), path.parent, path) for path in files)
@@ -152,21 +152,35 @@ def _paired(named: Sequence[_Named], root: Path) -> Pairs:
     masks = _by_key(item for item in named if item.is_mask)
     images = _by_key(_channels(item, masks) for item in named if not item.is_mask)
     found = Pairs()
-    crowded = [key for key in masks if len(masks[key]) > 1 and key in images]
-    if crowded:
-        first = masks[crowded[0]]
-        found.remarks.append(
-            f"{len(crowded)} {_images(len(crowded))} with several masks each left out, such as "
-            f"{shown([item.path for item in first], root)}: one label map for each image is expected; "
-            "merge them into one"
-        )
-    wanted = _wanted_sequence(images, found.remarks)
-    for key in sorted(images.keys() & masks.keys()):
+    _note_several_masks(found, images, masks, root)
+    shared = [key for key in sorted(images.keys() & masks.keys()) if len(masks[key]) == 1]
+    wanted = _wanted_sequence([images[key] for key in shared], found.remarks)
+    for key in shared:
         of_key = [item for item in images[key] if wanted in item.words] or images[key]
-        if len(masks[key]) == 1:
-            found.pairs.append(Pair(of_key[0].parts, of_key[0].path, masks[key][0].path))
+        found.pairs.append(Pair(of_key[0].parts, of_key[0].path, masks[key][0].path))
     _note_unpaired(found, images, masks, root)
     return found
+
+
+def _note_several_masks(
+    found: Pairs,
+    images: dict[tuple[str, ...], list[_Named]],
+    masks: dict[tuple[str, ...], list[_Named]],
+    root: Path,
+) -> None:
+    """A remark where an image has several masks: of its own name, or in a folder of masks beside it."""
+    of_image: dict[tuple[str, ...], list[_Named]] = defaultdict(list)
+    for key, items in masks.items():
+        image = key if key in images else key[:-1]
+        if image in images:
+            of_image[image] += items
+    crowded = [items for items in of_image.values() if len(items) > 1]
+    if crowded:
+        found.remarks.append(
+            f"{len(crowded)} {_images(len(crowded))} with several masks each left out, such as "
+            f"{shown([item.path for item in crowded[0]], root)}: expected one label map for each image, with "
+            "a value for each class; merge them"
+        )
 
 
 def _by_key(named: Iterable[_Named]) -> dict[tuple[str, ...], list[_Named]]:
@@ -185,9 +199,9 @@ def _channels(item: _Named, masks: dict[tuple[str, ...], list[_Named]]) -> _Name
     return _Named(item.path, False, parts, (*item.words, f"channel {match['channel']}"))
 
 
-def _wanted_sequence(images: dict[tuple[str, ...], list[_Named]], remarks: list[str]) -> str:
+def _wanted_sequence(images: Sequence[list[_Named]], remarks: list[str]) -> str:
     """Where patients have several images: the word in the names of the one that is used."""
-    crowded = [items for items in images.values() if len(items) > 1]
+    crowded = [items for items in images if len(items) > 1]
     if not crowded:
         return ""
     words = Counter(word for items in crowded for item in items for word in item.words)
