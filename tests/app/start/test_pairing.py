@@ -15,10 +15,10 @@ def no_content(path):
     raise AssertionError(f"the names alone should say what {path} is")
 
 
-def patients(*names, is_label_map=no_content):
+def patients(*names, count_labels=no_content):
     """Image and mask by patient, and the remarks."""
     paths = [ROOT / f"{name}.nii.gz" for name in sorted(names)]
-    found = pair(paths, ROOT, NIFTI, is_label_map)
+    found = pair(paths, ROOT, NIFTI, count_labels)
     remarks = found.remarks
     named = named_patients(found.pairs, remarks)
 
@@ -65,6 +65,13 @@ def patients(*names, is_label_map=no_content):
             {"x": ("x/x_ct", "x/x_ct_seg"), "y": ("y/y_ct", "y/y_ct_seg")},
         ),
         (
+            ["sub-1/sub-1_T1w", "made/sub-1/sub-1_dseg", "sub-2/sub-2_T1w", "made/sub-2/sub-2_dseg"],
+            {
+                "sub-1": ("sub-1/sub-1_T1w", "made/sub-1/sub-1_dseg"),
+                "sub-2": ("sub-2/sub-2_T1w", "made/sub-2/sub-2_dseg"),
+            },
+        ),
+        (
             ["images/seg_01", "masks/seg_01", "images/seg_02", "masks/seg_02"],
             {"01": ("images/seg_01", "masks/seg_01"), "02": ("images/seg_02", "masks/seg_02")},
         ),
@@ -88,19 +95,20 @@ def test_names_that_people_use(names, expected):
 def test_names_that_say_nothing_are_told_apart_by_the_content_of_few_files(names):
     asked = []
 
-    def is_label_map(path):
+    def count_labels(path):
         asked.append(path)
-        return "liver" in str(path)
+        return 3 if "liver" in str(path) else None
 
-    found, remarks = patients(*names, is_label_map=is_label_map)
+    found, remarks = patients(*names, count_labels=count_labels)
     assert set(found) == {"p1", "p2", "p3"} and len(asked) <= 4
     assert all("liver" not in image and "liver" in mask for image, mask in found.values())
     assert remarks[0].startswith("by their content, ")
 
 
 def test_two_folders_of_images_are_no_pairs():
-    found, _ = patients("A/p1", "A/p2", "B/p1", "B/p2", is_label_map=lambda path: False)
-    assert found == {}
+    for values in (None, 200):
+        found, _ = patients("A/p1", "A/p2", "B/p1", "B/p2", count_labels=lambda path, n=values: n)
+        assert found == {}
 
 
 def test_of_several_images_of_a_patient_one_is_used_for_all():

@@ -1,6 +1,7 @@
 """The configuration files: a small one for minutes on a laptop, and one at the paper's scale."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ CT_HIGH = 32767
 HALF_ONLY = (
     "evaluation: {measuring_half_only: true} # no number is of patients who chose a segmenter's epoch\n"
 )
+FOLDER_KEYS = ("folder", "images", "masks")  # of a source
 LEAST_MEASURED = 4  # test patients, from which on half of them measures and the other half selects
 
 
@@ -56,6 +58,17 @@ class Names:
     links: Path  # folder of links to PNG files; it is made only where their own names cannot be read
     classes: Mapping[int, str]
     modality: str  # as a dataset.json states it
+
+
+def near(path: Path) -> Path:
+    """The path from the repository, in which Snakemake runs, where it leads into it; else the whole path."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def commands(small: Path) -> tuple[str, str]:
+    """What the user enters to look at the masks, and to run everything."""
+    file = shlex.quote(str(near(small)))
+    return f"snakemake {OVERVIEW} --configfile {file}", f"snakemake all --configfile {file}"
 
 
 def is_ct(patient: Patient, stated: str) -> bool:
@@ -87,6 +100,7 @@ def small_text(found: Candidates, patients: Sequence[Patient], split: Split, nam
     """mine.yaml."""
     largest = max(max(patient.shape_zyx[1:]) for patient in patients)
     size = SMALL_SIZE if largest > SMALLER_SIZE else SMALLER_SIZE
+    look, run = commands(names.small)
     tests = list(split.of_patient.values()).count("test")
     return (
         f"# A first run on {len(patients)} patients of {found.kind} files, by scripts/start.py; change what "
@@ -94,8 +108,8 @@ def small_text(found: Candidates, patients: Sequence[Patient], split: Split, nam
         "# It is read after config.yaml. All keys: workflow/docs/configuration.md.\n"
         f"# In {ROOT}:\n"
         "#\n"
-        f"#   snakemake {OVERVIEW} --configfile {names.small}   # look at your masks\n"
-        f"#   snakemake all --configfile {names.small}   # train, measure, draw\n\n"
+        f"#   {look}   # look at your masks\n"
+        f"#   {run}   # train, measure, draw\n\n"
         + _pathvars("mine")
         + "grid: {datasets: [mine], models: [spade, segguided-plus], seeds: [0]}\n\n"
         + _dataset(found, patients, split, names, size, split.every)
@@ -112,7 +126,7 @@ def paper_text(found: Candidates, patients: Sequence[Patient], split: Split, nam
         "pixels, all slices, and networks that need a GPU.\n"
         "# Classes, split and grey values are written here again: what you change there, change here, too.\n"
         "#\n"
-        f"#   snakemake all --configfile {names.paper}   # on a cluster: add --profile slurm\n\n"
+        f"#   {commands(names.paper)[1]}   # on a cluster: add --profile slurm\n\n"
         + _pathvars("mine-paper")
         + "grid: {datasets: [mine], models: [spade, segguided, segguided-plus], seeds: [0]}\n\n"
         + _dataset(found, patients, split, names, PAPER_SIZE, 1)
@@ -131,7 +145,7 @@ def _dataset(
 ) -> str:
     classes = classes_of(found, patients, names.classes)
     lines = ["datasets:", f"  {DATASET}:", f"    source: {_flow(_source(found, names))}"]
-    lines += [f"    manifest: {_flow(str(names.table))} # who is in which split: its column split"]
+    lines += [f"    manifest: {_flow(str(near(names.table)))} # who is in which split: its column split"]
     lines += ["    classes: # rename them; value k of a mask is the k-th class"]
     lines += [f"      - {_flow(fields)}" for fields in classes]
     lines += [f"    {_intensity(found, patients, names.modality)}"]
@@ -142,9 +156,9 @@ def _dataset(
 
 
 def _source(found: Candidates, names: Names) -> dict[str, Any]:
-    if found.source:
-        return found.source
-    return {"kind": "png", "images": str(names.links / "images"), "masks": str(names.links / "masks")}
+    images, masks = names.links / "images", names.links / "masks"
+    source = found.source or {"kind": "png", "images": str(images), "masks": str(masks)}
+    return source | {key: str(near(Path(source[key]))) for key in FOLDER_KEYS if key in source}
 
 
 def _flow(value: object) -> str:

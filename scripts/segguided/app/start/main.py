@@ -126,10 +126,10 @@ def _write(
 
 
 def _say_next(names: configuration.Names) -> None:
+    look_at, run = configuration.commands(names.small)
     _print(
-        f"\nnext, in {configuration.ROOT}:\n"
-        f"  snakemake {configuration.OVERVIEW} --configfile {names.small}   # look at your masks\n"
-        f"  snakemake all --configfile {names.small}   # minutes; then results/mine/table1.md"
+        f"\nnext, in {configuration.ROOT}:\n  {look_at}   # look at your masks\n"
+        f"  {run}   # minutes; then results/mine/table1.md"
     )
 
 

@@ -10,12 +10,10 @@ from segguided.data.formats import nifti
 from segguided.data.formats.volume import Volume, labels_in
 from segguided.listing import composed
 
-MOST_LABELS = 64  # of a label map that no name calls one
-
 
 def nifti_patients(files: FolderFiles) -> Candidates:
     """A patient for each image that has a label map; the table names both files below the folder."""
-    pairs = pair(files.nifti, files.root, NIFTI, _is_label_map)
+    pairs = pair(files.nifti, files.root, NIFTI, _count_labels)
     source = {
         "kind": "nifti",
         "folder": str(files.root),
@@ -41,8 +39,8 @@ def _read(image: Path, mask: Path) -> tuple[Volume, Volume]:
     return nifti.read_image(image), nifti.read_labels(mask)
 
 
-def _is_label_map(path: Path) -> bool:
+def _count_labels(path: Path) -> int | None:
     try:
-        return len(labels_in(nifti.read_labels(path).array_zyx)) <= MOST_LABELS
+        return len(labels_in(nifti.read_labels(path).array_zyx))
     except (ValueError, OSError):
-        return False
+        return None

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segguided.app.start.folder_files import shown
@@ -54,6 +54,8 @@ PURE = "|".join(sorted((w for w in (*MASK_WORDS, *IMAGE_WORDS) if w.isalpha()), 
 TRAILING = re.compile(rf"(?P<rest>.+?){SPACER}(?P<word>{WORD})", re.IGNORECASE)
 LEADING = re.compile(rf"(?P<word>{WORD}){SPACER}(?P<rest>.+)", re.IGNORECASE)
 NUMBERED = re.compile(rf"(?P<word>{PURE})(?P<rest>\d.*)", re.IGNORECASE)
+MANY = 1 << 40  # values of what is no label map
+FEWER = 2  # a mask has so many times fewer values than its image, at the least
 CHANNEL = re.compile(r"(?P<rest>.+)_(?P<channel>\d{4})")  # nnU-Net: one file a channel
 
 
@@ -87,23 +89,25 @@ class _Named:
 
 
 def pair(
-    files: Sequence[Path], root: Path, endings: Sequence[str], is_label_map: Callable[[Path], bool]
+    files: Sequence[Path], root: Path, endings: Sequence[str], count_labels: Callable[[Path], int | None]
 ) -> Pairs:
     """Images and masks among `files` below `root`.
 
     Names decide: folders such as imagesTr and labelsTr, names such as p1_seg and label0001. Where they do not
     say which files are masks, two folders with the same names, or two names in each patient's folder, are
-    told apart by `is_label_map`, which is asked once for each of the two.
+    told apart by `count_labels`: the number of different values in a file that may be a label map, else None.
     """
     named = [_named(path, root, endings) for path in files]
-    for candidates in (named, [_by_folder(item, root, endings) for item in named]):
+    by_folder = [_by_folder(item, root, endings) for item in named]
+    by_last = [replace(item, parts=item.parts[-1:]) for item in named]
+    for candidates in (named, by_folder, by_last):
         found = _paired(candidates, root)
         if found.pairs or found.remarks:
             return found
-    by_folder = ((path.parent, stem_of(composed(path.name), endings), path) for path in files)
-    by_name = ((composed(path.name), path.parent, path) for path in files)
-    for slots in (by_folder, by_name):
-        found = _told_apart(slots, root, endings, is_label_map)
+    in_folders = ((path.parent, stem_of(composed(path.name), endings), path) for path in files)
+    of_name = ((composed(path.name), path.parent, path) for path in files)
+    for slots in (in_folders, of_name):
+        found = _told_apart(slots, root, count_labels)
         if found.pairs:
             return found
     return Pairs()
@@ -243,8 +247,7 @@ def _images(count: int) -> str:
 def _told_apart(
     slots: Iterable[tuple[object, object, Path]],
     root: Path,
-    endings: Sequence[str],
-    is_label_map: Callable[[Path], bool],
+    count_labels: Callable[[Path], int | None],
 ) -> Pairs:
     """Pairs of the two slots that share the most files, if one of them holds label maps."""
     groups: dict[str, dict[str, Path]] = defaultdict(dict)
@@ -259,9 +262,10 @@ def _told_apart(
     if not shared.get((a, b)):
         return Pairs()
     first = shared[a, b][0]
-    a_is_mask = is_label_map(groups[a][first])
-    if a_is_mask == is_label_map(groups[b][first]):
+    a_labels, b_labels = (count_labels(groups[slot][first]) or MANY for slot in (a, b))
+    if max(a_labels, b_labels) < FEWER * min(a_labels, b_labels):
         return Pairs()
+    a_is_mask = a_labels < b_labels
     image, mask = (b, a) if a_is_mask else (a, b)
     found = Pairs(
         remarks=[f"by their content, {_short(mask, root)} holds the masks of {_short(image, root)}"]

@@ -19,14 +19,13 @@ from segguided.app.start.pairing import Pair, pair
 from segguided.data.formats import png
 from segguided.data.formats.volume import Volume
 
-MOST_LABELS = 32  # of a mask that no name calls one
 NUMBER = re.compile(r"(?P<patient>.+?)[_\-. ](?:slice|z|s)?[_\-. ]?(?P<number>\d+)", re.IGNORECASE)
 Slices = dict[int, tuple[Path, Path]]  # image and mask by the slice's number
 
 
 def png_patients(files: FolderFiles) -> Candidates:
     """A patient for each group of slices; PATIENT_slice_N.png says which group a slice is of."""
-    pairs = pair(files.png, files.root, PNG, _is_mask)
+    pairs = pair(files.png, files.root, PNG, _count_labels)
     found = Candidates("PNG", [], pairs.remarks)
     roots = _layout(pairs.pairs)
     if roots:
@@ -141,8 +140,8 @@ def _size(pixels_HW: np.ndarray) -> str:
     return f"{pixels_HW.shape[1]} × {pixels_HW.shape[0]}"
 
 
-def _is_mask(path: Path) -> bool:
+def _count_labels(path: Path) -> int | None:
     try:
-        return len(np.unique(png.read_grey(path))) <= MOST_LABELS
+        return len(np.unique(png.read_grey(path)))
     except (ValueError, OSError):
-        return False
+        return None
