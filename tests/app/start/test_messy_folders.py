@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from segguided.app.start.main import main, start
-from support.own_folders import image_of, label_map, nifti_folder, png_folder, save_nifti
+from support.own_folders import dicom_folder, image_of, label_map, nifti_folder, png_folder, save_nifti
 
 WRITTEN = {"mine.yaml", "mine-paper.yaml", "mine.tsv"}
 
@@ -169,7 +169,7 @@ def test_a_folder_of_zips(trial):
     message = trial.refused()
     assert "no NIfTI, DICOM or PNG file is there" in message
     assert trial.sentence("packed") == (
-        "- 2 packed files are not looked into (one.zip, two.zip): unpack, and run this again"
+        "- 2 packed files not looked into (one.zip, two.zip): unpack, and run this again"
     )
 
 
@@ -330,3 +330,58 @@ def test_the_command_ends_in_one_line_and_a_nonzero_code(trial, capsys):
         main([str(trial.data), "--output", str(trial.output)])
     assert str(caught.value.code).startswith(f"error: {trial.data}: expected a folder")
     assert "\n" not in str(caught.value.code)
+
+
+def test_dicom_folders_without_masks(trial):
+    dicom_folder(trial.data)
+    for path in trial.data.rglob("*.nrrd"):
+        path.unlink()
+    assert "none is an image with a mask" in trial.refused()
+    assert trial.sentence("no masks").startswith(
+        "- the DICOM folders have no masks: expected .seg.nrrd files"
+    )
+
+
+def test_dicom_folders_of_which_some_cannot_be_used(trial):
+    dicom_folder(trial.data, 7)
+    next((trial.data / "mr1").glob("*.seg.nrrd")).unlink()
+    series = sorted((trial.data / "mr2").glob("*.dcm"))
+    series[3].write_bytes(series[3].read_bytes()[:700])
+    (trial.data / "deeper").mkdir()
+    (trial.data / "mr3").rename(trial.data / "deeper" / "mr3")
+    trial.run()
+    assert trial.sentence("without masks") == "- 1 patient without masks left out: mr1"
+    assert str(series[3]) in trial.sentence("mr2 left out")
+    assert "1 folder of DICOM files left out" in trial.sentence("not beside the others")
+    assert set(trial.table()) == {"mr0", "mr4", "mr5", "mr6"}
+    classes = trial.settings()["classes"]
+    assert [(c["name"], c["segment"], c["file"]) for c in classes] == [
+        (name, name, "seg_{patient}.seg.nrrd") for name in ("breast", "FGT")
+    ]
+
+
+def test_of_two_kinds_the_one_with_more_patients_is_used(trial):
+    nifti_folder(trial.data / "volumes", 5)
+    png_folder(trial.data / "slices", lambda p, k: (f"images/{p}_slice_{k}.png", f"masks/{p}_slice_{k}.png"))
+    trial.run()
+    assert "as NIfTI" in trial.shown[0]
+    assert "the folder also holds 4 patients as PNG, not used" in trial.sentence("also holds")
+
+
+def test_a_ct_among_other_volumes_is_told_of(trial):
+    nifti_folder(trial.data, 4)
+    mask = label_map((1, 2))
+    save_nifti(trial.data / "mr_seg.nii.gz", mask)
+    save_nifti(trial.data / "mr.nii.gz", image_of(mask, 3) + 1100)
+    trial.run()
+    assert "look like CT (HU) and those of the others do not" in trial.sentence("look like CT")
+    assert trial.settings()["intensity"]["kind"] == "percentile"
+
+
+def test_names_and_modality_of_a_dataset_json(trial):
+    nifti_folder(trial.data, 4)
+    text = '{"channel_names": {"0": "MRI"}, "labels": {"background": 0, "tumour core": 1, "all": 2}}'
+    (trial.data / "dataset.json").write_text(text)
+    trial.run()
+    assert [c["name"] for c in trial.settings()["classes"]] == ["tumour_core", "all_class"]
+    assert trial.settings()["intensity"]["kind"] == "percentile", "an MRI, whatever its values"

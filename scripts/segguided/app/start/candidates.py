@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segguided.app.start.folder_files import counted
 from segguided.app.start.pairing import Pair
 from segguided.data.formats.volume import Volume
 from segguided.data.splits import MOST_BYTES
@@ -68,7 +69,7 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
             f"{others}, because a patient belongs to one split only"
         )
     if len(twice) > 3:
-        remarks.append(f"{len(twice) - 3} more patients are there several times; the first of each is used")
+        remarks.append(f"the same for {counted(len(twice) - 3, 'more patient')}: the first pair is used")
     kept = [places[0] for places in groups.values()]
     lasts = Counter(parts[place][-1].lower() for place in kept)
     taken: Counter[str] = Counter()

@@ -1,6 +1,7 @@
 """The configuration files: a small one for minutes on a laptop, and one at the paper's scale."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from segguided.config.workflow import Config, load
 
 ROOT = Path(__file__).resolve().parents[4]  # of the repository
 DATASET = "mine"
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")  # text that YAML takes as it is, if it is no other value
 OVERVIEW = f"results/mine/data/{DATASET}/overview.png"
 # Colours that differ on grey images, also for eyes that see red and green alike in the first eight.
 COLOURS = (
@@ -40,7 +42,6 @@ SMALL_SIZE = 128
 SMALLER_SIZE = 64  # for images that have fewer pixels
 PAPER_SIZE = 256
 CT_LOW = -500  # a smaller value is air in Hounsfield units, which no MRI has
-CT_HIGH = 32767
 HALF_ONLY = (
     "evaluation: {measuring_half_only: true} # no number is of patients who chose a segmenter's epoch\n"
 )
@@ -76,7 +77,7 @@ def is_ct(patient: Patient, stated: str) -> bool:
     modality = patient.modality or stated
     if modality:
         return modality == "CT"
-    return patient.low <= CT_LOW and patient.high < CT_HIGH
+    return patient.low <= CT_LOW
 
 
 def classes_of(
@@ -146,7 +147,7 @@ def _dataset(
     classes = classes_of(found, patients, names.classes)
     lines = ["datasets:", f"  {DATASET}:", f"    source: {_flow(_source(found, names))}"]
     lines += [f"    manifest: {_flow(str(near(names.table)))} # who is in which split: its column split"]
-    lines += ["    classes: # rename them; value k of a mask is the k-th class"]
+    lines += ["    classes: # change names and colours as you like: nothing is trained again"]
     lines += [f"      - {_flow(fields)}" for fields in classes]
     lines += [f"    {_intensity(found, patients, names.modality)}"]
     lines += [f"    image_size: {size} # pixels a side; images are padded to a square"]
@@ -168,9 +169,7 @@ def _flow(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_flow, value))}]"
     text = str(value)
-    is_plain = not isinstance(value, str) or (
-        text.isascii() and text.isalpha() and yaml.safe_load(text) == text
-    )
+    is_plain = not isinstance(value, str) or (PLAIN.fullmatch(text) and yaml.safe_load(text) == text)
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 

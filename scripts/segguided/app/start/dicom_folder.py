@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segguided.app.start.candidates import Candidate, Candidates
-from segguided.app.start.folder_files import FolderFiles, shown
+from segguided.app.start.folder_files import FolderFiles, counted, shown
 from segguided.config.classes import AnatomyClass
 from segguided.config.sources.dicom import DicomSource
 from segguided.data.datasets.sources import read_patient
@@ -29,7 +29,7 @@ def dicom_patients(files: FolderFiles) -> Candidates:
     elsewhere = sorted(set(files.dicom) - set(folders.values()))
     if elsewhere:
         found.remarks.append(
-            f"{len(elsewhere)} folders of DICOM files left out, because they are not beside the others in "
+            f"{counted(len(elsewhere), 'folder')} of DICOM files left out, not beside the others in "
             f"{images.relative_to(files.root)}/: {shown(elsewhere, files.root)}; expected "
             "IMAGES/PATIENT/*.dcm"
         )
@@ -54,7 +54,9 @@ def _add_patients(found: Candidates, folders: Mapping[str, Path], segments: Mapp
     classes = [AnatomyClass.model_validate(fields) for fields in found.classes]
     lonely = [name for name, files in segments.items() if not files]
     if lonely:
-        found.remarks.append(f"{len(lonely)} patients without masks left out: {', '.join(lonely[:3])}")
+        found.remarks.append(
+            f"{counted(len(lonely), 'patient')} without masks left out: {', '.join(lonely[:3])}"
+        )
     for name, files in segments.items():
         if files:
             raw = (folders[name], Path(source.masks))
@@ -119,7 +121,7 @@ def _classes(segments: Mapping[str, Segments], remarks: list[str]) -> list[dict[
     ]
     if rare:
         remarks.append(
-            f"{len(rare)} segments are in fewer than half of the patients and no classes: "
+            f"no classes, for fewer than half of the patients have them: {counted(len(rare), 'segment')}, "
             f"{', '.join(rare[:3])}"
         )
     return [_class(pattern, segment) for pattern, segment in frequent]

@@ -105,3 +105,8 @@ def shown(paths: list[Path], root: Path, most: int = 3) -> str:
     """The first of some files, below `root`, and how many more there are."""
     names = ", ".join(str(path.relative_to(root)) for path in paths[:most])
     return f"{names} and {len(paths) - most} more" if len(paths) > most else names
+
+
+def counted(count: int, word: str) -> str:
+    """A number and a noun, which gets an s unless there is one."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -12,7 +12,7 @@ from pathlib import Path
 from segguided.app.start import class_names, configuration, report, splitting, writing
 from segguided.app.start.candidates import Candidates
 from segguided.app.start.dicom_folder import dicom_patients
-from segguided.app.start.folder_files import FolderFiles, look
+from segguided.app.start.folder_files import FolderFiles, counted, look
 from segguided.app.start.nifti_folder import nifti_patients
 from segguided.app.start.png_folder import png_patients
 from segguided.app.start.reading import Patient, read_all
@@ -93,8 +93,7 @@ def _show(
     classes = configuration.classes_of(found, patients, names.classes)
     remarks += report.about_patients(patients, names.modality)
     remarks += report.about_labels(classes, patients)
-    what = "patient" if len(patients) == 1 else "patients"
-    _print(f"{files.root}: {len(patients)} {what} with image and mask, as {found.kind}\n")
+    _print(f"{files.root}: {counted(len(patients), 'patient')} with image and mask, as {found.kind}\n")
     if patients:
         _print(report.patients_text(found, patients) + "\n")
         _print(report.labels_text(classes, patients))

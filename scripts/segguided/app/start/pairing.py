@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segguided.app.start.folder_files import shown
+from segguided.app.start.folder_files import counted, shown
 from segguided.listing import composed, stem_of
 
 MASK_WORDS = (
@@ -181,7 +181,7 @@ def _note_several_masks(
     crowded = [items for items in of_image.values() if len(items) > 1]
     if crowded:
         found.remarks.append(
-            f"{len(crowded)} {_images(len(crowded))} with several masks each left out, such as "
+            f"{counted(len(crowded), 'image')} with several masks each left out, such as "
             f"{shown([item.path for item in crowded[0]], root)}: expected one label map for each image, with "
             "a value for each class; merge them"
         )
@@ -215,7 +215,7 @@ def _wanted_sequence(images: Sequence[list[_Named]], remarks: list[str]) -> str:
     wanted = min(spread, key=lambda word: (-words[word], word))
     others = ", ".join(sorted(set(spread) - {wanted}))
     remarks.append(
-        f"{len(crowded)} patients have several images ({wanted}, {others}), of which one is used: {wanted}; "
+        f"of several images of a patient ({wanted}, {others}) one is used: {wanted}; "
         "name others in the patient table's column image"
     )
     return wanted
@@ -232,16 +232,13 @@ def _note_unpaired(
     lonely = [item.path for key, items in images.items() if key not in masks for item in items]
     if lonely:
         found.remarks.append(
-            f"{len(lonely)} {_images(len(lonely))} without a mask left out: {shown(sorted(lonely), root)}"
+            f"{counted(len(lonely), 'image')} without a mask left out: {shown(sorted(lonely), root)}"
         )
     lonely = [item.path for key, items in masks.items() if key not in images for item in items]
     if lonely:
-        what = "mask" if len(lonely) == 1 else "masks"
-        found.remarks.append(f"{len(lonely)} {what} without an image left out: {shown(sorted(lonely), root)}")
-
-
-def _images(count: int) -> str:
-    return "image" if count == 1 else "images"
+        found.remarks.append(
+            f"{counted(len(lonely), 'mask')} without an image left out: {shown(sorted(lonely), root)}"
+        )
 
 
 def _told_apart(
@@ -277,9 +274,7 @@ def _told_apart(
         found.pairs.append(Pair(tuple(parts) or (identity,), path, groups[mask][identity]))
     alone = sorted({*groups[image].values()} - {pair.image for pair in found.pairs})
     if alone:
-        found.remarks.append(
-            f"{len(alone)} {_images(len(alone))} without a mask left out: {shown(alone, root)}"
-        )
+        found.remarks.append(f"{counted(len(alone), 'image')} without a mask left out: {shown(alone, root)}")
     return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from segguided.app.start.candidates import SPLIT_OF_FOLDER, Candidate, Candidates, safe_name, without_common
-from segguided.app.start.folder_files import PNG, FolderFiles, shown
+from segguided.app.start.folder_files import PNG, FolderFiles, counted, shown
 from segguided.app.start.pairing import Pair, pair
 from segguided.data.formats import png
 from segguided.data.formats.volume import Volume
@@ -110,8 +110,8 @@ def _numbered(patient: str, items: Sequence[tuple[int | None, str, Pair]], remar
             slices[place] = (item.image, item.mask)
     if repeated:
         remarks.append(
-            f"patient {patient} has {len(repeated)} slices whose numbers are there twice, which are left "
-            f"out: {shown(repeated, repeated[0].parent)}"
+            f"{counted(len(repeated), 'slice')} of patient {patient} left out, because their numbers are "
+            f"there twice: {shown(repeated, repeated[0].parent)}"
         )
     return slices
 

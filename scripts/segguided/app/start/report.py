@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from segguided.app.start.candidates import Candidates
 from segguided.app.start.configuration import is_ct
-from segguided.app.start.folder_files import FolderFiles, shown
+from segguided.app.start.folder_files import FolderFiles, counted, shown
 from segguided.app.start.reading import Patient
 
 MOST_ROWS = 12  # patients that are listed one by one
@@ -56,13 +56,14 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 def about_files(files: FolderFiles, kinds: Sequence[Candidates]) -> Iterator[str]:
     """A sentence for each kind of file that is there and not used."""
     if files.packed:
-        count = len(files.packed)
-        what = "a packed file is" if count == 1 else f"{count} packed files are"
+        what = counted(len(files.packed), "packed file")
         yield f"{what} not looked into ({shown(files.packed, files.root)}): unpack, and run this again"
     if files.unread:
         listed = ", ".join(f"{count} {ending}" for ending, count in sorted(files.unread.items()))
         yield f"files that the pipeline does not read: {listed}; convert them to NIfTI (.nii.gz) or 8-bit PNG"
-    others = [f"{len(other.patients)} patients as {other.kind}" for other in kinds[1:] if other.patients]
+    others = [
+        f"{counted(len(other.patients), 'patient')} as {other.kind}" for other in kinds[1:] if other.patients
+    ]
     if others:
         yield f"the folder also holds {' and '.join(others)}, not used; name their folder alone for them"
 
@@ -91,7 +92,7 @@ def _about_grids(patients: Sequence[Patient]) -> Iterator[str]:
     ranges = ((in_plane, "in the slices", IN_PLANE), (z_mm, "between slices", BETWEEN))
     for mm, where, effect in ranges:
         if max(mm) > WIDE * min(mm):
-            yield (f"the spacing {where} runs from {min(mm):.2f} to {max(mm):.2f} mm: {effect}")
+            yield f"the spacing {where} runs from {min(mm):.2f} to {max(mm):.2f} mm: {effect}"
     axes = Counter(patient.axes for patient in patients)
     if len(axes) > 1:
         listed = ", ".join(f"{count} {name or '-'}" for name, count in axes.most_common())
