@@ -147,3 +147,22 @@ def test_a_patients_name_is_a_file_name(name, safe):
 
 def test_a_long_name_is_cut_within_no_letter():
     assert len(safe_name("ä" * 200).encode()) == 180
+
+
+def test_folders_of_splits_say_who_trains_and_are_no_patients():
+    names = [f"train/p{k}{end}" for k in range(6) for end in ("", "_seg")]
+    names += ["val/p6", "val/p6_seg", "test/p7", "test/p7_seg"]
+    paths = [ROOT / f"{name}.nii.gz" for name in names]
+    found = named_patients(pair(paths, ROOT, NIFTI, no_content).pairs, remarks := [])
+    assert {name: split for name, split, _ in found} == {
+        **{f"p{k}": "train" for k in range(6)},
+        "p6": "held-out",
+        "p7": "test",
+    }
+    assert not remarks
+
+
+def test_folders_of_sites_are_no_patients():
+    names = [f"{site}/p{site}{k}" for site, count in (("A", 6), ("B", 1), ("C", 1)) for k in range(count)]
+    found, remarks = patients(*names, *(f"{name}_seg" for name in names))
+    assert len(found) == 8 and not remarks

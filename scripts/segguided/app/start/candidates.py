@@ -13,6 +13,7 @@ from segguided.data.formats.volume import Volume
 from segguided.data.splits import MOST_BYTES
 
 SPLIT_OF_FOLDER = {"train": "train", "training": "train", "val": "held-out", "valid": "held-out"}
+MOST_PAIRS = 1.5  # a folder, on average, where each folder is a patient's
 SPLIT_OF_FOLDER |= {"validation": "held-out", "dev": "held-out", "test": "test", "testing": "test"}
 
 
@@ -58,8 +59,9 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
     A patient is there twice where one name is in several folders, and where a folder of its own holds several
     pairs while most folders hold one.
     """
-    pairs = list(pairs)
-    parts = [without_common(pair.parts, pairs) for pair in pairs]
+    if not pairs:
+        return []
+    splits, parts = zip(*(_split_and_rest(without_common(pair.parts, pairs)) for pair in pairs), strict=True)
     groups = _same_patients(parts)
     twice = {key: places for key, places in groups.items() if len(places) > 1}
     for key, places in list(twice.items())[:3]:
@@ -75,13 +77,18 @@ def named_patients(pairs: Sequence[Pair], remarks: list[str]) -> list[tuple[str,
     taken: Counter[str] = Counter()
     found = []
     for place in kept:
-        split = SPLIT_OF_FOLDER.get(parts[place][0].lower(), "") if len(parts[place]) > 1 else ""
-        name = safe_name(_name(parts[place][1:] if split else parts[place], lasts))
+        name = safe_name(_name(parts[place], lasts))
         taken[name.lower()] += 1
         if taken[name.lower()] > 1:
             name = f"{name}_{taken[name.lower()]}"
-        found.append((name, split, pairs[place]))
+        found.append((name, splits[place], pairs[place]))
     return found
+
+
+def _split_and_rest(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The split that the first folder names, and the other parts."""
+    split = SPLIT_OF_FOLDER.get(parts[0].lower(), "") if len(parts) > 1 else ""
+    return split, parts[1:] if split else parts
 
 
 def without_common(parts: tuple[str, ...], pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -100,8 +107,8 @@ def without_common(parts: tuple[str, ...], pairs: Sequence[Pair]) -> tuple[str, 
 def _same_patients(parts: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:
     """The places of the pairs of each patient."""
     folders = Counter(path[:-1] for path in parts)
-    alone = sum(count == 1 for count in folders.values())
-    if all(len(path) > 1 for path in parts) and len(folders) > 2 and alone > len(folders) / 2:
+    few_have_more = len(folders) > 2 and len(parts) <= MOST_PAIRS * len(folders)
+    if all(len(path) > 1 for path in parts) and few_have_more:
         return _grouped(["/".join(path[:-1]) for path in parts])
     lasts = Counter(path[-1].lower() for path in parts)
     if len(lasts) > len(parts) / 2:

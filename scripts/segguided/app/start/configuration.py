@@ -67,9 +67,13 @@ def near(path: Path) -> Path:
 
 
 def commands(small: Path) -> tuple[str, str]:
-    """What the user enters to look at the masks, and to run everything."""
+    """What the user enters to look at the masks, and to run everything with the small networks.
+
+    The demo's profile gives each job one thread: networks as small as these are not faster with several.
+    """
     file = shlex.quote(str(near(small)))
-    return f"snakemake {OVERVIEW} --configfile {file}", f"snakemake all --configfile {file}"
+    run = f"snakemake all --configfile {file} --profile workflow/profiles/demo"
+    return f"snakemake {OVERVIEW} --configfile {file}", run
 
 
 def is_ct(patient: Patient, stated: str) -> bool:
@@ -122,12 +126,13 @@ def small_text(found: Candidates, patients: Sequence[Patient], split: Split, nam
 
 def paper_text(found: Candidates, patients: Sequence[Patient], split: Split, names: Names) -> str:
     """mine-paper.yaml."""
+    run = f"snakemake all --configfile {shlex.quote(str(near(names.paper)))}"
     return (
         f"# The same patients as in {names.small.name} at the paper's scale: {PAPER_SIZE}×{PAPER_SIZE} "
         "pixels, all slices, and networks that need a GPU.\n"
         "# Classes, split and grey values are written here again: what you change there, change here, too.\n"
         "#\n"
-        f"#   {commands(names.paper)[1]}   # on a cluster: add --profile slurm\n\n"
+        f"#   {run}   # on a cluster: add --profile slurm\n\n"
         + _pathvars("mine-paper")
         + "grid: {datasets: [mine], models: [spade, segguided, segguided-plus], seeds: [0]}\n\n"
         + _dataset(found, patients, split, names, PAPER_SIZE, 1)
