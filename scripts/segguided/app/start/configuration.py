@@ -12,7 +12,7 @@ import yaml
 from snakemake.utils import update_config
 
 from segguided.app.start.candidates import Candidates
-from segguided.app.start.class_names import class_name, safe_class
+from segguided.app.start.class_list import classes_of, is_ct
 from segguided.app.start.reading import Patient
 from segguided.app.start.small_settings import PAPER, SMALL
 from segguided.app.start.splitting import Split
@@ -22,26 +22,9 @@ ROOT = Path(__file__).resolve().parents[4]  # of the repository
 DATASET = "mine"
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")  # text that YAML takes as it is, if it is no other value
 OVERVIEW = f"results/mine/data/{DATASET}/overview.png"
-# Colours that differ on grey images, also for eyes that see red and green alike in the first eight.
-COLOURS = (
-    *(
-        "orange",
-        "deepskyblue",
-        "seagreen",
-        "yellow",
-        "blue",
-        "orangered",
-        "orchid",
-        "white",
-        "maroon",
-        "pink",
-    ),
-    *("limegreen", "tan", "navy", "turquoise", "gold", "crimson", "plum", "olive", "teal", "salmon"),
-)
 SMALL_SIZE = 128
 SMALLER_SIZE = 64  # for images that have fewer pixels
 PAPER_SIZE = 256
-CT_LOW = -500  # a smaller value is air in Hounsfield units, which no MRI has
 HALF_ONLY = (
     "evaluation: {measuring_half_only: true} # no number is of patients who chose a segmenter's epoch\n"
 )
@@ -74,31 +57,6 @@ def commands(small: Path) -> tuple[str, str]:
     file = shlex.quote(str(near(small)))
     run = f"snakemake all --configfile {file} --profile workflow/profiles/demo"
     return f"snakemake {OVERVIEW} --configfile {file}", run
-
-
-def is_ct(patient: Patient, stated: str) -> bool:
-    """Whether the grey values are Hounsfield units: by the header, a dataset.json, or the values."""
-    modality = patient.modality or stated
-    if modality:
-        return modality == "CT"
-    return patient.low <= CT_LOW
-
-
-def classes_of(
-    found: Candidates, patients: Sequence[Patient], names: Mapping[int, str]
-) -> list[dict[str, Any]]:
-    """The classes as the configuration lists them, by label."""
-    if found.classes:  # labels are places in this list
-        named = [
-            {**fields, "name": safe_class(fields["name"]) or f"class_{k}"}
-            for k, fields in enumerate(found.classes, 1)
-        ]
-        return [{**fields, "color": COLOURS[k % len(COLOURS)]} for k, fields in enumerate(named)]
-    labels = sorted(set().union(*(patient.labels for patient in patients)))
-    return [
-        {"name": class_name(label, names), "color": COLOURS[k % len(COLOURS)], "label": label}
-        for k, label in enumerate(labels)
-    ]
 
 
 def small_text(found: Candidates, patients: Sequence[Patient], split: Split, names: Names) -> str:

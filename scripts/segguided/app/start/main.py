@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segguided.app.start import class_names, configuration, report, splitting, writing
+from segguided.app.start import class_list, class_names, configuration, report, splitting, writing
 from segguided.app.start.candidates import Candidates
 from segguided.app.start.dicom_folder import dicom_patients
 from segguided.app.start.folder_files import FolderFiles, counted, look
@@ -90,7 +90,7 @@ def _show(
     origin: Path | None,
     remarks: list[str],
 ) -> None:
-    classes = configuration.classes_of(found, patients, names.classes)
+    classes = class_list.classes_of(found, patients, names.classes)
     remarks += report.about_patients(patients, names.modality)
     remarks += report.about_labels(classes, patients)
     _print(f"{files.root}: {counted(len(patients), 'patient')} with image and mask, as {found.kind}\n")

@@ -7,56 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segguided.app.start.folder_files import counted, shown
+from segguided.app.start.name_words import NamedFile, named_by_folder, named_file
 from segguided.listing import composed, stem_of
 
-MASK_WORDS = (
-    *(
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "labelmap",
-        "labelmaps",
-        "seg",
-        "segs",
-        "segm",
-        "dseg",
-        "gt",
-        "roi",
-    ),
-    *("segmentation", "segmentations", "groundtruth", "ground_truth", "annotation", "annotations", "annot"),
-    *("target", "targets", "labelstr", "labelsts", "maskstr", "masksts"),
-)
-IMAGE_WORDS = (
-    *("image", "images", "img", "imgs", "imagestr", "imagests", "scan", "scans", "volume", "volumes", "vol"),
-    *(
-        "vols",
-        "ct",
-        "mr",
-        "mri",
-        "pet",
-        "raw",
-        "orig",
-        "input",
-        "inputs",
-        "data",
-        "bold",
-        "flair",
-        "t1",
-        "t2",
-    ),
-    *("t1c", "t1ce", "t1gd", "t1n", "t2f", "t2w", "t1w", "adc", "dwi", "us", "xray", "slices"),
-)
-NEUTRAL = ("all", "nii", "nifti", "png", "files")  # in names of folders
-SPACER = r"[\s_.\-]+"
-WORD = "|".join(sorted(map(re.escape, (*MASK_WORDS, *IMAGE_WORDS)), key=len, reverse=True))
-PURE = "|".join(sorted((w for w in (*MASK_WORDS, *IMAGE_WORDS) if w.isalpha()), key=len, reverse=True))
-TRAILING = re.compile(rf"(?P<rest>.+?){SPACER}(?P<word>{WORD})", re.IGNORECASE)
-LEADING = re.compile(rf"(?P<word>{WORD}){SPACER}(?P<rest>.+)", re.IGNORECASE)
-NUMBERED = re.compile(rf"(?P<word>{PURE})(?P<rest>\d.*)", re.IGNORECASE)
+CHANNEL = re.compile(r"(?P<rest>.+)_(?P<channel>\d{4})")  # nnU-Net: one file a channel
 MANY = 1 << 40  # values of what is no label map
 FEWER = 2  # a mask has so many times fewer values than its image, at the least
-CHANNEL = re.compile(r"(?P<rest>.+)_(?P<channel>\d{4})")  # nnU-Net: one file a channel
 
 
 @dataclass(frozen=True)
@@ -76,18 +32,6 @@ class Pairs:
     remarks: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Named:
-    path: Path
-    is_mask: bool
-    parts: tuple[str, ...]
-    words: tuple[str, ...]  # that were taken off its name
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return tuple(part.lower() for part in self.parts)
-
-
 def pair(
     files: Sequence[Path], root: Path, endings: Sequence[str], count_labels: Callable[[Path], int | None]
 ) -> Pairs:
@@ -97,8 +41,8 @@ def pair(
     say which files are masks, two folders with the same names, or two names in each patient's folder, are
     told apart by `count_labels`: the number of different values in a file that may be a label map, else None.
     """
-    named = [_named(path, root, endings) for path in files]
-    by_folder = [_by_folder(item, root, endings) for item in named]
+    named = [named_file(path, root, endings) for path in files]
+    by_folder = [named_by_folder(item, root, endings) for item in named]
     by_last = [replace(item, parts=item.parts[-1:]) for item in named]
     for candidates in (named, by_folder, by_last):
         found = _paired(candidates, root)
@@ -113,46 +57,7 @@ def pair(
     return Pairs()
 
 
-def _named(path: Path, root: Path, endings: Sequence[str]) -> _Named:
-    """The role of a file and what is left of its path without the words that say so."""
-    folders = [composed(part) for part in path.relative_to(root).parts[:-1]]
-    roles = [role for role in map(_role_of_folder, folders) if role]
-    kept = [folder for folder in folders if not _role_of_folder(folder) and folder.lower() not in NEUTRAL]
-    rest, words = _without_words(stem_of(composed(path.name), endings))
-    is_mask = any(word in MASK_WORDS for word in words) or roles[-1:] == ["mask"]
-    return _Named(path, is_mask, (*kept, *([rest] if rest else [])), words)
-
-
-def _by_folder(item: _Named, root: Path, endings: Sequence[str]) -> _Named:
-    """The same where only folders say what is a mask, and patients are called, for example, seg_001."""
-    folders = [composed(part) for part in item.path.relative_to(root).parts[:-1]]
-    roles = [role for role in map(_role_of_folder, folders) if role]
-    kept = [folder for folder in folders if not _role_of_folder(folder) and folder.lower() not in NEUTRAL]
-    return _Named(item.path, roles[-1:] == ["mask"], (*kept, stem_of(composed(item.path.name), endings)), ())
-
-
-def _role_of_folder(name: str) -> str:
-    """What a folder holds if all words of its name say so; empty otherwise."""
-    words = [word for word in re.split(SPACER, name.lower()) if word and word not in NEUTRAL]
-    if not words or not all(word in MASK_WORDS or word in IMAGE_WORDS for word in words):
-        return ""
-    return "mask" if any(word in MASK_WORDS for word in words) else "image"
-
-
-def _without_words(stem: str) -> tuple[str, tuple[str, ...]]:
-    """The name without the words of images and masks at its ends, and these words."""
-    words: list[str] = []
-    while True:
-        if stem.lower() in MASK_WORDS or stem.lower() in IMAGE_WORDS:
-            return "", (*words, stem.lower())
-        match = TRAILING.fullmatch(stem) or LEADING.fullmatch(stem) or NUMBERED.fullmatch(stem)
-        if not match:
-            return stem, tuple(words)
-        words.append(match["word"].lower())
-        stem = match["rest"]
-
-
-def _paired(named: Sequence[_Named], root: Path) -> Pairs:
+def _paired(named: Sequence[NamedFile], root: Path) -> Pairs:
     masks = _by_key(item for item in named if item.is_mask)
     images = _by_key(_channels(item, masks) for item in named if not item.is_mask)
     found = Pairs()
@@ -168,12 +73,12 @@ def _paired(named: Sequence[_Named], root: Path) -> Pairs:
 
 def _note_several_masks(
     found: Pairs,
-    images: dict[tuple[str, ...], list[_Named]],
-    masks: dict[tuple[str, ...], list[_Named]],
+    images: dict[tuple[str, ...], list[NamedFile]],
+    masks: dict[tuple[str, ...], list[NamedFile]],
     root: Path,
 ) -> None:
     """A remark where an image has several masks: of its own name, or in a folder of masks beside it."""
-    of_image: dict[tuple[str, ...], list[_Named]] = defaultdict(list)
+    of_image: dict[tuple[str, ...], list[NamedFile]] = defaultdict(list)
     for key, items in masks.items():
         image = key if key in images else key[:-1]
         if image in images:
@@ -187,23 +92,23 @@ def _note_several_masks(
         )
 
 
-def _by_key(named: Iterable[_Named]) -> dict[tuple[str, ...], list[_Named]]:
-    groups: dict[tuple[str, ...], list[_Named]] = defaultdict(list)
+def _by_key(named: Iterable[NamedFile]) -> dict[tuple[str, ...], list[NamedFile]]:
+    groups: dict[tuple[str, ...], list[NamedFile]] = defaultdict(list)
     for item in named:
         groups[item.key].append(item)
     return groups
 
 
-def _channels(item: _Named, masks: dict[tuple[str, ...], list[_Named]]) -> _Named:
+def _channels(item: NamedFile, masks: dict[tuple[str, ...], list[NamedFile]]) -> NamedFile:
     """An image of nnU-Net under the name of its mask: case_0000 belongs to case."""
     match = CHANNEL.fullmatch(item.parts[-1]) if item.parts else None
     parts = (*item.parts[:-1], match["rest"]) if match else item.parts
     if not match or item.key in masks or tuple(part.lower() for part in parts) not in masks:
         return item
-    return _Named(item.path, False, parts, (*item.words, f"channel {match['channel']}"))
+    return NamedFile(item.path, False, parts, (*item.words, f"channel {match['channel']}"))
 
 
-def _wanted_sequence(images: Sequence[list[_Named]], remarks: list[str]) -> str:
+def _wanted_sequence(images: Sequence[list[NamedFile]], remarks: list[str]) -> str:
     """Where patients have several images: the word in the names of the one that is used."""
     crowded = [items for items in images if len(items) > 1]
     if not crowded:
@@ -223,8 +128,8 @@ def _wanted_sequence(images: Sequence[list[_Named]], remarks: list[str]) -> str:
 
 def _note_unpaired(
     found: Pairs,
-    images: dict[tuple[str, ...], list[_Named]],
-    masks: dict[tuple[str, ...], list[_Named]],
+    images: dict[tuple[str, ...], list[NamedFile]],
+    masks: dict[tuple[str, ...], list[NamedFile]],
     root: Path,
 ) -> None:
     if not found.pairs:

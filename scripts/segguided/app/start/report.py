@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from segguided.app.start.candidates import Candidates
-from segguided.app.start.configuration import is_ct
+from segguided.app.start.class_list import is_ct
 from segguided.app.start.folder_files import FolderFiles, counted, shown
 from segguided.app.start.reading import Patient
 
