@@ -163,7 +163,8 @@ def test_the_command_takes_what_the_pages_give_it(command):
 def repository(tmp_path_factory):
     """A copy of the pipeline with the reader's own data: `my-ct` as NIfTI, `mine` as PNG."""
     root = copy_repository(tmp_path_factory.mktemp("docs"))
-    (block,) = [b for _, b in FENCE.findall(text("README.md")) if "datasets:" in b]
+    page = text("workflow/docs/configuration.md")
+    (block,) = [b for _, b in FENCE.findall(page) if b.startswith("# mine.yaml")]
     settings = yaml.safe_load(block)
     folder = root / "my-ct"
     folder.mkdir()
@@ -175,8 +176,6 @@ def repository(tmp_path_factory):
     settings["datasets"]["my-ct"]["source"]["folder"] = "my-ct"
     (root / "my-ct.tsv").write_text("patient\n" + "".join(f"{patient}\n" for patient in patients))
     (root / "mine.yaml").write_text(yaml.safe_dump(settings))
-    (small,) = re.findall(r"^ +```yaml\n(.*?)^ +```", text("workflow/docs/configuration.md"), re.M | re.S)
-    (root / "try.yaml").write_text(small)
     (root / "my.yaml").write_text("grid: {seeds: [0, 1, 2]}\n")
     return root
 

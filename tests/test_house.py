@@ -26,9 +26,9 @@ ROOMS = (
     "tables",
     "describe",
     "exports",
-    "app",
     "status",
     "planning",
+    "app",
     "api",
 )
 LARGEST_MODULE = 300  # lines

@@ -14,6 +14,7 @@ from segguided.cli import framed
 # help, and raises what `framed` turns into one sentence. Its docstring's first line is the help below.
 COMMANDS = {
     "generate": "segguided.app.command_line:main",
+    "start": "segguided.app.start.main:command",
 }
 PACKAGE = Path(__file__).parents[1]
 WRONG_USE = 2  # argparse's exit code

@@ -1,0 +1,6 @@
+"""Look at a folder of your own images and masks and write a first configuration; run by hand."""
+
+from segguided.app.start.main import main
+
+if __name__ == "__main__":
+    main()
