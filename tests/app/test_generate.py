@@ -147,12 +147,21 @@ def test_masks_unlike_those_of_training_are_named(run_folder, tmp_path):
     write_grey(tmp_path / "odd.png", mask_HW)
     write_grey(tmp_path / "odd2.png", np.zeros((16, 16), np.uint8))
     sentences = unlike_training(read_masks(tmp_path / "odd.png", facts), facts)
-    assert len(sentences) == 3
-    assert sentences[0].startswith("odd: b covers 0.39% of the image, in training ")
-    assert sentences[1].startswith("odd: the centre of b is at row 3% of the image, in training ")
-    assert unlike_training(read_masks(tmp_path / "odd2.png", facts), facts) == [
+    assert len(sentences) == 4
+    assert sentences[0] == "no mask has the class a, which 100% of the masks of training held"
+    assert sentences[1].startswith("odd: b covers 0.39% of the image, in training ")
+    assert sentences[2].startswith("odd: the centre of b is at row 3% of the image, in training ")
+    assert unlike_training(read_masks(tmp_path / "odd2.png", facts), facts, ["a", "b"]) == [
         "odd2 is empty: no pixel has a class"
     ]
+
+
+def test_a_class_that_only_some_masks_have_is_not_missing(run_folder, tmp_path):
+    facts = read_run(run_folder).facts
+    for name, value in (("one", 1), ("two", 2)):
+        write_grey(tmp_path / "mine" / f"{name}.png", np.full((16, 16), value, np.uint8))
+    masks = read_masks(tmp_path / "mine", facts)
+    assert not [sentence for sentence in unlike_training(masks, facts) if "no mask has" in sentence]
 
 
 def spoil_json(folder):
@@ -250,6 +259,7 @@ def test_masks_that_cannot_be_used_are_refused(run_folder, tmp_path, write, word
         ({"steps": 0}, "--steps is 0"),
         ({"steps": 2000}, "--steps is 2000, but the noise schedule has 1000 timesteps"),
         ({"free": ["liver"]}, "--free names liver; the model's classes are a, b"),
+        ({"absent": ["liver"]}, "--absent names liver; the model's classes are a, b"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(run_folder, png_masks, tmp_path, options, words):
@@ -262,7 +272,9 @@ def test_other_paths_and_folders_are_refused(run_folder, png_masks, tmp_path):
     with pytest.raises(ValueError, match="expected masks, a file or a folder, but there is none"):
         generate(run_folder, tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"expected a mask as \.png, \.nii or \.nii\.gz; convert it"):
+    with pytest.raises(
+        ValueError, match=r"expected a mask as \.png, \.nii, \.nii\.gz, \.seg\.nrrd or DICOM-SEG"
+    ):
         generate(run_folder, tmp_path / "a.txt", tmp_path / "out")
     with pytest.raises(ValueError, match="OUTPUT is missing"):
         generate(run_folder, png_masks, None)

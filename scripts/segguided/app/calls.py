@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segguided.app.contact_sheet import write_contact_sheet
 from segguided.app.generate import IMAGES, MASKS, Wanted, generate, image_name, plan
+from segguided.app.label_volumes import ENDINGS
 from segguided.app.mask_inputs import UserMasks, read_masks
 from segguided.app.run_folder import RunFolder, read_run
 from segguided.app.samplers import WITHOUT_NOISE
@@ -37,6 +38,7 @@ def validated(
     images_per_mask: int,
     noise_seeds: Sequence[int] | None,
     free: Sequence[str],
+    absent: Sequence[str],
     steps: int | None,
 ) -> Call:
     """The call; what is unlike the masks of training is logged.
@@ -47,8 +49,9 @@ def validated(
     wanted = _wanted(run, images_per_mask, noise_seeds, free, steps)
     if wanted.free:
         run.completer()  # that it is there
-    found = read_masks(masks, run.facts)
-    sentences = [*found.notes, *unlike_training(found, run.facts)]
+    _check_classes("--absent", absent, run)
+    found = read_masks(masks, run.facts, {*free, *absent})
+    sentences = [*found.notes, *unlike_training(found, run.facts, {*free, *absent})]
     for sentence in sentences[:SHOWN]:
         LOG.warning("%s", sentence)
     if len(sentences) > SHOWN:
@@ -95,17 +98,21 @@ def _values(run: RunFolder, free: Sequence[str]) -> tuple[int, ...]:
     """The values of the free classes. Raises ValueError for a name that is no class, and for other models."""
     if not free:
         return ()
-    unknown = [name for name in free if name not in run.class_names]
-    if unknown:
-        raise ValueError(
-            f"--free names {', '.join(unknown)}; the model's classes are {', '.join(run.class_names)}"
-        )
+    _check_classes("--free", free, run)
     if run.facts.kind not in ("diffusion", "imported"):
         raise ValueError(
             f"--free leaves classes to the model, but {run.facts.model} ({run.facts.kind}) always follows "
             "whole masks; use segguided-plus or a model trained with mask ablation"
         )
     return tuple(sorted({run.class_names.index(name) + 1 for name in free}))
+
+
+def _check_classes(option: str, names: Sequence[str], run: RunFolder) -> None:
+    unknown = [name for name in names if name not in run.class_names]
+    if unknown:
+        raise ValueError(
+            f"{option} names {', '.join(unknown)}; the model's classes are {', '.join(run.class_names)}"
+        )
 
 
 def generate_for(call: Call, output: Path) -> None:
@@ -136,7 +143,7 @@ def _write_volumes(call: Call, output: Path) -> None:
                 file = output / IMAGES / f"{image_name(call.masks, row, batch, call.wanted)}.png"
                 slices.setdefault((place.path, batch.seed, batch.sample), {})[place.z] = file
     for (path, seed, sample), files in slices.items():
-        name = stem_of(path.name, (".nii.gz", ".nii"))
+        name = stem_of(path.name, ENDINGS)
         name += f"_seed{seed}" if len(call.wanted.seeds) > 1 else ""
         name += f"_{sample}" if call.wanted.samples > 1 else ""
         images = {z: read_grey(file) for z, file in files.items()}
