@@ -22,13 +22,16 @@ def generate(
     free: Sequence[str] = (),
     steps: int | None = None,
     absent: Sequence[str] = (),
+    keep_best: int | None = None,
+    segmenter: Path | None = None,
     *,
     check: bool = False,
 ) -> None:
     """Validate the masks, then write images, manifest.csv and a contact sheet; with `check` only validate."""
-    from segguided.app.calls import generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
+    from segguided.app.calls import Asked, generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
 
-    call = validated(run_folder, masks, images_per_mask, noise_seeds, free, absent, steps)
+    asked = Asked(images_per_mask, noise_seeds, free, absent, steps, keep_best, segmenter)
+    call = validated(run_folder, masks, asked)
     if check:
         LOG.info("%d masks can be used", len(call.masks.names))
         return
@@ -59,6 +62,15 @@ def command_line() -> argparse.ArgumentParser:
         "--absent", type=_names, default=(), metavar="CLASS,…", help="classes that the masks may lack"
     )
     parser.add_argument("--steps", type=int, help="sampling steps; default: those of the run")
+    parser.add_argument(
+        "--keep-best", type=int, metavar="K", help="of each mask the images whose segmentation fits it best"
+    )
+    parser.add_argument(
+        "--segmenter",
+        type=Path,
+        metavar="FOLDER",
+        help="that chooses; default: segmenters/DATASET/MODEL/seedN",
+    )
     parser.add_argument("--check", action="store_true", help="only validate the masks")
     add_computing_options(parser)
     return parser
