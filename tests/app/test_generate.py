@@ -2,8 +2,10 @@
 
 import csv
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -292,6 +294,37 @@ def test_free_classes_of_a_model_without_a_completer_are_left_to_it(run_folder, 
     whole, free = (read_grey(tmp_path / name / "images" / f"{mask.stem}.png") for name in ("whole", "free"))
     assert not np.array_equal(whole, free)
     assert not (tmp_path / "free" / "masks").exists()
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(run_folder, png_masks, tmp_path):
+    command = [sys.executable, ROOT / "scripts/generate.py", run_folder, png_masks]
+    options = ["--images-per-mask", "3", "--steps", "150"]  # nine batches, each slow enough to be stopped in
+    process = subprocess.Popen(
+        [*map(str, command), tmp_path / "cut", *options], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "cut/manifest.csv").is_file():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    words = process.communicate()[1]
+    assert process.returncode == 1
+    assert words.strip().splitlines()[-1].endswith("the same command runs again")
+    assert "Traceback" not in words
+    rows = manifest(tmp_path / "cut")
+    assert 4 <= len(rows) < 30
+    finished = {tmp_path / "cut" / row["image"] for row in rows}
+    times = {path: path.stat().st_mtime_ns for path in finished}
+    for path in (tmp_path / "cut").rglob("*.*"):
+        assert path.name == "manifest.csv" or read_grey(path).shape == (16, 16), "no half-written file"
+
+    for folder in ("cut", "whole"):
+        subprocess.run([*map(str, command), tmp_path / folder, *options], check=True, capture_output=True)
+    assert {path: path.stat().st_mtime_ns for path in finished} == times, "made again"
+    whole = {path.relative_to(tmp_path / "whole"): text for path, text in files(tmp_path / "whole").items()}
+    assert len(whole) == 30 + 2
+    assert {
+        path.relative_to(tmp_path / "cut"): text for path, text in files(tmp_path / "cut").items()
+    } == whole
 
 
 def test_the_command_ends_in_one_sentence(run_folder, tmp_path):

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segguided.app.contact_sheet import write_contact_sheet
 from segguided.app.generate import IMAGES, MASKS, generate
-from segguided.app.keeping import keep_best
 from segguided.app.label_volumes import ENDINGS
 from segguided.app.mask_inputs import UserMasks, read_masks
 from segguided.app.planned_images import MadeImage, Wanted
@@ -149,6 +147,10 @@ def _check_classes(option: str, names: Sequence[str], run: RunFolder) -> None:
 def generate_for(call: Call, output: Path) -> None:
     """Write all that a call makes into the folder `output`."""
     made = generate(call.run, call.masks, call.wanted, output)
+    # Imported only now, so that the first image need not wait for matplotlib and MONAI.
+    from segguided.app.contact_sheet import write_contact_sheet  # noqa: PLC0415
+    from segguided.app.keeping import keep_best  # noqa: PLC0415
+
     if call.chooser:
         made = keep_best(made, call.masks, call.wanted, call.chooser, len(call.run.facts.classes), output)
     _write_volumes(call, made, output)
