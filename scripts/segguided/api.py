@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from segguided.app.calls import log_some, wanted_of
-from segguided.app.generate import images_of, plan
+from segguided.app.calls import Asked, log_some, wanted_of
+from segguided.app.generate import images_of
 from segguided.app.mask_inputs import UserMasks
+from segguided.app.planned_images import plan
 from segguided.app.run_folder import WEIGHTS_FILE, RunFolder, read_run
 from segguided.app.validation import unlike_training
 from segguided.config.models.segmenter import Segmenter
@@ -78,13 +79,12 @@ class TrainedModel:
         """
         with _one_sentence():
             found = self._user_masks(masks, names)
-            wanted = wanted_of(
-                self._run,
-                images_per_mask=1,
+            asked = Asked(
                 noise_seeds=_whole_numbers(seeds),
                 free=_texts(free, "free"),
                 steps=None if steps is None else _whole_number(steps, "steps"),
             )
+            wanted = wanted_of(self._run, asked)
             self._check_unchanged()
             log_some(unlike_training(found, self._run.facts))
             batches = [images_of(self._run, found, wanted, batch) for batch in plan(found, wanted)]

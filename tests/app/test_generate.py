@@ -2,8 +2,10 @@
 
 import csv
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -147,12 +149,21 @@ def test_masks_unlike_those_of_training_are_named(run_folder, tmp_path):
     write_grey(tmp_path / "odd.png", mask_HW)
     write_grey(tmp_path / "odd2.png", np.zeros((16, 16), np.uint8))
     sentences = unlike_training(read_masks(tmp_path / "odd.png", facts), facts)
-    assert len(sentences) == 3
-    assert sentences[0].startswith("odd: b covers 0.39% of the image, in training ")
-    assert sentences[1].startswith("odd: the centre of b is at row 3% of the image, in training ")
-    assert unlike_training(read_masks(tmp_path / "odd2.png", facts), facts) == [
+    assert len(sentences) == 4
+    assert sentences[0] == "no mask has the class a, which 100% of the masks of training held"
+    assert sentences[1].startswith("odd: b covers 0.39% of the image, in training ")
+    assert sentences[2].startswith("odd: the centre of b is at row 3% of the image, in training ")
+    assert unlike_training(read_masks(tmp_path / "odd2.png", facts), facts, ["a", "b"]) == [
         "odd2 is empty: no pixel has a class"
     ]
+
+
+def test_a_class_that_only_some_masks_have_is_not_missing(run_folder, tmp_path):
+    facts = read_run(run_folder).facts
+    for name, value in (("one", 1), ("two", 2)):
+        write_grey(tmp_path / "mine" / f"{name}.png", np.full((16, 16), value, np.uint8))
+    masks = read_masks(tmp_path / "mine", facts)
+    assert not [sentence for sentence in unlike_training(masks, facts) if "no mask has" in sentence]
 
 
 def spoil_json(folder):
@@ -250,6 +261,7 @@ def test_masks_that_cannot_be_used_are_refused(run_folder, tmp_path, write, word
         ({"steps": 0}, "0 sampling steps were asked for"),
         ({"steps": 2000}, "2000 sampling steps were asked for, but the noise schedule has 1000 timesteps"),
         ({"free": ["liver"]}, "liver cannot be free: the model's classes are a, b"),
+        ({"absent": ["liver"]}, "liver cannot be absent: the model's classes are a, b"),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(run_folder, png_masks, tmp_path, options, words):
@@ -262,7 +274,9 @@ def test_other_paths_and_folders_are_refused(run_folder, png_masks, tmp_path):
     with pytest.raises(ValueError, match="expected masks, a file or a folder, but there is none"):
         generate(run_folder, tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"expected a mask as \.png, \.nii or \.nii\.gz; convert it"):
+    with pytest.raises(
+        ValueError, match=r"expected a mask as \.png, \.nii, \.nii\.gz, \.seg\.nrrd or DICOM-SEG"
+    ):
         generate(run_folder, tmp_path / "a.txt", tmp_path / "out")
     with pytest.raises(ValueError, match="OUTPUT is missing"):
         generate(run_folder, png_masks, None)
@@ -280,6 +294,37 @@ def test_free_classes_of_a_model_without_a_completer_are_left_to_it(run_folder, 
     whole, free = (read_grey(tmp_path / name / "images" / f"{mask.stem}.png") for name in ("whole", "free"))
     assert not np.array_equal(whole, free)
     assert not (tmp_path / "free" / "masks").exists()
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(run_folder, png_masks, tmp_path):
+    command = [sys.executable, ROOT / "scripts/generate.py", run_folder, png_masks]
+    options = ["--images-per-mask", "3", "--steps", "150"]  # nine batches, each slow enough to be stopped in
+    process = subprocess.Popen(
+        [*map(str, command), tmp_path / "cut", *options], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "cut/manifest.csv").is_file():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    words = process.communicate()[1]
+    assert process.returncode == 1
+    assert words.strip().splitlines()[-1].endswith("the same command runs again")
+    assert "Traceback" not in words
+    rows = manifest(tmp_path / "cut")
+    assert 4 <= len(rows) < 30
+    finished = {tmp_path / "cut" / row["image"] for row in rows}
+    times = {path: path.stat().st_mtime_ns for path in finished}
+    for path in (tmp_path / "cut").rglob("*.*"):
+        assert path.name == "manifest.csv" or read_grey(path).shape == (16, 16), "no half-written file"
+
+    for folder in ("cut", "whole"):
+        subprocess.run([*map(str, command), tmp_path / folder, *options], check=True, capture_output=True)
+    assert {path: path.stat().st_mtime_ns for path in finished} == times, "made again"
+    whole = {path.relative_to(tmp_path / "whole"): text for path, text in files(tmp_path / "whole").items()}
+    assert len(whole) == 30 + 2
+    assert {
+        path.relative_to(tmp_path / "cut"): text for path, text in files(tmp_path / "cut").items()
+    } == whole
 
 
 def test_the_command_ends_in_one_sentence(run_folder, tmp_path):

@@ -21,13 +21,17 @@ def generate(
     noise_seeds: Sequence[int] | None = None,
     free: Sequence[str] = (),
     steps: int | None = None,
+    absent: Sequence[str] = (),
+    keep_best: int | None = None,
+    segmenter: Path | None = None,
     *,
     check: bool = False,
 ) -> None:
     """Validate the masks, then write images, manifest.csv and a contact sheet; with `check` only validate."""
-    from segguided.app.calls import generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
+    from segguided.app.calls import Asked, generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
 
-    wanted = validated(run_folder, masks, images_per_mask, noise_seeds, free, steps)
+    asked = Asked(images_per_mask, noise_seeds, free, absent, steps, keep_best, segmenter)
+    wanted = validated(run_folder, masks, asked)
     if check:
         LOG.info("%d masks can be used", len(wanted.masks.names))
         return
@@ -42,7 +46,11 @@ def command_line() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run_folder", type=Path, help="runs/DATASET/MODEL/seedN of the results")
-    parser.add_argument("masks", type=Path, help="a PNG label map, a NIfTI label volume, or a folder of them")
+    parser.add_argument(
+        "masks",
+        type=Path,
+        help="a PNG label map, a NIfTI, .seg.nrrd or DICOM-SEG file, or a folder of them",
+    )
     parser.add_argument("output", type=Path, nargs="?", help="folder for the images, new or of this call")
     count = parser.add_mutually_exclusive_group()
     count.add_argument("--images-per-mask", type=int, default=1, help="images of each mask, from other noise")
@@ -50,7 +58,19 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--free", type=_names, default=(), metavar="CLASS,…", help="classes that are left to the model"
     )
+    parser.add_argument(
+        "--absent", type=_names, default=(), metavar="CLASS,…", help="classes that the masks may lack"
+    )
     parser.add_argument("--steps", type=int, help="sampling steps; default: those of the run")
+    parser.add_argument(
+        "--keep-best", type=int, metavar="K", help="of each mask the images whose segmentation fits it best"
+    )
+    parser.add_argument(
+        "--segmenter",
+        type=Path,
+        metavar="FOLDER",
+        help="that chooses; default: segmenters/DATASET/MODEL/seedN",
+    )
     parser.add_argument("--check", action="store_true", help="only validate the masks")
     add_computing_options(parser)
     return parser

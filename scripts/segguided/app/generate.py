@@ -6,7 +6,6 @@ Shape letters: N masks, B batch, H height, W width.
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +15,10 @@ import torch
 from tqdm import tqdm
 
 from segguided.app.mask_inputs import UserMasks
+from segguided.app.planned_images import MadeImage, MaskBatch, Wanted, image_name, plan
 from segguided.app.run_folder import RunFolder
 from segguided.app.samplers import load_sampler
 from segguided.config.models.training import Precision
-from segguided.config.sampling import Sampling
 from segguided.data.formats.png import write_grey
 from segguided.files import atomic_path, table_text, write_text
 from segguided.generation.completion import Completer, load_completer
@@ -30,50 +29,9 @@ from segguided.training.storage import WEIGHTS_KEY, read_description
 LOG = logging.getLogger("segguided")
 MANIFEST = "manifest.csv"
 IMAGES = "images"
+REJECTED = "rejected"  # images that agree less with their mask than those kept
 MASKS = "masks"  # those that the images follow, where a completer filled them in
 COLUMNS = ("image", "mask", "slice", "seed", "sample", "mask_id", "batch", "call", "weights", "settings")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked for: noise seeds, samples of each mask and seed, classes that are left to the model."""
-
-    seeds: tuple[int, ...]
-    samples: int
-    free: tuple[int, ...]
-    sampling: Sampling
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """As JSON values."""
-        return {
-            "seeds": list(self.seeds),
-            "samples": self.samples,
-            "free": list(self.free),
-            "sampling": self.sampling.model_dump(mode="json"),
-        }
-
-
-@dataclass(frozen=True)
-class MaskBatch:
-    """Masks (B, H, W) of one call of the sampler; which they are decides an image's last bits."""
-
-    number: int
-    seed: int
-    sample: int
-    rows: range  # of the masks
-
-
-def plan(masks: UserMasks, wanted: Wanted) -> list[MaskBatch]:
-    """All batches: for each seed and sample the masks in their order, as the pipeline's sets are made."""
-    size = wanted.sampling.batch_size
-    batches: list[MaskBatch] = []
-    for seed in wanted.seeds:
-        for sample in range(wanted.samples):
-            for start in range(0, len(masks.names), size):
-                rows = range(start, min(start + size, len(masks.names)))
-                batches.append(MaskBatch(len(batches), seed, sample, rows))
-    return batches
 
 
 def call_digest(run: RunFolder, masks: UserMasks, wanted: Wanted) -> str:
@@ -88,31 +46,36 @@ def call_digest(run: RunFolder, masks: UserMasks, wanted: Wanted) -> str:
     return digest.hexdigest()[:16]
 
 
-def image_name(masks: UserMasks, row: int, batch: MaskBatch, wanted: Wanted) -> str:
-    """The file's name without its ending: the mask id, then seed and sample where there are several."""
-    name = masks.names[row]
-    if len(wanted.seeds) > 1:
-        name += f"_seed{batch.seed}"
-    return name if wanted.samples == 1 else f"{name}_{batch.sample}"
-
-
-def generate(run: RunFolder, masks: UserMasks, wanted: Wanted, output: Path) -> list[Path]:
+def generate(run: RunFolder, masks: UserMasks, wanted: Wanted, output: Path) -> list[MadeImage]:
     """Write images/NAME.png for each image and manifest.csv; batches that are there are not made again.
 
     With free classes and a model that has a mask completer, masks/NAME.png are the masks that were completed.
-    Returns the images' files in the order of the manifest. Raises ValueError where `output` holds what
+    Returns the images in the order of the manifest. Raises ValueError where `output` holds what
     another call made, or other files.
     """
     call = call_digest(run, masks, wanted)
-    folders = (IMAGES, MASKS) if wanted.free and run.facts.completer else (IMAGES,)
+    folders = [(IMAGES,) if wanted.keep is None else (IMAGES, REJECTED)]
+    if wanted.free and run.facts.completer:
+        folders.append((MASKS,))
     done = _finished(output, call, folders)
     rows = [row for rows in done.values() for row in rows]
-    waiting = [batch for batch in plan(masks, wanted) if batch.number not in done]
+    batches = plan(masks, wanted)
+    waiting = [batch for batch in batches if batch.number not in done]
     for batch in _with_progress(waiting):
         rows += _make(run, masks, wanted, batch, output, call)
         rows.sort(key=lambda row: int(row["batch"]))
         write_text(output / MANIFEST, table_text(output / MANIFEST, rows))
-    return [output / row["image"] for row in rows]
+    return [
+        MadeImage(_image_file(output, image_name(masks, row, batch, wanted)), row, batch.seed, batch.sample)
+        for batch in batches
+        for row in batch.rows
+    ]
+
+
+def _image_file(output: Path, name: str) -> Path:
+    """The file of an image, which an earlier call may have rejected."""
+    files = [output / folder / f"{name}.png" for folder in (IMAGES, REJECTED)]
+    return next((file for file in files if file.is_file()), files[0])
 
 
 def images_of(
@@ -180,8 +143,8 @@ def _write_png(path: Path, pixels_HW: np.ndarray) -> None:
         write_grey(temporary, pixels_HW)
 
 
-def _finished(output: Path, call: str, folders: Sequence[str]) -> dict[int, list[dict[str, str]]]:
-    """The manifest's rows of each batch whose pictures are in all `folders`."""
+def _finished(output: Path, call: str, folders: Sequence[Sequence[str]]) -> dict[int, list[dict[str, str]]]:
+    """The manifest's rows of each batch whose pictures are there: in one folder of each of `folders`."""
     if not output.exists() or not any(output.iterdir()):
         return {}
     manifest = output / MANIFEST
@@ -195,13 +158,17 @@ def _finished(output: Path, call: str, folders: Sequence[str]) -> dict[int, list
             raise ValueError(
                 f"{manifest} is of another call: other masks, weights, seeds or settings; name another folder"
             )
-        done.setdefault(int(row["batch"]), []).append(dict(row))
+        name = Path(row["image"]).name
+        own = {column: row[column] for column in COLUMNS} | {"image": f"{IMAGES}/{name}"}
+        done.setdefault(int(row["batch"]), []).append(own)
     return {number: rows for number, rows in done.items() if _are_there(output, rows, folders)}
 
 
-def _are_there(output: Path, rows: Sequence[dict[str, str]], folders: Sequence[str]) -> bool:
+def _are_there(output: Path, rows: Sequence[dict[str, str]], folders: Sequence[Sequence[str]]) -> bool:
     names = [Path(row["image"]).name for row in rows]
-    return all((output / folder / name).is_file() for folder in folders for name in names)
+    return all(
+        any((output / folder / name).is_file() for folder in choice) for choice in folders for name in names
+    )
 
 
 def _with_progress(batches: Sequence[MaskBatch]) -> Iterator[MaskBatch]:

@@ -3,7 +3,7 @@
 Shape letters: N masks, H height, W width; z, y, x: a volume's axes (LPS).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 
 from segguided import listing
+from segguided.app.label_volumes import ENDINGS, expected, is_label_volume, read_label_volume, some
 from segguided.app.run_folder import RunFacts
 from segguided.data.file_names import check_names
-from segguided.data.formats import nifti
 from segguided.data.formats.png import PNG, read_grey
-from segguided.data.formats.volume import Volume, labels_in
+from segguided.data.formats.volume import Volume
 from segguided.data.slicing import square_padding
 
-NIFTI = (".nii.gz", ".nii")
+MASKS = ".png, .nii, .nii.gz, .seg.nrrd or DICOM-SEG"
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,23 @@ class UserMasks:
     notes: list[str]
 
 
-def read_masks(path: Path, facts: RunFacts) -> UserMasks:
-    """The masks in a PNG file, a folder of PNG or NIfTI files, or a NIfTI label volume.
+def read_masks(path: Path, facts: RunFacts, may_lack: Collection[str] = ()) -> UserMasks:
+    """The masks in a PNG file, a label volume (NIfTI, .seg.nrrd, DICOM-SEG), or a folder of such files.
 
-    Pixels of a PNG are the classes' values (`value` of run.json), voxels of a volume their labels (`label`).
-    Of a volume the slices that hold a class are taken. Masks of another size are padded to a square and
-    resized, nearest neighbour. Raises ValueError for files that are no masks, values that are no class, and
-    two files whose masks would have one id.
+    Pixels of a PNG are the classes' values (`value` of run.json), voxels of a NIfTI volume their labels
+    (`label`), segments have their names; a file of segments has one for each class that `may_lack` does not
+    name. Of a volume the slices that hold a class are taken. Masks of another size are padded to a square and
+    resized, nearest neighbour. Raises ValueError for files that are no masks, values and segments that are no
+    class, and two files whose masks would have one id.
     """
     files = _files_of(path)
-    parts = [_read_volume(file, facts) if _is_nifti(file) else _read_png(file, facts) for file in files]
+    volumes = [file for file in files if is_label_volume(file)]
+    parts = [
+        _read_volume(file, facts, may_lack) if file in volumes else _read_png(file, facts) for file in files
+    ]
     names = [name for part in parts for name in part.names]
     _check_different(path, names)
-    _check_different(path, [listing.stem_of(file.name, NIFTI) for file in files if _is_nifti(file)])
+    _check_different(path, [listing.stem_of(file.name, ENDINGS) for file in volumes])
     check_names(names, str(path))
     return UserMasks(
         names,
@@ -69,19 +73,13 @@ def _files_of(path: Path) -> list[Path]:
     if not path.exists():
         raise ValueError(f"{path}: expected masks, a file or a folder, but there is none; correct the name")
     if path.is_file():
-        if not (_is_nifti(path) or path.name.lower().endswith(PNG)):
-            raise ValueError(f"{path}: expected a mask as .png, .nii or .nii.gz; convert it")
+        if not (path.name.lower().endswith(PNG) or is_label_volume(path)):
+            raise ValueError(f"{path}: expected a mask as {MASKS}; convert it")
         return [path]
-    files = listing.list_folder(path, (*PNG, *NIFTI)).files
+    files = listing.list_folder(path, (*PNG, *ENDINGS)).files
     if not files:
-        raise ValueError(
-            f"{path}: expected masks (.png, .nii, .nii.gz) in this folder, found none; name another"
-        )
+        raise ValueError(f"{path}: expected masks ({MASKS}) in this folder, found none; name another")
     return [files[name] for name in sorted(files)]
-
-
-def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith(NIFTI)
 
 
 def _check_different(path: Path, names: Sequence[str]) -> None:
@@ -97,7 +95,7 @@ def _read_png(path: Path, facts: RunFacts) -> UserMasks:
     known = {known.value for known in facts.classes} | {0}
     unknown = sorted(set(np.unique(mask_HW).tolist()) - known)
     if unknown:
-        raise ValueError(f"{path}: its pixels have the values {_some(unknown)}, {_expected(facts, 'value')}")
+        raise ValueError(f"{path}: its pixels have the values {some(unknown)}, {expected(facts, 'value')}")
     height, width = mask_HW.shape
     square_HW = to_square(mask_HW, 1.0, 1.0, facts.image_size)
     notes = [] if mask_HW.shape == square_HW.shape else [_resized(path, height, width, facts.image_size)]
@@ -105,30 +103,23 @@ def _read_png(path: Path, facts: RunFacts) -> UserMasks:
     return UserMasks([name], square_HW[np.newaxis], [Place(path, None, height, width)], {}, notes)
 
 
-def _read_volume(path: Path, facts: RunFacts) -> UserMasks:
-    labels = nifti.read_labels(path)
-    known = {known.label: known.value for known in facts.classes}
-    unknown = sorted(set(labels_in(labels.array_zyx)) - known.keys() - {0})
-    if unknown:
-        raise ValueError(f"{path}: its voxels have the labels {_some(unknown)}, {_expected(facts, 'label')}")
-    _, height, width = labels.array_zyx.shape
-    _, mm_y, mm_x = labels.spacing_zyx_mm
-    stem = listing.stem_of(path.name, NIFTI)
+def _read_volume(path: Path, facts: RunFacts, may_lack: Collection[str]) -> UserMasks:
+    volume = read_label_volume(path, facts, may_lack)
+    _, height, width = volume.array_zyx.shape
+    _, mm_y, mm_x = volume.spacing_zyx_mm
+    stem = listing.stem_of(path.name, ENDINGS)
     names: list[str] = []
     masks: list[np.ndarray] = []
     places: list[Place] = []
-    for z, labels_yx in enumerate(labels.array_zyx):
-        if not labels_yx.any():
+    for z, mask_yx in enumerate(volume.array_zyx):
+        if not mask_yx.any():
             continue
-        mask_yx = np.zeros(labels_yx.shape, np.uint8)
-        for label, value in known.items():
-            mask_yx[labels_yx == label] = value
         names.append(f"{stem}_slice_{z}")
         masks.append(to_square(mask_yx, mm_y, mm_x, facts.image_size))
         places.append(Place(path, z, height, width))
     if not masks:
         raise ValueError(f"{path} is empty: no voxel is labelled; name another volume")
-    return UserMasks(names, np.stack(masks), places, {path: labels}, [])
+    return UserMasks(names, np.stack(masks), places, {path: volume}, [])
 
 
 def to_square(mask_HW: np.ndarray, mm_y: float, mm_x: float, size: int) -> np.ndarray:
@@ -137,16 +128,6 @@ def to_square(mask_HW: np.ndarray, mm_y: float, mm_x: float, size: int) -> np.nd
     if padded_HW.shape == (size, size):
         return padded_HW
     return np.asarray(Image.fromarray(padded_HW).resize((size, size), Image.Resampling.NEAREST))
-
-
-def _some(values: Sequence[int]) -> str:
-    shown = ", ".join(map(str, values[:5]))
-    return f"{shown} and {len(values) - 5} more" if len(values) > 5 else shown
-
-
-def _expected(facts: RunFacts, key: str) -> str:
-    listed = ", ".join(f"{getattr(known, key)} {known.name}" for known in facts.classes)
-    return f"but the model knows 0 background, {listed}; change them, or leave these classes out"
 
 
 def _resized(path: Path, height: int, width: int, size: int) -> str:

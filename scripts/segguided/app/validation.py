@@ -3,7 +3,7 @@
 Shape letters: H height, W width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -16,15 +16,28 @@ MANY = 1.5  # times the largest area of training, or one divided by this of the 
 SPACING = 1.25  # times the largest pixel of training, or one divided by this of the smallest
 
 
-def unlike_training(masks: UserMasks, facts: RunFacts) -> list[str]:
-    """A sentence for each class of a mask whose area or position training did not see; pixel sizes, too."""
-    sentences = list(_pixel_sizes(masks, facts))
+def unlike_training(masks: UserMasks, facts: RunFacts, may_lack: Collection[str] = ()) -> list[str]:
+    """A sentence for each class of a mask whose area or position training did not see; pixel sizes, too.
+
+    And one for each class that no mask has, unless `may_lack` names it.
+    """
+    sentences = [*_pixel_sizes(masks, facts), *_missing(masks, facts, may_lack)]
     for name, mask_HW in zip(masks.names, masks.masks_NHW, strict=True):
         if not mask_HW.any():
             sentences.append(f"{name} is empty: no pixel has a class")
         for known in facts.classes:
             sentences += _of_class(name, mask_HW, known)
     return sentences
+
+
+def _missing(masks: UserMasks, facts: RunFacts, may_lack: Collection[str]) -> Iterator[str]:
+    present = set(np.unique(masks.masks_NHW).tolist())
+    for known in facts.classes:
+        if known.share_of_masks and known.value not in present and known.name not in may_lack:
+            yield (
+                f"no mask has the class {known.name}, which {known.share_of_masks:.0%} of the masks of "
+                "training held"
+            )
 
 
 def _of_class(name: str, mask_HW: np.ndarray, known: SeenClass) -> Iterator[str]:

@@ -59,12 +59,23 @@ def _raw_range(facts: RunFacts) -> tuple[float, float]:
 
 def _as_stored(grey_zyx: np.ndarray, labels: Volume, source: Path) -> nib.Nifti1Image:
     """The voxels in the order of `source`, with its affine."""
-    ras_affine = np.linalg.inv(LPS_FROM_RAS) @ labels.affine
+    ras_affine = LPS_FROM_RAS @ labels.affine
     in_lps = nib.Nifti1Image(grey_zyx.transpose(2, 1, 0), ras_affine)
-    stated = nib.load(source)
-    turned = in_lps.as_reoriented(ornt_transform(io_orientation(ras_affine), io_orientation(stated.affine)))
-    fits = turned.shape == stated.shape[:3] and np.allclose(turned.affine, stated.affine, atol=1e-3)
-    affine = stated.affine if fits else turned.affine
+    stated_shape, stated_affine = _stored_grid(labels, source)
+    turned = in_lps.as_reoriented(ornt_transform(io_orientation(ras_affine), io_orientation(stated_affine)))
+    fits = turned.shape == stated_shape and np.allclose(turned.affine, stated_affine, atol=1e-3)
+    affine = stated_affine if fits else turned.affine
     volume = nib.Nifti1Image(np.asarray(turned.dataobj), affine)
     volume.header.set_xyzt_units("mm")
     return volume
+
+
+def _stored_grid(labels: Volume, source: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape (i, j, k) of the voxels in `source`, and their affine to RAS mm, the frame of NIfTI."""
+    if labels.provenance["format"] == "nifti":
+        stated = nib.load(source)
+        return stated.shape[:3], stated.affine
+    return (
+        tuple(labels.provenance["stored_shape"]),
+        LPS_FROM_RAS @ np.array(labels.provenance["stored_affine"]),
+    )

@@ -12,8 +12,8 @@ from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.nrrd_header import NrrdHeader
 from segguided.data.formats.nrrd_orientation import Orientation, read_orientation
 from segguided.data.formats.orientation import oriented
+from segguided.data.formats.segmentation import Segmentation, as_segmentation, comparable
 from segguided.data.formats.volume import Volume, check_finite, check_same_grid
-from segguided.listing import composed
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,45 @@ def read_segments(path: Path, names: Sequence[str | None], reference: Volume) ->
         yield SegmentMask(_on_grid(path, labels_ijk, orientation, reference), value)
 
 
+def read_segmentation(path: Path) -> Segmentation:
+    """All segments of a .seg.nrrd file, on its own grid.
+
+    Raises ValueError for a missing or damaged file, one without names or geometry, values that belong to no
+    segment, and segments that overlap.
+    """
+    array, header = nrrd_file.read(path)
+    with errors_begin_with(path):
+        orientation = read_orientation(header)
+        _check_whole_numbers(array)
+        if orientation.lps_affine is None:
+            raise ValueError(
+                "its header has no 'space', 'space directions' and 'space origin', so left and right are "
+                "unknown: export it again with its geometry"
+            )
+    layers_lijk = _layers(array, orientation)
+    segments = _segments(path, header, len(layers_lijk))
+    _check_all_named(path, layers_lijk, segments)
+    masks = (layers_lijk[segment.layer] == segment.value for segment in segments)
+    names = [segment.name for segment in segments]
+    return as_segmentation(path, names, masks, orientation.lps_affine, "seg.nrrd")
+
+
+def _check_all_named(path: Path, layers_lijk: np.ndarray, segments: Sequence[_Segment]) -> None:
+    if not segments:
+        raise ValueError(
+            f"{path}: expected named segments, as in a .seg.nrrd of 3D Slicer, but its header names none; "
+            "export it as a segmentation, or convert it to a NIfTI label map"
+        )
+    for layer, labels_ijk in enumerate(layers_lijk):
+        named = [segment.value for segment in segments if segment.layer == layer]
+        unnamed = np.setdiff1d(np.unique(labels_ijk), [0, *named])
+        if len(unnamed):
+            raise ValueError(
+                f"{path}: voxels have the value {unnamed[0]:g}, which belongs to none of its segments "
+                f"{', '.join(segment.name for segment in segments)}; export it again"
+            )
+
+
 def _layers(array: np.ndarray, orientation: Orientation) -> np.ndarray:
     """The array with the axis of layers first, also if there is only one layer."""
     axis = orientation.layer_axis
@@ -131,8 +170,8 @@ def _labels(
         return layers_lijk[0] if len(layers_lijk) == 1 else (layers_lijk != 0).any(axis=0), None
     if not segments:
         return _only_segment(path, layers_lijk, name), None
-    wanted = _comparable(name)
-    matching = [segment for segment in segments if _comparable(segment.name) == wanted]
+    wanted = comparable(name)
+    matching = [segment for segment in segments if comparable(segment.name) == wanted]
     if len({(segment.layer, segment.value) for segment in matching}) > 1:
         raise ValueError(
             f"{path}: {len(matching)} segments are named {name}; rename all but one, or merge them, and "
@@ -142,11 +181,6 @@ def _labels(
         return layers_lijk[matching[0].layer], matching[0].value
     listed = ", ".join(segment.name for segment in segments)
     raise ValueError(f"{path}: expected a segment named {name}, but the file has {listed}; correct `segment`")
-
-
-def _comparable(name: str) -> str:
-    """The name in one Unicode form and without capitals."""
-    return composed(name.strip()).casefold()
 
 
 def _only_segment(path: Path, layers_lijk: np.ndarray, name: str) -> np.ndarray:
