@@ -81,7 +81,7 @@ RULES_OF = {
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
     "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
     "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"},
-    "evaluation/likeness": {"evaluate_model", "make_table", "draw_table"},
+    "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"},
     "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep"},
     "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"},
     "describe": {"draw_overview", "write_datacard"},

@@ -127,7 +127,7 @@ DECISIONS = {
         "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
-    "Similarity": {"grid": "model", "images": "timestep lambdas steps masks"},
+    "Similarity": {"grid": "model", "images": "timestep lambdas steps masks samples_per_mask"},
     "Applications": {"grid": "model partial_model translations", "rare": "rare"},
     "RareCases": {"images": "images deformation combine", "grid": "seeds"},
     "Translation": {"grid": "masks dataset"},

@@ -24,6 +24,7 @@ class Similarity(Settings):
     lambdas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
     steps: int = Field(ge=2)  # of DDIM, with leading spacing; t̂ must be one of them
     masks: int = Field(ge=1)  # test masks, spread evenly over those with two classes or more
+    samples_per_mask: int = Field(default=3, ge=2)  # images of each λ, each from its own noise
 
     @field_validator("lambdas")
     @classmethod

@@ -65,13 +65,13 @@ class Column:
 class Block:
     """Columns of equal length below a title, with the name and colour of each class.
 
-    `plot` draws measurements on axes to the right of the tiles.
+    Each of `plots` draws measurements on axes of its own, to the right of the tiles.
     """
 
     title: str
     columns: Sequence[Column]
     colours: dict[str, str]
-    plot: Callable[[Axes], None] | None = None
+    plots: Sequence[Callable[[Axes], None]] = ()
 
     @property
     def n_rows(self) -> int:
@@ -90,8 +90,8 @@ class Block:
 
     @property
     def width(self) -> float:
-        """Width of its tiles and plot."""
-        return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
+        """Width of its tiles and plots."""
+        return self.tiles_width + len(self.plots) * (PLOT_LABELS + PLOT_WIDTH)
 
     @property
     def title_lines(self) -> list[str]:
@@ -198,9 +198,9 @@ def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Th
         add_text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
         for row, tile in enumerate(column.tiles):
             _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
-    if block.plot:
-        left_of_plot = left + block.tiles_width + PLOT_LABELS
-        block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
+    for place, plot in enumerate(block.plots):
+        left_of_plot = left + block.tiles_width + PLOT_LABELS + place * (PLOT_LABELS + PLOT_WIDTH)
+        plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
     legend_top = tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD
     draw_legend(figure, block.colours, block.tiles_width, left, legend_top, theme.ink)
 
