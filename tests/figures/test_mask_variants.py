@@ -58,6 +58,7 @@ def test_rows_are_conditions_and_columns_are_draws(dataset):
     assert [column.title for column in block.columns] == titles
     greys = [[int(tile[0, 0]) for tile in column.tiles] for column in block.columns[1:]]
     assert greys == [[40, 43], [41, 44], [42, 45], [80, 83], [81, 84]]
+    assert block.rows == ["full mask", "free: a"]
     full, partial = block.columns[0].tiles
     assert full[0, 0].tolist() == [255, 0, 0]
     assert partial[0, 0].tolist() == [0, 0, 0], "the removed class is background"

@@ -23,6 +23,7 @@ from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
 from segguided.config.evaluation import Diversity, Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
+from segguided.config.figures import ShownMasks
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.models.diffusion import DiffusionModel
@@ -69,6 +70,7 @@ class Config(Settings):
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
     diversity: Diversity = Diversity()
+    figures: ShownMasks = ShownMasks()
     partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None

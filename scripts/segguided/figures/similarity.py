@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from segguided.evaluation.csv_files import read_csv
-from segguided.figures.blocks import Block, Column, choose_slices
+from segguided.figures.blocks import Block, Column
 from segguided.figures.legend import TEXT_POINTS
 from segguided.figures.mask_variants import read_mask_variants
 from segguided.figures.settings import FigureDataset
+from segguided.figures.shown_slices import choose_slices
 from segguided.generation.variants import SEPARATOR, condition_of
 
 PLOTTED = {"ssim": ("SSIM", "tab:blue", "o"), "dice_macro": ("anatomical Dice", "tab:orange", "s")}
