@@ -130,7 +130,8 @@ DECISIONS = {
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
     "Similarity": {"grid": "model", "images": "timestep lambdas steps masks samples_per_mask"},
-    "Applications": {"grid": "model partial_model translations", "rare": "rare"},
+    "Applications": {"grid": "model partial_model translations", "rare": "rare", "edits": "counterfactuals"},
+    "Counterfactuals": {"images": "timestep steps masks classes edits distance share"},
     "RareCases": {"images": "images deformation combine", "grid": "seeds"},
     "Translation": {"grid": "masks dataset"},
 }

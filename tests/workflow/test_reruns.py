@@ -125,6 +125,7 @@ SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
 RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds
 PAIRED = {"generate_paired": 1, "pair_images": 1}
 TRANSLATION = {"translate_masks": 1, "measure_translation": 1, "draw_translation": 1}
+COUNTERFACTUAL = {"generate_counterfactual": 1, "measure_counterfactual": 1, "draw_counterfactual": 1}
 DESCRIBED = {"split_dataset": 1, "write_datacard": 1}
 DIFFUSION = {"generate_diffusion": 4, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
 SEGMENTERS = {
@@ -135,6 +136,7 @@ SEGMENTERS = {
     **MEASURED_SIMILARITY,
 }
 SEGMENTERS |= {"train_augmented": 2, "measure_rare": 1, "measure_translation": 1}
+SEGMENTERS |= {"measure_counterfactual": 1, "draw_counterfactual": 1}
 
 
 def worth(models, figures=ALL_FIGURES):
@@ -227,6 +229,8 @@ ROWS = {
             "pair_images": 1,
             "measure_translation": 1,
             "draw_translation": 1,
+            "measure_counterfactual": 1,
+            "draw_counterfactual": 1,
         },
     ),
     "a class's colour": (
@@ -237,6 +241,7 @@ ROWS = {
             **PARTIAL_FIGURES,
             "draw_figure4": 1,
             "draw_translation": 1,
+            "draw_counterfactual": 1,
         },
     ),
     "a model's title": (
@@ -263,6 +268,7 @@ ROWS = {
             "generate_free": 1,
             **DIFFUSION,
             **SIMILARITY,
+            **COUNTERFACTUAL,
             **worth(6),
         },
     ),
@@ -277,6 +283,14 @@ ROWS = {
     "the rare class": (("--config", "datasets={breast-phantom: {rare_class: FGT}}"), RARE),
     "samples of partial masks": (("--config", "partial_masks={samples_per_mask: 3}"), PARTIAL),
     "the lambdas of figure 4": (("--config", "similarity={lambdas: [0.5, 1]}"), SIMILARITY),
+    "a counterfactual's distance": (
+        ("--config", "applications={counterfactuals: {distance: 0.05}}"),
+        COUNTERFACTUAL,
+    ),
+    "the class that is edited": (
+        ("--config", "applications={counterfactuals: {classes: {breast-phantom: vessels}}}"),
+        COUNTERFACTUAL,
+    ),
     "images of rare cases": (("--config", "applications={rare: {images: 6}}"), RARE),
     "how far new masks are from real ones": (("--config", "applications={rare: {deformation: 0.05}}"), RARE),
     "whether masks may be mirrored": (
@@ -325,7 +339,7 @@ ROWS = {
     ),
     "evaluation.measuring_half_only": (
         ("--config", "evaluation={measuring_half_only: true}"),
-        {"evaluate_model": 7, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
+        {"evaluate_model": 7, **TABLES, **PARTIAL, **SIMILARITY, **COUNTERFACTUAL, "measure_translation": 1},
     ),
     "evaluation.kernel_seed": (
         ("--config", "evaluation={kernel_seed: 1}"),

@@ -10,6 +10,7 @@ from segguided.config.base import NAME, Settings
 from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
+from segguided.config.checks.mixing import MixingModel, check_mixing
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
 from segguided.config.checks.sampling import (
     check_guidance,
@@ -17,7 +18,6 @@ from segguided.config.checks.sampling import (
     check_shared_weights,
     check_step_ablation,
 )
-from segguided.config.checks.similarity import check_similarity
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
@@ -183,11 +183,30 @@ class Config(Settings):
     @model_validator(mode="after")
     def _sampling_reaches_the_mixing_timestep(self) -> "Config":
         if self.similarity:
-            name = self.similarity.model
-            few_calls = self.sampling_of(name).sampler == "renoise"
-            check_similarity(
-                self.similarity, self.weights_of(name), self.trained(name).timesteps or 0, few_calls
-            )
+            check_mixing("similarity", self.similarity, self._mixing_model("similarity.model"))
+        if self.applications and self.applications.counterfactuals:
+            where = "applications.counterfactuals"
+            check_mixing(where, self.applications.counterfactuals, self._mixing_model("applications.model"))
+        return self
+
+    def _mixing_model(self, key: str) -> MixingModel:
+        """The model that `key` names."""
+        (name,) = self._models_of_partial_masks()[key]
+        few_calls = self.sampling_of(name).sampler == "renoise"
+        return MixingModel(key, name, self.weights_of(name), self.trained(name).timesteps or 0, few_calls)
+
+    @model_validator(mode="after")
+    def _counterfactuals_edit_known_classes(self) -> "Config":
+        settings = self.applications.counterfactuals if self.applications else None
+        for dataset, name in (settings.classes if settings else {}).items():
+            where = "applications.counterfactuals.classes"
+            if dataset not in self.datasets:
+                raise ValueError(f"{where} names '{dataset}'; choose one of {', '.join(self.datasets)}")
+            classes = self.datasets[dataset].class_names
+            if name not in classes:
+                raise ValueError(
+                    f"{where}.{dataset} is '{name}'; choose one of its classes, {', '.join(classes)}"
+                )
         return self
 
     def weights_of(self, name: str) -> str:

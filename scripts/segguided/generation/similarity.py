@@ -12,7 +12,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
-from segguided.config.experiments import Similarity
+from segguided.config.experiments import Mixing, Similarity
 from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
@@ -108,14 +108,14 @@ def generate_by_similarity(
     """
     shares = (0.0, *similarity.lambdas)
     denoiser = with_free_classes(network, given.free)
-    interpolated = _interpolation(denoiser, model, settings, similarity, seed, sampler)
+    interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler)
     device = next(network.parameters()).device
     numbers = range(similarity.samples_per_mask)
     images: dict[str, list[np.ndarray]] = {
         f"{share:g}{SEPARATOR}{number}": [] for share in shares for number in numbers
     }
     for number in numbers:
-        for batch in _batches(slices, settings.batch_size, given, seed, device, number):
+        for batch in batches(slices, settings.batch_size, given, seed, device, number):
             with autocast(device, settings.precision):
                 for share, x0_BCHW in zip(shares, interpolated(batch, shares), strict=True):
                     variant = f"{share:g}{SEPARATOR}{number}"
@@ -123,20 +123,20 @@ def generate_by_similarity(
     return {variant: np.concatenate(batches) for variant, batches in images.items()}
 
 
-def _interpolation(
+def interpolation(
     denoiser: diffusion.Denoiser,
     model: DenoiserSettings,
     settings: Generation,
-    similarity: Similarity,
+    mixing: Mixing,
     seed: int,
     sampler: SimilaritySampler,
 ) -> Callable[["Batch", Sequence[float]], Iterator[Tensor]]:
     """A function that gives x0 for each λ of a batch."""
-    t = similarity.timestep
+    t = mixing.timestep
     if sampler == "renoise":
         renoiser = Renoiser(model, 1, seed)
         return lambda batch, shares: interpolate_in_two_calls(denoiser, renoiser, batch, t, shares)
-    ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=settings.batch_size)
+    ddim = Sampling(sampler="ddim", steps=mixing.steps, batch_size=settings.batch_size)
     scheduler = clip_as_stated(make_scheduler(model, ddim), model)
     forward = diffusion.noise_schedule(model)
 
@@ -165,9 +165,10 @@ class Batch:
         return forward.add_noise(to_signal(self.images_BHW), self.real_noise_BCHW, t_B)
 
 
-def _batches(
+def batches(
     slices: SliceSet, batch_size: int, given: GivenClasses, seed: int, device: torch.device, number: int = 0
 ) -> Iterator[Batch]:
+    """The slices in batches, with masks that hold the classes `given`; `number` counts images of a mask."""
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
         images_BHW, masks_BHW = slices.batch(indices)
