@@ -46,7 +46,7 @@ def named(pattern: str) -> set[str]:
 
 
 TRAIN = named("train_.*")
-GENERATE = named("generate_.*|translate_masks")
+GENERATE = named("generate_.*|translate_masks|translate_images")
 MEASURE = named("measure_.*|evaluate_model")
 FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation|draw_counterfactual")
 FETCH = named("fetch_.*")
@@ -73,7 +73,7 @@ RULES_OF = {
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer", "time_training"}
     | {"generate_paired", "generate_partial", "generate_similar", "generate_free"}
-    | {"generate_counterfactual"},
+    | {"generate_counterfactual", "translate_images"},
     "models/losses": {"train_diffusion", "train_spade", "time_training"},
     "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
@@ -81,7 +81,8 @@ RULES_OF = {
     | {"repeat_masks", "evaluate_model", "time_training"}
     | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"}
     | {"measure_counterfactual", "draw_counterfactual"},
-    "generation/near_real": {f"{verb}_counterfactual" for verb in ("generate", "measure", "draw")},
+    "generation/near_real": {f"{verb}_counterfactual" for verb in ("generate", "measure", "draw")}
+    | {"translate_images"},
     "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
     "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"}
     | {"draw_counterfactual"},

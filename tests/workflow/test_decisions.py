@@ -130,7 +130,13 @@ DECISIONS = {
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
     "Similarity": {"grid": "model", "images": "timestep lambdas steps masks samples_per_mask"},
-    "Applications": {"grid": "model partial_model translations", "rare": "rare", "edits": "counterfactuals"},
+    "Applications": {
+        "grid": "model partial_model translations",
+        "rare": "rare",
+        "edits": "counterfactuals",
+        "start": "translation_start",
+    },
+    "TranslationStart": {"images": "timestep steps share"},
     "Counterfactuals": {"images": "timestep steps masks classes edits distance share"},
     "RareCases": {"images": "images deformation combine", "grid": "seeds"},
     "Translation": {"grid": "masks dataset"},
@@ -220,6 +226,7 @@ def test_names_of_the_configuration_stand_in_no_pixel(dataset):
     for number, anatomy in enumerate(values["datasets"][dataset]["classes"]):
         anatomy |= {"name": f"other{number}", "color": "teal"}
     values["datasets"][dataset] |= {"partial_masks": [], "rare_class": None, "about": {}}
+    values["applications"]["counterfactuals"]["classes"] = {}
     assert load(values).datasets[dataset].preparation_json() == before
     values["datasets"][dataset]["classes"].reverse()
     assert load(values).datasets[dataset].preparation_json() != before, "the order decides mask values"

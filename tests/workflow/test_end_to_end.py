@@ -134,7 +134,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 84
+    assert len(logs) == 85
 
 
 def test_metrics_are_flat_records(finished):

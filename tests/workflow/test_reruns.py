@@ -125,6 +125,8 @@ SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
 RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds
 PAIRED = {"generate_paired": 1, "pair_images": 1}
 TRANSLATION = {"translate_masks": 1, "measure_translation": 1, "draw_translation": 1}
+TRANSLATED_IMAGES = {**TRANSLATION, "translate_images": 1}
+TRANSLATED_IMAGES.pop("translate_masks")
 COUNTERFACTUAL = {"generate_counterfactual": 1, "measure_counterfactual": 1, "draw_counterfactual": 1}
 DESCRIBED = {"split_dataset": 1, "write_datacard": 1}
 DIFFUSION = {"generate_diffusion": 4, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
@@ -269,6 +271,7 @@ ROWS = {
             **DIFFUSION,
             **SIMILARITY,
             **COUNTERFACTUAL,
+            "translate_images": 1,
             **worth(6),
         },
     ),
@@ -286,6 +289,10 @@ ROWS = {
     "a counterfactual's distance": (
         ("--config", "applications={counterfactuals: {distance: 0.05}}"),
         COUNTERFACTUAL,
+    ),
+    "where translations start": (
+        ("--config", "applications={translation_start: {share: 0.5}}"),
+        TRANSLATED_IMAGES,
     ),
     "the class that is edited": (
         ("--config", "applications={counterfactuals: {classes: {breast-phantom: vessels}}}"),

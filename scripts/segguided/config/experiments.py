@@ -47,6 +47,12 @@ class Translation(Settings):
     dataset: str  # dataset of the grid whose models generate
 
 
+class TranslationStart(Mixing):
+    """Translated images that start from the noised image, beside those of its mask alone."""
+
+    share: float = Field(default=1.0, gt=0, le=1)  # λ, of the image
+
+
 class MaskChanges(Settings):
     """How far the new masks of rare cases may be from real ones."""
 
@@ -106,4 +112,5 @@ class Applications(Settings):
     partial_model: str  # generates paired images from partial masks
     rare: RareCases | None = None  # None: no rare cases
     translations: tuple[Translation, ...] = ()
+    translation_start: TranslationStart = TranslationStart()
     counterfactuals: Counterfactuals | None = None  # None: no counterfactuals

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from segguided.config.ablation import Ablation, Sweep
 from segguided.config.base import NAME, Settings
 from segguided.config.checks.ablation import check_ablation
+from segguided.config.checks.applications import check_applications
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.mixing import MixingModel, check_mixing
@@ -164,20 +165,9 @@ class Config(Settings):
         return names
 
     @model_validator(mode="after")
-    def _translations_name_datasets_of_one_size(self) -> "Config":
-        for translation in self.applications.translations if self.applications else ():
-            for key, name in (("masks", translation.masks), ("dataset", translation.dataset)):
-                if name not in self.datasets:
-                    raise ValueError(
-                        f"applications.translations: {key} is '{name}'; choose one of "
-                        f"{', '.join(self.datasets)}"
-                    )
-            masks_size = self.datasets[translation.masks].image_size
-            if masks_size != self.datasets[translation.dataset].image_size:
-                raise ValueError(
-                    f"applications.translations: {translation.masks} and {translation.dataset} differ in "
-                    "image_size; make it equal"
-                )
+    def _applications_name_what_is_defined(self) -> "Config":
+        if self.applications:
+            check_applications(self.applications, self.datasets)
         return self
 
     @model_validator(mode="after")
@@ -187,6 +177,9 @@ class Config(Settings):
         if self.applications and self.applications.counterfactuals:
             where = "applications.counterfactuals"
             check_mixing(where, self.applications.counterfactuals, self._mixing_model("applications.model"))
+        if self.applications and self.applications.translations:
+            where = "applications.translation_start"
+            check_mixing(where, self.applications.translation_start, self._mixing_model("applications.model"))
         return self
 
     def _mixing_model(self, key: str) -> MixingModel:
@@ -194,20 +187,6 @@ class Config(Settings):
         (name,) = self._models_of_partial_masks()[key]
         few_calls = self.sampling_of(name).sampler == "renoise"
         return MixingModel(key, name, self.weights_of(name), self.trained(name).timesteps or 0, few_calls)
-
-    @model_validator(mode="after")
-    def _counterfactuals_edit_known_classes(self) -> "Config":
-        settings = self.applications.counterfactuals if self.applications else None
-        for dataset, name in (settings.classes if settings else {}).items():
-            where = "applications.counterfactuals.classes"
-            if dataset not in self.datasets:
-                raise ValueError(f"{where} names '{dataset}'; choose one of {', '.join(self.datasets)}")
-            classes = self.datasets[dataset].class_names
-            if name not in classes:
-                raise ValueError(
-                    f"{where}.{dataset} is '{name}'; choose one of its classes, {', '.join(classes)}"
-                )
-        return self
 
     def weights_of(self, name: str) -> str:
         """The name of the model whose weights the model `name` uses: its own, unless it shares another's."""

@@ -28,6 +28,7 @@ class Panels:
     name: str
     colours: dict[str, str]
     tiles: dict[str, list[np.ndarray]]  # by REAL, MASK or model name
+    names: list[str]  # the mask ids
 
     def block(self, columns: Sequence[tuple[str, str]]) -> Block:
         """A block with a column for each (tiles' key, title)."""
@@ -54,7 +55,7 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0, shown: Sho
     tiles = {REAL: list(real_NHW), MASK: [colourise(mask_HW, palette) for mask_HW in masks_NHW]}
     for model, path in dataset.generated.items():
         tiles[model] = generated_tiles(path, slices, names)
-    return Panels(dataset.name, dataset.colours, tiles)
+    return Panels(dataset.name, dataset.colours, tiles, names)
 
 
 def _rows(masks: Sequence[np.ndarray], n_slices: int, skip: int, shown: ShownMasks) -> list[int]:
