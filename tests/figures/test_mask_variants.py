@@ -87,6 +87,8 @@ def test_similarity_runs_from_the_partial_mask_to_the_real_image(dataset):
     assert [line.get_ydata().tolist() for line in likeness.lines] == [[0.2, 0.5, 0.9], [0.4, 0.6, 0.8]]
     assert [line.get_ydata().tolist() for line in diversity.lines] == [[0.7, 0.5, 0.3], [0.8, 1.4, 0.2]]
     assert [line.get_color() for line in diversity.lines] == ["red", "blue"]
+    assert [line.get_linestyle() for line in diversity.lines] == ["--", "-"], "a is free"
+    assert diversity.get_ylim()[1] > 1.4
     inside(figure)
 
 

@@ -3,7 +3,7 @@
 Shape suffixes: M masks, H and W pixels.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +35,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
             columns.append(Column(title, [images_MHW[row] for row in chosen]))
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     frame = read_csv(curve)
-    plots = (similarity_plot(frame), diversity_plot(frame, dataset.colours))
+    plots = (similarity_plot(frame), diversity_plot(frame, dataset.colours, kept))
     return Block(dataset.name, columns, dataset.colours, plots)
 
 
@@ -52,14 +52,20 @@ def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:
     return draw
 
 
-def diversity_plot(frame: pd.DataFrame, colours: Mapping[str, str]) -> Callable[[Axes], None]:
-    """A function that draws each class's diversity (columns diversity_CLASS) against λ, in its colour."""
+def diversity_plot(
+    frame: pd.DataFrame, colours: Mapping[str, str], kept: Collection[str]
+) -> Callable[[Axes], None]:
+    """A function that draws each class's diversity (columns diversity_CLASS) against λ, in its colour.
+
+    The line of a class that is not `kept`, but free, is dashed.
+    """
 
     def draw(axes: Axes) -> None:
         for name, colour in colours.items():
             values = frame[f"diversity_{name}"]
-            axes.plot(frame["lambda"], values, color=colour, marker="o", path_effects=OUTLINE)
-        axes.set_ylim(bottom=0)
+            style = {"marker": "o", "linestyle": "-" if name in kept else "--"}
+            axes.plot(frame["lambda"], values, color=colour, path_effects=OUTLINE, **style)
+        axes.set_ylim(0, 1.03 * max(1, axes.get_ylim()[1]))
         _label(axes, frame, "diversity (1: real patients)")
 
     return draw
