@@ -93,7 +93,8 @@ class Counterfactuals(Mixing):
     # The class that is edited, by dataset; of a dataset that is not named, the last of its classes.
     classes: Mapping[str, str] = {}
     edits: tuple[Edit, ...] = Field(default=EDITS, min_length=1)
-    # How far the class grows and shrinks, as a share of the image's side. It moves twice as far.
+    # How far the class grows and shrinks, as a share of the image's side; at least a pixel. It moves twice
+    # as far.
     distance: float = Field(default=0.03, gt=0, le=0.25)
     share: float = Field(default=1.0, gt=0, le=1)  # λ: how near the image stays outside the edit
 

@@ -63,8 +63,8 @@ def diversity_plot(
     def draw(axes: Axes) -> None:
         for name, colour in colours.items():
             values = frame[f"diversity_{name}"]
-            style = {"marker": "o", "linestyle": "-" if name in kept else "--"}
-            axes.plot(frame["lambda"], values, color=colour, path_effects=OUTLINE, **style)
+            line = "-" if name in kept else "--"
+            axes.plot(frame["lambda"], values, color=colour, linestyle=line, marker="o", path_effects=OUTLINE)
         axes.set_ylim(0, 1.03 * max(1, axes.get_ylim()[1]))
         _label(axes, frame, "diversity (1: real patients)")
 

@@ -51,7 +51,7 @@ def edit_masks(
             f"expected test masks that hold class {value}, which is to be edited, but none does; name "
             "another one in applications.counterfactuals.classes"
         )
-    distance = settings.distance * masks_SHW.shape[-1]
+    distance = max(1.0, settings.distance * masks_SHW.shape[-1])
     editor = Editor(value, surroundings_of(holds, value, n_classes), distance, donors.masks)
     edited = [_edits(editor, mask_HW, settings.edits) for mask_HW in masks_SHW]
     possible = [len(edits) == len(settings.edits) for edits in edited]
