@@ -250,6 +250,10 @@ ROWS = {
         ("--config", "models={segguided: {title: Another}}"),
         {**TABLES, **FIGURES, "draw_figure3": 1},
     ),
+    "which masks figures show": (
+        ("--config", "figures={seed: 1}"),
+        {"draw_figure2": 1, "draw_figure5": 1},
+    ),
     "the paper's column": (("--config", "datasets={breast-phantom: {paper_column: ct-organ}}"), TABLES),
     "licence, citation and address": (
         ("--config", "datasets={breast-phantom: {about: {licence: CC0, citation: c, url: u}}}"),
