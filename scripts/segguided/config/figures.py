@@ -17,7 +17,9 @@ class ShownMasks(Settings):
     @property
     def title(self) -> str:
         """The words over a column of masks."""
-        return "mask (chosen)" if self.masks == "chosen" else f"mask (random, seed {self.seed})"
+        if self.masks == "chosen":
+            return "chosen mask"
+        return f"random mask (seed\N{NO-BREAK SPACE}{self.seed})"
 
 
 RANDOM = ShownMasks()
