@@ -191,7 +191,7 @@ SENTENCES = [
     ("applications/counterfactuals/classes", {"duke": "FGT"}, "applications.counterfactuals.classes names 'duke'; choose one of "),
     ("applications/counterfactuals/classes", {"breast-mri": "lesion"}, "applications.counterfactuals.classes.breast-mri is 'lesion'; choose one of its classes, breast, vessels, FGT"),
     ("applications/counterfactuals/edits", ["grow", "grow"], "applications.counterfactuals.edits: expected different edits, got grow, grow; list each once"),
-    ("applications/counterfactuals/edits", ["twist"], "applications.counterfactuals.edits.0"),
+    ("applications/counterfactuals/edits", ["twist"], "applications.counterfactuals.edits[0]: expected 'remove', 'grow', 'shrink', 'move' or 'other', got 'twist'"),
     ("applications/counterfactuals/timestep", 1000, "applications.counterfactuals.timestep is 1000, but the noise schedule of models.segguided-plus has only 1000 timesteps; lower it"),
     ("applications/translation_start/timestep", 1000, "applications.translation_start.timestep is 1000, but the noise schedule of models.segguided-plus has only 1000 timesteps; lower it"),
     ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose one of "),

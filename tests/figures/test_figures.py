@@ -256,7 +256,8 @@ def test_figure_scripts(dataset: FigureDataset, tmp_path: Path, monkeypatch: pyt
     seen = column_titles(monkeypatch, draw_figure2)
     models = [("unconditional", "Unconditional"), ("segguided", "Ours (STD)")]
     draw_figure2.draw_figure2([dataset, dataset], models, n_slices=2, png=png, pdf=pdf)
-    assert seen == [["random mask (seed\N{NO-BREAK SPACE}0)", "Unconditional", "Ours (STD)", "real image"]] * 2
+    mask = "random mask (seed\N{NO-BREAK SPACE}0)"
+    assert seen == [[mask, "Unconditional", "Ours (STD)", "real image"]] * 2
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
 
