@@ -125,7 +125,7 @@ SENTENCES = [
     ("grid/models", ["segguided-mat-step", "segguided"], "grid.models names 'segguided-mat-step', which shares the weights of segguided-mat; name that, too"),
     ("sampling/mask_ablation", "step", "sampling.mask_ablation is step, but models.controlnet is trained on whole masks; say so of a model only that is trained with mask_ablation"),
     ("sampling/mask_ablation", "batch", "sampling.mask_ablation: expected 'none' or 'step', got 'batch'"),
-    ("similarity/model", "segguided-mat-step", "similarity.model names 'segguided-mat-step', but images that are mixed with real ones are sampled in a way of their own; name segguided-mat, whose weights it shares"),
+    ("similarity/model", "segguided-mat-step", "similarity.model names 'segguided-mat-step', but figure 4 samples in a way of its own; name segguided-mat, whose weights it shares"),
     ("sampling/steps", True, "sampling: steps: expected numbers or text, got a truth value"),
     ("models/theirs", {"kind": "imported", "conditioning": "none"}, "models.theirs.folder is missing; add it"),
     ("models/theirs", {**IMPORTED, "conditioning": "rgb"}, "models.theirs.conditioning: expected 'none', 'index255', 'onehot' or 'onehot_free', got 'rgb'"),
@@ -495,3 +495,10 @@ def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() 
         "regression",
     ]
     assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]
+
+
+def test_applications_may_use_a_model_that_shares_weights() -> None:
+    """Its own way to sample makes rare cases and translations; images mixed with real ones have one of theirs."""
+    values = read("config.yaml")
+    values["applications"]["model"] = "segguided-mat-step"
+    assert load(values).applications.model == "segguided-mat-step"

@@ -11,7 +11,7 @@ from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.applications import check_applications
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
-from segguided.config.checks.mixing import MixingModel, check_mixing
+from segguided.config.checks.mixing import MixingModel, check_mixing, check_own_weights
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
 from segguided.config.checks.sampling import (
     check_guidance,
@@ -173,7 +173,9 @@ class Config(Settings):
     @model_validator(mode="after")
     def _sampling_reaches_the_mixing_timestep(self) -> "Config":
         if self.similarity:
-            check_mixing("similarity", self.similarity, self._mixing_model("similarity.model"))
+            model = self._mixing_model("similarity.model")
+            check_own_weights(model)
+            check_mixing("similarity", self.similarity, model)
         if self.applications and self.applications.counterfactuals:
             where = "applications.counterfactuals"
             check_mixing(where, self.applications.counterfactuals, self._mixing_model("applications.model"))

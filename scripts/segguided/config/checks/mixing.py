@@ -16,18 +16,22 @@ class MixingModel:
     few_calls: bool  # it generates in very few calls, so that mixing takes a call of its own
 
 
-def check_mixing(where: str, mixing: Mixing, model: MixingModel) -> None:
-    """Raise ValueError unless the model can mix at `mixing.timestep`, a key of the section `where`."""
+def check_own_weights(model: MixingModel) -> None:
+    """Raise ValueError for a model that only samples otherwise than another, with its weights."""
     if model.weights_of != model.name:
         raise ValueError(
-            f"{model.key} names '{model.name}', but images that are mixed with real ones are sampled in a "
-            f"way of their own; name {model.weights_of}, whose weights it shares"
+            f"{model.key} names '{model.name}', but figure 4 samples in a way of its own; "
+            f"name {model.weights_of}, whose weights it shares"
         )
+
+
+def check_mixing(where: str, mixing: Mixing, model: MixingModel) -> None:
+    """Raise ValueError unless the model can mix at `mixing.timestep`, a key of the section `where`."""
     if model.few_calls:
         if mixing.timestep >= model.timesteps:
             raise ValueError(
-                f"{where}.timestep is {mixing.timestep}, but the noise schedule of models.{model.name} has "
-                f"only {model.timesteps} timesteps; lower it"
+                f"{where}.timestep is {mixing.timestep}, but the noise schedule of "
+                f"models.{model.weights_of} has only {model.timesteps} timesteps; lower it"
             )
         return
     stride = model.timesteps // mixing.steps
