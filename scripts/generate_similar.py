@@ -9,7 +9,12 @@ from segguided.config.experiments import Similarity
 from segguided.config.sampling import Generation
 from segguided.data.halves import measuring_half
 from segguided.devices import pick_device
-from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
+from segguided.generation.command_lines import (
+    add_completer,
+    add_halves_seed,
+    add_real_start,
+    single_set_parser,
+)
 from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.partial_masks import GivenClasses, slices_of_several_classes
@@ -51,12 +56,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--similarity", type=Similarity.from_json, required=True, help="settings, JSON")
     parser.add_argument("--n-classes", type=int, required=True, help="number of the model's classes")
     parser.add_argument("--kept", type=int, nargs="+", required=True, help="mask values that are kept")
-    parser.add_argument(
-        "--sampler",
-        choices=("ddim", "renoise"),
-        default="ddim",
-        help="renoise: two calls, of a model that samples so",
-    )
+    add_real_start(parser)
     add_halves_seed(parser)
     add_completer(parser)
     return parser

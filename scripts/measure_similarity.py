@@ -1,4 +1,4 @@
-"""Measure how alike the images of figure 4 and their real images are, against λ."""
+"""Measure how alike the images of figure 4 and their real images are, and how much they vary, against λ."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,14 +18,18 @@ def measure_similarity(
     dataset: str,
     generated: Path,
     slices: Sequence[Path],
+    train: Sequence[Path],
     evaluator: Path,
     classes: Sequence[str],
     output: Path,
 ) -> None:
-    """Write a row a λ: likeness of generated and real images, see `similarity_rows`."""
+    """Write a row a λ: likeness to the real images and diversity, see `similarity_rows`.
+
+    `train`: slices of the patients whose variation the diversity is over.
+    """
     variants, chosen = read_variants(generated, read_slices(slices))
     segmenter = load_segmenter_for(chosen, evaluator)
-    rows = similarity_rows(variants, chosen, segmenter, classes)
+    rows = similarity_rows(variants, chosen, read_slices(train), segmenter, classes)
     write_listed(output, table_text(output, [{"dataset": dataset, **row} for row in rows]))
 
 
@@ -35,6 +39,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, help="recorded in the output")
     parser.add_argument("--generated", type=Path, required=True, help="set of variants by λ")
     parser.add_argument("--slices", type=Path, nargs="+", required=True, help="of the test patients")
+    parser.add_argument("--train", type=Path, nargs="+", required=True, help="of the training patients")
     return parser
 
 

@@ -188,6 +188,12 @@ SENTENCES = [
     ("similarity/timestep", 250, "similarity.timestep is 250, which 50 DDIM steps of 1000 never reach; choose steps so that it is a multiple of 1000 // steps"),
     ("similarity/lambdas", [1, 0.5], "similarity.lambdas: expected rising values, got [1.0, 0.5]; sort them, each once"),
     ("applications/model", "unconditional", "applications.model names 'unconditional', but only image-space diffusion models"),
+    ("applications/counterfactuals/classes", {"duke": "FGT"}, "applications.counterfactuals.classes names 'duke'; choose one of "),
+    ("applications/counterfactuals/classes", {"breast-mri": "lesion"}, "applications.counterfactuals.classes.breast-mri is 'lesion'; choose one of its classes, breast, vessels, FGT"),
+    ("applications/counterfactuals/edits", ["grow", "grow"], "applications.counterfactuals.edits: expected different edits, got grow, grow; list each once"),
+    ("applications/counterfactuals/edits", ["twist"], "applications.counterfactuals.edits[0]: expected 'remove', 'grow', 'shrink', 'move' or 'other', got 'twist'"),
+    ("applications/counterfactuals/timestep", 1000, "applications.counterfactuals.timestep is 1000, but the noise schedule of models.segguided-plus has only 1000 timesteps; lower it"),
+    ("applications/translation_start/timestep", 1000, "applications.translation_start.timestep is 1000, but the noise schedule of models.segguided-plus has only 1000 timesteps; lower it"),
     ("applications/translations/0/masks", "duke", "applications.translations: masks is 'duke'; choose one of "),
     ("applications/translations/0/dataset", "mr", "applications.translations: dataset is 'mr'; choose one of "),
     ("datasets/breast-phantom-t2/image_size", 64, "breast-phantom-t2 and breast-phantom differ in image_size; make it equal"),
@@ -489,3 +495,10 @@ def test_what_the_grid_leaves_out_is_left_out_of_the_figures_and_applications() 
         "regression",
     ]
     assert load(changed("datasets/ct-torso/partial_masks", [])).partial_datasets == ["breast-phantom"]
+
+
+def test_applications_may_use_a_model_that_shares_weights() -> None:
+    """Its own way to sample makes rare cases and translations; images mixed with real ones have one of theirs."""
+    values = read("config.yaml")
+    values["applications"]["model"] = "segguided-mat-step"
+    assert load(values).applications.model == "segguided-mat-step"

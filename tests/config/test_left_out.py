@@ -73,11 +73,15 @@ def test_figures(changes, sentences):
     [
         (
             {"applications": None},
-            ["rare cases, paired images and translations left out: applications is not set"],
+            ["rare cases, paired images, translations and counterfactuals left out: applications is not set"],
         ),
         (
             {"applications": {"rare": None}},
             ["rare cases left out: applications.rare is not set"],
+        ),
+        (
+            {"applications": {"counterfactuals": None}},
+            ["counterfactuals left out: applications.counterfactuals is not set"],
         ),
         (
             of_dataset(partial_masks=[]),
@@ -94,7 +98,7 @@ def test_figures(changes, sentences):
         (
             models("segguided-mat", "spade"),
             [
-                "rare cases and translations left out: "
+                "rare cases, translations and counterfactuals left out: "
                 "grid.models lacks segguided, which applications.model names"
             ],
         ),

@@ -286,10 +286,12 @@ def test_rare_cases_translation_and_similarity_leave_the_absent_class_out(
     assert of_measure["dice_macro"] == 1
     assert np.isnan(of_measure[f"dice_{absent}"])
 
-    variants = {"0": test.images, "1": slices(value).images}
-    for row in similarity_rows(variants, test, Reader(), NAMES):
+    variants = {"0/0": test.images, "0/1": slices(value).images}
+    variants |= {f"1/{number}": images for number, images in enumerate(variants.values())}
+    for row in similarity_rows(variants, test, test, Reader(), NAMES):
         assert row["dice_macro"] == 1
-        assert np.isnan(row[f"dice_{absent}"])
+        assert row["variation_macro"] == 0
+        assert np.isnan([row[f"dice_{absent}"], row[f"variation_{absent}"]]).all()
 
 
 @pytest.mark.parametrize("stray", [0, 1, 5])

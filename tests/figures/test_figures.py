@@ -1,5 +1,6 @@
 """Figures show pixels as they are, clip no text, choose slices by masks alone and repeat byte for byte."""
 
+import argparse
 import itertools
 import json
 import subprocess
@@ -20,6 +21,7 @@ import draw_figure3
 import draw_figure5
 import draw_figure6
 import draw_showcase
+from segguided.config.figures import ShownMasks
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import read_generated, read_slices
 from segguided.figures.blocks import (
@@ -27,7 +29,6 @@ from segguided.figures.blocks import (
     LIGHT,
     Block,
     Column,
-    choose_slices,
     colourise,
     draw_blocks,
     save_figure,
@@ -35,6 +36,7 @@ from segguided.figures.blocks import (
 from segguided.figures.free import figure1_block
 from segguided.figures.panels import generated_tiles, read_panels
 from segguided.figures.settings import FigureDataset
+from segguided.figures.shown_slices import choose_slices, random_slices
 from segguided.generation.variants import write_variants
 from support.pictures import block, body
 
@@ -254,7 +256,8 @@ def test_figure_scripts(dataset: FigureDataset, tmp_path: Path, monkeypatch: pyt
     seen = column_titles(monkeypatch, draw_figure2)
     models = [("unconditional", "Unconditional"), ("segguided", "Ours (STD)")]
     draw_figure2.draw_figure2([dataset, dataset], models, n_slices=2, png=png, pdf=pdf)
-    assert seen == [["mask", "Unconditional", "Ours (STD)", "real image"]] * 2
+    mask = "random mask (seed\N{NO-BREAK SPACE}0)"
+    assert seen == [[mask, "Unconditional", "Ours (STD)", "real image"]] * 2
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
 
@@ -278,8 +281,9 @@ def test_figure1_shows_masks_made_from_nothing_beside_their_images(
         figure1_block(with_free, [("segguided", "mask-guided")], n_slices=4)
 
 
+@pytest.mark.parametrize("masks", ["random", "chosen"])
 def test_figure5_shows_slices_that_figure2_does_not(
-    dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: FigureDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masks: str
 ) -> None:
     """Six slices: figure 2 takes four, two are left; the generated grey value tells the slice."""
     shown: dict[object, list[int]] = {}
@@ -291,10 +295,34 @@ def test_figure5_shows_slices_that_figure2_does_not(
 
         monkeypatch.setattr(script, "draw_blocks", spy)
     files = {"png": tmp_path / "f.png", "pdf": tmp_path / "f.pdf"}
-    draw_figure2.draw_figure2([dataset], [("segguided", "S")], n_slices=4, **files)
-    draw_figure5.draw_figure5([dataset], [("segguided", "S")], n_slices=8, **files)
+    which = ShownMasks.model_validate({"masks": masks, "seed": 3})
+    draw_figure2.draw_figure2([dataset], [("segguided", "S")], n_slices=4, shown=which, **files)
+    draw_figure5.draw_figure5([dataset], [("segguided", "S")], n_slices=8, shown=which, **files)
     assert len(shown[draw_figure2]) == 4
     assert sorted(shown[draw_figure2] + shown[draw_figure5]) == [0, 10, 20, 30, 40, 50]
+
+
+def test_random_slices_are_a_function_of_the_seed_and_hold_a_class() -> None:
+    masks = masks_of([set(), *[{1}] * 30])
+    drawn = random_slices(masks, 5, seed=0)
+    assert drawn == random_slices(masks, 5, seed=0) == sorted(set(drawn))
+    assert drawn != random_slices(masks, 5, seed=1)
+    assert len(drawn) == 5
+    assert 0 not in random_slices(masks, 30, seed=0), "an empty mask"
+    assert not set(drawn) & set(random_slices(masks, 25, seed=0, skip=5))
+    counts = np.bincount([i for seed in range(600) for i in random_slices(masks, 5, seed)], minlength=31)
+    assert counts[1:].min() > 60 and counts.max() < 140, "each mask is as likely: 100 of 600 times"
+    with pytest.raises(ValueError, match="no mask holds any class but for 4 that another figure shows"):
+        random_slices(masks[:4], 8, seed=0, skip=4)
+
+
+def test_the_command_line_refuses_other_ways_to_take_masks(dataset: FigureDataset, tmp_path: Path) -> None:
+    parser = draw_figure2.command_line()
+    words = ["--dataset", dataset.to_json(), "--model", "segguided", "S", "--png", "f.png", "--pdf", "f.pdf"]
+    assert parser.parse_args(words).shown == ShownMasks(masks="random", seed=0)
+    expected = r"not the settings of a ShownMasks \(masks: .* 'random' or 'chosen'\)"
+    with pytest.raises(argparse.ArgumentTypeError, match=expected):
+        ShownMasks.from_json('{"masks": "best"}')
 
 
 def test_slices_left_out_are_never_chosen() -> None:

@@ -34,9 +34,14 @@ def dataset(tmp_path):
         labels = [f"{kept}/{draw}" for kept in ("all", "2") for draw in range(3)]
         images = {label: np.full((8, 6, 6), grey + i, np.uint8) for i, label in enumerate(labels)}
         write_variants(tmp_path / f"{model}.npz", images, names)
-    similar = {share: np.full((8, 6, 6), i, np.uint8) for i, share in enumerate(("0", "0.5", "1"))}
+    similar = {
+        f"{share}/{number}": np.full((8, 6, 6), i + 9 * number, np.uint8)
+        for i, share in enumerate(("0", "0.5", "1"))
+        for number in (0, 1)
+    }
     write_variants(tmp_path / "similar.npz", similar, names)
     curve = pd.DataFrame({"lambda": [0, 0.5, 1], "ssim": [0.2, 0.5, 0.9], "dice_macro": [0.4, 0.6, 0.8]})
+    curve = curve.assign(diversity_a=[0.7, 0.5, 0.3], diversity_b=[0.8, 1.4, 0.2])
     curve.to_csv(tmp_path / "curve.csv")
     generated = {model: tmp_path / f"{model}.npz" for model in GREY}
     return FigureDataset(name="set", classes=CLASSES, slices=(tmp_path / "p.npz",), generated=generated)
@@ -53,6 +58,7 @@ def test_rows_are_conditions_and_columns_are_draws(dataset):
     assert [column.title for column in block.columns] == titles
     greys = [[int(tile[0, 0]) for tile in column.tiles] for column in block.columns[1:]]
     assert greys == [[40, 43], [41, 44], [42, 45], [80, 83], [81, 84]]
+    assert block.rows == ["full mask", "free: a"]
     full, partial = block.columns[0].tiles
     assert full[0, 0].tolist() == [255, 0, 0]
     assert partial[0, 0].tolist() == [0, 0, 0], "the removed class is background"
@@ -77,8 +83,12 @@ def test_similarity_runs_from_the_partial_mask_to_the_real_image(dataset):
     assert [c.title for c in block.columns] == ["mask: b", "λ = 0", "λ = 0.5", "λ = 1", "real image"]
     assert [int(column.tiles[0][0, 0]) for column in block.columns[1:]] == [0, 1, 2, 100]
     figure = draw_blocks([block])
-    (axes,) = [axes for axes in figure.axes if axes.lines]
-    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.2, 0.5, 0.9], [0.4, 0.6, 0.8]]
+    likeness, diversity = [axes for axes in figure.axes if axes.lines]
+    assert [line.get_ydata().tolist() for line in likeness.lines] == [[0.2, 0.5, 0.9], [0.4, 0.6, 0.8]]
+    assert [line.get_ydata().tolist() for line in diversity.lines] == [[0.7, 0.5, 0.3], [0.8, 1.4, 0.2]]
+    assert [line.get_color() for line in diversity.lines] == ["red", "blue"]
+    assert [line.get_linestyle() for line in diversity.lines] == ["--", "-"], "a is free"
+    assert diversity.get_ylim()[1] > 1.4
     inside(figure)
 
 

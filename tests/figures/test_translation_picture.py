@@ -7,6 +7,8 @@ from draw_translation import draw_translation
 from segguided.data.formats.npz import write_npz
 from segguided.data.slices import Stack, read_slices, write_stack
 from segguided.figures.settings import FigureDataset
+from segguided.generation.translation import IMAGE, MATCHED
+from segguided.generation.variants import write_variants
 
 
 def test_translation_picture_shows_the_other_modality(tmp_path):
@@ -28,3 +30,10 @@ def test_translation_picture_shows_the_other_modality(tmp_path):
         draw_translation(FigureDataset.model_validate(source), "t1", own, 2, tmp_path / "picture.png")
         widths.append(Image.open(tmp_path / "picture.png").width)
     assert widths[2] > widths[1] == widths[0]
+    started = {name: slices.images // (2 + number) for number, name in enumerate((IMAGE, MATCHED))}
+    write_variants(tmp_path / "started.npz", started, slices.names)
+    dataset = FigureDataset.model_validate(source)
+    draw_translation(dataset, "t1", [], 2, tmp_path / "picture.png", tmp_path / "started.npz")
+    picture = np.asarray(Image.open(tmp_path / "picture.png").convert("L"))
+    assert picture.shape[1] > widths[2], "two columns more"
+    assert {200 // 2, 200 // 3} <= set(np.unique(picture).tolist())

@@ -1,5 +1,6 @@
 """Adjustable similarity: λ mixes two latents at t̂ as the paper's formula says."""
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -56,8 +57,11 @@ def test_a_time_step_that_sampling_passes_over_is_refused():
 def test_script_writes_each_lambda_and_the_same_bytes_twice(similar_sets):
     assert (similar_sets / "first.npz").read_bytes() == (similar_sets / "second.npz").read_bytes()
     variants, chosen = read_variants(similar_sets / "first.npz", read_slices([similar_sets / "p.npz"]))
-    assert list(variants) == ["0", "0.25", "0.5", "0.75", "1"]
+    shares = ["0", "0.25", "0.5", "0.75", "1"]
+    assert list(variants) == [f"{share}/{number}" for share in shares for number in (0, 1)]
     assert len(chosen) == 3
+    for share in shares:
+        assert not np.array_equal(variants[f"{share}/0"], variants[f"{share}/1"]), "each has its own noise"
     network, _ = load_denoiser(similar_sets / "model/model.safetensors", torch.device("cpu"))
     assert network.encoder.conditioning == "onehot"
 

@@ -46,9 +46,9 @@ def named(pattern: str) -> set[str]:
 
 
 TRAIN = named("train_.*")
-GENERATE = named("generate_.*|translate_masks")
+GENERATE = named("generate_.*|translate_masks|translate_images")
 MEASURE = named("measure_.*|evaluate_model")
-FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation")
+FIGURES = named(r"draw_figure\d|draw_overview|draw_showcase|draw_translation|draw_counterfactual")
 FETCH = named("fetch_.*")
 # What reads weights, and so the rooms that say how networks are stored and built.
 NETWORKS = TRAIN | GENERATE | MEASURE | {"import_model", "export_model", "export_program", "time_training"}
@@ -72,18 +72,24 @@ RULES_OF = {
     "models": NETWORKS,
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer", "time_training"}
-    | {"generate_paired", "generate_partial", "generate_similar", "generate_free"},
+    | {"generate_paired", "generate_partial", "generate_similar", "generate_free"}
+    | {"generate_counterfactual", "translate_images"},
     "models/losses": {"train_diffusion", "train_spade", "time_training"},
     "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}
     | {"repeat_masks", "evaluate_model", "time_training"}
-    | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"},
+    | {"measure_partial", "measure_similarity", "measure_translation", "draw_translation"}
+    | {"measure_counterfactual", "draw_counterfactual"},
+    "generation/near_real": {f"{verb}_counterfactual" for verb in ("generate", "measure", "draw")}
+    | {"translate_images"},
     "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
-    "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"},
-    "evaluation/likeness": {"evaluate_model", "make_table", "draw_table"},
+    "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"}
+    | {"draw_counterfactual"},
+    "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"},
     "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep"},
-    "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"},
+    "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"}
+    | {"draw_counterfactual"},
     "describe": {"draw_overview", "write_datacard"},
     "app": {"write_run"},
     "exports": {"export_layout", "export_model", "export_program"},

@@ -25,7 +25,7 @@ from segguided.generation.controlnet import load_pipeline
 from segguided.generation.diffusion import load_denoiser
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.spade import load_generator
-from segguided.generation.variants import read_variants
+from segguided.generation.variants import read_seen_variants, read_variants
 from segguided.models.controlnet.stages import EarlierStages
 from segguided.models.plain_encoder import load_encoder
 from segguided.models.segmenter import load_segmenter
@@ -54,7 +54,7 @@ UNREAD = {
     "pictures": r".*\.(png|pdf)",
     "tables in Markdown, data cards": r".*\.md",
     "paired images": r"applications/paired/.*\.zip",
-    "measurements": r"(partial/[^/]+|table\d_comparisons|applications/.*)\.csv",
+    "measurements": r"(partial/[^/]+|table\d_comparisons|applications/(rare|translation)/.*)\.csv",
     "histories": r".*/history\.csv",
     "checksums of a data card": r"data/[^/]+/checksums\.sha256",
     "report": r"report\.html",
@@ -243,6 +243,12 @@ KINDS: dict[str, Kind] = {
             "classes": set_of_other_classes,
         },
     ),
+    "counterfactual set": Kind(
+        r"applications/counterfactual/.*\.npz",
+        f"applications/counterfactual/{RUN}.npz",
+        lambda path: read_seen_variants(path, test_set()),
+        variants(f"partial/{D}/segguided-mat/seed0.npz"),
+    ),
     "translated set": Kind(
         r"applications/translation/.*\.npz",
         f"applications/translation/{D}-t2-to-{RUN}.npz",
@@ -344,7 +350,7 @@ KINDS: dict[str, Kind] = {
         {"split": copied(f"data/{D}/held-out.txt"), "dataset": copied(f"data/{D}-t2/test.txt")},
     ),
     "similarity curve": Kind(
-        r"similarity/[^/]+\.csv",
+        r"(similarity/[^/]+|applications/counterfactual/.*)\.csv",
         f"similarity/{D}.csv",
         read_csv,
         {"dataset": listed_elsewhere("similarity/another.csv")},

@@ -55,7 +55,7 @@ def similar_sets(trained):
     sampling = Sampling(
         sampler="dpm-solver++", steps=2, timestep_spacing="trailing", batch_size=2, precision="fp32"
     )
-    similarity = Similarity(model="m", timestep=240, lambdas=LAMBDAS, steps=25, masks=3)
+    similarity = Similarity(model="m", timestep=240, lambdas=LAMBDAS, steps=25, masks=3, samples_per_mask=2)
     for name in ("first.npz", "second.npz"):
         generate_similar(
             weights=trained / "model/model.safetensors",

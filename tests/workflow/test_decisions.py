@@ -31,8 +31,10 @@ DECISIONS = {
         "images": "sampling diversity partial_masks similarity",
         "numbers": "evaluation",
         "comparisons": "ablation sweeps",
+        "what is shown": "figures",
         "machine": "checkpoint_seconds preview_every tensorboard compile deterministic pathvars",
     },
+    "ShownMasks": {"what is shown": "masks seed"},
     "Ablation": {"grid": "models timed_against", "numbers": "timing"},
     "Timing": {"numbers": "share limit masks"},
     "Sweep": {"grid": "lines", "words": "title chosen logarithmic"},
@@ -127,8 +129,15 @@ DECISIONS = {
         "numbers of table 3": "kernel_subsets kernel_subset_size kernel_seed",
     },
     "PartialMasks": {"grid": "models", "images": "masks samples_per_mask"},
-    "Similarity": {"grid": "model", "images": "timestep lambdas steps masks"},
-    "Applications": {"grid": "model partial_model translations", "rare": "rare"},
+    "Similarity": {"grid": "model", "images": "timestep lambdas steps masks samples_per_mask"},
+    "Applications": {
+        "grid": "model partial_model translations",
+        "rare": "rare",
+        "edits": "counterfactuals",
+        "start": "translation_start",
+    },
+    "TranslationStart": {"images": "timestep steps share"},
+    "Counterfactuals": {"images": "timestep steps masks classes edits distance share"},
     "RareCases": {"images": "images deformation combine", "grid": "seeds"},
     "Translation": {"grid": "masks dataset"},
 }
@@ -217,6 +226,7 @@ def test_names_of_the_configuration_stand_in_no_pixel(dataset):
     for number, anatomy in enumerate(values["datasets"][dataset]["classes"]):
         anatomy |= {"name": f"other{number}", "color": "teal"}
     values["datasets"][dataset] |= {"partial_masks": [], "rare_class": None, "about": {}}
+    values["applications"]["counterfactuals"]["classes"] = {}
     assert load(values).datasets[dataset].preparation_json() == before
     values["datasets"][dataset]["classes"].reverse()
     assert load(values).datasets[dataset].preparation_json() != before, "the order decides mask values"

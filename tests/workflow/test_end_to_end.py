@@ -134,7 +134,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 81
+    assert len(logs) == 85
 
 
 def test_metrics_are_flat_records(finished):
@@ -155,6 +155,7 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
         "applications/rare/breast-phantom/segguided.csv",
         "applications/paired/breast-phantom/segguided-mat/seed0.zip",
     ]
+    names += [f"applications/counterfactual/{run}.{ending}" for ending in ("csv", "md", "png")]
     names += [f"applications/translation/breast-phantom-t2-to-{run}.{ending}" for ending in ("csv", "png")]
     files = ("model.safetensors", "history.csv")
     names += [f"runs/breast-phantom/{model}/seed0/{file}" for model in MODELS for file in files]

@@ -125,6 +125,9 @@ SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
 RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds
 PAIRED = {"generate_paired": 1, "pair_images": 1}
 TRANSLATION = {"translate_masks": 1, "measure_translation": 1, "draw_translation": 1}
+TRANSLATED_IMAGES = {**TRANSLATION, "translate_images": 1}
+TRANSLATED_IMAGES.pop("translate_masks")
+COUNTERFACTUAL = {"generate_counterfactual": 1, "measure_counterfactual": 1, "draw_counterfactual": 1}
 DESCRIBED = {"split_dataset": 1, "write_datacard": 1}
 DIFFUSION = {"generate_diffusion": 4, **PARTIAL, **RARE, **PAIRED, **TRANSLATION}
 SEGMENTERS = {
@@ -135,6 +138,7 @@ SEGMENTERS = {
     **MEASURED_SIMILARITY,
 }
 SEGMENTERS |= {"train_augmented": 2, "measure_rare": 1, "measure_translation": 1}
+SEGMENTERS |= {"measure_counterfactual": 1, "draw_counterfactual": 1}
 
 
 def worth(models, figures=ALL_FIGURES):
@@ -228,6 +232,8 @@ ROWS = {
             "pair_images": 1,
             "measure_translation": 1,
             "draw_translation": 1,
+            "measure_counterfactual": 1,
+            "draw_counterfactual": 1,
         },
     ),
     "a class's colour": (
@@ -238,11 +244,16 @@ ROWS = {
             **PARTIAL_FIGURES,
             "draw_figure4": 1,
             "draw_translation": 1,
+            "draw_counterfactual": 1,
         },
     ),
     "a model's title": (
         ("--config", "models={segguided: {title: Another}}"),
         {**TABLES, **FIGURES, "draw_figure3": 1},
+    ),
+    "which masks figures show": (
+        ("--config", "figures={seed: 1}"),
+        {"draw_figure2": 1, "draw_figure5": 1},
     ),
     "the paper's column": (("--config", "datasets={breast-phantom: {paper_column: ct-organ}}"), TABLES),
     "licence, citation and address": (
@@ -264,6 +275,8 @@ ROWS = {
             "generate_free": 1,
             **DIFFUSION,
             **SIMILARITY,
+            **COUNTERFACTUAL,
+            "translate_images": 1,
             **worth(6),
         },
     ),
@@ -278,6 +291,18 @@ ROWS = {
     "the rare class": (("--config", "datasets={breast-phantom: {rare_class: FGT}}"), RARE),
     "samples of partial masks": (("--config", "partial_masks={samples_per_mask: 3}"), PARTIAL),
     "the lambdas of figure 4": (("--config", "similarity={lambdas: [0.5, 1]}"), SIMILARITY),
+    "a counterfactual's distance": (
+        ("--config", "applications={counterfactuals: {distance: 0.05}}"),
+        COUNTERFACTUAL,
+    ),
+    "where translations start": (
+        ("--config", "applications={translation_start: {share: 0.5}}"),
+        TRANSLATED_IMAGES,
+    ),
+    "the class that is edited": (
+        ("--config", "applications={counterfactuals: {classes: {breast-phantom: vessels}}}"),
+        COUNTERFACTUAL,
+    ),
     "images of rare cases": (("--config", "applications={rare: {images: 6}}"), RARE),
     "how far new masks are from real ones": (("--config", "applications={rare: {deformation: 0.05}}"), RARE),
     "whether masks may be mirrored": (
@@ -326,7 +351,7 @@ ROWS = {
     ),
     "evaluation.measuring_half_only": (
         ("--config", "evaluation={measuring_half_only: true}"),
-        {"evaluate_model": 7, **TABLES, **PARTIAL, **SIMILARITY, "measure_translation": 1},
+        {"evaluate_model": 7, **TABLES, **PARTIAL, **SIMILARITY, **COUNTERFACTUAL, "measure_translation": 1},
     ),
     "evaluation.kernel_seed": (
         ("--config", "evaluation={kernel_seed: 1}"),

@@ -14,6 +14,7 @@ def application_files():
     if chosen and chosen.model in models:
         files += translation_files(chosen.model)
         files += rare_files(chosen.model) if chosen.rare else []
+        files += counterfactual_files(chosen.model) if chosen.counterfactuals else []
     if chosen and chosen.partial_model in models:
         files += paired_files(chosen.partial_model)
     return files
@@ -23,6 +24,14 @@ def rare_files(model):
     return collect(
         f"<results>/applications/rare/{{dataset}}/{model}.csv",
         dataset=CONFIG.grid.datasets,
+    )
+
+
+def counterfactual_files(model):
+    return collect(
+        f"<results>/applications/counterfactual/{{dataset}}/{model}/seed{FIRST_SEED}.{{format}}",
+        dataset=CONFIG.grid.datasets,
+        format=["csv", "md", "png"],
     )
 
 

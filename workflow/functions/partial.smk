@@ -39,3 +39,11 @@ def similar_options(wildcards):
 
 def similar_images(wildcards):
     return [similar_set(wildcards.dataset)]
+
+
+def training_list(wildcards):
+    return [list_of(wildcards.dataset, "train")]
+
+
+def training_option(wildcards, input):
+    return option_with_lists("--train", input.train_list)

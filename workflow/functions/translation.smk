@@ -36,6 +36,17 @@ def translation_options(wildcards):
     return option("--values", values)
 
 
+def start_options(wildcards, input):
+    start = CONFIG.applications.translation_start
+    few_calls = CONFIG.sampling_of(wildcards.model).sampler == "renoise"
+    return (
+        option_with_lists("--train", input.train_list)
+        + option("--translation", [start.to_json()])
+        + translation_options(wildcards)
+        + option("--sampler", ["renoise"] if few_calls else [])
+    )
+
+
 def translation_json(wildcards):
     pair = f"{wildcards.masks}-to-{wildcards.dataset}"
     run = f"{wildcards.model}/seed{wildcards.seed}"

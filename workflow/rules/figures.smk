@@ -36,10 +36,11 @@ rule draw_figure2:
         library=library("draw_figure2"),
         datasets=figure_arguments,
         models=guided_columns,
+        shown=option("--shown", [CONFIG.figures.to_json()]),
     message:
         "Drawing figure 2: each model's images from the same test masks"
     shell:
-        "python {params.script:q} {params.datasets:q} {params.models:q}"
+        "python {params.script:q} {params.datasets:q} {params.models:q} {params.shown:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
@@ -59,6 +60,7 @@ use rule draw_figure2 as draw_figure1 with:
         library=library("draw_figure1"),
         datasets=figure1_arguments,
         models=figure1_columns,
+        shown=[],
     message:
         "Drawing figure 1: real and mask-guided images, and images of no mask"
 

@@ -85,12 +85,12 @@ rule measure_partial:
     params:
         script=script_file("measure_partial"),
         library=library("measure_partial"),
-        models=option("--models", CONFIG.partial_models),
+        options=option("--models", CONFIG.partial_models),
         classes=class_names,
     message:
         "Measuring what partial masks of {wildcards.dataset} keep and what they leave free"
     shell:
-        "python {params.script:q} --dataset {wildcards.dataset:q} {params.models:q} --generated {input.generated:q}"
+        "python {params.script:q} --dataset {wildcards.dataset:q} {params.options:q} --generated {input.generated:q}"
         " --slices @{input.test_list:q} --evaluator {input.evaluator:q} --classes {params.classes:q}"
         " --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
@@ -100,6 +100,8 @@ use rule measure_partial as measure_similarity with:
         test=test_slices,
         test_list="<results>/data/{dataset}/test.txt",
         generated=similar_images,
+        train=training_slices,
+        train_list=training_list,
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
     output:
@@ -109,6 +111,6 @@ use rule measure_partial as measure_similarity with:
     params:
         script=script_file("measure_similarity"),
         library=library("measure_similarity"),
-        models=[],
+        options=training_option,
     message:
-        "Measuring the similarity of generated and real images of {wildcards.dataset} against λ"
+        "Measuring similarity to real images and diversity of {wildcards.dataset} against λ"

@@ -25,6 +25,7 @@ use rule draw_figure2 as draw_figure3 with:
         library=library("draw_figure3"),
         datasets=partial_arguments,
         models=partial_columns,
+        shown=[],
     message:
         "Drawing figure 3: masks with classes removed and images from them"
 

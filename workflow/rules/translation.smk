@@ -30,6 +30,31 @@ use rule generate_partial as translate_masks with:
         "Generating {wildcards.dataset} images from masks of {wildcards.masks}"
 
 
+use rule generate_partial as translate_images with:
+    input:
+        weights=model_weights,
+        config=model_description,
+        slices=translated_slices,
+        lists=["<results>/data/{masks}/test.txt"],
+        train=training_slices,
+        train_list=["<results>/data/{dataset}/train.txt"],
+    output:
+        "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}-from-images.npz",
+    log:
+        "<logs>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
+    pathvars:
+        rule="translate_images",
+    params:
+        script=script_file("translate_images"),
+        library=library("translate_images"),
+        sampling=CONFIG.sampling.generation_json(),
+        options=start_options,
+    message:
+        "Generating {wildcards.dataset} images from images of {wildcards.masks}"
+
+
 rule measure_translation:
     input:
         masks=translated_slices,
@@ -37,6 +62,7 @@ rule measure_translation:
         own=own_slices,
         own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
+        from_images="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}-from-images.npz",
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{{seed}}/config.json",
     output:
@@ -63,7 +89,8 @@ rule measure_translation:
     message:
         "Measuring {wildcards.dataset} images generated from masks of {wildcards.masks}"
     shell:
-        "python {params.script:q} --slices @{input.masks_list:q} --generated {input.generated:q} {params.own:q}"
+        "python {params.script:q} --slices @{input.masks_list:q} --generated {input.generated:q}"
+        " --from-images {input.from_images:q} {params.own:q}"
         " --evaluator {input.evaluator:q} --mask-classes {params.mask_classes:q} --classes {params.classes:q} {params.half:q}"
         " --threads {threads} --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"
 
@@ -75,6 +102,7 @@ rule draw_translation:
         own=own_slices,
         own_lists=own_lists,
         generated="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.npz",
+        from_images="<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}-from-images.npz",
     output:
         "<results>/applications/translation/{masks}-to-{dataset}/{model}/seed{seed}.png",
     log:
@@ -96,4 +124,4 @@ rule draw_translation:
         "Drawing the translation of {wildcards.masks} to {wildcards.dataset}"
     shell:
         "python {params.script:q} --source {params.source:q} --target {wildcards.dataset:q} {params.own:q}"
-        " --png {output:q} > {log:q} 2>&1"
+        " --from-images {input.from_images:q} --png {output:q} > {log:q} 2>&1"

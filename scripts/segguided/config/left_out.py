@@ -29,7 +29,8 @@ def figures_left_out(config: Config) -> list[str]:
 def applications_left_out(config: Config) -> list[str]:
     """What `snakemake applications` does not make: one sentence for each part."""
     if config.applications is None:
-        return ["rare cases, paired images and translations left out: applications is not set"]
+        parts = "rare cases, paired images, translations and counterfactuals"
+        return [f"{parts} left out: applications is not set"]
     return [
         *_rare_cases_and_translations(config, config.applications.model),
         *_paired_images(config, config.applications.partial_model),
@@ -76,10 +77,13 @@ def _figure4(config: Config) -> Iterator[str]:
 
 def _rare_cases_and_translations(config: Config, model: str) -> Iterator[str]:
     if model not in config.grid.models:
-        yield f"rare cases and translations left out: {_not_in_the_grid('applications.model', model)}"
+        missing = _not_in_the_grid("applications.model", model)
+        yield f"rare cases, translations and counterfactuals left out: {missing}"
         return
     if config.applications is not None and config.applications.rare is None:
         yield "rare cases left out: applications.rare is not set"
+    if config.applications is not None and config.applications.counterfactuals is None:
+        yield "counterfactuals left out: applications.counterfactuals is not set"
     if not config.translations:
         yield f"translations left out: {_no_translations(config)}"
 

@@ -8,8 +8,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from segguided.config.ablation import Ablation, Sweep
 from segguided.config.base import NAME, Settings
 from segguided.config.checks.ablation import check_ablation
+from segguided.config.checks.applications import check_applications
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
+from segguided.config.checks.mixing import MixingModel, check_mixing, check_own_weights
 from segguided.config.checks.paths import LONGEST_NAME, UsablePath
 from segguided.config.checks.sampling import (
     check_guidance,
@@ -17,12 +19,12 @@ from segguided.config.checks.sampling import (
     check_shared_weights,
     check_step_ablation,
 )
-from segguided.config.checks.similarity import check_similarity
 from segguided.config.checks.sizes import misfits, segmenter_misfits
 from segguided.config.checks.texts import check_texts
 from segguided.config.datasets import Dataset
 from segguided.config.evaluation import Diversity, Evaluation
 from segguided.config.experiments import Applications, PartialMasks, Similarity, Translation
+from segguided.config.figures import ShownMasks
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
 from segguided.config.models.diffusion import DiffusionModel
@@ -69,6 +71,7 @@ class Config(Settings):
     sampling: Sampling
     evaluation: Evaluation = Evaluation()
     diversity: Diversity = Diversity()
+    figures: ShownMasks = ShownMasks()
     partial_masks: PartialMasks | None = None  # None: no figures 3 and 6
     similarity: Similarity | None = None  # None: no figure 4
     applications: Applications | None = None
@@ -163,31 +166,30 @@ class Config(Settings):
         return names
 
     @model_validator(mode="after")
-    def _translations_name_datasets_of_one_size(self) -> "Config":
-        for translation in self.applications.translations if self.applications else ():
-            for key, name in (("masks", translation.masks), ("dataset", translation.dataset)):
-                if name not in self.datasets:
-                    raise ValueError(
-                        f"applications.translations: {key} is '{name}'; choose one of "
-                        f"{', '.join(self.datasets)}"
-                    )
-            masks_size = self.datasets[translation.masks].image_size
-            if masks_size != self.datasets[translation.dataset].image_size:
-                raise ValueError(
-                    f"applications.translations: {translation.masks} and {translation.dataset} differ in "
-                    "image_size; make it equal"
-                )
+    def _applications_name_what_is_defined(self) -> "Config":
+        if self.applications:
+            check_applications(self.applications, self.datasets)
         return self
 
     @model_validator(mode="after")
     def _sampling_reaches_the_mixing_timestep(self) -> "Config":
         if self.similarity:
-            name = self.similarity.model
-            few_calls = self.sampling_of(name).sampler == "renoise"
-            check_similarity(
-                self.similarity, self.weights_of(name), self.trained(name).timesteps or 0, few_calls
-            )
+            model = self._mixing_model("similarity.model")
+            check_own_weights(model)
+            check_mixing("similarity", self.similarity, model)
+        if self.applications and self.applications.counterfactuals:
+            where = "applications.counterfactuals"
+            check_mixing(where, self.applications.counterfactuals, self._mixing_model("applications.model"))
+        if self.applications and self.applications.translations:
+            where = "applications.translation_start"
+            check_mixing(where, self.applications.translation_start, self._mixing_model("applications.model"))
         return self
+
+    def _mixing_model(self, key: str) -> MixingModel:
+        """The model that `key` names."""
+        (name,) = self._models_of_partial_masks()[key]
+        few_calls = self.sampling_of(name).sampler == "renoise"
+        return MixingModel(key, name, self.weights_of(name), self.trained(name).timesteps or 0, few_calls)
 
     def weights_of(self, name: str) -> str:
         """The name of the model whose weights the model `name` uses: its own, unless it shares another's."""

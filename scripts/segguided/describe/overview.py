@@ -29,7 +29,6 @@ from segguided.figures.blocks import (
     TITLE_HEIGHT,
     TITLE_POINTS,
     add_text,
-    choose_slices,
 )
 from segguided.figures.legend import (
     LEGEND_PAD,
@@ -41,6 +40,7 @@ from segguided.figures.legend import (
     legend_height,
 )
 from segguided.figures.settings import FigureClass
+from segguided.figures.shown_slices import choose_slices
 
 PIXELS = round(TILE * DPI)  # of a tile's side
 TILES = 120  # aimed at on a sheet

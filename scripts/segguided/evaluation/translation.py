@@ -1,16 +1,18 @@
 """How good translated images are: Dice with their masks, likeness to the target modality's own images.
 
-Shape letters: S slices, n slices that both modalities show, H height, W width.
+Shape letters: S slices, n slices that both modalities show, P patients, H height, W width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from segguided.data.slices import SliceSet
 from segguided.devices import pick_device
-from segguided.evaluation.dice import class_counts, dice_by_class
+from segguided.evaluation.comparisons import paired_difference
+from segguided.evaluation.dice import class_counts, dice_by_class, nan_mean, per_patient_dice
 from segguided.evaluation.image_pairs import mean_absolute_difference, structural_similarity
 from segguided.evaluation.prediction import predict
 from segguided.generation.translation import shared_slices
@@ -41,6 +43,56 @@ def translation_rows(
         rows += _likeness_rows(generated, target, "")
         rows += _likeness_rows(source, target, "_untranslated")
     return rows
+
+
+def start_rows(
+    alone: SliceSet,
+    started: Mapping[str, SliceSet],
+    target: SliceSet | None,
+    evaluator: nn.Module,
+    class_names: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The same measures of images that start from the source's, by the name of the start, as `…_from_NAME`.
+
+    And, as `…_minus_mask`, the mean over patients of dice_macro and mae minus those of images of the masks
+    `alone`, with the paired 95 % interval (`low`, `high`) where there are two patients or more.
+    """
+    dice_P = _patients_dice(alone, evaluator, len(class_names))
+    mae_P = _patients_mae(alone, target)
+    rows = []
+    for name, slices in started.items():
+        for row in translation_rows(slices, slices, None, evaluator, class_names):
+            rows.append({**row, "measure": f"{row['measure']}_from_{name}"})
+        started_P = _patients_dice(slices, evaluator, len(class_names))
+        rows.append(_difference_row(f"dice_macro_from_{name}", started_P, dice_P, len(slices)))
+        if target:
+            rows += _likeness_rows(slices, target, f"_from_{name}")
+            started_P = _patients_mae(slices, target)
+            rows.append(_difference_row(f"mae_from_{name}", started_P, mae_P, rows[-1]["images"]))
+    return rows
+
+
+def _difference_row(measure: str, values_P: np.ndarray, alone_P: np.ndarray, images: int) -> dict[str, Any]:
+    difference = paired_difference(values_P[None], alone_P[None])
+    interval = difference.interval
+    limits = {"low": interval.low, "high": interval.high} if interval else {}
+    return {"measure": f"{measure}_minus_mask", "value": difference.mean, **limits, "images": images}
+
+
+def _patients_dice(slices: SliceSet, evaluator: nn.Module, n_classes: int) -> np.ndarray:
+    """Of each patient the mean Dice over the classes of its masks, (P,)."""
+    predicted_SHW = predict(evaluator, slices.images, pick_device())
+    counts_SC4 = class_counts(predicted_SHW, slices.masks, n_classes)
+    return np.array([nan_mean(dice_C) for dice_C in per_patient_dice(counts_SC4, slices.patients).values()])
+
+
+def _patients_mae(slices: SliceSet, target: SliceSet | None) -> np.ndarray:
+    """Of each patient the mean absolute difference to the target's own images, (P,); NaN without any."""
+    values_S = np.full(len(slices), np.nan)
+    if target:
+        shared_S, targets_nHW = shared_slices(slices, target)
+        values_S[shared_S] = mean_absolute_difference(slices.images[shared_S], targets_nHW)
+    return np.array([nan_mean(values_S[slices.patients == stack.patient]) for stack in slices.stacks])
 
 
 def _likeness_rows(slices: SliceSet, target: SliceSet, suffix: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ Shape suffixes: S slices, H and W pixels; a trailing 3 is red, green, blue. All 
 
 import logging
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,15 @@ class Column:
 class Block:
     """Columns of equal length below a title, with the name and colour of each class.
 
-    `plot` draws measurements on axes to the right of the tiles.
+    Each of `plots` draws measurements on axes of its own, to the right of the tiles. `rows` are the names
+    of the rows, to their left, read from below; there may be none.
     """
 
     title: str
     columns: Sequence[Column]
     colours: dict[str, str]
-    plot: Callable[[Axes], None] | None = None
+    plots: Sequence[Callable[[Axes], None]] = ()
+    rows: Sequence[str] = ()
 
     @property
     def n_rows(self) -> int:
@@ -80,8 +82,19 @@ class Block:
 
     @property
     def is_even(self) -> bool:
-        """Whether its columns are of equal length and have a tile."""
-        return self.n_rows > 0 and all(len(column.tiles) == self.n_rows for column in self.columns)
+        """Whether its columns are of equal length, that of its rows' names, and have a tile."""
+        named = not self.rows or len(self.rows) == self.n_rows
+        return named and self.n_rows > 0 and all(len(column.tiles) == self.n_rows for column in self.columns)
+
+    @property
+    def row_lines(self) -> list[list[str]]:
+        """The rows' names, each wrapped to a tile's height."""
+        return [cut(name, TILE) for name in self.rows]
+
+    @property
+    def names_width(self) -> float:
+        """Width of the rows' names."""
+        return LINE_HEIGHT * max((len(lines) for lines in self.row_lines), default=0)
 
     @property
     def tiles_width(self) -> float:
@@ -90,8 +103,8 @@ class Block:
 
     @property
     def width(self) -> float:
-        """Width of its tiles and plot."""
-        return self.tiles_width + (PLOT_LABELS + PLOT_WIDTH if self.plot else 0)
+        """Width of its rows' names, tiles and plots."""
+        return self.names_width + self.tiles_width + len(self.plots) * (PLOT_LABELS + PLOT_WIDTH)
 
     @property
     def title_lines(self) -> list[str]:
@@ -132,28 +145,6 @@ def colourise(mask_HW: np.ndarray, colours: Sequence[str]) -> np.ndarray:
     return coloured
 
 
-def choose_slices(masks_SHW: Iterable[np.ndarray], n: int, without: Collection[int] = ()) -> list[int]:
-    """Indices of n slices that show the set, chosen by their masks alone; all such slices if there are fewer.
-
-    Indices in `without` are left out. The other slices with any class are cut into n parts, in order. Each
-    part gives the slice with the most classes that earlier parts have not shown; of equals, the slice with
-    the most classes; of equals again, the slice nearest to the middle of the part.
-    """
-    present = {i: set(np.unique(mask_HW).tolist()) - {0} for i, mask_HW in enumerate(masks_SHW)}
-    candidates = [i for i, classes in present.items() if classes and i not in without]
-    if not candidates:
-        except_shown = f" but for {len(without)} that another figure shows" if without else ""
-        raise ValueError(f"no mask holds any class{except_shown}, so there is no slice to draw")
-    chosen: list[int] = []
-    shown: set[int] = set()
-    for part in np.array_split(candidates, min(n, len(candidates))):
-        middle = (part[0] + part[-1]) / 2
-        ranks = {int(i): (len(present[i] - shown), len(present[i]), -abs(i - middle)) for i in part}
-        chosen.append(max(ranks, key=ranks.__getitem__))
-        shown |= present[chosen[-1]]
-    return chosen
-
-
 def draw_blocks(blocks: Sequence[Block], *, stacked: bool = False, theme: Theme = LIGHT) -> Figure:
     """A figure of the blocks side by side, or one below the other."""
     if not blocks or not all(block.is_even for block in blocks):
@@ -192,17 +183,33 @@ def _draw_block(figure: Figure, block: Block, left: float, top: float, theme: Th
         baseline = top - TITLE_POINTS / 72 - row * TITLE_HEIGHT
         add_text(figure, left, baseline, line, theme, size=TITLE_POINTS, weight="bold", ha="left")
     tiles_top = top - block.titles_height
+    left = _draw_row_names(figure, block, left, tiles_top, theme)
     for i, column in enumerate(block.columns):
         x = left + i * (TILE + GAP)
         title = "\n".join(column.lines)
         add_text(figure, x + TILE / 2, tiles_top + GAP, title, theme, size=TEXT_POINTS, ha="center")
         for row, tile in enumerate(column.tiles):
             _draw_tile(figure, tile, x, tiles_top - row * (TILE + GAP) - TILE)
-    if block.plot:
-        left_of_plot = left + block.tiles_width + PLOT_LABELS
-        block.plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
+    for place, plot in enumerate(block.plots):
+        left_of_plot = left + block.tiles_width + PLOT_LABELS + place * (PLOT_LABELS + PLOT_WIDTH)
+        plot(_add_axes(figure, left_of_plot, tiles_top - PLOT_HEIGHT, PLOT_WIDTH - GAP, PLOT_HEIGHT))
     legend_top = tiles_top - block.n_rows * (TILE + GAP) + GAP - LEGEND_PAD
     draw_legend(figure, block.colours, block.tiles_width, left, legend_top, theme.ink)
+
+
+def _draw_row_names(figure: Figure, block: Block, left: float, tiles_top: float, theme: Theme) -> float:
+    """Draw them from `left`; returns where the tiles begin."""
+    for row, lines in enumerate(block.row_lines):
+        middle = tiles_top - row * (TILE + GAP) - TILE / 2
+        style = {
+            "size": TEXT_POINTS,
+            "rotation": 90,
+            "ha": "left",
+            "va": "center",
+            "multialignment": "center",
+        }
+        add_text(figure, left, middle, "\n".join(lines), theme, **style)
+    return left + block.names_width
 
 
 def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:

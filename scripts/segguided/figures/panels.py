@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from segguided.config.figures import ShownMasks
 from segguided.config.reserved import REAL
 from segguided.data.slices import SliceSet, read_generated, read_slices
-from segguided.figures.blocks import Block, Column, choose_slices, colourise
+from segguided.figures.blocks import Block, Column, colourise
 from segguided.figures.settings import FigureDataset
+from segguided.figures.shown_slices import choose_slices, random_slices
 
 MASK = "mask"
+CHOSEN = ShownMasks(masks="chosen")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Panels:
     name: str
     colours: dict[str, str]
     tiles: dict[str, list[np.ndarray]]  # by REAL, MASK or model name
+    names: list[str]  # the mask ids
 
     def block(self, columns: Sequence[tuple[str, str]]) -> Block:
         """A block with a column for each (tiles' key, title)."""
@@ -36,22 +40,30 @@ class Panels:
         return Block(self.name, [Column(title, self.tiles[key]) for key, title in columns], self.colours)
 
 
-def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0) -> Panels:
-    """The tiles of `n_slices` test slices, chosen by their masks alone. ValueError for a missing image.
+def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0, shown: ShownMasks = CHOSEN) -> Panels:
+    """The tiles of `n_slices` test slices: random ones, or chosen by their masks alone, as `shown` says.
 
-    `skip` is the number of slices that another figure chooses in the same way: these are left out.
+    `skip` is the number of slices that another figure takes in the same way: these are left out. Raises
+    ValueError for a missing image.
     """
     slices = read_slices(dataset.slices)
     masks = list(chain.from_iterable(stack.masks_SHW for stack in slices.stacks))
-    shown_elsewhere = choose_slices(masks, skip) if skip else []
-    chosen = choose_slices(masks, n_slices, without=shown_elsewhere)
+    chosen = _rows(masks, n_slices, skip, shown)
     names = [slices.names[row] for row in chosen]
     real_NHW, masks_NHW = slices.batch(np.array(chosen))
     palette = list(dataset.colours.values())
     tiles = {REAL: list(real_NHW), MASK: [colourise(mask_HW, palette) for mask_HW in masks_NHW]}
     for model, path in dataset.generated.items():
         tiles[model] = generated_tiles(path, slices, names)
-    return Panels(dataset.name, dataset.colours, tiles)
+    return Panels(dataset.name, dataset.colours, tiles, names)
+
+
+def _rows(masks: Sequence[np.ndarray], n_slices: int, skip: int, shown: ShownMasks) -> list[int]:
+    """The indices of the slices that are shown."""
+    if shown.masks == "random":
+        return random_slices(masks, n_slices, shown.seed, skip)
+    shown_elsewhere = choose_slices(masks, skip) if skip else []
+    return choose_slices(masks, n_slices, without=shown_elsewhere)
 
 
 def generated_tiles(path: Path, slices: SliceSet, names: Sequence[str]) -> list[np.ndarray]:

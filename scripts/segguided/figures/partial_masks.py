@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from segguided.config.reserved import FULL
-from segguided.figures.blocks import Block, Column, choose_slices
+from segguided.figures.blocks import Block, Column
 from segguided.figures.mask_variants import MaskVariants, read_mask_variants
 from segguided.figures.settings import FigureDataset
+from segguided.figures.shown_slices import choose_slices
 from segguided.generation.variants import SEPARATOR, kept_classes
 
 SHOWN = 4  # slices chosen for figures 3 and 6 together
@@ -36,7 +37,7 @@ def partial_blocks(
 def partial_block(dataset: FigureDataset, models: Sequence[ModelImages], places: Collection[int]) -> Block:
     """Masks with classes removed and each model's images of them, side by side.
 
-    A row for each slice and condition, the full mask first.
+    A row for each slice and condition, the full mask first; its name says which classes are free.
     """
     variants = {m.model: read_mask_variants(dataset, m.model).with_class_names() for m in models}
     first = variants[models[0].model]
@@ -47,7 +48,8 @@ def partial_block(dataset: FigureDataset, models: Sequence[ModelImages], places:
         images = variants[model.model].images
         for number in range(min(model.n_images, n_numbers)):
             columns.append(Column(f"{model.title} {number + 1}", _tiles(images, rows, number)))
-    return Block(dataset.name, columns, dataset.colours)
+    names = [_free_classes(dataset, condition) for _, condition in rows]
+    return Block(dataset.name, columns, dataset.colours, rows=names)
 
 
 def _rows(variants: MaskVariants, places: Collection[int]) -> list[tuple[int, str]]:
@@ -60,6 +62,13 @@ def _rows(variants: MaskVariants, places: Collection[int]) -> list[tuple[int, st
 def _conditions(variants: MaskVariants) -> list[str]:
     """The conditions, in the order of the file; a variant is a condition and a number."""
     return list(dict.fromkeys(variant.rsplit(SEPARATOR, 1)[0] for variant in variants.images))
+
+
+def _free_classes(dataset: FigureDataset, condition: str) -> str:
+    """The name of a row: the classes that its mask leaves free."""
+    kept = dataset.class_names if condition == FULL else kept_classes(condition)
+    free = [name for name in dataset.class_names if name not in kept]
+    return f"free: {', '.join(free)}" if free else "full mask"
 
 
 def _mask_tile(variants: MaskVariants, row: int, condition: str) -> np.ndarray:

@@ -50,6 +50,16 @@ def add_completer(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_real_start(parser: argparse.ArgumentParser) -> None:
+    """Add --sampler, of scripts that mix generated and real images."""
+    parser.add_argument(
+        "--sampler",
+        choices=("ddim", "renoise"),
+        default="ddim",
+        help="renoise: two calls, of a model that samples so",
+    )
+
+
 def _generation_parser(
     description: str | None, settings: type[Generation], weights: str
 ) -> argparse.ArgumentParser:

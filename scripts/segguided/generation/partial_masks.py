@@ -38,6 +38,11 @@ def slices_of_several_classes(slices: SliceSet, count: int) -> SliceSet:
     return evenly_spread(slices.where(has_several), count)
 
 
+def numbered(names: Sequence[str], number: int) -> Sequence[str]:
+    """The mask ids that the noise of image `number` of each mask is a function of; image 0 has the mask's."""
+    return names if number == 0 else [f"{name}#{number}" for name in names]
+
+
 @dataclass(frozen=True)
 class GivenClasses:
     """The mask values `kept` that a partial mask gives of 1…`n_classes`, and what fills in the others.
@@ -81,7 +86,7 @@ class PartialMaskSampler:
 
     def __call__(self, masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         """An image of each mask, of which only the given classes are looked at."""
-        noise_names = names if self.number == 0 else [f"{name}#{self.number}" for name in names]
+        noise_names = numbered(names, self.number)
         seen_BHW = self.given.masks(masks_BHW, noise_names)
         self.masks.append(seen_BHW.cpu().numpy())
         return self.sampler(seen_BHW, noise_names, [*self.given.free, *free])

@@ -12,16 +12,17 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
-from segguided.config.experiments import Similarity
+from segguided.config.experiments import Mixing, Similarity
 from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.generation.partial_masks import GivenClasses
+from segguided.generation.partial_masks import GivenClasses, numbered
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
+from segguided.generation.variants import SEPARATOR
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.signals import to_images, to_signal
@@ -99,35 +100,43 @@ def generate_by_similarity(
     seed: int,
     sampler: SimilaritySampler = "ddim",
 ) -> dict[str, np.ndarray]:
-    """Images (M, H, W) for λ = 0 and each of `similarity.lambdas`, which the classes `given` constrain.
+    """Images (M, H, W) of the variants `λ/number`, for λ = 0 and each of `similarity.lambdas`.
 
-    By default the sampler is DDIM, whose state at t̂ is a latent by itself; `renoise` takes two calls.
+    The classes `given` constrain them. By default the sampler is DDIM, whose state at t̂ is a latent by
+    itself; `renoise` takes two calls. `number` counts the `similarity.samples_per_mask` images of a mask and
+    λ, which differ in all their noise.
     """
     shares = (0.0, *similarity.lambdas)
     denoiser = with_free_classes(network, given.free)
-    interpolated = _interpolation(denoiser, model, settings, similarity, seed, sampler)
-    images: dict[str, list[np.ndarray]] = {f"{share:g}": [] for share in shares}
-    for batch in _batches(slices, settings.batch_size, given, seed, next(network.parameters()).device):
-        with autocast(batch.masks_BHW.device, settings.precision):
-            for of_share, x0_BCHW in zip(images.values(), interpolated(batch, shares), strict=True):
-                of_share.append(to_images(x0_BCHW).cpu().numpy())
-    return {share: np.concatenate(of_share) for share, of_share in images.items()}
+    interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler)
+    device = next(network.parameters()).device
+    numbers = range(similarity.samples_per_mask)
+    images: dict[str, list[np.ndarray]] = {
+        f"{share:g}{SEPARATOR}{number}": [] for share in shares for number in numbers
+    }
+    for number in numbers:
+        for batch in batches(slices, settings.batch_size, given, seed, device, number):
+            with autocast(device, settings.precision):
+                for share, x0_BCHW in zip(shares, interpolated(batch, shares), strict=True):
+                    variant = f"{share:g}{SEPARATOR}{number}"
+                    images[variant].append(to_images(x0_BCHW).cpu().numpy())
+    return {variant: np.concatenate(batches) for variant, batches in images.items()}
 
 
-def _interpolation(
+def interpolation(
     denoiser: diffusion.Denoiser,
     model: DenoiserSettings,
     settings: Generation,
-    similarity: Similarity,
+    mixing: Mixing,
     seed: int,
     sampler: SimilaritySampler,
 ) -> Callable[["Batch", Sequence[float]], Iterator[Tensor]]:
     """A function that gives x0 for each λ of a batch."""
-    t = similarity.timestep
+    t = mixing.timestep
     if sampler == "renoise":
         renoiser = Renoiser(model, 1, seed)
         return lambda batch, shares: interpolate_in_two_calls(denoiser, renoiser, batch, t, shares)
-    ddim = Sampling(sampler="ddim", steps=similarity.steps, batch_size=settings.batch_size)
+    ddim = Sampling(sampler="ddim", steps=mixing.steps, batch_size=settings.batch_size)
     scheduler = clip_as_stated(make_scheduler(model, ddim), model)
     forward = diffusion.noise_schedule(model)
 
@@ -144,7 +153,7 @@ def _interpolation(
 class Batch:
     """Some slices on the device where images are generated."""
 
-    names: Sequence[str]  # the mask ids
+    names: Sequence[str]  # of the noise: the mask ids, with `#number` of further images
     images_BHW: Tensor
     masks_BHW: Tensor  # as they constrain the images
     noise_BCHW: Tensor  # from which generated images begin, a function of (seed, mask id)
@@ -156,13 +165,14 @@ class Batch:
         return forward.add_noise(to_signal(self.images_BHW), self.real_noise_BCHW, t_B)
 
 
-def _batches(
-    slices: SliceSet, batch_size: int, given: GivenClasses, seed: int, device: torch.device
+def batches(
+    slices: SliceSet, batch_size: int, given: GivenClasses, seed: int, device: torch.device, number: int = 0
 ) -> Iterator[Batch]:
+    """The slices in batches, with masks that hold the classes `given`; `number` counts images of a mask."""
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
         images_BHW, masks_BHW = slices.batch(indices)
-        names = [slices.names[i] for i in indices]
+        names = numbered([slices.names[i] for i in indices], number)
         size = images_BHW.shape[-1]
         yield Batch(
             names,

@@ -11,6 +11,9 @@ import numpy as np
 
 from segguided.data.slices import SliceSet
 
+IMAGE = "image"  # the variant that starts from the noised image of the other modality
+MATCHED = "matched"  # from the same with the grey values of the target, class by class
+
 
 def in_target_classes(slices: SliceSet, classes: Sequence[str], target_classes: Sequence[str]) -> SliceSet:
     """The same slices; masks' values change from places in `classes` to places in `target_classes`.

@@ -10,7 +10,7 @@ import numpy as np
 
 from segguided.config.reserved import FULL
 from segguided.data.formats.npz import write_npz
-from segguided.data.slices import SliceSet, read_generated
+from segguided.data.slices import SliceSet, read_generated, read_seen_masks
 
 SEPARATOR = "/"  # of mask id and variant, of condition and number; no patient and no class has it in its name
 
@@ -68,6 +68,23 @@ def read_variants(path: Path, slices: SliceSet) -> tuple[dict[str, np.ndarray], 
         variant: images_NHW[[row_of[name] for name in chosen.names]] for variant, row_of in rows.items()
     }
     return variants, chosen
+
+
+def read_seen_variants(path: Path, slices: SliceSet) -> dict[str, np.ndarray]:
+    """The masks (M, H, W) that the model saw for each variant, as `read_variants` gives the images.
+
+    Raises ValueError where the set holds no masks.
+    """
+    images_NHW, ids = read_generated(path, slices)
+    masks_NHW = read_seen_masks(path, images_NHW)
+    return {variant: masks_NHW[list(rows.values())] for variant, rows in _sorted_rows(ids, slices).items()}
+
+
+def _sorted_rows(ids: Sequence[str], slices: SliceSet) -> dict[str, dict[str, int]]:
+    """For each variant the row of each mask id, in the order of the slices."""
+    rows = _rows_by_variant(ids)
+    names = [name for name in slices.names if name in next(iter(rows.values()))]
+    return {variant: {name: row_of[name] for name in names} for variant, row_of in rows.items()}
 
 
 def _rows_by_variant(ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -41,6 +41,18 @@ def diversity_record(
     `chosen`. None: of a class that a unit's masks lack, and where real patients do not vary.
     Values above MOST count as MOST.
     """
+    real_C = real_variation(chosen, reference, len(class_names) + 1)
+    return relative_diversity(images_KMHW, chosen, real_C, class_names, units)
+
+
+def relative_diversity(
+    images_KMHW: np.ndarray,
+    chosen: SliceSet,
+    real_C: np.ndarray,
+    class_names: Sequence[str],
+    units: Mapping[str, np.ndarray],
+) -> Record:
+    """The same, where the variation of real patients is known: `real_C`, see `real_variation`."""
     masks_MHW = chosen.masks
     n_values = len(class_names) + 1
     generated_MC2 = sum(
@@ -49,7 +61,6 @@ def diversity_record(
         )
         for first, second in combinations(images_KMHW, 2)
     )
-    real_C = real_variation(chosen, reference, n_values)
     real_C = np.where(real_C < LEAST_REAL, np.nan, real_C)
     per_unit = {
         unit: np.minimum(np.sqrt(_variation(np.asarray(generated_MC2)[chosen_M]) / real_C), MOST)

@@ -1,0 +1,1 @@
+"""Images near a real one: of its mask edited, or with another contrast."""

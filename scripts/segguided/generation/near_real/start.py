@@ -1,0 +1,65 @@
+"""Images of masks that start from noised real images, as figure 4's do.
+
+Shape letters: M masks, H height, W width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from segguided.config.experiments import Mixing
+from segguided.config.sampling import Generation
+from segguided.data.slices import SliceSet
+from segguided.devices import autocast, pick_device
+from segguided.generation.diffusion import load_denoiser
+from segguided.generation.partial_masks import GivenClasses
+from segguided.generation.samplers.free_flags import with_free_classes
+from segguided.generation.similarity import SimilaritySampler, batches, interpolation
+from segguided.models.signals import to_images
+
+
+class RealStart:
+    """A trained or imported denoiser that generates images of whole masks from noised real images.
+
+    Raises ValueError for a model of another kind.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        settings: Generation,
+        mixing: Mixing,
+        seed: int,
+        sampler: SimilaritySampler = "ddim",
+    ) -> None:
+        network, model = load_denoiser(weights, pick_device())
+        self.settings = settings
+        self.seed = seed
+        self.device = next(network.parameters()).device
+        self.n_classes = network.encoder.n_classes
+        denoiser = with_free_classes(network, [])
+        self.interpolated = interpolation(denoiser, model, settings, mixing, seed, sampler)
+
+    def images(self, slices: SliceSet, shares: Sequence[float], number: int = 0) -> list[np.ndarray]:
+        """Images (M, H, W) uint8 of the masks of `slices` for each λ, the share of their real images.
+
+        λ = 0: the mask alone decides. `number` counts images of a mask: each has its own noise, which is a
+        function of (seed, mask id, number).
+        """
+        given = GivenClasses(range(1, self.n_classes + 1), self.n_classes)
+        images: list[list[np.ndarray]] = [[] for _ in shares]
+        for batch in batches(slices, self.settings.batch_size, given, self.seed, self.device, number):
+            with torch.inference_mode(), autocast(self.device, self.settings.precision):
+                for of_share, x0_BCHW in zip(images, self.interpolated(batch, shares), strict=True):
+                    of_share.append(to_images(x0_BCHW).cpu().numpy())
+        return [np.concatenate(of_share) for of_share in images]
+
+
+def with_masks(slices: SliceSet, masks_MHW: np.ndarray) -> SliceSet:
+    """The same slices with other masks, in their order."""
+    parts = np.split(masks_MHW, np.cumsum([len(stack.images_SHW) for stack in slices.stacks])[:-1])
+    stacks = zip(slices.stacks, parts, strict=True)
+    return SliceSet([replace(stack, masks_SHW=part_SHW) for stack, part_SHW in stacks])

@@ -1,0 +1,43 @@
+"""Grey values of one contrast exchanged for another's, class by class and rank by rank."""
+
+import numpy as np
+
+from segguided.data.slices import SliceSet, Stack
+from segguided.generation.near_real.matching import exchange_table, matched
+
+
+def patient(name, masks_SHW, images_SHW):
+    return Stack(name, images_SHW.astype(np.uint8), masks_SHW, np.arange(float(len(masks_SHW))), {})
+
+
+def test_in_each_class_the_order_stays_and_the_values_are_those_of_the_reference():
+    masks_SHW = np.zeros((1, 16, 16), np.uint8)
+    masks_SHW[:, :8] = 1
+    ramp_SHW = np.arange(256).reshape(1, 16, 16)
+    target = patient("r", masks_SHW, np.where(masks_SHW == 1, 100 + ramp_SHW // 2, 10))
+    for source in (255 - ramp_SHW, ramp_SHW):
+        result = matched(SliceSet([patient("p", masks_SHW, source)]), SliceSet([target]), 1)
+        in_class, outside = result.images[masks_SHW == 1], result.images[masks_SHW == 0]
+        assert (outside == 10).all(), "outside all classes too"
+        assert np.array_equal(np.sort(in_class), np.sort(target.images_SHW[masks_SHW == 1]))
+        assert (np.diff(in_class[np.argsort(source[masks_SHW == 1])].astype(int)) >= 0).all()
+    assert result.names == ["p_slice_0"]
+    assert np.array_equal(result.masks, masks_SHW)
+
+
+def test_each_patient_is_matched_by_itself():
+    masks_SHW = np.ones((2, 8, 8), np.uint8)
+    images_SHW = np.arange(128).reshape(2, 8, 8)
+    slices = SliceSet([patient("p", masks_SHW, images_SHW), patient("q", masks_SHW, images_SHW + 90)])
+    first, second = np.split(
+        matched(slices, SliceSet([patient("r", masks_SHW, images_SHW + 50)]), 1).images, 2
+    )
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, images_SHW + 50)
+
+
+def test_a_class_that_either_side_lacks_keeps_its_values():
+    counts_G = np.bincount([3, 3, 9], minlength=256)
+    none_G = np.zeros(256, int)
+    for counts, wanted in ((counts_G, none_G), (none_G, counts_G)):
+        assert np.array_equal(exchange_table(counts, wanted), np.arange(256))
