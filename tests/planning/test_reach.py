@@ -92,6 +92,7 @@ RULES_OF = {
     | {"draw_counterfactual"},
     "describe": {"draw_overview", "write_datacard"},
     "app": {"write_run"},
+    "app/start": set(),
     "exports": {"export_layout", "export_model", "export_program"},
     "status": set(),
     "planning": set(),
