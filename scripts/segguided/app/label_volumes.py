@@ -8,25 +8,19 @@ import numpy as np
 
 from segguided.app.run_folder import RunFacts
 from segguided.data.formats import nifti, nrrd
-from segguided.data.formats.dicom import files as dicom_files
 from segguided.data.formats.dicom import segmentation as dicom_seg
+from segguided.data.formats.dicom.segments import ENDING, is_dicom
 from segguided.data.formats.segmentation import Segmentation, comparable
 from segguided.data.formats.volume import Volume, labels_in
 
 NIFTI = (".nii.gz", ".nii")
 SEG_NRRD = (".seg.nrrd",)
-DICOM = (".dcm",)
-ENDINGS = (*NIFTI, *SEG_NRRD, *DICOM)
+ENDINGS = (*NIFTI, *SEG_NRRD, ENDING)
 
 
 def is_label_volume(path: Path) -> bool:
     """Whether a file is read as a label volume: by its ending; a DICOM file needs none."""
-    return path.name.lower().endswith(ENDINGS) or _has_dicom_prefix(path)
-
-
-def _has_dicom_prefix(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132).endswith(dicom_files.PREFIX)
+    return path.name.lower().endswith(ENDINGS) or is_dicom(path)
 
 
 def read_label_volume(path: Path, facts: RunFacts, may_lack: Collection[str]) -> Volume:

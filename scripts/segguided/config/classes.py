@@ -20,8 +20,10 @@ class AnatomyClass(Settings):
     # nifti, ct-org, png: the class's value in the label map. A png dataset may leave it out for all classes:
     # then the value is the class's place in the list.
     label: int | None = Field(default=None, ge=1, le=LARGEST_LABEL)
-    file: str | None = None  # dicom: name of the .seg.nrrd, with {patient}
-    segment: str | None = None  # dicom: SegmentN_Name in that file; None takes every voxel it marks
+    # dicom: name of the .seg.nrrd, DICOM-SEG or RTSTRUCT, with {patient}
+    file: str | None = None
+    # dicom: SegmentN_Name, SegmentLabel or ROIName in that file; None takes every voxel it marks
+    segment: str | None = None
 
     @field_validator("name")
     @classmethod

@@ -13,6 +13,7 @@ from segguided.data.datasets.duke_layout import traits_of, write_duke_layout
 from segguided.data.datasets.phantom import Phantom, make_phantom
 from segguided.data.formats import nrrd
 from segguided.data.formats.dicom import series as dicom
+from segguided.data.formats.segmentation import SegmentMask
 from segguided.files import sha256_of
 from write_phantom import write_phantom
 
@@ -30,7 +31,7 @@ def test_the_demo_patients_show_every_trait() -> None:
         assert {getattr(trait, name) for trait in traits} == {False, True}, name
 
 
-def whole(mask: nrrd.SegmentMask) -> np.ndarray:
+def whole(mask: SegmentMask) -> np.ndarray:
     return np.stack([mask.plane(z) for z in range(len(mask.labels_zyx))])
 
 

@@ -14,6 +14,8 @@ from prepare_patient import prepare_patient
 from segguided.config.datasets import Preparation
 from segguided.data.slices import read_stack
 from support import volume_files as vf
+from support.rtstruct_files import write_rtstruct
+from support.seg_files import write_dicom_seg
 
 SIZE = 48  # pixels; JPEG 2000 encoders refuse images below 32
 PATIENT = "Breast_MRI_002"
@@ -102,6 +104,43 @@ def test_dicom_and_seg_nrrd(
     assert sorted(paths) not in (paths, paths[::-1])  # names scramble the slices
     upwards = plane if geometry else plane.replace("I", "S")
     write_masks(tmp_path / "masks" / PATIENT, form, upwards, geometry)
+    assert_agreement(tmp_path, "dicom", tmp_path / "images", tmp_path / "masks")
+
+
+def write_dicom_masks(folder: Path, form: str, stored_as: str, tables: list[dict[str, Any]]) -> None:
+    """All classes in one file: frames on the series' grid, or a contour around each row of voxels."""
+    folder.mkdir(parents=True)
+    stored = vf.stored_along(whole(), stored_as)
+    label_ijk = labels_of(stored.array_ijk)
+    masks = {"Breast": label_ijk > 0, "Vessels": label_ijk == 2, "Dense": label_ijk == 3}
+    path = folder / tables[0]["file"]
+    if form == "seg":
+        write_dicom_seg(path, masks, stored.affine)
+    else:
+        contours = {name: contours_of(mask, stored.affine) for name, mask in masks.items()}
+        write_rtstruct(path, contours)
+
+
+def contours_of(mask_ijk: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
+    """A rectangle in mm around each run of voxels along i."""
+    contours = []
+    for j, k in np.argwhere(mask_ijk.any(axis=0)):
+        edges = np.diff(np.pad(mask_ijk[:, j, k].astype(int), 1))
+        for first, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
+            i = np.array([first - 0.5, end - 0.5, end - 0.5, first - 0.5])
+            corners = np.stack([i, j + np.array([-0.5, -0.5, 0.5, 0.5]), np.full(4, k), np.ones(4)])
+            contours.append((affine @ corners)[:3].T)
+    return contours
+
+
+@pytest.mark.parametrize("form", ["seg", "rtstruct"])
+@pytest.mark.parametrize("plane", [vf.AXIAL, vf.AXIAL_DOWN, vf.AXIAL_TURNED])
+def test_dicom_and_dicom_masks(tmp_path: Path, plane: str, form: str, monkeypatch: Any) -> None:
+    """Overlapping segments: where two classes hold a voxel, the later one counts."""
+    table = [{**row, "file": f"{form}.dcm"} for row in TABLES["dicom"]]
+    monkeypatch.setitem(TABLES, "dicom", table)
+    vf.write_dicom(tmp_path / "images", vf.stored_along(whole(), plane))
+    write_dicom_masks(tmp_path / "masks" / PATIENT, form, plane, table)
     assert_agreement(tmp_path, "dicom", tmp_path / "images", tmp_path / "masks")
 
 

@@ -46,7 +46,7 @@ def check_segments(kind: str, classes: Sequence[AnatomyClass]) -> None:
     without_file = [c.name for c in classes if not c.file]
     if without_file:
         raise ValueError(
-            f"classes {', '.join(without_file)} of a {kind} dataset name no .seg.nrrd; "
+            f"classes {', '.join(without_file)} of a {kind} dataset name no file of masks; "
             "give each class its `file` (and `segment`)"
         )
     repeated = repeated_names([f"{c.segment or 'all'} of {c.file}" for c in classes])

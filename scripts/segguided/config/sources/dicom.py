@@ -1,4 +1,4 @@
-"""Settings of the source that reads DICOM folders and .seg.nrrd masks from the disk."""
+"""Settings of the source that reads DICOM folders, with .seg.nrrd or DICOM masks, from the disk."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from segguided.listing import find
 
 
 class DicomSource(PatientSource):
-    """One folder of DICOM files a patient and .seg.nrrd masks (the layout of the Duke data)."""
+    """One folder of DICOM files a patient (the layout of the Duke data), with .seg.nrrd or DICOM masks."""
 
     kind: Literal["dicom"]
     images: UsablePath  # folder that holds <patient>/*.dcm

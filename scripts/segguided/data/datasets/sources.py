@@ -19,6 +19,7 @@ from segguided.data.datasets import ct_org, demo_ct
 from segguided.data.datasets.duke_masks import OBTAIN, mask_folder
 from segguided.data.download import receipts
 from segguided.data.formats import nifti, nrrd, png
+from segguided.data.formats.dicom import segments as dicom_segments
 from segguided.data.formats.dicom import series as dicom
 from segguided.data.formats.volume import Volume, labels_in
 from segguided.listing import find
@@ -121,7 +122,8 @@ def _file_of(numbered: tuple[int, AnatomyClass]) -> str:
 
 def _fill(mask_zyx: np.ndarray, classes: Mapping[int, AnatomyClass], path: Path, image: Volume) -> None:
     """Write each class's number where its segment of the file is."""
-    segments = nrrd.read_segments(path, [class_.segment for class_ in classes.values()], image)
+    read_segments = dicom_segments.read_segments if dicom_segments.is_dicom(path) else nrrd.read_segments
+    segments = read_segments(path, [class_.segment for class_ in classes.values()], image)
     for number, segment in zip(classes, segments, strict=True):
         for z, mask_yx in enumerate(mask_zyx):
             mask_yx[segment.plane(z)] = number

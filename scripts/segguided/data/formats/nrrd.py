@@ -12,21 +12,8 @@ from segguided.data.formats.errors import errors_begin_with
 from segguided.data.formats.nrrd_header import NrrdHeader
 from segguided.data.formats.nrrd_orientation import Orientation, read_orientation
 from segguided.data.formats.orientation import oriented
-from segguided.data.formats.segmentation import Segmentation, as_segmentation, comparable
+from segguided.data.formats.segmentation import Segmentation, SegmentMask, as_segmentation, comparable
 from segguided.data.formats.volume import Volume, check_finite, check_same_grid
-
-
-@dataclass(frozen=True)
-class SegmentMask:
-    """Where a segment is: the voxels of a label map with its value, or with any but 0 if `value` is None."""
-
-    labels_zyx: np.ndarray
-    value: int | None
-
-    def plane(self, z: int) -> np.ndarray:
-        """Whether each voxel (y, x) of slice z is the segment's."""
-        labels_yx = self.labels_zyx[z]
-        return np.asarray(labels_yx != 0 if self.value is None else labels_yx == self.value)
 
 
 @dataclass(frozen=True)

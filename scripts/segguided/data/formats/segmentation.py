@@ -1,13 +1,13 @@
-"""Named segments of one file as a label map: what readers of .seg.nrrd and DICOM-SEG return."""
+"""Named segments of a file: what readers of .seg.nrrd, DICOM-SEG and DICOM-RTSTRUCT return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from segguided.data.formats.orientation import oriented
-from segguided.data.formats.volume import Volume
+from segguided.data.formats.volume import Volume, check_same_grid
 from segguided.listing import composed
 
 
@@ -23,9 +23,42 @@ class Segmentation:
     labels: Volume
 
 
+@dataclass(frozen=True)
+class SegmentMask:
+    """Where a segment is: the voxels of a label map with its value, or with any but 0 if `value` is None."""
+
+    labels_zyx: np.ndarray
+    value: int | None
+
+    def plane(self, z: int) -> np.ndarray:
+        """Whether each voxel (y, x) of slice z is the segment's."""
+        labels_yx = self.labels_zyx[z]
+        return np.asarray(labels_yx != 0 if self.value is None else labels_yx == self.value)
+
+
 def comparable(name: str) -> str:
     """A segment's name in one Unicode form and without capitals, as names are compared."""
     return composed(name.strip()).casefold()
+
+
+def numbers_of(path: Path, name: str | None, names: Mapping[int, str]) -> list[int]:
+    """The number of the segment of this name in a DICOM file; all numbers for None.
+
+    Raises ValueError, beginning with `path`, where none or several have the name.
+    """
+    if name is None:
+        return list(names)
+    matching = [number for number, other in names.items() if comparable(other) == comparable(name)]
+    if len(matching) > 1:
+        raise ValueError(
+            f"{path}: {len(matching)} segments are named {name}; rename all but one, or merge them"
+        )
+    if not matching:
+        raise ValueError(
+            f"{path}: expected a segment named {name}, but the file has {', '.join(names.values())}; correct "
+            "`segment`"
+        )
+    return matching
 
 
 def as_segmentation(
@@ -75,3 +108,21 @@ def _refuse_overlap(path: Path, names: Sequence[str], number: int, shared: np.nd
         f"{path}: the segments {names[other - 1]} and {names[number - 1]} overlap in {voxels} voxels, but a "
         "mask has one class a pixel; take these voxels out of one of them"
     )
+
+
+def on_whole_grid(path: Path, part: Volume, reference: Volume) -> np.ndarray:
+    """Labels (z, y, x) on the grid of `reference`, of which `part` may cover only some slices in a row.
+
+    Raises ValueError, beginning with `path`, where their grids differ.
+    """
+    first = round(float((np.linalg.inv(reference.affine) @ part.affine)[2, 3]))
+    slices = range(first, first + len(part.array_zyx))
+    covers = part.array_zyx.shape[1:] == reference.array_zyx.shape[1:]
+    if covers and first >= 0 and slices.stop <= len(reference.array_zyx):
+        labels_zyx = np.zeros(reference.array_zyx.shape, part.array_zyx.dtype)
+        labels_zyx[slices.start : slices.stop] = part.array_zyx
+        affine = part.affine.copy()
+        affine[:3, 3] -= first * affine[:3, 2]
+        part = Volume(labels_zyx, affine)
+    check_same_grid(reference, part, str(path))
+    return part.array_zyx

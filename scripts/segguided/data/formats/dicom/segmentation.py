@@ -4,7 +4,8 @@ Frames are placed and unpacked by highdicom (Bridge et al., Journal of Digital I
 i column, j row, k slice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,15 @@ from segguided.data.formats import file_kinds
 from segguided.data.formats.bounds import refuse_huge
 from segguided.data.formats.dicom import attributes, files
 from segguided.data.formats.dicom.attributes import RefusedError
-from segguided.data.formats.segmentation import Segmentation, as_segmentation
+from segguided.data.formats.orientation import oriented
+from segguided.data.formats.segmentation import (
+    Segmentation,
+    SegmentMask,
+    as_segmentation,
+    numbers_of,
+    on_whole_grid,
+)
+from segguided.data.formats.volume import Volume
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation as Frames
@@ -33,13 +42,38 @@ def read_segmentation(path: Path) -> Segmentation:
     """
     file_kinds.check_is_file(path, "a DICOM segmentation")
     dataset = files.open_file(path)
-    _check_storage(dataset, path)
-    try:
-        _check_names(dataset, path)
-        frames = _frames(dataset)
+    with _one_sentence(path):
+        frames = _frames(dataset, path)
         names = [_name(frames.get_segment_description(number)) for number in frames.segment_numbers]
+        masks = (_mask(frames, number, path) for number in frames.segment_numbers)
+        return as_segmentation(path, names, masks, _affine(frames, path), "dicom-seg")
+
+
+def read_frames(
+    dataset: pydicom.Dataset, path: Path, names: Sequence[str | None], reference: Volume
+) -> Iterator[SegmentMask]:
+    """The masks of the named segments of an open DICOM-SEG file on the grid of `reference`.
+
+    Names are compared without case; None stands for all segments. Segments may overlap. Raises ValueError as
+    `read_segmentation` does, for a name that the file does not hold, and for another grid.
+    """
+    with _one_sentence(path):
+        frames = _frames(dataset, path)
         affine = _affine(frames, path)
-        return as_segmentation(path, names, _masks(frames, path), affine, "dicom-seg")
+        labels = {number: _name(frames.get_segment_description(number)) for number in frames.segment_numbers}
+        for name in names:
+            mask_ijk = np.zeros((), bool)
+            for number in numbers_of(path, name, labels):
+                mask_ijk = mask_ijk | _mask(frames, number, path)
+            part = oriented(mask_ijk, affine)
+            yield SegmentMask(on_whole_grid(path, part, reference), None)
+
+
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    """What pydicom and highdicom raise for damaged files becomes one sentence that begins with `path`."""
+    try:
+        yield
     except attributes.UNREADABLE as error:
         if str(error).startswith(f"{path}: "):
             raise
@@ -56,7 +90,9 @@ def _check_storage(dataset: pydicom.Dataset, path: Path) -> None:
         )
 
 
-def _frames(dataset: pydicom.Dataset) -> "Frames":
+def _frames(dataset: pydicom.Dataset, path: Path) -> "Frames":
+    _check_storage(dataset, path)
+    _check_names(dataset, path)
     # Takes half a second, which other formats need not wait for.
     from highdicom.seg import Segmentation as Frames  # noqa: PLC0415
 
@@ -94,14 +130,13 @@ def _affine(frames: "Frames", path: Path) -> np.ndarray:
     return np.asarray(grid.flip_spatial(0).affine)[:, [2, 1, 0, 3]]
 
 
-def _masks(frames: "Frames", path: Path) -> Iterator[np.ndarray]:
-    """Where each segment is, bool (i, j, k)."""
-    for number in frames.segment_numbers:
-        voxels_kji = frames.get_volume(segment_numbers=[number]).flip_spatial(0).array[..., 0]
-        partly = (voxels_kji > 0) & (voxels_kji < 1)
-        if partly.any():
-            raise RefusedError(
-                f"{path}: expected voxels that are in a segment or not, but {int(partly.sum())} are there in "
-                "part (SegmentationType FRACTIONAL); export it as BINARY"
-            )
-        yield (voxels_kji > 0).transpose(2, 1, 0)
+def _mask(frames: "Frames", number: int, path: Path) -> np.ndarray:
+    """Where a segment is, bool (i, j, k)."""
+    voxels_kji = frames.get_volume(segment_numbers=[number]).flip_spatial(0).array[..., 0]
+    partly = (voxels_kji > 0) & (voxels_kji < 1)
+    if partly.any():
+        raise RefusedError(
+            f"{path}: expected voxels that are in a segment or not, but {int(partly.sum())} are there in "
+            "part (SegmentationType FRACTIONAL); export it as BINARY"
+        )
+    return np.asarray((voxels_kji > 0).transpose(2, 1, 0))
