@@ -12,10 +12,18 @@ import nibabel as nib
 import nrrd
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, generate_uid
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    generate_uid,
+)
 
 from segguided.data.formats.volume import Volume
 
+ENCODERS = {JPEG2000Lossless: "pylibjpeg", JPEGLSLossless: "pyjpegls"}
 MARKER = 1500  # a single voxel near the left, anterior, superior corner
 DIRECTIONS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
 # The 48 ways in which the axes of a file can run.
@@ -120,8 +128,8 @@ def write_dicom(
     paths = []
     for k in range(stored.array_ijk.shape[2]):
         dataset = _dataset(stored, k, study, series, signed, slope, intercept, syntax)
-        if syntax == JPEG2000Lossless:
-            dataset.compress(syntax, encoding_plugin="pylibjpeg")
+        if syntax in ENCODERS:
+            dataset.compress(syntax, encoding_plugin=ENCODERS[syntax])
         change(k, dataset)
         paths.append(folder / f"{uuid.UUID(bytes=names.bytes(16), version=4)}.dcm")
         dataset.save_as(paths[-1], enforce_file_format=True)
@@ -134,7 +142,7 @@ def _dataset(
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.4")  # MR Image Storage
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(k)])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == JPEG2000Lossless else syntax
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax in ENCODERS else syntax
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
 
 from prepare_patient import prepare_patient
 from segguided.config.datasets import Preparation
@@ -93,7 +93,11 @@ def write_masks(folder: Path, form: str, stored_as: str, geometry: bool) -> None
 @pytest.mark.parametrize("form", ["usual", "swapped", "layered"])
 @pytest.mark.parametrize("plane", [vf.AXIAL, vf.AXIAL_DOWN, vf.AXIAL_TURNED])
 @pytest.mark.parametrize("signed", [True, False], ids=["GE", "Siemens"])
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, JPEG2000Lossless], ids=["implicit", "JPEG2000"])
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless],
+    ids=["implicit", "JPEG2000", "JPEG-LS"],
+)
 def test_dicom_and_seg_nrrd(
     tmp_path: Path, syntax: Any, signed: bool, plane: str, form: str, geometry: bool
 ) -> None:

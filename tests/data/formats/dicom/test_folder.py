@@ -313,11 +313,10 @@ def jpeg_header(marker: int, precision: int, rows: int = 8, columns: int = 7) ->
         (JPEGBaseline8Bit, jpeg_header(0xC1, 12), ("12-bit JPEG", "dcmdjpeg")),
         (JPEGBaseline8Bit, jpeg_header(0xC3, 16), ("lossless or arithmetic JPEG", "gdcmconv")),
         (JPEGLosslessSV1, jpeg_header(0xC3, 16), ("JPEG Lossless", "dcmdjpeg")),
-        (JPEGLSLossless, jpeg_header(0xF7, 16), ("JPEG-LS", "dcmdjpls")),
         (UID("1.2.840.10008.1.2.4.102"), b"\0" * 50, ("MPEG-4", "gdcmconv")),
         (UID("1.2.3.4.5"), b"\0" * 50, ("1.2.3.4.5", "gdcmconv")),
     ],
-    ids=["extended", "baseline", "baseline lossless", "lossless", "JPEG-LS", "MPEG-4", "private"],
+    ids=["extended", "baseline", "baseline lossless", "lossless", "MPEG-4", "private"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_form_without_a_decoder_is_named_with_a_way_out(
@@ -349,6 +348,7 @@ def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
     [
         (JPEGBaseline8Bit, jpeg(np.zeros((64, 64), np.uint8)), "(64, 64)"),
         (JPEGBaseline8Bit, jpeg_header(0xC0, 8, 65000, 65000), "(65000, 65000)"),
+        (JPEGLSLossless, jpeg_header(0xF7, 16, 65000, 65000), "(65000, 65000)"),
         (
             JPEG2000Lossless,
             b"\xff\x4f\xff\x51\x00\x29\x00\x00" + b"\x00\x00\xff\xff" * 2 + bytes(99),
@@ -365,7 +365,7 @@ def test_jpeg_of_8_bits_reads(tmp_path: Path, syntax: UID) -> None:
             "bytes of code",
         ),
     ],
-    ids=["JPEG", "large JPEG", "JPEG 2000", "HTJ2K", "run lengths"],
+    ids=["JPEG", "large JPEG", "JPEG-LS", "JPEG 2000", "HTJ2K", "run lengths"],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_codec_may_not_deliver_more_than_the_header_states(
@@ -404,7 +404,8 @@ def test_a_compressed_file_without_its_syntax_is_damaged(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("enhance", [False, True], ids=["plain", "enhanced"])
 @pytest.mark.parametrize(
-    "syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless]
+    "syntax",
+    [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGLSLossless],
 )
 @pytest.mark.filterwarnings("ignore")  # pydicom warns of what it then raises for
 def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax: UID, enhance: bool) -> None:
@@ -415,10 +416,10 @@ def test_overwritten_bytes_end_in_a_sentence_in_any_form(tmp_path: Path, syntax:
         dataset.PixelPaddingValue = -2000
         if enhance:
             enhanced(("PixelMeasuresSequence",))(k, dataset)
-        if syntax == RLELossless:
+        if syntax in (RLELossless, JPEGLSLossless):
             dataset.compress(syntax)
 
-    written = ExplicitVRLittleEndian if syntax == RLELossless else syntax
+    written = ExplicitVRLittleEndian if syntax in (RLELossless, JPEGLSLossless) else syntax
     paths = vf.write_dicom(tmp_path, truth, syntax=written, change=change)
     for path in paths[2:]:
         path.unlink()

@@ -25,6 +25,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 BITS_ALLOCATED = (8, 16, 32, 64)
 CODEC_OVERHEAD = 1 << 16  # bytes that a codec may add to an image of any size: headers, markers, tables
+JPEG_LS = 0xF7  # marker of its frame
 LOSSY_JPEG = (0xC0, 0xC1, 0xC2)  # markers of the frames that Pillow decodes if they are 8 bits deep
 NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers among those of frames that begin none
 JP2 = b"\x00\x00\x00\x0cjP  "  # a box around JPEG 2000, which DICOM does not need
@@ -86,11 +87,9 @@ def _unsupported(path: Path, encoding: str, syntax: UID) -> RefusedError:
     tool = "gdcmconv --raw IN OUT"
     if syntax in JPEGTransferSyntaxes:
         tool = f"dcmdjpeg IN OUT (DCMTK) or {tool} (GDCM)"
-    elif syntax in JPEGLSTransferSyntaxes:
-        tool = f"dcmdjpls IN OUT (DCMTK) or {tool} (GDCM)"
     return RefusedError(
-        f"{path}: expected uncompressed, RLE, JPEG 2000 or 8-bit JPEG pixels, got {encoding}, for which no "
-        f"decoder is installed (the file may well be whole); decompress the series first, as by {tool}"
+        f"{path}: expected uncompressed, RLE, JPEG 2000, JPEG-LS or 8-bit JPEG pixels, got {encoding}, for "
+        f"which no decoder is installed (the file may well be whole); decompress the series first, as by {tool}"
     )
 
 
@@ -139,6 +138,11 @@ def _coded_size(dataset: pydicom.Dataset, image: StoredImage, code: bytes) -> tu
     """Rows and columns in the codec's own header; None for run lengths, which state none."""
     if image.syntax in JPEG2000TransferSyntaxes:
         return _size_of_jpeg2000(code)
+    if image.syntax in JPEGLSTransferSyntaxes:
+        marker, _, size = _frame_of_jpeg(code)
+        if marker != JPEG_LS:
+            raise ValueError("no JPEG-LS begins where its pixels should")
+        return size
     if image.syntax not in JPEGTransferSyntaxes:
         return None
     marker, precision, size = _frame_of_jpeg(code)
@@ -173,11 +177,11 @@ def _after_boxes(code: bytes) -> int:
 
 
 def _frame_of_jpeg(code: bytes) -> tuple[int, int, tuple[int, int]]:
-    """Marker, bits a sample, and (rows, columns) of the frame header (ISO/IEC 10918-1, B.2.2)."""
+    """Marker, bits a sample, (rows, columns) of the frame header (ISO/IEC 10918-1, B.2.2; 14495-1, C.2.2)."""
     at = 2
     while at + 9 <= len(code) and code[at] == 0xFF:
         marker = code[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in NO_FRAME:
+        if marker == JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in NO_FRAME):
             rows, columns = struct.unpack(">HH", code[at + 5 : at + 9])
             return marker, code[at + 4], (rows, columns)
         at += 1 if marker == 0xFF else 2 + int.from_bytes(code[at + 2 : at + 4], "big")
