@@ -89,7 +89,8 @@ def _unsupported(path: Path, encoding: str, syntax: UID) -> RefusedError:
         tool = f"dcmdjpeg IN OUT (DCMTK) or {tool} (GDCM)"
     return RefusedError(
         f"{path}: expected uncompressed, RLE, JPEG 2000, JPEG-LS or 8-bit JPEG pixels, got {encoding}, for "
-        f"which no decoder is installed (the file may well be whole); decompress the series first, as by {tool}"
+        "which no decoder is installed (the file may well be whole); decompress the series first, as by "
+        f"{tool}"
     )
 
 
