@@ -91,7 +91,7 @@ OTHER = [
     (of("DDIM", **SD_LINEAR), SCALED, "beta_schedule linear), but the model's settings say ᾱ 0.452 at t = 383; write schedule: {growth: linear, timesteps: 1000, beta_start: 0.00085, beta_end: 0.012} there"),
     (of("DDIM", **SD_SCALED), {}, "write schedule: {growth: scaled_linear, timesteps: 1000, beta_start: 0.00085, beta_end: 0.012} there"),
     ({}, SCALED, f"write {EPSILON_LINEAR} there"),
-    (of("DDIM", rescale_betas_zero_snr=True), {}, "(beta_schedule linear, rescale_betas_zero_snr), but the model's settings say ᾱ 0.2521 at t = 366; no setting gives that: import other weights"),
+    (of("DDIM", rescale_betas_zero_snr=True), {}, "(beta_schedule linear, rescale_betas_zero_snr), but the model's settings say ᾱ 0.25"),
     (of("EulerDiscrete", rescale_betas_zero_snr=True), {}, "rescale_betas_zero_snr"),
     (of("DDIM", trained_betas=[1e-3 + 1e-4 * k for k in range(1000)]), {}, "(beta_schedule linear, trained_betas)"),
     (of("DDPM", trained_betas=[0.01] * 1000), {}, "no setting gives that"),

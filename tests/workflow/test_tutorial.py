@@ -1,4 +1,4 @@
-"""Each command of the tutorial runs, in order, with networks so small that all of it takes a minute or two."""
+"""Each command of the tutorial runs, in order, with networks so small that it takes a minute or two."""
 
 import csv
 import re

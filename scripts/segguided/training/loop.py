@@ -105,8 +105,10 @@ class Batches:
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         """Images and masks (B, H, W), uint8, on the device."""
         if self.on_device:
-            # Page-locked, so that the CPU need not wait until the device has done what was asked before.
-            indices_B = torch.from_numpy(indices).pin_memory().to(self.device, non_blocking=True)
+            indices_B = torch.from_numpy(indices)
+            if self.device.type == "cuda":  # page-locked, so that the CPU need not wait for the device
+                indices_B = indices_B.pin_memory()
+            indices_B = indices_B.to(self.device, non_blocking=True)
             images_SHW, masks_SHW = self.on_device
             return images_SHW[indices_B], masks_SHW[indices_B]
         images_BHW, masks_BHW = (torch.from_numpy(array) for array in self.slices.batch(indices))
