@@ -20,13 +20,17 @@ def edited_value(wildcards):
     return value
 
 
-def counterfactual_options(wildcards, input):
+def counterfactual_lists(wildcards, input):
+    """Apart from the options: Snakemake does not compare what depends on inputs."""
+    return lists_argument(wildcards, input) + option_with_lists("--donors", input.donors_list)
+
+
+def counterfactual_options(wildcards):
     settings = counterfactual_settings()
     decisive = set(type(settings).model_fields) - {"classes"}
     few_calls = CONFIG.sampling_of(wildcards.model).sampler == "renoise"
     return (
-        option_with_lists("--donors", input.donors_list)
-        + option("--counterfactuals", [settings.to_json(decisive)])
+        option("--counterfactuals", [settings.to_json(decisive)])
         + option("--n-classes", [count_classes(wildcards)])
         + option("--edited-class", [edited_value(wildcards)])
         + option("--sampler", ["renoise"] if few_calls else [])

@@ -36,12 +36,16 @@ def translation_options(wildcards):
     return option("--values", values)
 
 
-def start_options(wildcards, input):
+def start_lists(wildcards, input):
+    """Apart from the options: Snakemake does not compare what depends on inputs."""
+    return lists_argument(wildcards, input) + option_with_lists("--train", input.train_list)
+
+
+def start_options(wildcards):
     start = CONFIG.applications.translation_start
     few_calls = CONFIG.sampling_of(wildcards.model).sampler == "renoise"
     return (
-        option_with_lists("--train", input.train_list)
-        + option("--translation", [start.to_json()])
+        option("--translation", [start.to_json()])
         + translation_options(wildcards)
         + option("--sampler", ["renoise"] if few_calls else [])
     )

@@ -23,6 +23,7 @@ use rule generate_partial as generate_counterfactual with:
     params:
         script=script_file("generate_counterfactual"),
         library=library("generate_counterfactual"),
+        lists=counterfactual_lists,
         sampling=CONFIG.sampling.generation_json(),
         options=counterfactual_options,
     message:

@@ -49,6 +49,7 @@ use rule generate_partial as translate_images with:
     params:
         script=script_file("translate_images"),
         library=library("translate_images"),
+        lists=start_lists,
         sampling=CONFIG.sampling.generation_json(),
         options=start_options,
     message:
