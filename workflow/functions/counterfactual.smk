@@ -22,7 +22,9 @@ def edited_value(wildcards):
 
 def counterfactual_lists(wildcards, input):
     """Apart from the options: Snakemake does not compare what depends on inputs."""
-    return lists_argument(wildcards, input) + option_with_lists("--donors", input.donors_list)
+    return lists_argument(wildcards, input) + option_with_lists(
+        "--donors", input.donors_list
+    )
 
 
 def counterfactual_options(wildcards):

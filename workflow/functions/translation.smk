@@ -38,7 +38,9 @@ def translation_options(wildcards):
 
 def start_lists(wildcards, input):
     """Apart from the options: Snakemake does not compare what depends on inputs."""
-    return lists_argument(wildcards, input) + option_with_lists("--train", input.train_list)
+    return lists_argument(wildcards, input) + option_with_lists(
+        "--train", input.train_list
+    )
 
 
 def start_options(wildcards):
