@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from scipy.ndimage import gaussian_filter
 
 from segguided.data.datasets.phantom import CONTRASTS, Phantom, _smoothed, make_phantom
