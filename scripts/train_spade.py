@@ -12,14 +12,11 @@ from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
 from segguided.models.spade import Generator
-from segguided.models.spade_learner import SpadeLearner, batches_of_masks
-from segguided.training.launch import on_one_gpu
+from segguided.models.spade_learner import SpadeLearner, batches_of_masks, check_shareable
+from segguided.training.launch import on_gpus
 from segguided.training.previews import images_by
 from segguided.training.run import TrainingRun, add_beginning, training_parser
 from segguided.training.storage import check_trained_on
-
-# Its batch statistics and spectral norms would differ between processes.
-WHY = "SPADE's batch statistics and spectral norms follow one part of a batch after another"
 
 
 def train_spade(
@@ -38,6 +35,7 @@ def train_spade(
     if perceptual and model.perceptual.kind == "encoder":
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
+    check_shareable(training.plan.batch_size, model.training.micro_batch_size)
     training.seed_first_weights()
     network = Generator(model.generator, n_classes, training.image_size)
     beginning = begin_generator(network, classes, training.image_size, init_from) if init_from else None
@@ -70,4 +68,4 @@ def command_line() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run(train_spade, command_line(), on_one_gpu(WHY))
+    run(train_spade, command_line(), on_gpus)

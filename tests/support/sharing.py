@@ -4,16 +4,21 @@ Program: sharing.py --slices FILE --seed S --gpus N --output FILE [--steps T] [-
 """
 
 import argparse
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import nn
 
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.spade import SpadeModel
 from segguided.config.models.training import Training
 from segguided.config.models.unet import Unet
 from segguided.data.slices import SliceSet, read_slices
@@ -25,23 +30,47 @@ from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.run import TrainingRun, training_parser
 
 CPU = torch.device("cpu")
+PERCEPTUAL = Path("perceptual/model.safetensors")
 TRAINING = {"steps": 8, "batch_size": 5, "learning_rate": 1e-3, "ema_decay": 0.9, "precision": "fp32"}
+ENCODER = PlainEncoder(channels=(4, 8), training=Training(**{**TRAINING, "ema_decay": None}))
 IMAGES = {
     "segguided": {"training": {**TRAINING, "gradient_clip": 0.05}},
     "mat": {"mask_ablation": "sample", "prediction_type": "v_prediction", "min_snr_gamma": 5.0},
     "mat-of-a-batch": {"mask_ablation": "batch", "prediction_type": "sample"},
 }
+# Their batches of 5 are shared as 3 and 2; in micro-batches of 3, as 2 and 1, then 1 and 1.
+SPADES = {
+    "spade": {"norm": "batch", "training": {"mirror": True}},
+    "spade-in-parts": {"norm": "batch", "training": {"micro_batch_size": 3}},
+    "spade-instance": {"norm": "instance", "training": {}},
+}
+
+
+def spade_model(norm: str, training: dict[str, object], **changes: object) -> SpadeModel:
+    """A tiny SPADE with a batch of 5."""
+    lengths = {"steps": 4, "batch_size": 5, "ema_decay": 0.9, "mirror": False, "precision": "fp32"}
+    settings = {
+        "kind": "spade",
+        "generator": {"channels": (8, 16), "modulation_channels": 8, "norm": norm},
+        "discriminator": {"channels": 8, "layers": 2},
+        "perceptual": {"kind": "encoder", "encoder": ENCODER},
+        "first_weights": "he",
+        "training": {**lengths, **training},
+        **changes,
+    }
+    return SpadeModel.model_validate(settings)
 
 
 def train_all(folder: Path) -> None:
     """Run every training that several processes can share, each into its own folder below `folder`.
 
-    If there are weights of the latent stages already, these are trained again from last to first: each stage
-    builds on the old weights of the stages before it.
+    If there are weights already, the latent stages are trained again from last to first, and SPADE before its
+    perceptual network: each builds on the old weights of what comes before it.
     """
     from segguided.models.segmenter_run import run_segmenter
     from support.latent_stages import Stages  # heavy, and the program needs none of it
     from train_diffusion import train_diffusion
+    from train_perceptual import train_perceptual
 
     slices = folder / "p.npz"
     unet = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1)
@@ -64,6 +93,49 @@ def train_all(folder: Path) -> None:
     built = stages.weights("control").exists()
     for stage in ("control", "latent", "autoencoder") if built else ("autoencoder", "latent", "control"):
         stages.train(stage)
+    train_spades = partial(_train_spades, folder)
+    train_encoder = partial(train_perceptual, [slices], ENCODER, 2, 3, folder / PERCEPTUAL)
+    for train_next in (train_spades, train_encoder) if built else (train_encoder, train_spades):
+        train_next()
+
+
+def _train_spades(folder: Path) -> None:
+    for name in SPADES:
+        train_a_spade(folder, name)
+
+
+def train_a_spade(folder: Path, name: str, stops_after: int | None = None) -> None:
+    """Train the SPADE `name` against discriminators whose verdicts exceed 1 from the start.
+
+    Below 1, the hinge loss has no gradient at a discriminator's last bias but for rounding errors, and Adam's
+    steps would make these as large as any other. After step `stops_after`, the first process gets SIGTERM.
+    """
+    from segguided.models import spade_learner
+    from train_spade import train_spade
+
+    initialise = spade_learner.initialise
+
+    def initialise_sure(network, first_weights):
+        initialise(network, first_weights)
+        for discriminator in getattr(network, "scales", []):
+            discriminator.final_conv.conv.weight.data *= 20
+
+    update = spade_learner.SpadeLearner.update
+    steps: list[int] = []
+
+    def update_and_stop(self, images_BHW, masks_BHW, generator):
+        steps.append(1)
+        if len(steps) == stops_after and ranks.is_first():
+            signal.raise_signal(signal.SIGTERM)
+        return update(self, images_BHW, masks_BHW, generator)
+
+    with (
+        patch.object(spade_learner, "initialise", initialise_sure),
+        patch.object(spade_learner.SpadeLearner, "update", update_and_stop),
+    ):
+        output = folder / name / "model.safetensors"
+        model = spade_model(**SPADES[name])
+        train_spade([folder / "p.npz"], model, folder / PERCEPTUAL, 2, 3, output, 1e9)
 
 
 class TinyLearner(DescentLearner):

@@ -27,7 +27,7 @@ from segguided.training.launch import on_gpus
 from segguided.training.loop import Plan, fit
 from segguided.training.storage import read_description
 from support.miniature import in_foreground
-from support.sharing import IMAGES, train_all
+from support.sharing import IMAGES, PERCEPTUAL, SPADES, train_a_spade, train_all
 
 # Without a GPU, the processes compute on the CPU; with GPUs, each needs one.
 pytestmark = pytest.mark.skipif(
@@ -66,7 +66,7 @@ def alone_and_shared(tmp_path_factory):
     return alone, shared
 
 
-@pytest.mark.parametrize("name", [*IMAGES, "segmenter", *STAGES])
+@pytest.mark.parametrize("name", [*IMAGES, "segmenter", *STAGES, "perceptual", *SPADES])
 def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, name):
     alone, shared = (folder / name for folder in alone_and_shared)
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in (alone, shared)]
@@ -82,6 +82,29 @@ def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, n
         difference = np.abs(weights_alone[key] - weights_shared[key])
         assert difference.max() < 3e-4, f"{key}: a third of one of eight steps"
         assert difference.mean() < 1e-6, key
+    for key in (key for key in weights_alone if key.endswith(".running_var")):
+        np.testing.assert_allclose(weights_alone[key], weights_shared[key], rtol=1e-4, err_msg=key)
+
+
+def test_a_spade_of_two_processes_stops_and_continues_on_two_or_one(alone_and_shared, tmp_path):
+    """On two to the same bytes: batch statistics and spectral norms are saved as well. On one to rounding."""
+    alone, shared = alone_and_shared
+    on_two, on_one = tmp_path / "two", tmp_path / "one"
+    for name in ("p.npz", PERCEPTUAL, PERCEPTUAL.with_name("config.json")):
+        (on_two / name).parent.mkdir(exist_ok=True)
+        shutil.copy(alone / name, on_two / name)
+    arguments = {"folder": on_two, "name": "spade", "threads": 2, "gpus": 2}
+    with pytest.raises(SystemExit) as stop:
+        on_gpus(train_a_spade, {**arguments, "stops_after": 2})
+    assert stop.value.code == 75
+    assert saved_step(on_two / "spade") == 2
+    shutil.copytree(on_two, on_one)
+    on_gpus(train_a_spade, arguments)
+    for name in RESULTS:
+        assert (on_two / "spade" / name).read_bytes() == (shared / "spade" / name).read_bytes(), name
+    train_a_spade(on_one, "spade")
+    losses = [np.array(rows(folder / "spade/history.csv")[1:], float) for folder in (alone, on_one)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
 class Runs:

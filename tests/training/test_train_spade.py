@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from generate_spade import generate_spade
-from segguided.cli import call
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.spade import AdversarialTraining, SpadeDiscriminator, SpadeGenerator, SpadeModel
 from segguided.config.models.training import Training
@@ -15,10 +14,10 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import Stack, read_generated, write_stack
 from segguided.devices import pick_device
 from segguided.models.plain_encoder import load_encoder
-from segguided.models.spade_learner import SpadeLearner
-from segguided.training.launch import on_one_gpu
+from segguided.models.spade_learner import SpadeLearner, check_shareable
+from segguided.training import ranks
 from train_perceptual import train_perceptual
-from train_spade import WHY, command_line, train_spade
+from train_spade import train_spade
 
 CPU = torch.device("cpu")
 ENCODER = PlainEncoder(
@@ -122,11 +121,29 @@ def test_images_follow_their_masks(trained, slices, tmp_path):
     assert ((images_SHW > 95) == masks_SHW).mean() > 0.9
 
 
-def test_more_than_one_gpu_is_refused_with_the_reason(slices):
-    arguments = ["--slices", str(slices[0]), "--model", model().to_json(), "--n-classes", "2", "--seed", "0"]
-    words = [*arguments, "--output", "none", "--gpus", "2"]
-    with pytest.raises(ValueError, match=r"batch statistics .* it trains on one GPU, but 2 were asked for"):
-        call(train_spade, command_line(), on_one_gpu(WHY), words)
+def test_micro_batches_that_gpus_cannot_share_are_refused_before_anything_is_written(
+    slices, perceptual, tmp_path, monkeypatch
+):
+    """A batch of 4 in micro-batches of 3: the second has one image."""
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    whole = model()
+    parts = whole.model_copy(update={"training": whole.training.model_copy(update={"micro_batch_size": 3})})
+    reason = (
+        "batches of 4 slices in micro-batches of 3 have one of 1, fewer than 2 GPUs; set micro_batch_size"
+    )
+    with pytest.raises(ValueError, match=reason):
+        train_spade([slices[0]], parts, perceptual, 1, 0, tmp_path / "run/model.safetensors", 1e9)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "micro_batch_size", "gpus"),
+    [(4, None, 4), (5, 3, 2), (128, 16, 8), (4, 16, 4), (3, None, 4), (4, 2, 1), (4, 3, 1)],
+)
+def test_parts_with_an_image_for_each_gpu_can_be_shared(monkeypatch, batch_size, micro_batch_size, gpus):
+    """Batches too small for the GPUs are refused for every model, by the loop."""
+    monkeypatch.setattr(ranks, "count", lambda: gpus)
+    check_shareable(batch_size, micro_batch_size)
 
 
 def test_an_image_is_a_function_of_its_mask(trained, slices, tmp_path):

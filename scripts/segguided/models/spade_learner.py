@@ -4,6 +4,7 @@ Shape letters: B batch, K mask channels, H height, W width.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from segguided.models.spade import (
     initialise,
     normalise_spectrally,
 )
+from segguided.training import ranks
+from segguided.training.batch_norms import separate_batch_norms, share_batch_norms
 from segguided.training.loop import Batches
 from segguided.training.optimisation import Descent, constant_linear, has_fused
 
@@ -68,6 +71,7 @@ class SpadeLearner:
             if network is self.discriminator or not is_trained:
                 initialise(network, model.first_weights)
             normalise_spectrally(network)
+        share_batch_norms(generator)
         self.descent = _adam(generator, training.generator_learning_rate, training, steps, training.ema_decay)
         self.discriminator_descent = _adam(
             self.discriminator, training.discriminator_learning_rate, training, steps, None
@@ -89,17 +93,24 @@ class SpadeLearner:
         images_BHW: Tensor,
         masks_BHW: Tensor,
     ) -> dict[str, Tensor]:
-        """One step of one network; the gradients of micro-batches are added up. Its mean losses."""
+        """One step of one network; the gradients of micro-batches are added up. Its mean losses.
+
+        Processes that train together share each micro-batch. So its batch statistics, and how often spectral
+        norms are computed, are those of a process that trains alone.
+        """
         size = self.micro_batch_size or len(images_BHW)
+        micro_batches = list(zip(images_BHW.split(size), masks_BHW.split(size), strict=True))
         sums: dict[str, Tensor] = {}
-        for images, masks in zip(images_BHW.split(size), masks_BHW.split(size), strict=True):
+        for position, micro_batch in enumerate(micro_batches, start=1):
+            images, masks = (ranks.own_share(tensor) for tensor in micro_batch)
             share = len(images) / len(images_BHW)
             losses = losses_of(to_signal(images), masks)
             total = sum(self.weights.get(name, 1.0) * loss for name, loss in losses.items())
-            (share * total).backward(inputs=descent.parameters)
+            with descent.gradients.summing() if position == len(micro_batches) else nullcontext():
+                (share * total).backward(inputs=descent.parameters)
             sums = {name: sums.get(name, 0) + share * loss.detach() for name, loss in losses.items()}
         descent.step()
-        return sums
+        return ranks.sum_tensors(sums)
 
     def _generator_losses(self, real_B1HW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
         """The terms of the generator's loss, without weights."""
@@ -151,10 +162,23 @@ class SpadeLearner:
         """
         self.descent.use_averaged_weights()
         bake_spectral_norm(self.generator)
+        separate_batch_norms(self.generator)
         if self.descent.ema and self.masks:
             with autocast(self.device, self.precision):
                 update_bn(self.masks(), self.generator)
         return self.generator
+
+
+def check_shareable(batch_size: int, micro_batch_size: int | None) -> None:
+    """Raise ValueError if a part of a batch has fewer images than processes train together."""
+    size = min(micro_batch_size or batch_size, batch_size)
+    smallest = batch_size % size or size
+    if micro_batch_size and smallest < ranks.count():
+        raise ValueError(
+            f"SPADE's GPUs share each micro-batch, but batches of {batch_size} slices in micro-batches of "
+            f"{micro_batch_size} have one of {smallest}, fewer than {ranks.count()} GPUs; set "
+            f"micro_batch_size: null, or ask for at most {smallest}"
+        )
 
 
 def batches_of_masks(slices: SliceSet, device: torch.device) -> MaskBatches:

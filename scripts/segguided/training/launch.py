@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch.multiprocessing import ProcessExitedException, start_processes
 from tqdm import tqdm
 
-from segguided.cli import Arguments, Interrupted, Launcher, framed
+from segguided.cli import Arguments, Interrupted, framed
 from segguided.training import ranks
 from segguided.training.watching import in_watched_process
 
@@ -57,18 +57,6 @@ def on_gpus(function: Callable[..., None], arguments: Arguments) -> None:
             while not context.join(grace_period=GRACE_SECONDS):
                 pass
     _conclude(codes, received, gpus)
-
-
-def on_one_gpu(why: str) -> Launcher:
-    """A launcher that raises ValueError with the reason `why` for more than one GPU."""
-
-    def launch(function: Callable[..., None], arguments: Arguments) -> None:
-        gpus = arguments.pop("gpus")
-        if gpus != 1:
-            raise ValueError(f"{why}, so it trains on one GPU, but {gpus} were asked for; ask for gpu=1")
-        in_watched_process(function, arguments)
-
-    return launch
 
 
 def _check(gpus: int) -> None:

@@ -57,12 +57,21 @@ def own_share(batch: Tensor) -> Tensor:
 
 
 def sum_tensors(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Scalars on the training device, each summed over the processes; nothing waits for the device."""
+    """Tensors of one shape on the training device, each summed over the processes; nothing waits for it."""
     if not is_shared():
         return dict(values)
     sums = torch.stack(list(values.values()))
     dist.all_reduce(sums)
     return dict(zip(values, sums.unbind(), strict=True))
+
+
+def gather(values: Tensor) -> Tensor:
+    """The tensors, of one shape, of all processes: stacked in the order of the processes' numbers."""
+    if not is_shared():
+        return values[None]
+    gathered = [torch.empty_like(values) for _ in range(count())]
+    dist.all_gather(gathered, values)
+    return torch.stack(gathered)
 
 
 # What follows is exchanged on the CPU: no accelerator is waited for.

@@ -53,7 +53,8 @@ class AdversarialTraining(TrainingLength):
     # Both rates fall to 0 over this last part of the run, in a straight line.
     decay_share: float = Field(default=0.0, ge=0, le=1)
     mirror: bool = True  # each training image and its mask are mirrored, left to right, with probability ½
-    micro_batch_size: MicroBatchSize = None  # batch norm computes its statistics over these images
+    # On all GPUs together, at once; batch norm computes its statistics over these images.
+    micro_batch_size: MicroBatchSize = None
     ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
     precision: Precision = "auto"
 
