@@ -166,10 +166,10 @@ def critical_path(bars: Sequence[Bar]) -> list[Bar]:
         before[name] = max(graph[name], key=seconds.__getitem__, default=None)
         seconds[name] = done[name].seconds + seconds.get(before[name] or "", 0.0)
     path = []
-    name: str | None = max(seconds, key=seconds.__getitem__)
-    while name is not None:
-        path.append(done[name])
-        name = before[name]
+    last: str | None = max(seconds, key=seconds.__getitem__)
+    while last is not None:
+        path.append(done[last])
+        last = before[last]
     return path[::-1]
 
 

@@ -4,6 +4,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -95,10 +96,9 @@ def _draw_rows(
             y += lane_height
         jobs = sum(map(len, lanes))
         text = printable(rule) if jobs == 1 else f"{printable(rule)} ({jobs})"
-        axes.text(
-            -0.008, top + height / 2, text, transform=axes.get_yaxis_transform(), ha="right", va="center",
-            fontsize=POINTS, parse_math=False, **style_of(text),
-        )  # fmt: skip
+        style: dict[str, Any] = {"fontsize": POINTS, "parse_math": False, **style_of(text)}
+        place = (-0.008, top + height / 2)
+        axes.text(*place, text, transform=axes.get_yaxis_transform(), ha="right", va="center", **style)
         top += height
     axes.set(xlim=(0, timeline.wall / unit or 1), ylim=(top, 0), yticks=[])
     axes.set_xlabel(f"{name} since the run began", fontsize=POINTS, labelpad=2)
@@ -120,7 +120,7 @@ def _draw_bar(axes: Axes, bar: Bar, begun: float, unit: float, y: float, height:
     colour = COLOURS[bar.stage]
     if bar.start > bar.submitted:
         axes.plot([(bar.submitted - begun) / unit, left], [y, y], color=colour, linewidth=0.8)
-    style = {"facecolor": colour, "edgecolor": colour}
+    style: dict[str, Any] = {"facecolor": colour, "edgecolor": colour}
     if not bar.done:
         style = {"facecolor": "white", "edgecolor": colour, "hatch": "/////"}
     axes.barh(y, bar.seconds / unit, left=left, height=height, linewidth=0.6, **style)
@@ -152,11 +152,11 @@ def _name(axes: Axes, bar: Bar, start: float, end: float, y: float) -> None:
     """The wildcards of a job, over its bar; towards the middle of the picture where the bar is too short."""
     text = printable(bar.job.name.removeprefix(f"{bar.job.rule} "))
     right = start > axes.get_xlim()[1] / 2
-    axes.annotate(
-        text, (end if right else start, y), xytext=(-3 if right else 3, -0.5), textcoords="offset points",
-        ha="right" if right else "left", va="center", fontsize=7, zorder=6, parse_math=False,
-        path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.8)], **style_of(text),
-    )  # fmt: skip
+    style: dict[str, Any] = {"fontsize": 7, "parse_math": False, **style_of(text)}
+    style |= {"va": "center", "ha": "right" if right else "left", "zorder": 6}
+    style["path_effects"] = [withStroke(linewidth=2, foreground="white", alpha=0.8)]
+    offset = (-3 if right else 3, -0.5)
+    axes.annotate(text, (end if right else start, y), offset, textcoords="offset points", **style)
 
 
 def _lines(paragraphs: Sequence[str]) -> list[str]:
@@ -166,10 +166,8 @@ def _lines(paragraphs: Sequence[str]) -> list[str]:
 def _draw_text(figure: Figure, lines: Sequence[str], top: float, height: float) -> None:
     """Lines one below the other, from the height `top`, a share of the figure's `height` in inches."""
     for number, line in enumerate(lines):
-        figure.text(
-            0.01, top - number * LINE / height, line, fontsize=POINTS, va="center", parse_math=False,
-            **style_of(line),
-        )  # fmt: skip
+        style: dict[str, Any] = {"fontsize": POINTS, "parse_math": False, **style_of(line)}
+        figure.text(0.01, top - number * LINE / height, line, va="center", **style)
 
 
 def _legend(figure: Figure, timeline: Timeline, bottom: float) -> None:
