@@ -1,13 +1,16 @@
 # A picture of the run itself, for its report: `make demo` asks for it, `all` does not.
 
 
+include: "../functions/run.smk"
+
+
 localrules:
     draw_run,
 
 
 rule draw_run:
     input:
-        rules.all.input,  # so that it is the last; what it shows is in the journal of the run
+        all_files,  # so that it is the last job; what it shows is in the journal of the run
     output:
         reported("run.png", "run", "when each job worked"),
     log:
