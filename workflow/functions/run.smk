@@ -1,4 +1,4 @@
-# What the picture of a run waits for.
+# What the picture of a run waits for, and which runs it may show.
 
 
 def all_files(wildcards):
@@ -20,3 +20,8 @@ def all_files(wildcards):
         *partial_measurements(),
         *(["<results>/showcase.png"] if CONFIG.guided_models else []),
     ]
+
+
+def results_folder(wildcards):
+    """Where the runs that may be shown write."""
+    return RESULTS

@@ -26,7 +26,7 @@ rule draw_run:
     params:
         script=script_file("draw_run"),
         library=library("draw_run"),
-        results=RESULTS,
+        results=results_folder,
     message:
         "Drawing when each job of this run worked"
     shell:
