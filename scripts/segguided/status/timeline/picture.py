@@ -160,7 +160,11 @@ def _name(axes: Axes, bar: Bar, start: float, end: float, y: float) -> None:
 
 
 def _lines(paragraphs: Sequence[str]) -> list[str]:
-    return [line for text in paragraphs for line in textwrap.wrap(printable(text), CHARACTERS)]
+    return [
+        line
+        for text in paragraphs
+        for line in textwrap.wrap(printable(text), CHARACTERS, break_on_hyphens=False)
+    ]
 
 
 def _draw_text(figure: Figure, lines: Sequence[str], top: float, height: float) -> None:
