@@ -12,7 +12,7 @@ KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=10000000
 
 # $(CONFIGURATION): the configuration files.
 define RUN_DEMO
-$(KEEP_MEMORY) snakemake all --configfile $(CONFIGURATION) --profile workflow/profiles/demo \
+$(KEEP_MEMORY) snakemake all draw_run --configfile $(CONFIGURATION) --profile workflow/profiles/demo \
 	--report results/demo/report.html --report-after-run; \
 cat results/demo/table1.md results/demo/table2.md results/demo/table3.md; \
 printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'

@@ -7,7 +7,8 @@ from segguided.cli import run
 from segguided.config.models.imported import ImportedModel
 from segguided.files import write_table
 from segguided.models.denoiser import ImportedDenoiser
-from segguided.models.importing import read_unet, unet_config
+from segguided.models.foreign import unet_config
+from segguided.models.importing import read_unet
 from segguided.training.storage import save_network
 
 

@@ -27,6 +27,47 @@ def test_the_command_line_gives_exactly_the_arguments_of_the_function(name):
     assert given - OF_THE_LAUNCHER == taken - OF_THE_LAUNCHER
 
 
-def test_a_training_without_a_discriminator_does_not_wait_for_monai():
-    code = "import sys, train_diffusion; sys.exit('monai' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS).returncode == 0
+# What takes seconds to import, and the scripts that need it: a new script needs nothing until it is listed.
+DIFFUSERS = {
+    *("train_diffusion", "train_regression", "train_completer", "time_training"),
+    *("train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"),
+    *("generate_diffusion", "generate_regression", "generate_counterfactual", "generate_rare"),
+    *("generate_free", "generate_paired", "generate_partial", "generate_similar"),
+    *("translate_images", "translate_masks", "import_model", "export_model", "export_program"),
+}
+MONAI = {
+    *("train_segmenter", "train_augmented", "train_spade", "generate_spade", "evaluate_model"),
+    *("measure_counterfactual", "measure_partial", "measure_rare", "measure_similarity"),
+    *("measure_translation", "time_training"),
+}
+TORCH = DIFFUSERS | MONAI | {"train_perceptual", "write_run"}
+MATPLOTLIB = {name for name in names() if name.startswith("draw_")}
+PREPARING = {"prepare_patient", "list_split", "split_dataset", "repeat_masks", "gather_images"}
+
+
+@pytest.mark.parametrize(
+    ("scripts", "unneeded"),
+    [
+        ({*names()} - TORCH, "torch diffusers monai torchmetrics"),
+        ({*names()} - TORCH - MATPLOTLIB, "matplotlib"),
+        (PREPARING, "pandas scipy.ndimage SimpleITK"),
+        (TORCH - DIFFUSERS, "diffusers torch._dynamo torchmetrics"),
+        # diffusers imports scipy.stats itself, MONAI pandas and matplotlib.
+        (TORCH - MONAI, "monai pandas matplotlib torchmetrics"),
+    ],
+    ids=["no-network", "no-figure", "preparing", "no-diffusers", "no-monai"],
+)
+def test_scripts_import_nothing_large_that_they_do_not_need(scripts, unneeded):
+    """Imports of a script delay each of its jobs, and most jobs are short."""
+    code = (
+        "import importlib, sys\n"
+        "unneeded, *scripts = sys.argv[1:]\n"
+        "for script in scripts:\n"
+        "    importlib.import_module(script)\n"
+        "    found = [name for name in unneeded.split() if name in sys.modules]\n"
+        "    if found: sys.exit(f'{script} imports {found}')\n"
+    )
+    assert scripts <= {*names()}
+    command = [sys.executable, "-c", code, unneeded, *sorted(scripts)]
+    result = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -62,8 +62,8 @@ COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pa
 SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
-    "config": rules() - COPIES,
-    "data": rules() - {"make_table", "draw_table"} - COMPARES,
+    "config": rules() - COPIES - {"draw_run"},
+    "data": rules() - {"make_table", "draw_table", "draw_run"} - COMPARES,
     "data/formats": (SLICES | FETCH) - {"write_phantom"},
     "data/formats/dicom": {"prepare_patient", "fetch_series"},
     "data/download": FETCH | CONTROLNET | {"prepare_patient", "write_phantom"},
@@ -87,14 +87,15 @@ RULES_OF = {
     "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"}
     | {"draw_counterfactual"},
     "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"},
-    "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep"},
+    "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep", "draw_run"},
     "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"}
     | {"draw_counterfactual"},
     "describe": {"draw_overview", "write_datacard"},
     "app": {"write_run"},
     "app/start": set(),
     "exports": {"export_layout", "export_model", "export_program"},
-    "status": set(),
+    "status": {"draw_run"},
+    "status/timeline": {"draw_run"},
     "planning": set(),
 }  # fmt: skip
 
@@ -142,5 +143,5 @@ def test_the_verbs_of_all_rules_are_known():
         "export_program",
         "export_layout",
     }
-    others |= {"time_training", "write_run"}
+    others |= {"time_training", "write_run", "draw_run"}
     assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | COMPARES | others

@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ import pytest
 
 from segguided.status import journal as module
 from segguided.status.journal import Journal, follow
+from segguided.status.run import JournalReader
 
 
 @pytest.fixture
@@ -31,6 +34,7 @@ def job_info(logger, **changes):
         "rule_name": "train_spade",
         "rule_msg": "Training",
         "wildcards": {"seed": "0"},
+        "input": [],
         "output": ["a/model.safetensors"],
         "log": ["a.log"],
         "benchmark": None,
@@ -116,7 +120,10 @@ def test_a_signal_is_a_negative_status(logger, tmp_path):
 def test_groups_and_their_failures(logger, tmp_path):
     journal = follow(logger)
     journal.begin("results", tmp_path)
-    jobs = [SimpleNamespace(jobid=1, uuid=lambda: "u1"), SimpleNamespace(jobid=2, uuid=lambda: "u2")]
+    jobs = [
+        SimpleNamespace(jobid=1, uuid=lambda: "u1", output=["1.npz"]),
+        SimpleNamespace(jobid=2, uuid=lambda: "u2", output=["2.npz"]),
+    ]
     logger.info("Group job g", extra={"event": "group_info", "group_id": "g", "jobs": jobs})
     (tmp_path / "34.log").write_text("oom-kill")
     errors = [{"jobid": 1}, {"jobid": 2}]
@@ -129,6 +136,29 @@ def test_groups_and_their_failures(logger, tmp_path):
         ["1", "2"],
         {aux[0]: "oom-kill"},
     )
+
+
+def test_a_job_needs_those_of_the_same_run_that_make_its_inputs(logger, tmp_path):
+    journal = follow(logger)
+    journal.begin("results", tmp_path)
+    member = SimpleNamespace(jobid=7, uuid=lambda: "u7", output=["7.npz"])
+    logger.info("Group job g", extra={"event": "group_info", "group_id": "g", "jobs": [member]})
+    job_info(logger, jobid=3, output=["3.npz", "3.json"])
+    job_info(logger, jobid=4, input=["3.json", "3.npz", "7.npz", "of an earlier run"], output=["4.npz"])
+    *_, first, second = lines(journal)
+    assert (first["needs"], second["needs"]) == ([], ["3", "7"])
+
+
+def test_the_cpu_time_of_ended_jobs_is_counted(logger, tmp_path):
+    journal = follow(logger)
+    journal.begin("results", tmp_path)
+    job_info(logger)
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    logger.info("Finished", extra={"event": "job_finished", "job_id": 3})
+    journal.end("finished")
+    job = JournalReader(journal.path).read().jobs["3"]
+    assert 0.3 <= job.cpu < 1
+    assert lines(journal)[-1]["own_cpu"] > 0
 
 
 def test_stops_and_errors_of_snakemake_itself(logger, tmp_path):

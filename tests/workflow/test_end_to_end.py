@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from safetensors.numpy import load_file
 
 from segguided.data.slices import read_generated, read_slices
 from segguided.evaluation.csv_files import read_csv
+from segguided.status.timeline.bars import newest_timeline
 from segguided.training.storage import read_description
 from support import damages, kept_files
 from support.kills import killed_runs
@@ -135,6 +137,25 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
     }
     assert logs == benchmarks
     assert len(logs) == 85
+
+
+def test_the_picture_of_the_run_has_a_bar_for_each_job_and_a_chain_through_the_stages(finished, tmp_path):
+    """Drawn as `make demo` draws it, but after the run, in whose journal it finds the jobs."""
+    again = shutil.copytree(finished, tmp_path / "again")
+    result = snakemake(again, "draw_run", "--configfile", MINIATURE, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert jobs_of(result) == {"draw_run": 1}
+    pixels = np.asarray(Image.open(again / "results/run.png").convert("L"))
+    assert min(pixels.shape) > 300
+    assert len(np.unique(pixels)) > 100
+    run = newest_timeline(again, "results")
+    assert len(run.bars) == len(list((finished / "benchmarks").rglob("*.tsv")))
+    assert all(bar.done and bar.cpu is not None for bar in run.bars)
+    assert run.cpu <= os.cpu_count() * run.wall
+    stages = list(dict.fromkeys(bar.stage for bar in run.path))
+    assert stages[0] == "download, prepare"
+    assert "train" in stages
+    assert all(before.end <= after.start + 1 for before, after in pairwise(run.path))
 
 
 def test_metrics_are_flat_records(finished):

@@ -145,7 +145,7 @@ def commands(repository, word):
     results = settings["pathvars"]["results"]
     run = f"{results}/exports/breast-phantom/segguided/seed0"
     targets = [*TARGETS, f"{run}/README.md", f"{run}/layout/receipt.tsv"]
-    targets += [f"{results}/exports/breast-phantom/real/seed0/layout/receipt.tsv"]
+    targets += [f"{results}/run.png", f"{results}/exports/breast-phantom/real/seed0/layout/receipt.tsv"]
     targets += [f"{results}/exports/breast-phantom/segguided-plus/seed0/program/README.md"]
     options = ("--configfile", "every.yaml", "--set-scatter", "generation=2")
     result = snakemake(repository, "-n", "-p", *targets, *options)

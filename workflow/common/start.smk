@@ -66,6 +66,12 @@ def refuse_inputs(writer_file):
         raise WorkflowError(str(error)) from None
 
 
+def count_reused():
+    """How many of the jobs behind this run's targets were done by earlier runs."""
+    running = set(workflow.dag.needrun_jobs())
+    return sum(1 for job in workflow.dag.jobs if job.output and job not in running)
+
+
 def trainings():
     return [job for job in workflow.dag.jobs if job.rule.name.startswith("train_")]
 

@@ -1,7 +1,7 @@
 # What `snakemake all` and `snakemake applications` make.
 
 
-def partial_measurements(wildcards):
+def partial_measurements():
     datasets = CONFIG.partial_datasets if CONFIG.partial_models else []
     return collect("<results>/partial/{dataset}.csv", dataset=datasets)
 

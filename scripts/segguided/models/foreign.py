@@ -74,3 +74,9 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a section of keys with values, got {type(value).__name__}")
     return value
+
+
+def unet_config(unet: Any) -> dict[str, Any]:
+    """What UNet2DModel.from_config of diffusers needs to rebuild the UNet `unet`, as JSON values."""
+    config: dict[str, Any] = json.loads(unet.to_json_string())
+    return config

@@ -1,8 +1,6 @@
 """A UNet2DModel from a plain diffusers folder, such as the checkpoints that the paper's authors publish."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import UNet2DModel
@@ -53,12 +51,6 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
     unet.load_state_dict(tensors)
     unet.register_to_config(sample_size=image_size)
     return unet
-
-
-def unet_config(unet: UNet2DModel) -> dict[str, Any]:
-    """What UNet2DModel.from_config needs to rebuild `unet`, as JSON values."""
-    config: dict[str, Any] = json.loads(unet.to_json_string())
-    return config
 
 
 def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> UNet2DModel:

@@ -45,6 +45,7 @@ class Journal(logging.Handler):
         self._file: Any = None
         self._before: dict[str, Any] = {}  # fields that were known before the run began
         self._errors: deque[str] = deque(maxlen=64)
+        self._makers: dict[str, str] = {}  # the id of the job that makes a file, by path
         self._ended = threading.Event()
         self._writers: dict[str, Callable[[Any], None]] = {
             "run_info": self._on_stats,
@@ -56,10 +57,13 @@ class Journal(logging.Handler):
             "error": self._on_error,
         }
 
-    def begin(self, results: str, folder: Path = FOLDER, left_out: Sequence[str] = ()) -> None:
+    def begin(
+        self, results: str, folder: Path = FOLDER, left_out: Sequence[str] = (), reused: int = 0
+    ) -> None:
         """Open the journal of a run whose results go to `results`. If it cannot be opened, warn and go on.
 
-        `left_out` says what the configuration leaves out, and which setting is missing.
+        `left_out` says what the configuration leaves out, and which setting is missing; `reused` how many
+        jobs earlier runs have done.
         """
         now = datetime.now()
         pid = os.getpid()
@@ -80,6 +84,8 @@ class Journal(logging.Handler):
             folder=str(Path.cwd()),
             results=results,
             left_out=list(left_out),
+            reused=reused,
+            jobs_cpu=_jobs_cpu(),
             **self._before,
         )
         threading.Thread(target=self._beat, daemon=True, name="journal").start()
@@ -87,7 +93,8 @@ class Journal(logging.Handler):
     def end(self, state: str) -> None:
         """Write how the run ended, `finished` or `failed`. The journal of a killed run has no end."""
         self._ended.set()
-        self._write("end", datetime.now().timestamp(), state=state)
+        own = os.times()
+        self._write("end", datetime.now().timestamp(), state=state, own_cpu=own.user + own.system)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write what this record means. It never raises an error."""
@@ -129,6 +136,7 @@ class Journal(logging.Handler):
         self._before["stats"] = {rule: n for rule, n in record.stats.items() if rule != "total"}
 
     def _on_job(self, record: Any) -> None:
+        self._makers.update(dict.fromkeys(record.output, str(record.jobid)))
         self._write(
             "job",
             record.created,
@@ -137,6 +145,7 @@ class Journal(logging.Handler):
             wildcards=dict(record.wildcards or {}),
             message=record.rule_msg,
             output=list(record.output),
+            needs=sorted({self._makers[path] for path in record.input if path in self._makers}),
             log=list(record.log),
             benchmark=record.benchmark,
             local=bool(record.local),
@@ -147,10 +156,12 @@ class Journal(logging.Handler):
         """The ids of the group's members. Snakemake names the group by the uuid of one of them."""
         jobs = list(record.jobs)
         members = [str(job.jobid) for job in jobs]
+        for job in jobs:  # the members are reported one by one, in any order
+            self._makers.update(dict.fromkeys(map(str, job.output), str(job.jobid)))
         self._write("group", record.created, members=members, names=[job.uuid() for job in jobs])
 
     def _on_finished(self, record: Any) -> None:
-        self._write("finished", record.created, id=str(record.job_id))
+        self._write("finished", record.created, id=str(record.job_id), jobs_cpu=_jobs_cpu())
 
     def _on_job_error(self, record: Any) -> None:
         """Keep the ends of the job's logs too: the next attempt deletes them."""
@@ -161,6 +172,7 @@ class Journal(logging.Handler):
             message=record.rule_msg,
             status=self._status(record.shellcmd),
             logs=_tails(record.log),
+            jobs_cpu=_jobs_cpu(),
         )
 
     def _on_group_error(self, record: Any) -> None:
@@ -204,6 +216,12 @@ def follow(logger: logging.Logger) -> Journal:
 
 def _tails(paths: Iterable[str]) -> dict[str, str]:
     return {str(path): text for path in paths if (text := tail(Path(path)))}
+
+
+def _jobs_cpu() -> float:
+    """CPU seconds of all jobs that have ended so far; of those that ran on this machine."""
+    times = os.times()
+    return round(times.children_user + times.children_system, 2)
 
 
 def _number(resources: Any, name: str) -> int:

@@ -30,12 +30,14 @@ class _Line(BaseModel):
     folder: str = ABSENT
     results: str = ABSENT
     stats: dict[str, int] = ABSENT
+    reused: int = ABSENT
     slurm_run: str | None = ABSENT
     id: str = ABSENT
     rule: str = ABSENT
     wildcards: dict[str, str] = ABSENT
     message: str | None = ABSENT
     output: list[str] = ABSENT
+    needs: list[str] = ABSENT
     log: list[str] | str = ABSENT
     benchmark: str | None = ABSENT
     local: bool = ABSENT
@@ -48,6 +50,8 @@ class _Line(BaseModel):
     signal: str = ABSENT
     text: str = ABSENT
     state: str = ABSENT
+    jobs_cpu: float = ABSENT
+    own_cpu: float = ABSENT
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class Job:
     slurm_log: str | None = None
     group: str | None = None
     failures: list[Failure] = field(default_factory=list)
+    needs: list[str] | None = None  # the jobs of this run whose files it reads; None: an old journal
+    cpu: float | None = None  # CPU seconds of its attempts that ended, where this machine ran it
 
     @property
     def name(self) -> str:
@@ -104,6 +110,8 @@ class Run:
     results: str = "results"
     left_out: list[str] = field(default_factory=list)  # figures and applications, each with the setting
     totals: dict[str, int] = field(default_factory=dict)  # jobs to run, by rule
+    reused: int = 0  # jobs that earlier runs have done
+    own_cpu: float | None = None  # CPU seconds of Snakemake itself, known at the end
     slurm_run: str | None = None  # the name of its SLURM jobs
     jobs: dict[str, Job] = field(default_factory=dict)
     members: dict[str, list[str]] = field(default_factory=dict)  # of a group, by each of its names
@@ -130,6 +138,7 @@ class JournalReader:
         self.run = Run(path)
         self._offset = 0
         self._group_of: dict[str, str] = {}  # by member
+        self._jobs_cpu = 0.0  # of all jobs that ended so far
 
     def read(self) -> Run:
         """The run as it is now. An incomplete last line is left for the next time."""
@@ -166,6 +175,8 @@ class JournalReader:
         run.totals = entry.get("stats", {})
         run.slurm_run = entry.get("slurm_run")
         run.left_out = entry.get("left_out", [])
+        run.reused = entry.get("reused", 0)
+        self._jobs_cpu = entry.get("jobs_cpu", 0.0)
 
     def _on_job(self, entry: Mapping[str, Any]) -> None:
         name = entry["id"]
@@ -184,6 +195,8 @@ class JournalReader:
             attempt=before.attempt + 1 if before else 1,
             group=self._group_of.get(name),
             failures=before.failures if before else [],
+            needs=entry.get("needs"),
+            cpu=before.cpu if before else None,
         )
 
     def _on_group(self, entry: Mapping[str, Any]) -> None:
@@ -197,6 +210,7 @@ class JournalReader:
             job.slurm_log = entry["log"]
 
     def _on_finished(self, entry: Mapping[str, Any]) -> None:
+        self._count_cpu(entry)
         for job in self.run.named(entry["id"]):
             job.state = "finished"
             job.ended = entry["time"]
@@ -204,7 +218,19 @@ class JournalReader:
     def _on_group_failed(self, entry: Mapping[str, Any]) -> None:
         self.run.group_logs.update(dict.fromkeys(entry["members"], entry["logs"]))
 
+    def _count_cpu(self, entry: Mapping[str, Any]) -> None:
+        """Give what the sum has grown by to the job that ended; jobs that end at once may swap some of it."""
+        total = entry.get("jobs_cpu")
+        if total is None:
+            return
+        used = max(0.0, total - self._jobs_cpu)
+        self._jobs_cpu = total
+        jobs = [job for job in self.run.named(entry["id"]) if not job.slurm]
+        for job in jobs:
+            job.cpu = (job.cpu or 0.0) + used / len(jobs)
+
     def _on_failed(self, entry: Mapping[str, Any]) -> None:
+        self._count_cpu(entry)
         for job in self.run.named(entry["id"]):
             logs = {**self.run.group_logs.get(job.id, {}), **entry["logs"]}
             job.ended = entry["time"]
@@ -227,6 +253,7 @@ class JournalReader:
     def _on_end(self, entry: Mapping[str, Any]) -> None:
         self.run.end = entry["state"]
         self.run.ended = entry["time"]
+        self.run.own_cpu = entry.get("own_cpu")
         if entry["state"] == "finished":  # with `--quiet progress` Snakemake does not report each job
             for job in self.run.in_state("started"):
                 job.state = "finished"

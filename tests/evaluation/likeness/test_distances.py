@@ -90,6 +90,19 @@ def test_kernel_distance_equals_a_double_loop():
     assert std == pytest.approx(0, abs=1e-12)  # each subset is the whole set
 
 
+def test_kernel_distance_equals_torchmetrics_and_chooses_the_same_subsets():
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    rng = np.random.default_rng(0)
+    x_ND, y_MD = rng.normal(0.5, 1, (30, 5)), rng.normal(size=(20, 5))
+    torch.manual_seed(3)
+    metric = KernelInceptionDistance(torch.nn.Identity(), subsets=7, subset_size=8)  # passes features on
+    metric.update(torch.from_numpy(y_MD), real=True)
+    metric.update(torch.from_numpy(x_ND), real=False)
+    expected = [float(value) for value in metric.compute()]
+    assert kernel_distance(x_ND, y_MD, subsets=7, subset_size=8, seed=3) == pytest.approx(expected, rel=1e-12)
+
+
 def test_kernel_distance_repeats_with_its_seed_and_leaves_the_generator_alone():
     rng = np.random.default_rng(0)
     x_ND, y_MD = rng.normal(size=(30, 4)), rng.normal(1, 1, size=(20, 4))

@@ -12,7 +12,7 @@ from segguided.config.models.spade import SpadeModel
 from segguided.models.denoiser import ImportedDenoiser, build_denoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser, begin_generator
 from segguided.models.fine_tuning.channels import Inputs, channel_map
-from segguided.models.importing import unet_config
+from segguided.models.foreign import unet_config
 from segguided.models.spade import Generator
 from segguided.training.storage import save_network
 

@@ -15,7 +15,7 @@ from segguided.config.sources.idc import IdcSource
 from segguided.config.sources.nifti import NiftiSource
 from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
-from segguided.data.datasets import ct_org, demo_ct
+from segguided.data.datasets import ct_org
 from segguided.data.datasets.duke_masks import OBTAIN, mask_folder
 from segguided.data.download import receipts
 from segguided.data.formats import nifti, nrrd, png
@@ -52,6 +52,8 @@ def read_patient(
             images, masks = _dicom_folders(source, row["patient"], raw)
             return _read_dicom(classes, row["patient"], images, masks)
         case _:
+            from segguided.data.datasets import demo_ct  # noqa: PLC0415 - others do not wait for scipy
+
             return demo_ct.read_patient(raw[0], row)
 
 

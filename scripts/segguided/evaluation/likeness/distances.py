@@ -3,11 +3,9 @@
 Shape suffixes: N and M images of the two sets, D features.
 """
 
-import warnings
-
 import numpy as np
 import torch
-from torchmetrics.image.kid import KernelInceptionDistance
+from torch import Tensor
 
 from segguided.evaluation.records import Record
 
@@ -70,18 +68,35 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Unbiased squared MMD under the kernel (x·y/D + 1)³: mean and standard deviation over random subsets.
 
-    About 0, and possibly less, for two sets of the same distribution, however few the images.
+    About 0, and possibly less, for two sets of the same distribution, however few the images. The value of
+    torchmetrics' KernelInceptionDistance for the same seed; importing that takes as long as importing torch.
     """
     _check(features_ND, reference_MD)
-    # The "network" passes the given features on. Torch's global CPU generator chooses the subsets.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")
-        torch.default_generator.manual_seed(seed)
-        metric = KernelInceptionDistance(torch.nn.Identity(), subsets=subsets, subset_size=subset_size)
-        metric.update(torch.from_numpy(np.asarray(reference_MD, np.float64)), real=True)
-        metric.update(torch.from_numpy(np.asarray(features_ND, np.float64)), real=False)
-        mean, std = metric.compute()
-    return float(mean), float(std)
+    assert subset_size <= min(len(features_ND), len(reference_MD))
+    x_ND = torch.from_numpy(np.asarray(features_ND, np.float64))
+    y_MD = torch.from_numpy(np.asarray(reference_MD, np.float64))
+    chooser = torch.Generator().manual_seed(seed)
+    values = []
+    for _ in range(subsets):
+        y_subset = y_MD[torch.randperm(len(y_MD), generator=chooser)[:subset_size]]
+        x_subset = x_ND[torch.randperm(len(x_ND), generator=chooser)[:subset_size]]
+        values.append(_squared_mmd(x_subset, y_subset))
+    values_S = torch.stack(values)
+    return float(values_S.mean()), float(values_S.std(correction=0))
+
+
+def _squared_mmd(x_ND: Tensor, y_ND: Tensor) -> Tensor:
+    """Unbiased, of two sets of one size: pairs of an image with itself do not count."""
+    n = len(x_ND)
+    within = sum(
+        kernel_NN.sum() - kernel_NN.trace() for kernel_NN in (_kernel(x_ND, x_ND), _kernel(y_ND, y_ND))
+    )
+    return within / (n * (n - 1)) - 2 * _kernel(x_ND, y_ND).mean()
+
+
+def _kernel(x_ND: Tensor, y_MD: Tensor) -> Tensor:
+    """(x·y/D + 1)³, (N, M)."""
+    return (x_ND @ y_MD.T / x_ND.shape[1] + 1) ** 3
 
 
 def _check(features_ND: np.ndarray, reference_MD: np.ndarray) -> None:

@@ -14,10 +14,8 @@ from segguided.config.models.imported import ImportedModel
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.unet import Unet
 from segguided.files import sha256_of
-from segguided.models.denoiser import build_unet
 from segguided.models.fine_tuning.channels import Inputs, channel_map, check_classes, mapped
-from segguided.models.foreign import read_json
-from segguided.models.importing import read_unet, unet_config
+from segguided.models.foreign import read_json, unet_config
 from segguided.models.weight_files import find_weights
 from segguided.training.storage import check_weights, read_description
 
@@ -182,6 +180,8 @@ def _unet_of_run(description: Mapping[str, Any]) -> dict[str, Any] | None:
     settings = description["model"].get("unet")
     if not settings:
         return None
+    from segguided.models.denoiser import build_unet  # noqa: PLC0415 - SPADE does not wait for diffusers
+
     with torch.device("meta"):
         return unet_config(build_unet(Unet.model_validate(settings), 1, description["image_size"]))
 
@@ -236,6 +236,8 @@ def _of_folder(init_from: InitFrom, model: DiffusionModel, image_size: int) -> B
         prediction_type=model.prediction_type,
         schedule=model.schedule,
     )
+    from segguided.models.importing import read_unet  # noqa: PLC0415 - SPADE does not wait for diffusers
+
     unet = read_unet(described, len(classes), image_size)
     root = folder / "unet" if (folder / "unet").is_dir() else folder
     return Beginning(
