@@ -3,17 +3,19 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from segguided.config.reserved import MACRO, REAL
 from segguided.evaluation.records import Record
-from segguided.tables.claims import AtEachEnd, Claim, Difference, FromPartialMasks, OfTable, SliceCount
+from segguided.tables.claims import AtEachEnd, Claim, FromPartialMasks, ModelDifference, OfTable, SliceCount
 from segguided.tables.frame import make_frame
 from segguided.tables.inputs import PaperValues, TableDataset, TableSettings
 from segguided.tables.layouts import LAYOUTS
 from segguided.tables.pairs import make_comparisons
+from segguided.text_tables import read_table
 
 LABELS = {
     "dice_mask": "Dice(m_gen, m)",
@@ -100,10 +102,23 @@ def to_frame(numbers: Sequence[ClaimNumber]) -> pd.DataFrame:
     return pd.DataFrame([asdict(number) for number in numbers], columns=list(ClaimNumber.__annotations__))
 
 
-def from_frame(frame: pd.DataFrame) -> list[ClaimNumber]:
-    """The numbers that `to_frame` made a frame of, also after writing and reading it."""
-    words = frame[["paper", "remark"]].fillna("").astype(str)
-    return [ClaimNumber(**row) for row in frame.assign(**words).to_dict("records")]
+def read_numbers(path: Path) -> list[ClaimNumber]:
+    """The numbers in the CSV of `to_frame`. Raises ValueError for another file."""
+    fields = ClaimNumber.__annotations__
+    rows = read_table(path, ",", needs=fields).rows
+    return [
+        ClaimNumber(**{name: _cell(row[name], kind, row.place) for name, kind in fields.items()})
+        for row in rows
+    ]
+
+
+def _cell(text: str, kind: type, place: str) -> Any:
+    if kind is str:
+        return text
+    try:
+        return float(text or NAN)
+    except ValueError:
+        raise ValueError(f"{place}: expected a number, got {text!r}; correct it") from None
 
 
 def printed(value: float) -> str:
@@ -141,7 +156,7 @@ def _measured(row: Mapping[str, Any] | None, measure: str, above: float | None) 
     }
 
 
-def _difference(numbers: Difference, run: _Run) -> Iterator[dict[str, Any]]:
+def _difference(numbers: ModelDifference, run: _Run) -> Iterator[dict[str, Any]]:
     """Differences of means over patients. The paper's are of its pooled values; it gives no interval."""
     for dataset in run.compared:
         for measure in numbers.measures:
@@ -203,7 +218,7 @@ def _partial(numbers: FromPartialMasks, run: _Run) -> Iterator[dict[str, Any]]:
             overall = rows[rows["class"] == MACRO].iloc[0]
             yield {
                 "dataset": dataset,
-                "what": f"{begins} their Dice, of that with the full mask",
+                "what": f"{begins} Dice of the kept, over that with the full mask",
                 "paper": "",
                 "value": float(overall["ratio_to_full"]),
             }

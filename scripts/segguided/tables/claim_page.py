@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from segguided.shown import code
 from segguided.shown import markdown as escaped
-from segguided.tables.claim_numbers import ClaimNumber
+from segguided.tables.claim_numbers import ABSENT, ClaimNumber
 from segguided.tables.claims import Claim
 from segguided.tables.inputs import TableDataset, TableSettings
 
@@ -17,7 +17,7 @@ NOTHING_TO_COMPARE = "No number: no dataset has a `paper_column`, partial masks 
 HOW_TO_READ = (
     "The first column counts the claims below. Dice is pooled over all pixels, as in the tables; in brackets "
     "is the mean over patients and its 95 % interval. Differences of two models are means over patients. "
-    "*Minus paper* is empty where the data are not the paper's."
+    "*Minus paper* is given where the data are the paper's."
 )
 
 
@@ -40,7 +40,7 @@ def claims_page(
             "\n".join(_facts(settings, sizes, seeds)),
             numbers_table(claims, numbers) if numbers else NOTHING_TO_COMPARE,
             HOW_TO_READ,
-            f"Each claim of the paper and what makes it: give a target to `snakemake`. {n_untried} have none.",
+            f"Each claim of the paper and what makes it; `snakemake` takes a target. {n_untried} have none.",
             targets_table(claims, results) + "\n",
         ]
     )
@@ -65,7 +65,9 @@ def _stands_for(dataset: TableDataset) -> str:
 def numbers_table(claims: Sequence[Claim], numbers: Sequence[ClaimNumber]) -> str:
     """The numbers of a run in the order of the claims, without those of models that the grid lacks."""
     places = {claim.name: (str(i), claim.where) for i, claim in enumerate(claims, 1)}
-    header = ["claim", "where", "what", "dataset", "paper", "this run", "minus paper", "remark"]
+    is_papers_data = any(not math.isnan(number.minus_paper) for number in numbers)
+    header = ["claim", "where", "what", "dataset", "paper", "this run"]
+    header += ["minus paper", "remark"] if is_papers_data else ["remark"]
     rows = [
         [
             *places[number.claim],
@@ -73,11 +75,11 @@ def numbers_table(claims: Sequence[Claim], numbers: Sequence[ClaimNumber]) -> st
             escaped(number.dataset),
             number.paper,
             _value(number),
-            "" if math.isnan(number.minus_paper) else _signed(number.minus_paper),
+            *([_minus_paper(number)] if is_papers_data else []),
             escaped(number.remark),
         ]
         for number in numbers
-        if not math.isnan(number.value)
+        if number.remark != ABSENT
     ]
     return plain_table(header, rows)
 
@@ -122,6 +124,10 @@ def fill(page: str, blocks: Mapping[str, str]) -> str:
 def _made_by(claim: Claim, results: str) -> str:
     targets = [OWN_RESULTS.sub(lambda _: results, target) for target in claim.targets]
     return ", ".join(map(code, [*targets, *claim.tests])) or f"**{UNTRIED}**"
+
+
+def _minus_paper(number: ClaimNumber) -> str:
+    return "" if math.isnan(number.minus_paper) else _signed(number.minus_paper)
 
 
 def _value(number: ClaimNumber) -> str:

@@ -23,7 +23,7 @@ class OfTable(Settings):
     above: float | None = None  # the paper says that they are above it
 
 
-class Difference(Settings):
+class ModelDifference(Settings):
     """A model minus others on the same patients; `real` among the others is the ceiling."""
 
     kind: Literal["difference"]
@@ -55,7 +55,7 @@ class AtEachEnd(Settings):
 
 
 Numbers = Annotated[
-    OfTable | Difference | SliceCount | FromPartialMasks | AtEachEnd, Field(discriminator="kind")
+    OfTable | ModelDifference | SliceCount | FromPartialMasks | AtEachEnd, Field(discriminator="kind")
 ]
 
 
