@@ -1,8 +1,7 @@
 """Fills the tables of workflow/docs/reproduction.md from the claims and from measured values kept beside it.
 
-Run `PYTHONPATH=scripts python tests/support/reproduction_page.py` after a change of workflow/paper_claims.yaml or
-of a CSV. The CSV of 128×128 pixels is what the rule write_reproduction wrote in the demo; that of 64×64 holds values of
-workflow/docs/demo.md.
+Run it with PYTHONPATH=scripts after changes of workflow/paper_claims.yaml or a CSV. That of 128×128 pixels is
+what the rule write_reproduction wrote in the demo; that of 64×64 holds values of workflow/docs/demo.md.
 """
 
 from pathlib import Path

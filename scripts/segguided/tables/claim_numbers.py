@@ -90,11 +90,16 @@ def claim_numbers(
     """The numbers of each claim, in the order of the claims, for each dataset that they can be had of."""
     run = _Run(files, settings, paper)
     return [
-        ClaimNumber(claim=claim.name, **number)
+        ClaimNumber(claim=claim.name, **_plain(number))
         for claim in claims
         for numbers in claim.numbers
         for number in KINDS[numbers.kind](numbers, run)
     ]
+
+
+def _plain(number: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with Python's own numbers in place of NumPy's."""
+    return {name: value if isinstance(value, str) else float(value) for name, value in number.items()}
 
 
 def to_frame(numbers: Sequence[ClaimNumber]) -> pd.DataFrame:
