@@ -9,8 +9,9 @@ from segguided.data.slices import read_slices
 from segguided.evaluation.command_line import measuring_parser
 from segguided.evaluation.partial_masks import partial_rows, predict_conditions
 from segguided.evaluation.prediction import load_segmenter_for
-from segguided.files import write_table
+from segguided.files import table_text
 from segguided.generation.variants import read_variants, with_class_names
+from segguided.seals import write_listed
 
 
 def measure_partial(
@@ -31,7 +32,7 @@ def measure_partial(
         predictions = predict_conditions(segmenter, with_class_names(variants, classes))
         for row in partial_rows(predictions, chosen.masks, classes):
             rows.append({"dataset": dataset, "model": model, **row})
-    write_table(output, rows)
+    write_listed(output, table_text(output, rows))
 
 
 def command_line() -> argparse.ArgumentParser:

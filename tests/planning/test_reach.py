@@ -63,7 +63,7 @@ SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_sp
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
     "config": rules() - COPIES - {"draw_run"},
-    "data": rules() - {"make_table", "draw_table", "draw_run"} - COMPARES,
+    "data": rules() - {"make_table", "draw_table", "draw_run", "write_reproduction"} - COMPARES,
     "data/formats": (SLICES | FETCH) - {"write_phantom"},
     "data/formats/dicom": {"prepare_patient", "fetch_series"},
     "data/download": FETCH | CONTROLNET | {"prepare_patient", "write_phantom"},
@@ -85,11 +85,12 @@ RULES_OF = {
     | {"translate_images"},
     "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
     "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"}
-    | {"draw_counterfactual"},
-    "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"},
+    | {"draw_counterfactual", "write_reproduction"},
+    "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"}
+    | {"write_reproduction"},
     "figures": FIGURES | {"draw_table", "draw_ablation", "draw_sweep", "draw_run"},
     "tables": {"make_table", "draw_table", "write_datacard", "make_ablation", "draw_sweep"}
-    | {"draw_counterfactual"},
+    | {"draw_counterfactual", "write_reproduction"},
     "describe": {"draw_overview", "write_datacard"},
     "app": {"write_run"},
     "app/start": set(),
@@ -143,5 +144,5 @@ def test_the_verbs_of_all_rules_are_known():
         "export_program",
         "export_layout",
     }
-    others |= {"time_training", "write_run", "draw_run"}
+    others |= {"time_training", "write_run", "draw_run", "write_reproduction"}
     assert rules() == TRAIN | GENERATE | MEASURE | FIGURES | FETCH | COMPARES | others

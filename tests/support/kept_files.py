@@ -54,7 +54,7 @@ UNREAD = {
     "pictures": r".*\.(png|pdf)",
     "tables in Markdown, data cards": r".*\.md",
     "paired images": r"applications/paired/.*\.zip",
-    "measurements": r"(partial/[^/]+|table\d_comparisons|applications/(rare|translation)/.*)\.csv",
+    "measurements": r"(reproduction|table\d_comparisons|applications/(rare|translation)/.*)\.csv",
     "histories": r".*/history\.csv",
     "checksums of a data card": r"data/[^/]+/checksums\.sha256",
     "report": r"report\.html",
@@ -350,7 +350,7 @@ KINDS: dict[str, Kind] = {
         {"split": copied(f"data/{D}/held-out.txt"), "dataset": copied(f"data/{D}-t2/test.txt")},
     ),
     "similarity curve": Kind(
-        r"(similarity/[^/]+|applications/counterfactual/.*)\.csv",
+        r"((partial|similarity)/[^/]+|applications/counterfactual/.*)\.csv",
         f"similarity/{D}.csv",
         read_csv,
         {"dataset": listed_elsewhere("similarity/another.csv")},

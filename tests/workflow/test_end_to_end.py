@@ -112,6 +112,33 @@ def test_figures_are_not_black(finished, name):
     assert len(np.unique(pixels)) > 100
 
 
+def test_the_page_beside_the_paper_has_this_run_s_values(finished):
+    """Those of the tables and of splits.csv; the difference of two models is that of the comparisons."""
+    results = finished / "results"
+    page = (results / "reproduction.md").read_text()
+    macro = {row["model"]: row for row in rows(results / "table1.csv") if row["class"] == "macro"}
+    for model in ("controlnet", "spade", "segguided", "segguided-mat"):
+        for measure, name in (("dice_mask", "m"), ("dice_real", "m_real")):
+            line = rf"Dice\(m_gen, {name}\): {re.escape(macro[model]['title'])} \|.*"
+            cells = re.search(line, page)[0].split(" | ")
+            assert cells[2] == f"{float(macro[model][f'{measure}_paper']):.4f}"
+            assert cells[3].startswith(f"{float(macro[model][measure]):.3f}"), model
+    splits = rows(results / "data/breast-phantom/splits.csv")
+    trained_on = sum(int(row["slices"]) for row in splits if row["split"] == "train")
+    assert f"| slices, train | breast-phantom | about 12,000 | {trained_on} |" in page
+    pair = next(
+        row
+        for row in rows(results / "table1_comparisons.csv")
+        if (row["model"], row["other"], row["measure"]) == ("spade", "segguided", "dice_mask_patients_mean")
+    )
+    numbers = rows(results / "reproduction.csv")
+    of_pair = next(row for row in numbers if row["what"] == "Dice(m_gen, m): Ours (STD) − SPADE")
+    assert float(of_pair["value"]) == -float(pair["difference"])
+    assert of_pair["remark"] == pair["verdict"]
+    assert sum("SSIM" in row["what"] for row in numbers) == 2, "at the smallest and the largest λ"
+    assert "results/figure3.png" in page and "**no target**" in page
+
+
 def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(finished):
     """A browser would fetch what is in src, href or url(); links that a reader may follow do not count."""
     report = finished / "results/report.html"
@@ -119,7 +146,13 @@ def test_report_is_one_page_with_every_result_and_caption_that_needs_no_network(
     assert result.returncode == 0, result.stdout + result.stderr
     text = report.read_text()
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=.?https?://", text)
-    for caption in ("table", "overview", "datacard", *(f"figure{n}" for n in (1, 2, 3, 4, 5, 6))):
+    for caption in (
+        "table",
+        "overview",
+        "datacard",
+        "reproduction",
+        *(f"figure{n}" for n in (1, 2, 3, 4, 5, 6)),
+    ):
         first = (finished / f"workflow/report/{caption}.rst").read_text().split("**")[1]
         assert f"<strong>{first}</strong>" in text.replace("\\/", "/"), caption
     described = ("data/breast-phantom/overview.png", "data/breast-phantom/datacard.md")
@@ -136,7 +169,7 @@ def test_each_job_left_a_log_and_a_benchmark(finished):
         for path in (finished / "benchmarks").rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len(logs) == 85
+    assert len(logs) == 86
 
 
 def test_the_picture_of_the_run_has_a_bar_for_each_job_and_a_chain_through_the_stages(finished, tmp_path):
@@ -171,6 +204,7 @@ def test_second_run_gives_the_same_bytes(finished, tmp_path):
     names += [f"figure{n}.{ending}" for n in (1, 2, 3, 4, 5, 6) for ending in ("png", "pdf")]
     names += [f"data/breast-phantom/{file}" for file in ("overview.png", "datacard.md", "checksums.sha256")]
     names += ["showcase.png", "partial/breast-phantom.csv", "similarity/breast-phantom.csv"]
+    names += ["reproduction.csv", "reproduction.md"]
     run = "breast-phantom/segguided/seed0"
     names += [
         "applications/rare/breast-phantom/segguided.csv",
@@ -336,13 +370,13 @@ def test_kills_at_random_moments_leave_no_trace(finished, tmp_path):
         assert (again / path).read_bytes() == (finished / path).read_bytes(), path
 
 
-TABLES = {"make_table", "draw_table"}
+TABLES = {"make_table", "draw_table", "write_reproduction"}
 GENERATION = {"generate_controlnet", "generate_diffusion", "generate_spade"}
 GENERATION |= {"train_segmenter", "evaluate_model"} | TABLES
 OVERVIEW = {"draw_overview"}
 FIGURES = {"draw_figure1", "draw_figure2", "draw_figure5", "draw_showcase"}
 PARTIAL_FIGURES = {"draw_figure3", "draw_figure4", "draw_figure6"}
-MEASURED = {"measure_partial", "measure_similarity"}
+MEASURED = {"measure_partial", "measure_similarity", "write_reproduction"}
 PARTIAL = {"generate_partial", "generate_similar", "generate_free"} | MEASURED | PARTIAL_FIGURES
 
 
@@ -367,8 +401,12 @@ def test_nothing_reruns_after_a_run(finished):
         ("tables/typeset.py", {"draw_table"}),
         ("evaluation/likeness/distances.py", {"evaluate_model"} | TABLES),
         ("generation/sets.py", GENERATION | FIGURES | PARTIAL),
-        ("evaluation/partial_masks.py", {"measure_partial"}),
-        ("generation/similarity.py", {"generate_similar", "measure_similarity", "draw_figure4"}),
+        ("evaluation/partial_masks.py", {"measure_partial", "write_reproduction"}),
+        (
+            "generation/similarity.py",
+            {"generate_similar", "measure_similarity", "draw_figure4", "write_reproduction"},
+        ),
+        ("tables/claim_page.py", {"write_reproduction"}),
         (
             "models/spade.py",
             # Its discriminator may be a loss of a diffusion model, too.

@@ -114,12 +114,12 @@ def test_a_copy_elsewhere_reruns_nothing(done, tmp_path):
     assert planned(tmp_path / "copy") == {}
 
 
-TABLES = {"make_table": 3, "draw_table": 3}
+TABLES = {"make_table": 3, "draw_table": 3, "write_reproduction": 1}
 PARTIAL_FIGURES = {"draw_figure3": 1, "draw_figure6": 1}
 FIGURES = {"draw_figure2": 1, "draw_figure5": 1, "draw_showcase": 1}
 ALL_FIGURES = {"draw_figure1": 1, **FIGURES}
-MEASURED_PARTIAL = {"measure_partial": 1, **PARTIAL_FIGURES}
-MEASURED_SIMILARITY = {"measure_similarity": 1, "draw_figure4": 1}
+MEASURED_PARTIAL = {"measure_partial": 1, "write_reproduction": 1, **PARTIAL_FIGURES}
+MEASURED_SIMILARITY = {"measure_similarity": 1, "draw_figure4": 1, "write_reproduction": 1}
 PARTIAL = {"generate_partial": 3, **MEASURED_PARTIAL}
 SIMILARITY = {"generate_similar": 1, **MEASURED_SIMILARITY}
 RARE = {"generate_rare": 2, "train_augmented": 2, "measure_rare": 1}  # two seeds

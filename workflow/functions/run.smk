@@ -18,6 +18,7 @@ def all_files(wildcards):
             "<results>/figure{figure}.{format}", figure=FIGURES, format=["png", "pdf"]
         ),
         *partial_measurements(),
+        *collect("<results>/reproduction.{format}", format=["csv", "md"]),
         *(["<results>/showcase.png"] if CONFIG.guided_models else []),
     ]
 
