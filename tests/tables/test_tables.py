@@ -268,6 +268,36 @@ def shown(table: pd.DataFrame) -> dict[tuple[str, str], SheetColumn]:
     return {(column.second_heading, column.heading): column for column in make_sheet(TABLE_3, table).columns}
 
 
+def titled() -> tuple[TableSettings, dict[str, str]]:
+    titles = {"BV": "Blood vessels, all"}
+    values = SETTINGS.model_dump()
+    values["datasets"][0]["titles"] = titles
+    return TableSettings.model_validate(values), titles
+
+
+def test_readers_see_titles_of_classes_and_the_csv_has_names() -> None:
+    settings, _ = titled()
+    plain = frame(1)
+    shown = settings.with_class_titles(plain)
+    assert "BV" in plain["class"].tolist(), "what the CSV is written from stays"
+    page = to_markdown(TABLE_1, shown)
+    assert "Blood vessels, all" in page and "BV" not in page
+    assert page.replace("Blood vessels, all", "BV").split() == to_markdown(TABLE_1, plain).split()
+    without = settings.with_class_titles(plain, lambda _title, name: name)
+    pd.testing.assert_frame_equal(without, plain)
+    assert settings.with_class_titles(frame(3).drop(columns="class")).columns.tolist()[0] == "dataset"
+
+
+def test_a_note_names_a_class_by_its_title() -> None:
+    settings, _ = titled()
+    unseen = frame(1)
+    unseen.loc[unseen["class"] == "BV", "dice_mask"] = np.nan
+    (note,) = [
+        n for n in make_sheet(TABLE_1, settings.with_class_titles(unseen)).notes if "no test mask" in n
+    ]
+    assert note.startswith("phantom: no test mask holds Blood vessels, all, so")
+
+
 def test_table_3_has_the_reference_last_and_classes_of_diversity() -> None:
     table = distance_frame()
     macro = table[table["class"] == "macro"]

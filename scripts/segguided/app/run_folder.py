@@ -23,6 +23,7 @@ class SeenClass(Settings):
     """A class, and what the masks of training looked like; shares are of an image's pixels."""
 
     name: str
+    title: str | None = None  # as figures show it; a file of an earlier version has none: the name
     color: str
     value: int  # in slices and in PNG label maps
     label: int  # in the dataset's label volumes
