@@ -196,7 +196,10 @@ def test_other_weights_in_the_same_folder_are_seen(model, run_folder):
     [
         (shutil.rmtree, "expected the folder of a trained model, but there is none"),
         (lambda folder: (folder / "run.json").unlink(), "has no run.json"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors: No such file"),
+        (
+            lambda folder: (folder / "model.safetensors").unlink(),
+            "model.safetensors: expected the model's weights, but there are none",
+        ),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x"), "checksum"),
     ],
 )

@@ -1,6 +1,7 @@
 # ruff: noqa: E501 (a table of sentences)
 """A class's title is free text; what no figure could show, or what would be taken for another class, is refused."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ def values(*titles: Any) -> Any:
     """The miniature with these titles of its first classes."""
     read = [yaml.safe_load(Path(path).read_text()) for path in (SHIPPED, MINIATURE)]
     config = merged(*read)
-    dataset = config["grid"]["datasets"][0]
-    classes = config["datasets"][dataset]["classes"]
+    dataset = config["datasets"][config["grid"]["datasets"][0]]
+    classes = copy.deepcopy(dataset["classes"])  # another dataset has the same list
     for known, title in zip(classes, titles, strict=False):
         known["title"] = title
+    dataset["classes"] = classes
     return config
 
 
