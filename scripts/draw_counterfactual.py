@@ -19,7 +19,7 @@ def draw_counterfactual(
     block = counterfactual_block(dataset, model, edited_class)
     frame = read_csv(measured)
     title = f"Counterfactual images of {dataset.name} by {model}"
-    text = counterfactual_markdown(frame, edits_in(frame), title)
+    text = counterfactual_markdown(frame, edits_in(frame, dataset.titles), title)
     save_figure(draw_blocks([block]), png)
     write_text(markdown, text)
 

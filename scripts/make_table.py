@@ -30,7 +30,7 @@ def make_table(
     all_records = read_records(records)
     frame = make_frame(layout, all_records, settings, read_paper_values(paper))
     write_listed(csv, to_csv(frame, decimals=None))
-    write_text(markdown, to_markdown(layout, frame))
+    write_text(markdown, to_markdown(layout, settings.with_class_titles(frame)))
     write_text(comparisons, to_csv(make_comparisons(layout, all_records, settings), decimals=None))
 
 

@@ -3,7 +3,7 @@
 What `__all__` names stays as it is from one release to the next; all else in `segguided` may change. Every
 function raises ValueError, one sentence, for what it cannot use. workflow/docs/python.md has an example.
 
-Shape letters: N masks or images, K noise seeds, H height, W width.
+Shape letters: N masks or images, K noise seeds times images of each mask, H height, W width.
 """
 
 import operator
@@ -36,6 +36,7 @@ __all__ = ["GeneratedImages", "TrainedModel", "TrainedSegmenter", "dice", "load_
 class GeneratedImages:
     """Images (K, N, H, W), uint8, and the masks (K, N, H, W), uint8, that they follow.
 
+    K runs over all images of a mask with the first noise seed, then over those with the second, and so on.
     `masks` are those that were given. Where classes were free, they are without these classes, or with those
     that the model's mask completer put in their place.
     """
@@ -48,7 +49,8 @@ class TrainedModel:
     """A trained model that makes images of masks; `load_model` gives one.
 
     `name`, `dataset` and `kind` are those of its configuration. `classes` maps the names of the classes to
-    their values in a mask, from 1; 0 is background. `image_size` is the side of an image in pixels, `seed`
+    their values in a mask, from 1; 0 is background. `titles` maps them to what figures call the classes,
+    which may be any text. `image_size` is the side of an image in pixels, `seed`
     the noise seed that is used where none is given.
     """
 
@@ -58,6 +60,9 @@ class TrainedModel:
         self.dataset: str = run.facts.dataset
         self.kind: str = run.facts.kind
         self.classes: Mapping[str, int] = {known.name: known.value for known in run.facts.classes}
+        self.titles: Mapping[str, str] = {
+            known.name: known.title or known.name for known in run.facts.classes
+        }
         self.image_size: int = run.facts.image_size
         self.seed: int = run.facts.seed
 
@@ -69,8 +74,9 @@ class TrainedModel:
         free: str | Collection[str] = (),
         steps: int | None = None,
         names: Sequence[str] | None = None,
+        images_per_mask: int = 1,
     ) -> GeneratedImages:
-        """One image of each mask (N, H, W), uint8, for each of the noise seeds.
+        """Images of each mask (N, H, W), uint8: `images_per_mask` for each of the noise seeds.
 
         `free`: names of classes that are left to the model. `steps`: sampling steps, in place of the run's.
         `names`: one of each mask, all different, "000000", "000001" … where none are given; seed and name
@@ -80,6 +86,7 @@ class TrainedModel:
         with _one_sentence():
             found = self._user_masks(masks, names)
             asked = Asked(
+                images_per_mask=_whole_number(images_per_mask, "images_per_mask"),
                 noise_seeds=_whole_numbers(seeds),
                 free=_texts(free, "free"),
                 steps=None if steps is None else _whole_number(steps, "steps"),
@@ -88,7 +95,7 @@ class TrainedModel:
             self._check_unchanged()
             log_some(unlike_training(found, self._run.facts))
             batches = [images_of(self._run, found, wanted, batch) for batch in plan(found, wanted)]
-        shape = (len(wanted.seeds), *masks.shape)
+        shape = (len(wanted.seeds) * wanted.samples, *masks.shape)
         return GeneratedImages(
             images=np.concatenate([images_BHW for images_BHW, _ in batches]).reshape(shape),
             masks=np.concatenate([masks_BHW for _, masks_BHW in batches]).reshape(shape),

@@ -25,7 +25,7 @@ def settings(**changes):
         "kind": "diffusion",
         "seed": 3,
         "classes": [
-            {"name": "a", "color": "red", "label": 7},
+            {"name": "a", "title": "Fibroglandular tissue", "color": "red", "label": 7},
             {"name": "b", "color": "blue", "label": 9},
         ],
         "image_size": 16,

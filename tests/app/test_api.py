@@ -62,6 +62,29 @@ def test_arrays_give_the_very_bytes_of_the_script(model, run_folder, png_masks, 
     assert not np.array_equal(made.images[0], made.images[1])
 
 
+@pytest.mark.parametrize("options", [{}, {"free": ["a"]}])
+def test_several_images_of_each_mask_are_those_of_the_command(
+    model, run_folder, png_masks, tmp_path, options
+):
+    names = sorted(path.stem for path in png_masks.iterdir())
+    generate(run_folder, png_masks, tmp_path / "out", images_per_mask=3, **options)
+    made = model.generate(pictures(png_masks, names), names=names, images_per_mask=np.int64(3), **options)
+    assert made.images.shape == made.masks.shape == (3, 10, 16, 16)
+    for number, images_NHW in enumerate(made.images):
+        written = pictures(tmp_path / "out/images", [f"{name}_{number}" for name in names])
+        assert np.array_equal(images_NHW, written)
+    assert len({images_NHW.tobytes() for images_NHW in made.images}) == 3
+
+
+def test_images_of_the_first_seed_come_first(model):
+    masks = some_masks()
+    made = model.generate(masks, seeds=[0, 3], images_per_mask=2)
+    assert made.images.shape == (4, 3, 16, 16)
+    for place, seed in ((0, 0), (2, 3)):
+        alone = model.generate(masks, seeds=seed, images_per_mask=2)
+        assert np.array_equal(made.images[place : place + 2], alone.images)
+
+
 def test_without_options_the_images_are_those_of_the_run_s_seed(model):
     masks = some_masks()
     made = model.generate(masks)
@@ -99,6 +122,7 @@ def test_completed_masks_are_those_of_the_script(model, run_folder, png_masks, t
 def test_a_model_says_what_it_is(model):
     assert (model.name, model.dataset, model.kind) == ("mine", "tiny", "diffusion")
     assert model.classes == {"a": 1, "b": 2}
+    assert model.titles == {"a": "Fibroglandular tissue", "b": "b"}
     assert (model.image_size, model.seed) == (16, 3)
 
 
@@ -135,6 +159,8 @@ def mask_of(value=0, shape=(1, 16, 16), dtype=np.uint8):
         (mask_of(), {"steps": 0}, "0 sampling steps were asked for"),
         (mask_of(), {"steps": 2000}, "the noise schedule has 1000 timesteps"),
         (mask_of(), {"steps": "3"}, "expected whole numbers as `steps`, got '3'"),
+        (mask_of(), {"images_per_mask": 0}, "0 images of each mask were asked for; ask for 1 or more"),
+        (mask_of(), {"images_per_mask": 2.0}, "expected whole numbers as `images_per_mask`, got 2.0"),
         (mask_of(), {"free": "liver"}, "liver cannot be free: the model's classes are a, b"),
     ],
 )
@@ -170,7 +196,10 @@ def test_other_weights_in_the_same_folder_are_seen(model, run_folder):
     [
         (shutil.rmtree, "expected the folder of a trained model, but there is none"),
         (lambda folder: (folder / "run.json").unlink(), "has no run.json"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors: No such file"),
+        (
+            lambda folder: (folder / "model.safetensors").unlink(),
+            "model.safetensors: expected the model's weights, but there are none",
+        ),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x"), "checksum"),
     ],
 )

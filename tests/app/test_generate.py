@@ -16,6 +16,7 @@ from PIL import Image
 
 import generate as script
 from generate import generate
+from segguided.app import contact_sheet
 from segguided.app.mask_inputs import read_masks
 from segguided.app.run_folder import read_run
 from segguided.app.validation import unlike_training
@@ -58,6 +59,31 @@ def test_test_masks_give_the_very_bytes_of_the_pipelines_set(run_folder, png_mas
     assert {row["weights"] for row in rows} == {weights}
     assert all('"steps": 3' in row["settings"] for row in rows)
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size[1] > 500
+
+
+def test_the_contact_sheet_shows_the_titles_of_run_json(run_folder, tmp_path, monkeypatch):
+    facts = read_run(run_folder).facts
+    assert [known.title for known in facts.classes] == ["Fibroglandular tissue", "b"]
+    figures = []
+    monkeypatch.setattr(contact_sheet, "save_figure", lambda figure, path: figures.append(figure))
+    write_grey(tmp_path / "image.png", np.zeros((16, 16), np.uint8))
+    earlier = [known.model_copy(update={"title": None}) for known in facts.classes]
+    for classes in (facts.classes, earlier):
+        sheet = facts.model_copy(update={"classes": classes})
+        contact_sheet.write_contact_sheet(
+            tmp_path / "sheet.png", [tmp_path / "image.png"], [np.ones((16, 16), np.uint8)], sheet
+        )
+    shown = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in figures]
+    assert shown == [["Fibroglandular tissue", "b"], ["a", "b"]]
+
+
+def test_run_json_of_an_earlier_version_has_no_titles(run_folder):
+    values = read_sealed(run_folder / "run.json")
+    for known in values["classes"]:
+        del known["title"]
+    (run_folder / "run.json").unlink()
+    write_sealed(run_folder / "run.json", values)
+    assert [known.title for known in read_run(run_folder).facts.classes] == [None, None]
 
 
 def test_several_seeds_or_images_a_mask_differ_and_are_named(run_folder, png_masks, tmp_path):

@@ -134,6 +134,10 @@ def overlapping():
             lambda path: write_dicom_seg(path / "s.dcm", {"a": patient(vf.AXIAL).array_ijk > 0}, AFFINE),
             r"none is named b \(there are a\); rename it, or say with --absent b that there is none",
         ),
+        (
+            lambda path: write(path / "s.dcm", patient(vf.AXIAL), ("a", "fibroglandular Tissue")),
+            "the segments a and fibroglandular Tissue are one class, a; keep one of them",
+        ),
         (lambda path: write_dicom_seg(path / "s.dcm", overlapping(), AFFINE), "the segments a and b overlap"),
         (lambda path: write_layered(path / "s.seg.nrrd", overlapping(), AFFINE), "a and b overlap in 168"),
         (lambda path: (path / "s.dcm").write_bytes(b"no DICOM"), "it is truncated, damaged or no DICOM"),
@@ -152,6 +156,14 @@ def test_segmentations_that_cannot_be_used_are_refused(run_folder, tmp_path, wri
         generate(run_folder, folder, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["s.seg.nrrd", "s.dcm"])
+def test_a_segment_may_have_the_title_of_its_class(run_folder, tmp_path, name):
+    facts = read_run(run_folder).facts
+    named = read_label_volume(write(tmp_path / f"named-{name}", patient(vf.AXIAL)), facts, ())
+    path = write(tmp_path / name, patient(vf.AXIAL), ("fibroglandular TISSUE", "B"))
+    np.testing.assert_array_equal(read_label_volume(path, facts, ()).array_zyx, named.array_zyx)
 
 
 def test_a_class_may_be_absent_or_free(run_folder, tmp_path, caplog):

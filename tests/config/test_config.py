@@ -298,6 +298,7 @@ def test_a_colour_prepares_nothing_again_but_a_size_does() -> None:
     before = load(both()).datasets["ct-torso"].preparation_json()
     for path, value in (
         ("classes/0/color", "teal"),
+        ("classes/1/title", "Leber, rechts 肝"),
         ("manifest", "other.tsv"),
         ("paper_column", None),
         ("about", {"licence": "CC0"}),

@@ -105,6 +105,13 @@ def test_patients_slices_and_classes(folder: Path) -> None:
     assert cells(text, "2") == ["bone", "4", "4.8 %", "4", "33.3 %", "33.3 %", "100.0 %"]
 
 
+def test_classes_have_their_titles_beside_the_names_of_tables(folder: Path) -> None:
+    text = page(folder, titles={"bone": "Knochen | <all>"})
+    assert "| 2     | Knochen \\| &lt;all> (`bone`) | 4 " in text
+    assert "Rarest in the held-out split: Knochen \\| &lt;all> (`bone`), " in text
+    assert cells(text, "1")[0] == "body"
+
+
 def test_ranges(folder: Path) -> None:
     text = page(folder)
     assert cells(text, "slice spacing, mm") == ["1", "2.5", "5"]

@@ -41,6 +41,7 @@ def no_new_fonts() -> Iterator[None]:
     installed = list(fontManager.ttflist)
     fonts.families.cache_clear()
     fonts._REPORTED.clear()
+    fonts._REPLACED.clear()
     yield
     fontManager.ttflist[:] = installed
     fonts.families.cache_clear()
@@ -109,6 +110,20 @@ def test_lacking_letters_are_named_once(no_new_fonts: None, caplog: pytest.LogCa
         assert fonts.families("liver 肝") == (fonts.SANS,)
     (record,) = caplog.records
     assert "no font on this machine has 肝, of 'liver 肝': shown as boxes" in record.getMessage()
+
+
+def test_a_title_that_no_font_can_show_gives_way_to_the_name(
+    tmp_path: Path, no_new_fonts: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        assert fonts.drawable("肝", "liver") == "liver"
+    (record,) = caplog.records
+    assert "has 肝, of the title '肝': figures call the class liver; install a font" in record.getMessage()
+    assert fonts.drawable("Leber, rechts", "liver") == "Leber, rechts"
+    assert fonts.drawable("肝 1", "肝") == "肝 1", "its name could be shown no better"
+    fontManager.addfont(make_font(tmp_path / "Square.ttf", "肝"))
+    assert fonts.drawable("肝", "liver") == "肝"
+    assert len(caplog.records) == 1
 
 
 def test_settings_of_the_machine_change_nothing(tmp_path: Path) -> None:

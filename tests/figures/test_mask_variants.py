@@ -12,6 +12,7 @@ import draw_figure6
 from segguided.cli import call
 from segguided.data.slices import SliceSet, Stack, write_stack
 from segguided.figures.blocks import draw_blocks
+from segguided.figures.panels import MASK, read_panels
 from segguided.figures.partial_masks import SHOWN, ModelImages, partial_block
 from segguided.figures.settings import FigureDataset
 from segguided.figures.similarity import similarity_block
@@ -90,6 +91,26 @@ def test_similarity_runs_from_the_partial_mask_to_the_real_image(dataset):
     assert [line.get_linestyle() for line in diversity.lines] == ["--", "-"], "a is free"
     assert diversity.get_ylim()[1] > 1.4
     inside(figure)
+
+
+def test_titles_take_the_place_of_names_where_people_read(dataset):
+    title = "Fibroglandular tissue of the breast, left and right"
+    classes = ({"name": "a", "color": "red", "title": title}, CLASSES[1])
+    titled = FigureDataset.model_validate(dataset.model_dump() | {"classes": classes})
+    partial = partial_block(titled, [ModelImages("mat", "MAT", 1)], (1,))
+    assert partial.rows == ["full mask", f"free: {title}"]
+    whole = similarity_block(similar(titled)[0], ["a"], similar(titled)[1], 3)
+    assert whole.columns[0].title == f"mask: {title}"
+    for block in (
+        partial,
+        whole,
+        read_panels(titled.model_copy(update={"generated": {}}), 2).block([(MASK, "m")]),
+    ):
+        assert block.colours == {title: "red", "b": "blue"}
+        figure = draw_blocks([block])
+        shown = [" ".join(text.get_text().split()) for text in figure.legends[-1].get_texts()]
+        assert shown == [title, "b"]
+        inside(figure)
 
 
 def inside(figure: Figure) -> None:

@@ -1,5 +1,6 @@
 """Tables hold what the records say, beside the paper's values, in stable bytes, or refuse the records."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,37 @@ def test_the_budgets_unit_fits_the_smallest(tflop: list[float], heading: str, te
 def shown(table: pd.DataFrame) -> dict[tuple[str, str], SheetColumn]:
     """The columns that a reader sees, by second heading and heading."""
     return {(column.second_heading, column.heading): column for column in make_sheet(TABLE_3, table).columns}
+
+
+def titled() -> tuple[TableSettings, dict[str, str]]:
+    titles = {"BV": "Blood vessels, all"}
+    values = SETTINGS.model_dump()
+    values["datasets"][0]["titles"] = titles
+    return TableSettings.model_validate(values), titles
+
+
+def test_readers_see_titles_of_classes_and_the_csv_has_names() -> None:
+    settings, _ = titled()
+    plain = frame(1)
+    shown = settings.with_class_titles(plain)
+    assert "BV" in plain["class"].tolist(), "what the CSV is written from stays"
+    page = to_markdown(TABLE_1, shown)
+    assert "Blood vessels, all" in page and "BV" not in page
+    renamed = re.sub("-+", "-", page.replace("Blood vessels, all", "BV"))  # columns are as wide as titles
+    assert renamed.split() == re.sub("-+", "-", to_markdown(TABLE_1, plain)).split()
+    without = settings.with_class_titles(plain, lambda _title, name: name)
+    pd.testing.assert_frame_equal(without, plain)
+    assert settings.with_class_titles(frame(3).drop(columns="class")).columns.tolist()[0] == "dataset"
+
+
+def test_a_note_names_a_class_by_its_title() -> None:
+    settings, _ = titled()
+    unseen = frame(1)
+    unseen.loc[unseen["class"] == "BV", "dice_mask"] = np.nan
+    (note,) = [
+        n for n in make_sheet(TABLE_1, settings.with_class_titles(unseen)).notes if "no test mask" in n
+    ]
+    assert note.startswith("phantom: no test mask holds Blood vessels, all, so")
 
 
 def test_table_3_has_the_reference_last_and_classes_of_diversity() -> None:

@@ -16,7 +16,7 @@ from segguided.tables.entries import Entry, SheetColumn
 from segguided.tables.layouts import LAYOUTS
 from segguided.tables.sheet import Sheet, SheetRow, make_sheet
 from segguided.tables.typeset import NOTE, PLAIN, as_printed, draw_sheet, width_of, wrap
-from support.table_records import frame
+from support.table_records import SETTINGS, frame
 
 MODELS = {"std": "Ours (STD)", "mat": "Ours (MAT)", "spade": "SPADE", "cn": "ControlNet", "u": "u"}
 LONG = "A title that costs $5 and goes on for ever, beyond what any printed table has room for"
@@ -106,6 +106,7 @@ def test_the_rule_draws_from_the_csv_alone_and_repeats(
     (tmp_path / "table1.csv").write_text(to_csv(frame(1)))
     for name in ("first", "second"):
         command = ["draw_table.py", "--table", "1", "--csv", str(tmp_path / "table1.csv")]
+        command += ["--settings", SETTINGS.to_json()]
         command += ["--png", str(tmp_path / f"{name}.png"), "--pdf", str(tmp_path / f"{name}.pdf")]
         call(script.draw_table, script.command_line(), words=command[1:])
     for suffix in (".png", ".pdf"):

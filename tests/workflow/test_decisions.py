@@ -54,7 +54,7 @@ DECISIONS = {
     "DemoCtSource": {"pixels": "kind"},
     "CtOrgSource": {"pixels": "kind ignore", "files": "folder", "machine": "mirror"},
     "IdcSource": {"pixels": "kind masks", "machine": "endpoint"},
-    "AnatomyClass": {"pixels": "label file segment", "words": "name color"},
+    "AnatomyClass": {"pixels": "label file segment", "words": "name title color"},
     "Window": {"pixels": "kind low high"},
     "Percentile": {"pixels": "kind low high"},
     "AsIs": {"pixels": "kind"},
@@ -224,7 +224,7 @@ def test_names_of_the_configuration_stand_in_no_pixel(dataset):
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     before = load(values).datasets[dataset].preparation_json()
     for number, anatomy in enumerate(values["datasets"][dataset]["classes"]):
-        anatomy |= {"name": f"other{number}", "color": "teal"}
+        anatomy |= {"name": f"other{number}", "title": f"Class {number}", "color": "teal"}
     values["datasets"][dataset] |= {"partial_masks": [], "rare_class": None, "about": {}}
     values["applications"]["counterfactuals"]["classes"] = {}
     assert load(values).datasets[dataset].preparation_json() == before

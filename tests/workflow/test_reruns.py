@@ -191,6 +191,11 @@ COLOURED = (
     f' {{name: vessels, color: red, file: "{OTHER}", segment: Vessels}},'
     f' {{name: FGT, color: blue, file: "{OTHER}", segment: Dense}}]'
 )
+TITLED = (
+    COLOURED.replace("green", "white")
+    .replace("name: breast,", 'name: breast, title: "Breast, whole",')
+    .replace("name: FGT,", 'name: FGT, title: "Fibroglandular tissue",')
+)
 CONTROLNET = {"generate_controlnet": 1, **worth(1, FIGURES)}
 ROWS = {
     # Nothing at all.
@@ -240,6 +245,19 @@ ROWS = {
         ("--config", of_dataset(f"{{classes: {COLOURED}}}")),
         {
             "draw_overview": 1,
+            **ALL_FIGURES,
+            **PARTIAL_FIGURES,
+            "draw_figure4": 1,
+            "draw_translation": 1,
+            "draw_counterfactual": 1,
+        },
+    ),
+    "a class's title": (
+        ("--config", of_dataset(f"{{classes: {TITLED}}}")),
+        {
+            "draw_overview": 1,
+            "write_datacard": 1,
+            **TABLES,
             **ALL_FIGURES,
             **PARTIAL_FIGURES,
             "draw_figure4": 1,

@@ -24,8 +24,10 @@ def title_of(model):
 
 
 def figure_classes(dataset):
+    """Name and colour of each class, and its title where it has one."""
     return [
-        {"name": c.name, "color": c.color} for c in CONFIG.datasets[dataset].classes
+        {"name": c.name, "color": c.color} | ({"title": c.title} if c.title else {})
+        for c in CONFIG.datasets[dataset].classes
     ]
 
 

@@ -34,6 +34,7 @@ def card_json(wildcards):
     source = dataset.source.model_dump(mode="json", exclude={"endpoint"})
     value = {
         "name": wildcards.dataset,
+        "titles": dataset.class_titles,
         "about": dataset.about.model_dump(),
         "preparation": json.loads(dataset.preparation_json()) | {"source": source},
         "split": dataset.split.model_dump() if dataset.split else None,

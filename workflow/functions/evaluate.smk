@@ -84,6 +84,7 @@ def settings_of(models):
             "paper_column": CONFIG.datasets[name].paper_column,
             "is_papers_data": CONFIG.datasets[name].is_papers_data,
             "classes": CONFIG.datasets[name].class_names,
+            "titles": CONFIG.datasets[name].class_titles,
         }
         for name in CONFIG.grid.datasets
     ]

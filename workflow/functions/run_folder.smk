@@ -27,6 +27,7 @@ def run_settings(wildcards):
     classes = [
         {
             "name": known.name,
+            "title": known.title,
             "color": known.color,
             "label": value if known.label is None else known.label,
         }

@@ -106,8 +106,10 @@ rule draw_table:
     params:
         script=script_file("draw_table"),
         library=library("draw_table"),
+        settings=table_settings_json,
     message:
         "Typesetting table {wildcards.table}"
     shell:
         "python {params.script:q} --table {wildcards.table:q} --csv {input.csv:q}"
+        " --settings {params.settings:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

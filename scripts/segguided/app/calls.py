@@ -1,6 +1,7 @@
 """A call of `generate`, checked before anything is loaded or written."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,19 @@ def validated(run_folder: Path, masks: Path, asked: Asked) -> Call:
     found = read_masks(masks, run.facts, may_lack)
     log_some([*found.notes, *unlike_training(found, run.facts, may_lack)])
     return Call(run, found, wanted, chooser)
+
+
+def check_output(output: Path, masks: Path) -> None:
+    """Raise ValueError for an output that can be no folder, or would be in the folder of the masks."""
+    there = next(path for path in (output, *output.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise ValueError(
+            f"{output}: expected a folder for the images, but {there} is no folder; name another"
+        )
+    if masks.is_dir() and output.resolve().is_relative_to(masks.resolve()):
+        raise ValueError(
+            f"{output}: is in the folder of the masks, in which nothing is changed; name another folder"
+        )
 
 
 def log_some(sentences: Sequence[str]) -> None:

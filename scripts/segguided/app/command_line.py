@@ -7,6 +7,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from segguided.cli import add_computing_options, call
 
@@ -28,8 +29,10 @@ def generate(
     check: bool = False,
 ) -> None:
     """Validate the masks, then write images, manifest.csv and a contact sheet; with `check` only validate."""
-    from segguided.app.calls import Asked, generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
+    from segguided.app.calls import Asked, check_output, generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
 
+    if output is not None:
+        check_output(output, masks)
     asked = Asked(images_per_mask, noise_seeds, free, absent, steps, keep_best, segmenter)
     wanted = validated(run_folder, masks, asked)
     if check:
@@ -40,11 +43,20 @@ def generate(
     generate_for(wanted, output)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses a number of threads with which nothing can be computed."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # argparse's own signature
+        """The arguments; ends the process, as argparse does, for threads below 1."""
+        arguments = super().parse_args(args, namespace)
+        if arguments.threads < 1:
+            self.error(f"argument --threads: expected 1 or more, got {arguments.threads}")
+        return arguments
+
+
 def command_line() -> argparse.ArgumentParser:
     """The options of the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", type=Path, help="runs/DATASET/MODEL/seedN of the results")
     parser.add_argument(
         "masks",
@@ -77,7 +89,10 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of classes with commas between, got {text!r}")
+    return names
 
 
 def main(words: Sequence[str]) -> None:

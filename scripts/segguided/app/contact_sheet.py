@@ -9,7 +9,7 @@ from segguided.app.run_folder import RunFacts
 from segguided.data.formats.png import read_grey
 from segguided.data.spread import spread_rows
 from segguided.figures.blocks import Block, Column, colourise, draw_blocks, save_figure
-from segguided.figures.colours import mask_colours
+from segguided.figures.class_titles import legend_of
 
 ROWS = 12
 
@@ -19,7 +19,7 @@ def write_contact_sheet(
 ) -> None:
     """At most twelve images, evenly spread over all, each beside the mask (H, W) that it follows."""
     chosen = spread_rows(len(images), ROWS)
-    colours = mask_colours({known.name: known.color for known in facts.classes})
+    colours = legend_of(facts.classes)
     palette = list(colours.values())
     columns = [
         Column("mask", [colourise(masks[row], palette) for row in chosen]),

@@ -15,12 +15,12 @@ import torch
 from tqdm import tqdm
 
 from segguided.app.mask_inputs import UserMasks
+from segguided.app.picture_files import remove_leftovers, write_picture
 from segguided.app.planned_images import MadeImage, MaskBatch, Wanted, image_name, plan
 from segguided.app.run_folder import RunFolder
 from segguided.app.samplers import load_sampler
 from segguided.config.models.training import Precision
-from segguided.data.formats.png import write_grey
-from segguided.files import atomic_path, table_text, write_text
+from segguided.files import table_text, write_text
 from segguided.generation.completion import Completer, load_completer
 from segguided.generation.partial_masks import GivenClasses, PartialMaskSampler
 from segguided.text_tables import read_table
@@ -58,6 +58,8 @@ def generate(run: RunFolder, masks: UserMasks, wanted: Wanted, output: Path) -> 
     if wanted.free and run.facts.completer:
         folders.append((MASKS,))
     done = _finished(output, call, folders)
+    for folder in (IMAGES, MASKS):
+        remove_leftovers(output / folder)
     rows = [row for rows in done.values() for row in rows]
     batches = plan(masks, wanted)
     waiting = [batch for batch in batches if batch.number not in done]
@@ -116,9 +118,9 @@ def _make(
     rows = []
     for row, image_HW, seen_HW in zip(batch.rows, images_BHW, seen_BHW, strict=True):
         name = f"{image_name(masks, row, batch, wanted)}.png"
-        _write_png(output / IMAGES / name, image_HW)
+        write_picture(output / IMAGES / name, image_HW)
         if wanted.free and run.facts.completer:
-            _write_png(output / MASKS / name, seen_HW)
+            write_picture(output / MASKS / name, seen_HW)
         place = masks.places[row]
         rows.append(
             {
@@ -135,12 +137,6 @@ def _make(
             }
         )
     return rows
-
-
-def _write_png(path: Path, pixels_HW: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        write_grey(temporary, pixels_HW)
 
 
 def _finished(output: Path, call: str, folders: Sequence[Sequence[str]]) -> dict[int, list[dict[str, str]]]:

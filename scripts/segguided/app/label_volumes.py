@@ -1,4 +1,4 @@
-"""Label volumes with a run's class values: NIfTI by label, .seg.nrrd and DICOM-SEG by the segments' names."""
+"""Label volumes with a run's class values: by label in NIfTI; else by segments' names or titles."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -26,9 +26,9 @@ def is_label_volume(path: Path) -> bool:
 def read_label_volume(path: Path, facts: RunFacts, may_lack: Collection[str]) -> Volume:
     """The volume with the classes' values (`value` of run.json) as voxels, uint8.
 
-    Labels of NIfTI are the classes' `label`, segments have the classes' names, in capitals or not. Raises
-    ValueError for labels and segments that are no class, and for a file of segments in which a class is
-    missing, unless `may_lack` names it.
+    Labels of NIfTI are the classes' `label`, segments have the classes' names or titles, in capitals or not.
+    Raises ValueError for labels and segments that are no class, for two segments of one class, and for a file
+    of segments in which a class is missing, unless `may_lack` names it.
     """
     name = path.name.lower()
     if name.endswith(NIFTI):
@@ -49,7 +49,8 @@ def _classes_of_labels(path: Path, labels: Volume, facts: RunFacts) -> Volume:
 def _classes_of_segments(
     path: Path, segmentation: Segmentation, facts: RunFacts, may_lack: Collection[str]
 ) -> Volume:
-    values = {comparable(known.name): known.value for known in facts.classes}
+    values = {comparable(known.title or known.name): known.value for known in facts.classes}
+    values |= {comparable(known.name): known.value for known in facts.classes}
     names = segmentation.names
     unknown = [name for name in names if comparable(name) not in values]
     classes = ", ".join(known.name for known in facts.classes)
@@ -58,14 +59,18 @@ def _classes_of_segments(
             f"{path}: its segment {unknown[0]} is no class of the model, which knows {classes}; rename "
             "it, or leave it out"
         )
-    there = {comparable(name) for name in names}
-    missing = [k.name for k in facts.classes if comparable(k.name) not in there and k.name not in may_lack]
+    there = [values[comparable(name)] for name in names]
+    for known in facts.classes:
+        if there.count(known.value) > 1:
+            both = " and ".join(names[k] for k, value in enumerate(there) if value == known.value)
+            raise ValueError(f"{path}: the segments {both} are one class, {known.name}; keep one of them")
+    missing = [k.name for k in facts.classes if k.value not in there and k.name not in may_lack]
     if missing:
         raise ValueError(
             f"{path}: expected a segment for each class, but none is named {missing[0]} (there are "
             f"{', '.join(names)}); rename it, or say with --absent {','.join(missing)} that there is none"
         )
-    return _replaced(segmentation.labels, {k: values[comparable(name)] for k, name in enumerate(names, 1)})
+    return _replaced(segmentation.labels, dict(enumerate(there, 1)))
 
 
 def _replaced(labels: Volume, value_of: Mapping[int, int]) -> Volume:

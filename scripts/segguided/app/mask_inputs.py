@@ -52,6 +52,9 @@ def read_masks(path: Path, facts: RunFacts, may_lack: Collection[str] = ()) -> U
     class, and two files whose masks would have one id.
     """
     files = _files_of(path)
+    for file in files:
+        if not file.name.isprintable():
+            raise ValueError(f"{file}: the name holds a control character; rename the file")
     volumes = [file for file in files if is_label_volume(file)]
     parts = [
         _read_volume(file, facts, may_lack) if file in volumes else _read_png(file, facts) for file in files

@@ -19,6 +19,7 @@ class NamedClass(Settings):
     """A class of the dataset."""
 
     name: str
+    title: str | None = None  # None: the name
     color: str
     label: int  # in label volumes
 
@@ -68,6 +69,7 @@ def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
     areas, rows, columns = ranges(looks_S3) if len(looks_S3) else (None, None, None)
     return SeenClass(
         name=known.name,
+        title=known.title or known.name,
         color=known.color,
         value=value,
         label=known.label,

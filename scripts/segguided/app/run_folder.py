@@ -3,6 +3,8 @@
 It is no output of training, so a renamed class trains nothing again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from pydantic import ValidationError
 
 from segguided.config.base import Settings
 from segguided.config.sampling import Sampling
-from segguided.seals import read_sealed, write_sealed
+from segguided.seals import AGAIN, read_sealed, write_sealed
 from segguided.training.storage import WEIGHTS_KEY, check_weights, read_description
 
 RUN_FILE = "run.json"
@@ -23,6 +25,7 @@ class SeenClass(Settings):
     """A class, and what the masks of training looked like; shares are of an image's pixels."""
 
     name: str
+    title: str | None = None  # as figures show it; a file of an earlier version has none: the name
     color: str
     value: int  # in slices and in PNG label maps
     label: int  # in the dataset's label volumes
@@ -100,23 +103,55 @@ def read_run(folder: Path) -> RunFolder:
     """The run folder. Raises ValueError for another folder, and where its weights are damaged or others."""
     path = folder / RUN_FILE
     if not folder.is_dir():
-        raise ValueError(
-            f"{folder}: expected the folder of a trained model, but there is none; correct the name"
-        )
+        got = "got a file" if folder.exists() else "but there is none"
+        raise ValueError(f"{folder}: expected the folder of a trained model, {got}; correct the name")
     if not path.is_file():
         raise ValueError(
             f"{folder} has no {RUN_FILE}, so nothing says what its classes are; name a folder "
             "runs/DATASET/MODEL/seedN of the results, or make the file: snakemake RESULTS/runs/…/run.json"
         )
-    try:
-        facts = RunFacts.model_validate(read_sealed(path))
-    except ValidationError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is of another version ({reason}); delete it and make it again") from None
-    run = RunFolder(folder, facts)
-    if read_description(run.weights).get(WEIGHTS_KEY) != facts.weights_sha256:
+    with _remedies(folder):
+        return _checked(RunFolder(folder, _facts_in(path)), path)
+
+
+def _checked(run: RunFolder, path: Path) -> RunFolder:
+    """The same run folder. Raises ValueError where its weights are missing, damaged or others."""
+    if not run.weights.is_file():
+        raise ValueError(f"{run.weights}: expected the model's weights, but there are none; copy them here")
+    if read_description(run.weights).get(WEIGHTS_KEY) != run.facts.weights_sha256:
         raise ValueError(
             f"{path} was written for other weights than {run.weights}; delete it and make it again"
         )
     check_weights(run.weights)
     return run
+
+
+@contextmanager
+def _remedies(folder: Path) -> Iterator[None]:
+    """Advice to delete a damaged file and run the command again becomes one that helps here.
+
+    It is meant for the rules of the pipeline, which would make the file. This command makes none.
+    """
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+        if not text.endswith(AGAIN):
+            raise
+        copy = f"copy the folder {folder.name} from the results again, or let the pipeline make the file"
+        raise ValueError(f"{text.removesuffix(AGAIN)}{copy}") from None
+
+
+def _facts_in(path: Path) -> RunFacts:
+    """What run.json holds. Raises ValueError for a file of a version with other keys or another format."""
+    values = read_sealed(path)
+    reason = ""
+    if values.get("format", FORMAT) != FORMAT:
+        reason = f"its format is {values['format']}, this version reads {FORMAT}"
+    else:
+        try:
+            return RunFacts.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    raise ValueError(f"{path} is of another version ({reason}); delete it and make it again")

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from segguided.config.base import Settings
 from segguided.config.checks.names import check_class, check_color, check_inside, placeholders
-from segguided.config.checks.texts import ClassName
+from segguided.config.checks.texts import ClassName, ClassTitle
 
 LARGEST_LABEL = 2**32 - 1  # atlases number regions far beyond 255
 Label = Annotated[int, Field(ge=0, le=LARGEST_LABEL)]
@@ -16,6 +16,7 @@ class AnatomyClass(Settings):
     """One class of a mask. Its place in the dataset's list, from 1, is its value in the mask."""
 
     name: ClassName
+    title: ClassTitle | None = None  # in figures, data cards and captions: free text; None: the name
     color: str = "white"  # in figures; any colour that matplotlib knows
     # nifti, ct-org, png: the class's value in the label map. A png dataset may leave it out for all classes:
     # then the value is the class's place in the list.
@@ -29,6 +30,11 @@ class AnatomyClass(Settings):
     @classmethod
     def _name_is_free(cls, name: str) -> str:
         return check_class(name)
+
+    @field_validator("title")
+    @classmethod
+    def _title_is_free(cls, title: str | None) -> str | None:
+        return title if title is None else check_class(title)
 
     @field_validator("color")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from segguided.config.base import Settings
-from segguided.config.checks.labels import repeated_names
+from segguided.config.checks.labels import check_titles, repeated_names
 from segguided.config.checks.paths import UsablePath
 from segguided.config.checks.texts import ClassName
 from segguided.config.classes import AnatomyClass
@@ -85,6 +85,7 @@ class Preparation(Settings):
         repeated = repeated_names([c.name for c in classes])
         if repeated:
             raise ValueError(f"class names must differ, but {repeated} appears twice; rename one")
+        check_titles(classes)
         return classes
 
     @model_validator(mode="after")
@@ -96,6 +97,11 @@ class Preparation(Settings):
     def class_names(self) -> tuple[str, ...]:
         """Names of the foreground classes; the k-th name (from 1) is value k in a mask."""
         return tuple(c.name for c in self.classes)
+
+    @property
+    def class_titles(self) -> dict[str, str]:
+        """The title of each class that has one beside its name."""
+        return {c.name: c.title for c in self.classes if c.title}
 
 
 class Dataset(Preparation):

@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from statistics import median
 from typing import Any
+
+from pydantic import Field
 
 from segguided.config.base import Settings
 from segguided.config.datasets import About, Preparation
@@ -31,6 +33,7 @@ class Card(Settings):
     """What the configuration says about a dataset."""
 
     name: str
+    titles: Mapping[str, str] = Field(default_factory=dict)  # of the classes that have one beside their names
     about: About
     preparation: Preparation
     split: dict[str, Any] | None  # None: the patient table's column decides
@@ -50,7 +53,7 @@ def card_markdown(
     sections = {
         "": _about(card.about, rows),
         "Patients and slices": [*_splits(facts), _split_rule(card, table, facts), *_flagged(rows)],
-        "Classes": _classes(facts),
+        "Classes": _classes(facts, card.titles),
         "Volumes and slices": _ranges(facts),
         "Preparation": _preparation(facts),
         "Scanners": _scanners(facts),
@@ -123,7 +126,7 @@ def _flagged(rows: Sequence[PatientRow]) -> list[str]:
     return ["Flagged in the patient table:\n\n" + "\n".join(notes)] if notes else []
 
 
-def _classes(facts: Sequence[PatientFacts]) -> list[str]:
+def _classes(facts: Sequence[PatientFacts], titles: Mapping[str, str]) -> list[str]:
     """Labelled pixels of each class, and the share of the slices that show it, by split."""
     by_split = _by_split(facts)
     total = sum(sum(patient.pixels.values()) for patient in facts)
@@ -131,13 +134,18 @@ def _classes(facts: Sequence[PatientFacts]) -> list[str]:
     for value, name in enumerate(facts[0].pixels, 1):
         pixels = sum(patient.pixels[name] for patient in facts)
         n_patients = sum(patient.pixels[name] > 0 for patient in facts)
-        row = [str(value), markdown(name), f"{pixels:,}", _share(pixels, total), f"{n_patients:,}"]
+        row = [str(value), _called(name, titles), f"{pixels:,}", _share(pixels, total), f"{n_patients:,}"]
         rows.append(row + [_share_of_slices(patients, name) for patients in by_split.values()])
     header = ["value", "class", "labelled pixels", "share", "patients", *(f"{s} slices" for s in by_split)]
-    return [pipe_table(header, rows), *_rarest(by_split["held-out"])]
+    return [pipe_table(header, rows), *_rarest(by_split["held-out"], titles)]
 
 
-def _rarest(held_out: Sequence[PatientFacts]) -> list[str]:
+def _called(name: str, titles: Mapping[str, str]) -> str:
+    """The title of a class, and its name, by which tables and options know it."""
+    return f"{markdown(titles[name])} ({code(name)})" if name in titles else markdown(name)
+
+
+def _rarest(held_out: Sequence[PatientFacts], titles: Mapping[str, str]) -> list[str]:
     """The rare class of the application "rare cases", unless the configuration names another one."""
     if not held_out:
         return []
@@ -146,7 +154,7 @@ def _rarest(held_out: Sequence[PatientFacts]) -> list[str]:
     if name is None:
         return []
     share = _share(pixels[name], sum(pixels.values()))
-    return [f"Rarest in the held-out split: {markdown(name)}, {share} of its labelled pixels."]
+    return [f"Rarest in the held-out split: {_called(name, titles)}, {share} of its labelled pixels."]
 
 
 def _share_of_slices(patients: Sequence[PatientFacts], class_name: str) -> str:

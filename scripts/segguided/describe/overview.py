@@ -30,6 +30,7 @@ from segguided.figures.blocks import (
     TITLE_POINTS,
     add_text,
 )
+from segguided.figures.class_titles import legend_of
 from segguided.figures.legend import (
     LEGEND_PAD,
     LETTER,
@@ -201,8 +202,8 @@ class _Arrangement:
 
     @cached_property
     def colours(self) -> dict[str, str]:
-        """The outlines' colours, by class."""
-        return outline_colours(self.dataset.classes)
+        """The outlines' colours, by the classes' titles."""
+        return legend_of(self.dataset.classes, palettes.outline_colours)
 
     @property
     def height(self) -> float:

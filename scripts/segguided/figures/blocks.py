@@ -63,7 +63,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Block:
-    """Columns of equal length below a title, with the name and colour of each class.
+    """Columns of equal length below a title, with each class's colour by its title.
 
     Each of `plots` draws measurements on axes of its own, to the right of the tiles. `rows` are the names
     of the rows, to their left, read from below; there may be none.

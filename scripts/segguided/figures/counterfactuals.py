@@ -1,5 +1,7 @@
 """A picture of counterfactual images: the edits of one patient's mask. Shape suffixes: H and W pixels."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -44,8 +46,8 @@ def counterfactual_block(dataset: FigureDataset, model: str, edited_class: str) 
         Column("edited mask alone", alone[0]),
         Column("minus another seed's", [difference(*pair) for pair in zip(*alone, strict=True)]),
     ]
-    names = [f"{edited_class}: {VERBS[edit]}" for edit in edits]
-    return Block(dataset.name, columns, dataset.colours, rows=names)
+    names = [f"{dataset.drawn_titles[edited_class]}: {VERBS[edit]}" for edit in edits]
+    return Block(dataset.name, columns, dataset.legend, rows=names)
 
 
 def difference(image_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
@@ -54,6 +56,7 @@ def difference(image_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
     return difference_HW
 
 
-def edits_in(frame: pd.DataFrame) -> list[str]:
-    """What each row of the measurements is about, in words."""
-    return [f"{name}: {VERBS[edit]}" for edit, name in zip(frame["edit"], frame["class"], strict=True)]
+def edits_in(frame: pd.DataFrame, titles: Mapping[str, str]) -> list[str]:
+    """What each row of the measurements is about, in words; `titles` of the classes by name."""
+    pairs = zip(frame["edit"], frame["class"], strict=True)
+    return [f"{titles[name]}: {VERBS[edit]}" for edit, name in pairs]

@@ -11,6 +11,7 @@ LAST_RESORT = "Last Resort"  # comes with matplotlib: a box for every letter
 SANS = "DejaVu Sans"  # matplotlib's own
 LOG = logging.getLogger("segguided")
 _REPORTED: set[str] = set()  # letters that no font has
+_REPLACED: set[str] = set()  # titles with such letters, whose classes are called by their names
 warnings.filterwarnings("ignore", r"Glyph .* missing from")  # `families` reports it once, with what to do
 
 
@@ -20,13 +21,7 @@ def families(text: str, family: str = SANS) -> tuple[str, ...]:
 
     Letters that no font has are named in the log, and appear as boxes.
     """
-    lacking = {letter for letter in text if letter.isprintable()} - _letters(findfont(family))
-    names = [family]
-    for name, path in _installed() if lacking else ():
-        known = lacking & _letters(path)
-        if known:
-            names.append(name)
-            lacking -= known
+    names, lacking = _search(text, family)
     unreported = lacking - _REPORTED  # the parts of a name are measured too, and would report again
     if unreported:
         _REPORTED.update(unreported)
@@ -35,7 +30,39 @@ def families(text: str, family: str = SANS) -> tuple[str, ...]:
             " ".join(sorted(unreported)),
             text,
         )
-    return tuple(names)
+    return names
+
+
+def drawable(title: str, name: str) -> str:
+    """The title; the name where no font has all letters of the title, but some fonts have those of the name.
+
+    The log says so.
+    """
+    _, lacking = _search(title, SANS)
+    if not lacking or _search(name, SANS)[1]:
+        return title
+    if title not in _REPLACED:
+        _REPLACED.add(title)
+        LOG.warning(
+            "no font on this machine has %s, of the title '%s': figures call the class %s; install a font "
+            "that has, such as Noto",
+            " ".join(sorted(lacking)),
+            title,
+            name,
+        )
+    return name
+
+
+def _search(text: str, family: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The fonts that a text needs, `family` first, and the letters that none of this machine's has."""
+    lacking = {letter for letter in text if letter.isprintable()} - _letters(findfont(family))
+    names = [family]
+    for name, path in _installed() if lacking else ():
+        known = lacking & _letters(path)
+        if known:
+            names.append(name)
+            lacking -= known
+    return tuple(names), frozenset(lacking)
 
 
 @cache

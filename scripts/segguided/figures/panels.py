@@ -26,7 +26,7 @@ class Panels:
     """Chosen test slices: coloured masks, real images, and each model's images from the same masks."""
 
     name: str
-    colours: dict[str, str]
+    colours: dict[str, str]  # by class title
     tiles: dict[str, list[np.ndarray]]  # by REAL, MASK or model name
     names: list[str]  # the mask ids
 
@@ -55,7 +55,7 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0, shown: Sho
     tiles = {REAL: list(real_NHW), MASK: [colourise(mask_HW, palette) for mask_HW in masks_NHW]}
     for model, path in dataset.generated.items():
         tiles[model] = generated_tiles(path, slices, names)
-    return Panels(dataset.name, dataset.colours, tiles, names)
+    return Panels(dataset.name, dataset.legend, tiles, names)
 
 
 def _rows(masks: Sequence[np.ndarray], n_slices: int, skip: int, shown: ShownMasks) -> list[int]:

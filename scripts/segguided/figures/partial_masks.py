@@ -49,7 +49,7 @@ def partial_block(dataset: FigureDataset, models: Sequence[ModelImages], places:
         for number in range(min(model.n_images, n_numbers)):
             columns.append(Column(f"{model.title} {number + 1}", _tiles(images, rows, number)))
     names = [_free_classes(dataset, condition) for _, condition in rows]
-    return Block(dataset.name, columns, dataset.colours, rows=names)
+    return Block(dataset.name, columns, dataset.legend, rows=names)
 
 
 def _rows(variants: MaskVariants, places: Collection[int]) -> list[tuple[int, str]]:
@@ -65,9 +65,9 @@ def _conditions(variants: MaskVariants) -> list[str]:
 
 
 def _free_classes(dataset: FigureDataset, condition: str) -> str:
-    """The name of a row: the classes that its mask leaves free."""
+    """The name of a row: the titles of the classes that its mask leaves free."""
     kept = dataset.class_names if condition == FULL else kept_classes(condition)
-    free = [name for name in dataset.class_names if name not in kept]
+    free = [title for name, title in dataset.drawn_titles.items() if name not in kept]
     return f"free: {', '.join(free)}" if free else "full mask"
 
 

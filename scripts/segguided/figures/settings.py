@@ -8,6 +8,7 @@ from pydantic import field_validator
 
 from segguided.cli import slices_parser
 from segguided.config.base import Settings
+from segguided.figures.class_titles import drawn_titles, legend_of, titles_of
 from segguided.figures.colours import mask_colours
 from segguided.text_tables import read_lines
 
@@ -15,10 +16,11 @@ ModelTitles = Sequence[tuple[str, str]]  # name and title of each model
 
 
 class FigureClass(Settings):
-    """Name and colour of one class."""
+    """Name, colour and title of one class; None: its name is the title."""
 
     name: str
     color: str
+    title: str | None = None
 
 
 class FigureDataset(Settings):
@@ -40,8 +42,23 @@ class FigureDataset(Settings):
 
     @property
     def colours(self) -> dict[str, str]:
-        """Each class's colour, unlike all others'."""
+        """Each class's colour, unlike all others', by name."""
         return mask_colours({c.name: c.color for c in self.classes})
+
+    @property
+    def legend(self) -> dict[str, str]:
+        """The same colours by what figures call the classes."""
+        return legend_of(self.classes)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The classes' titles by name, for pages of text."""
+        return titles_of(self.classes)
+
+    @property
+    def drawn_titles(self) -> dict[str, str]:
+        """What figures call the classes, by name."""
+        return drawn_titles(self.classes)
 
     def generated_by(self, model: str) -> Path:
         """The generated set of a model. Raises ValueError where there is none."""

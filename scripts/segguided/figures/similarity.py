@@ -28,7 +28,8 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
     (model,) = dataset.generated
     variants = read_mask_variants(dataset, model)
     chosen = choose_slices(variants.slices.masks, n_slices)
-    columns = [Column(f"mask: {condition_of(kept)}", [variants.mask_tile(row, kept) for row in chosen])]
+    given = condition_of([dataset.drawn_titles[name] for name in kept])
+    columns = [Column(f"mask: {given}", [variants.mask_tile(row, kept) for row in chosen])]
     for variant, images_MHW in variants.images.items():
         if variant.endswith(FIRST):
             title = f"λ = {variant.removesuffix(FIRST)}"
@@ -36,7 +37,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     frame = read_csv(curve)
     plots = (similarity_plot(frame), diversity_plot(frame, dataset.colours, kept))
-    return Block(dataset.name, columns, dataset.colours, plots)
+    return Block(dataset.name, columns, dataset.legend, plots)
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

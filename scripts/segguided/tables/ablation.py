@@ -11,6 +11,7 @@ from segguided.config.reserved import REAL
 from segguided.evaluation.measures import HEADINGS, MEASURES, RATIO
 from segguided.evaluation.records import Record
 from segguided.evaluation.times import TimedTraining
+from segguided.shown import markdown as escaped
 from segguided.tables.inputs import TableDataset, TableSettings, group_records, over_seeds
 from segguided.tables.pipes import pipe_table
 
@@ -99,7 +100,8 @@ def ablation_markdown(frame: pd.DataFrame, settings: TableSettings, share: float
     ]
     for dataset in settings.datasets:
         of_dataset = frame[frame["dataset"] == dataset.name]
-        header = ["model", *HEADINGS.values(), *dataset.classes, "time"]
+        classes = [escaped(dataset.titles.get(name, name)) for name in dataset.classes]
+        header = ["model", *HEADINGS.values(), *classes, "time"]
         parts.append(f"## {dataset.name}\n\n" + pipe_table(header, list(_cells(of_dataset, dataset))))
     return "\n".join(parts)
 

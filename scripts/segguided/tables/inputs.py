@@ -1,10 +1,11 @@
 """What tables are made from: settings, evaluation records and published values, all checked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from segguided.config.base import Settings
 from segguided.config.reserved import REAL
@@ -22,6 +23,7 @@ class TableDataset(Settings):
 
     name: str
     classes: tuple[str, ...]
+    titles: Mapping[str, str] = Field(default_factory=dict)  # of the classes that have one beside their names
     paper_column: str | None = None
     is_papers_data: bool = False  # else the paper's values are for other data
 
@@ -39,6 +41,23 @@ class TableSettings(Settings):
 
     datasets: tuple[TableDataset, ...]  # a list, because JSON with sorted keys would reorder a mapping
     models: tuple[TableModel, ...]
+
+    def with_class_titles(
+        self, frame: pd.DataFrame, choose: Callable[[str, str], str] | None = None
+    ) -> pd.DataFrame:
+        """The frame as a reader is to see it: titles in its column `class`, if it has that, for names.
+
+        `choose` is given title and name, and says which of the two is shown; None: the title.
+        """
+        if "class" not in frame:
+            return frame
+        titles = {
+            (dataset.name, name): choose(title, name) if choose else title
+            for dataset in self.datasets
+            for name, title in dataset.titles.items()
+        }
+        pairs = zip(frame["dataset"], frame["class"], strict=True)
+        return frame.assign(**{"class": [titles.get(pair, pair[1]) for pair in pairs]})
 
 
 def read_records(paths: Sequence[Path]) -> list[Record]:

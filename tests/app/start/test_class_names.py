@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from segguided.app.start.class_names import find_names, safe_class, stated_modality
+from segguided.app.start.class_names import find_names, named, safe_class, stated_modality
+from segguided.config.classes import AnatomyClass
 
 
 def written(folder, name, text):
@@ -34,19 +35,20 @@ def written(folder, name, text):
 def test_the_name_of_each_label(tmp_path, name, text):
     path = written(tmp_path, name, text)
     names, origin = find_names([path])
-    assert names == {1: "liver", 4: "left_kidney"}
+    title = {} if "left_kidney" in path.read_text() else {"title": "left kidney"}
+    assert names == {1: {"name": "liver"}, 4: {"name": "left_kidney"} | title}
     assert origin == path
 
 
 def test_regions_of_several_labels_name_no_class(tmp_path):
     path = written(tmp_path, "dataset.json", {"labels": {"background": 0, "whole": [1, 2], "core": 2}})
-    assert find_names([path])[0] == {2: "core"}
+    assert find_names([path])[0] == {2: {"name": "core"}}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"labels": 3}', '{"labels": {}}'])
 def test_a_file_without_names_is_passed_over(tmp_path, text):
     other = written(tmp_path, "labels.txt", "1 liver\n")
-    assert find_names([written(tmp_path, "dataset.json", text), other]) == ({1: "liver"}, other)
+    assert find_names([written(tmp_path, "dataset.json", text), other]) == ({1: {"name": "liver"}}, other)
 
 
 def test_other_texts_are_no_names(tmp_path):
@@ -56,11 +58,34 @@ def test_other_texts_are_no_names(tmp_path):
 def test_names_that_the_configuration_refuses_are_changed(tmp_path):
     labels = {"all": 1, "a/b": 2, "a b": 3, "…": 4}
     assert find_names([written(tmp_path, "dataset.json", {"labels": labels})])[0] == {
-        1: "all_class",
-        2: "a_b",
-        3: "a_b_3",
+        1: {"name": "all_class"},  # `all` would have another meaning in figures as a title, too
+        2: {"name": "a_b", "title": "a/b"},
+        3: {"name": "a_b_3", "title": "a b"},
     }
     assert safe_class("macro") == "macro_class"
+
+
+def test_what_the_file_says_stays_as_the_title():
+    texts = {
+        1: "Fibroglandular  Tissue",
+        2: "Leber, rechts",
+        3: "肝",
+        4: "liver",
+        5: "liver",
+        6: "Liver (left)" * 9,
+        7: "m\x1bk",
+    }
+    assert named(texts) == {
+        1: {"name": "Fibroglandular_Tissue", "title": "Fibroglandular Tissue"},
+        2: {"name": "Leber_rechts", "title": "Leber, rechts"},
+        3: {"name": "肝"},
+        4: {"name": "liver"},
+        5: {"name": "liver_5"},  # two classes may not have one title
+        6: {"name": safe_class(texts[6])},
+        7: {"name": "m_k"},
+    }
+    for fields in named(texts).values():
+        assert AnatomyClass.model_validate(fields).name == fields["name"]
 
 
 @pytest.mark.parametrize(

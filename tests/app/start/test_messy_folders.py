@@ -360,6 +360,22 @@ def test_dicom_folders_of_which_some_cannot_be_used(trial):
     ]
 
 
+def test_names_of_segments_that_are_no_names_of_classes(trial):
+    dicom_folder(trial.data)
+    for path in trial.data.rglob("*.seg.nrrd"):
+        content = path.read_bytes()
+        assert content.count(b":=FGT") == 1
+        path.write_bytes(content.replace(b":=FGT", b":=Fibroglandular Tissue, 50 %"))
+    trial.run()
+    assert trial.settings()["classes"][1] == {
+        "name": "Fibroglandular_Tissue_50",
+        "title": "Fibroglandular Tissue, 50 %",
+        "file": "seg_{patient}.seg.nrrd",
+        "segment": "Fibroglandular Tissue, 50 %",
+        "color": "deepskyblue",
+    }
+
+
 def test_of_two_kinds_the_one_with_more_patients_is_used(trial):
     nifti_folder(trial.data / "volumes", 5)
     png_folder(trial.data / "slices", lambda p, k: (f"images/{p}_slice_{k}.png", f"masks/{p}_slice_{k}.png"))
@@ -383,5 +399,8 @@ def test_names_and_modality_of_a_dataset_json(trial):
     text = '{"channel_names": {"0": "MRI"}, "labels": {"background": 0, "tumour core": 1, "all": 2}}'
     (trial.data / "dataset.json").write_text(text)
     trial.run()
-    assert [c["name"] for c in trial.settings()["classes"]] == ["tumour_core", "all_class"]
+    classes = trial.settings()["classes"]
+    assert [(c["name"], c.get("title")) for c in classes] == [
+        ("tumour_core", "tumour core"), ("all_class", None)
+    ]  # fmt: skip
     assert trial.settings()["intensity"]["kind"] == "percentile", "an MRI, whatever its values"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segguided.app.start.candidates import Candidates
-from segguided.app.start.class_names import class_name, safe_class
+from segguided.app.start.class_names import Fields, class_fields
 from segguided.app.start.reading import Patient
 
 # Colours that differ on grey images, also for eyes that see red and green alike in the first eight.
@@ -35,17 +35,13 @@ def is_ct(patient: Patient, stated: str) -> bool:
 
 
 def classes_of(
-    found: Candidates, patients: Sequence[Patient], names: Mapping[int, str]
+    found: Candidates, patients: Sequence[Patient], names: Mapping[int, Fields]
 ) -> list[dict[str, Any]]:
     """The classes as the configuration lists them, by label."""
     if found.classes:  # labels are places in this list
-        named = [
-            {**fields, "name": safe_class(fields["name"]) or f"class_{k}"}
-            for k, fields in enumerate(found.classes, 1)
-        ]
-        return [{**fields, "color": COLOURS[k % len(COLOURS)]} for k, fields in enumerate(named)]
+        return [{**fields, "color": COLOURS[k % len(COLOURS)]} for k, fields in enumerate(found.classes)]
     labels = sorted(set().union(*(patient.labels for patient in patients)))
     return [
-        {"name": class_name(label, names), "color": COLOURS[k % len(COLOURS)], "label": label}
+        {**class_fields(label, names), "color": COLOURS[k % len(COLOURS)], "label": label}
         for k, label in enumerate(labels)
     ]

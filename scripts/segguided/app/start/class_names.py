@@ -1,10 +1,12 @@
-"""Names of labels: from a dataset.json (nnU-Net, Decathlon) or a table of labels, else label_N."""
+"""Names and titles of labels: from a dataset.json (nnU-Net, Decathlon) or a table of labels, else label_N."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from segguided.config.checks.names import check_class
+from segguided.config.checks.texts import usable_title
 from segguided.config.reserved import FULL, MACRO
 from segguided.listing import composed
 
@@ -19,8 +21,11 @@ NAME_FIRST = re.compile(r'\s*"?([^\d\s,;"#][^,;\t"]*?)"?\s*[,;:=\t]\s*"?(\d+)"?.
 CT_WORDS = ("ct", "computed tomography", "cect", "ncct")
 
 
-def find_names(texts: Sequence[Path]) -> tuple[dict[int, str], Path | None]:
-    """The names of labels in the first file that states some, and that file; none where there is none."""
+Fields = dict[str, str]  # of a class in the configuration: its name, and its title where that says more
+
+
+def find_names(texts: Sequence[Path]) -> tuple[dict[int, Fields], Path | None]:
+    """Name and title of labels in the first file that states some, and that file; none where none does."""
     for path in sorted(texts, key=lambda path: (path.name.lower() not in JSON_NAMES, len(path.parts), path)):
         names: dict[int, str] = {}
         if path.name.lower() in JSON_NAMES:
@@ -28,7 +33,7 @@ def find_names(texts: Sequence[Path]) -> tuple[dict[int, str], Path | None]:
         elif TABLE.fullmatch(path.name):
             names = dict(_of_table(_text(path)))
         if names:
-            return _usable(names), path
+            return named({label: name for label, name in names.items() if label}), path
     return {}, None
 
 
@@ -44,9 +49,9 @@ def stated_modality(texts: Sequence[Path]) -> str:
     return ""
 
 
-def class_name(label: int, names: Mapping[int, str]) -> str:
-    """The label's name, or label_N."""
-    return names.get(label, f"label_{label}")
+def class_fields(label: int, names: Mapping[int, Fields]) -> Fields:
+    """Name and title of the label; the name label_N where no file names it."""
+    return names.get(label, {"name": f"label_{label}"})
 
 
 def _text(path: Path) -> str:
@@ -89,14 +94,32 @@ def _of_table(text: str) -> Iterator[tuple[int, str]]:
             yield int(found[2]), found[1].strip()
 
 
-def _usable(names: Mapping[int, str]) -> dict[int, str]:
-    """The names as the configuration takes them: words of letters, digits, _ and -, each once."""
-    usable: dict[int, str] = {}
-    for label, name in sorted(names.items()):
-        word = safe_class(name)
-        if label and word:
-            usable[label] = f"{word}_{label}" if word in usable.values() else word
-    return usable
+def named(texts: Mapping[int, str]) -> dict[int, Fields]:
+    """The texts as the configuration takes them: names of letters, digits, _ and -, each once.
+
+    A text that is not its name, such as `left kidney`, becomes the title. A text without letters has none.
+    """
+    names: dict[int, str] = {}
+    for label, text in sorted(texts.items()):
+        word = safe_class(text)
+        if word:
+            names[label] = f"{word}_{label}" if word in names.values() else word
+    fields = {label: {"name": name} for label, name in names.items()}
+    taken = set(names.values())
+    for label in names:
+        title = _title(texts[label])
+        if title and title not in taken:
+            fields[label]["title"] = title
+            taken.add(title)
+    return fields
+
+
+def _title(text: str) -> str:
+    """The text as a title; empty where the configuration would refuse it."""
+    try:
+        return check_class(str(usable_title(" ".join(text.split()))))
+    except ValueError:
+        return ""
 
 
 def safe_class(name: str) -> str:

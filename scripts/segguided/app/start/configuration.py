@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 
 from segguided.app.start.candidates import Candidates
 from segguided.app.start.class_list import classes_of, is_ct
+from segguided.app.start.class_names import Fields
 from segguided.app.start.reading import Patient
 from segguided.app.start.small_settings import PAPER, SMALL
 from segguided.app.start.splitting import Split
@@ -34,13 +35,13 @@ LEAST_MEASURED = 4  # test patients, from which on half of them measures and the
 
 @dataclass(frozen=True)
 class Names:
-    """The files that are written, and the class names of labels."""
+    """The files that are written, and the names and titles of labels."""
 
     small: Path
     paper: Path
     table: Path
     links: Path  # folder of links to PNG files; it is made only where their own names cannot be read
-    classes: Mapping[int, str]
+    classes: Mapping[int, Fields]
     modality: str  # as a dataset.json states it
 
 
@@ -110,7 +111,7 @@ def _dataset(
     classes = classes_of(found, patients, names.classes)
     lines = ["datasets:", f"  {DATASET}:", f"    source: {_flow(_source(found, names))}"]
     lines += [f"    manifest: {_flow(str(near(names.table)))} # who is in which split: its column split"]
-    lines += ["    classes: # change names and colours as you like: nothing is trained again"]
+    lines += ["    classes: # change names, titles and colours as you like: nothing is trained again"]
     lines += [f"      - {_flow(fields)}" for fields in classes]
     lines += [f"    {_intensity(found, patients, names.modality)}"]
     lines += [f"    image_size: {size} # pixels a side; images are padded to a square"]

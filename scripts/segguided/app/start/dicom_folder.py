@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segguided.app.start.candidates import Candidate, Candidates
+from segguided.app.start.class_names import named
 from segguided.app.start.folder_files import FolderFiles, counted, shown
 from segguided.config.classes import AnatomyClass
 from segguided.config.sources.dicom import DicomSource
@@ -124,11 +125,15 @@ def _classes(segments: Mapping[str, Segments], remarks: list[str]) -> list[dict[
             f"no classes, for fewer than half of the patients have them: {counted(len(rare), 'segment')}, "
             f"{', '.join(rare[:3])}"
         )
-    return [_class(pattern, segment) for pattern, segment in frequent]
+    fields = named({k: _text(*key) for k, key in enumerate(frequent, 1)})
+    return [
+        {**fields.get(k, {"name": f"class_{k}"}), "file": pattern} | ({"segment": segment} if segment else {})
+        for k, (pattern, segment) in enumerate(frequent, 1)
+    ]
 
 
-def _class(pattern: str, segment: str | None) -> dict[str, Any]:
-    name = segment or pattern.replace("{patient}", "").removesuffix(".nrrd").removesuffix(".seg").strip(
-        "_-. "
-    )
-    return {"name": name, "file": pattern} | ({"segment": segment} if segment else {})
+def _text(pattern: str, segment: str | None) -> str:
+    """What a file calls a class: the segment's name, or its own without the patient's."""
+    if segment:
+        return segment
+    return pattern.replace("{patient}", "").removesuffix(".nrrd").removesuffix(".seg").strip("_-. ")

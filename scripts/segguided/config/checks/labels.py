@@ -79,3 +79,17 @@ def _check_unlabelled(kind: str, classes: Sequence[AnatomyClass], instead: str) 
 def repeated_names(names: Sequence[str]) -> str:
     """The names that a list holds more than once, joined by commas; empty where there are none."""
     return ", ".join(sorted({name for name in names if names.count(name) > 1}))
+
+
+def check_titles(classes: Sequence[AnatomyClass]) -> None:
+    """Raise ValueError where two classes have one title, or where one's title is the name of another."""
+    titles = [c.title for c in classes if c.title]
+    repeated = repeated_names(titles)
+    if repeated:
+        raise ValueError(f"two classes have the title '{repeated}'; give each class its own `title`")
+    for titled in classes:
+        if titled.title in [c.name for c in classes if c is not titled]:
+            raise ValueError(
+                f"the title of {titled.name} is '{titled.title}', the name of another class; choose another "
+                "`title`"
+            )

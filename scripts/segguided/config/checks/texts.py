@@ -3,9 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from segguided.shown import UNSHOWN, printable
 
@@ -21,6 +21,36 @@ def _composed(text: str) -> str:
 
 # The name of a class becomes a column and an argument, and appears in figures; letters of any language.
 ClassName = Annotated[str, Field(pattern=r"^\w[\w-]*$"), AfterValidator(_composed)]
+
+WIDEST_TITLE = 60  # of a class: so many Latin letters, or half as many Chinese ones
+WIDE = ("W", "F")  # letters of these East Asian widths are as wide as two others
+
+
+def usable_title(title: object) -> Any:
+    """The title of a class in Unicode's composed form, without spaces at its ends.
+
+    Raises ValueError for one that is empty, has control characters or line breaks, or is too wide for the
+    legend of a figure. What is no text is left to pydantic.
+    """
+    if not isinstance(title, str):
+        return title
+    composed = _composed(title.strip())
+    if not any(unicodedata.category(letter)[0] in "LNPS" for letter in composed):
+        raise ValueError("expected at least one letter, got none; write a title, or leave the key out")
+    if UNSHOWN.search(composed) or "\n" in composed or "\t" in composed:
+        shown = repr(printable(composed[:60]))
+        raise ValueError(f"expected one line of text without control characters, got {shown}; correct it")
+    width = sum(1 + (unicodedata.east_asian_width(letter) in WIDE) for letter in composed)
+    if width > WIDEST_TITLE:
+        raise ValueError(
+            f"expected at most {WIDEST_TITLE} letters (of Chinese and such half as many), got "
+            f"'{composed[:20]}…', {len(composed)} letters, which fits no legend; shorten it"
+        )
+    return composed
+
+
+# How figures and reports call a class: free text, in letters of any language.
+ClassTitle = Annotated[str, BeforeValidator(usable_title)]
 
 
 def check_texts(values: Mapping[str, object]) -> None:
