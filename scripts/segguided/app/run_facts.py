@@ -65,13 +65,14 @@ def run_facts(
 
 def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
     looks_S3 = looks_in(train, value)
+    annotated = sum(len(stack.masks_SHW) for stack in train.stacks if value not in stack.not_annotated)
     areas, rows, columns = ranges(looks_S3) if len(looks_S3) else (None, None, None)
     return SeenClass(
         name=known.name,
         color=known.color,
         value=value,
         label=known.label,
-        share_of_masks=len(looks_S3) / len(train),
+        share_of_masks=len(looks_S3) / annotated,
         area=areas,
         rows=rows,
         columns=columns,

@@ -31,7 +31,9 @@ def run_segmenter(
     network = build_segmenter(segmenter, n_classes).to(training.device)
     if validation is not None and segmenter.validation_slices:
         validation = evenly_spread(validation, segmenter.validation_slices)
-    validation_batches = Batches(validation, training.device).in_order if validation is not None else None
+    validation_batches = None
+    if validation is not None:
+        validation_batches = Batches(validation, training.device).with_annotation
     learner = SegmenterLearner(network, segmenter, training.steps, validation_batches, training.device)
     description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes}
     training.train_to_files(learner, description, validation=validation)
