@@ -1,4 +1,4 @@
-"""Classes that a patient was not annotated for: always free in generators, without a part in a segmenter's loss."""
+"""Classes that a patient was not annotated for: free in generators, without a part in a segmenter's loss."""
 
 import numpy as np
 import pytest

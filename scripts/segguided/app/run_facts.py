@@ -10,6 +10,7 @@ from segguided.app.seen_masks import looks_in, ranges
 from segguided.config.base import Settings
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
+from segguided.data.whole_patients import without
 from segguided.training.storage import WEIGHTS_KEY, read_description
 
 ORIENTATION = "rows run to posterior, columns to the patient's left (LPS), slices to superior"
@@ -47,6 +48,8 @@ def run_facts(
     completer: Path | None,
 ) -> RunFacts:
     """All facts. `lists`: the slice files of the other splits; `output`: where run.json will be."""
+    description = read_description(weights)
+    train = without(train, description.get("left_out", ()))
     patients = {split: tuple(Path(path).stem for path in paths) for split, paths in lists.items()}
     classes = tuple(_seen(train, known, value) for value, known in enumerate(settings.classes, 1))
     return RunFacts(
@@ -58,7 +61,7 @@ def run_facts(
         patients={"train": tuple(stack.patient for stack in train.stacks), **patients},
         training_masks=len(train),
         preparation=train.preparation,
-        weights_sha256=str(read_description(weights)[WEIGHTS_KEY]),
+        weights_sha256=str(description[WEIGHTS_KEY]),
         completer=os.path.relpath(completer, output.parent) if completer else None,
     )
 
@@ -72,7 +75,7 @@ def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
         color=known.color,
         value=value,
         label=known.label,
-        share_of_masks=len(looks_S3) / annotated,
+        share_of_masks=len(looks_S3) / annotated if annotated else 0.0,
         area=areas,
         rows=rows,
         columns=columns,

@@ -1,6 +1,7 @@
 """Slices of the patients whose masks are annotated for every class."""
 
 import logging
+from collections.abc import Collection
 
 from segguided.data.slices import SliceSet
 
@@ -18,8 +19,21 @@ def fully_annotated(slices: SliceSet, purpose: str) -> SliceSet:
             f"{purpose} needs patients that are annotated for every class, but all {len(slices.stacks)} lack "
             "one; add a fully annotated patient, or correct the patient table's column not_annotated"
         )
-    left_out = len(slices.stacks) - len(whole)
-    if not left_out:
+    lacking = len(slices.stacks) - len(whole)
+    if not lacking:
         return slices
-    LOG.info("%s: %d of %d patients left out, not fully annotated", purpose, left_out, len(slices.stacks))
+    LOG.info("%s: %d of %d patients left out, not fully annotated", purpose, lacking, len(slices.stacks))
     return SliceSet(whole)
+
+
+def left_out(slices: SliceSet, used: SliceSet) -> dict[str, list[str]]:
+    """The entry `left_out` of a run's description, the patients of `slices` that are not `used`; or none."""
+    used_patients = {stack.patient for stack in used.stacks}
+    patients = [stack.patient for stack in slices.stacks if stack.patient not in used_patients]
+    return {"left_out": patients} if patients else {}
+
+
+def without(slices: SliceSet, patients: Collection[str]) -> SliceSet:
+    """`slices` without those of some patients, as `left_out` names them."""
+    kept = [stack for stack in slices.stacks if stack.patient not in patients]
+    return SliceSet(kept) if len(kept) < len(slices.stacks) else slices

@@ -43,6 +43,7 @@ def class_counts(
         in_mask = confusion.sum(axis=1)
         if not_annotated_SV is not None:
             is_unknown_V = not_annotated_SV[s, : n_classes + 1]
+            in_mask[is_unknown_V] = 0
             confusion[is_unknown_V] = 0
             confusion[:, is_unknown_V] = 0
         in_both = np.diag(confusion)
@@ -51,7 +52,8 @@ def class_counts(
         pixels = np.stack([in_both, in_prediction, in_target, in_mask], axis=-1)
         counts_C4[:] = pixels[1:]  # without the background
     if masks_SHW is not None:
-        counts_SC4[..., 3] = class_counts(masks_SHW, masks_SHW, n_classes)[..., 1]
+        of_masks_SC4 = class_counts(masks_SHW, masks_SHW, n_classes, None, not_annotated_SV)
+        counts_SC4[..., 3] = of_masks_SC4[..., 3]
     return counts_SC4
 
 
