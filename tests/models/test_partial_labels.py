@@ -7,7 +7,7 @@ from monai.losses import DiceCELoss
 from torch.nn import functional
 
 from segguided.models.completer.shares import in_cells, open_entropy, shares_of
-from segguided.models.losses.marginal import marginal_dice_entropy
+from segguided.models.partial_labels.marginal import marginal_dice_entropy
 from segguided.models.mask_ablation import ablate_classes
 
 CLASSES = 3

@@ -18,7 +18,7 @@ from segguided.compiling import compile_network
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
-from segguided.models.losses.marginal import marginal_dice_entropy
+from segguided.models.partial_labels.marginal import marginal_dice_entropy
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent
 from segguided.training.storage import load_weights, network_description

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segguided.config.models.completer import MaskAugmentation
-from segguided.models.losses.joined import joined_log_probabilities
+from segguided.models.partial_labels.joined import joined_log_probabilities
 
 KNOTS = 6  # a side, of the random deformation
 
@@ -55,7 +55,7 @@ def open_entropy(
 ) -> Tensor:
     """The cross-entropy of the classes of all that is open, a scalar: its mean over the open area.
 
-    A class that is not annotated joins whatever a cell is labelled with, see `losses.joined`.
+    A class that is not annotated joins whatever a cell is labelled with, see `partial_labels.joined`.
     """
     open_BKhw = torch.cat([shares_BKhw[:, :1], shares_BKhw[:, 1:] - kept_BKhw[:, 1:]], 1)
     log_p_BKhw = logits_BKhw.log_softmax(1)

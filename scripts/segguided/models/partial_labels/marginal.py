@@ -7,7 +7,7 @@ import torch
 from monai.losses import DiceLoss
 from torch import Tensor
 
-from segguided.models.losses.joined import joined_log_probabilities
+from segguided.models.partial_labels.joined import joined_log_probabilities
 
 
 def marginal_dice_entropy(logits_BCHW: Tensor, onehot_BCHW: Tensor, not_annotated_BV: Tensor) -> Tensor:
