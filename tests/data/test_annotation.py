@@ -14,6 +14,7 @@ from segguided.data.splits import read_manifest
 from segguided.data.whole_patients import fully_annotated, left_out, without
 from segguided.evaluation.dice import class_counts, dice_of_counts, per_patient_dice, pooled_dice
 from segguided.generation.sets import generate_images
+from segguided.models.segmenter_run import batches_in_order
 from segguided.training.checkpoint import fingerprint
 from segguided.training.loop import Batches
 
@@ -119,9 +120,10 @@ def test_batches_say_which_classes_are_not_annotated() -> None:
     assert [np.flatnonzero(row).tolist() for row in flags_BV.numpy()] == [[], [2], [1, 2]]
     whole = Batches(SliceSet([stack_of("a")]), torch.device("cpu"))
     assert whole.not_annotated(np.array([0])) is None
-    assert [len(batch) for batch in whole.with_annotation()] == [2]
-    ((_, masks_SHW, flags_SV),) = batches.with_annotation()
-    assert masks_SHW.shape[0] == flags_SV.shape[0] == 12
+    assert [len(batch) for batch in batches_in_order(whole)] == [2]
+    ((_, masks_BHW, all_BV),) = batches_in_order(batches)
+    assert (masks_BHW.numpy() == MIXED.masks).all()
+    assert (all_BV.numpy() == MIXED.not_annotated).all()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 12])

@@ -7,8 +7,8 @@ from monai.losses import DiceCELoss
 from torch.nn import functional
 
 from segguided.models.completer.shares import in_cells, open_entropy, shares_of
-from segguided.models.partial_labels.marginal import marginal_dice_entropy
 from segguided.models.mask_ablation import ablate_classes
+from segguided.models.partial_labels.marginal import marginal_dice_entropy
 
 CLASSES = 3
 VESSELS = 2

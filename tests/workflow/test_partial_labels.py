@@ -1,6 +1,5 @@
 """Partial labels from the patient table to the record of Table 1, on phantoms of 32 pixels."""
 
-import json
 import re
 from pathlib import Path
 
@@ -103,11 +102,14 @@ def test_from_slices_to_the_record(files, settings, tmp_path):
 def test_the_table_decides_the_slices_of_its_patient_alone(tmp_path: Path) -> None:
     repository = copy_repository(tmp_path)
     table = repository / "workflow/manifests/miniature.tsv"
-    cells = {"tiny_1": "", "tiny_2": "vessels, FGT", "tiny_3": "", "tiny_4": ""}
+    cells = {
+        "tiny_1": "vessels, FGT",
+        "tiny_2": "",
+        "tiny_3": "",
+        "tiny_4": "",
+    }  # it tests, and chooses epochs
     table.write_text("patient\tnot_annotated\n" + "".join(f"{p}\t{cell}\n" for p, cell in cells.items()))
-    split = {"breast-phantom": {"split": {"column": None, "seed": 0, "held_out": 1, "test": 2}}}
-    models = {"grid": {"models": ["segguided-mat"]}, "datasets": split}
-    arguments = ("--config", *(f"{key}={json.dumps(value)}" for key, value in models.items()))
+    arguments = ("--config", "grid={models: [segguided-mat]}")
     dry = ("-n", "-p", "results/data/breast-phantom/splits.csv", "--configfile", MINIATURE, *ARGUMENTS)
     result = snakemake(repository, *dry, *arguments)
     commands = re.findall(r"python scripts/prepare_patient.py .*", result.stdout + result.stderr)

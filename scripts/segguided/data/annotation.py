@@ -59,7 +59,7 @@ def check_whole(dataset: str, train: Sequence[str], missing: NotAnnotated, model
         raise ValueError(
             f"datasets.{dataset}: {', '.join(models)} cannot tell what is not annotated from background and "
             f"so trains on fully annotated patients alone, but the column {COLUMN} names a class for each of "
-            f"the {len(train)} training patients; remove it from grid.models, or give it mask_ablation: sample"
+            f"the {len(train)} training patients; remove it from grid.models, or set mask_ablation: sample"
         )
 
 

@@ -134,13 +134,6 @@ class Batches:
         for start in range(0, len(self.slices), batch_size):
             yield self(np.arange(start, min(start + batch_size, len(self.slices))))
 
-    def with_annotation(self, batch_size: int = 64) -> Iterator[list[Tensor]]:
-        """The same batches; where a patient was not annotated for a class, with `not_annotated` behind."""
-        for start in range(0, len(self.slices), batch_size):
-            indices = np.arange(start, min(start + batch_size, len(self.slices)))
-            flags_BV = self.not_annotated(indices)
-            yield [*self(indices), *([] if flags_BV is None else [flags_BV])]
-
     def _fits(self) -> bool:
         if self.device.type != "cuda":
             return False
