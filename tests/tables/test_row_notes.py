@@ -7,7 +7,7 @@ import pytest
 import yaml
 from matplotlib.text import Text
 
-from segguided.config.row_notes import row_notes
+from segguided.config.row_notes import WHOLE_ALONE, row_notes
 from segguided.config.workflow import load
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.tables.frame import make_frame
@@ -75,3 +75,21 @@ def test_footnotes_are_true_to_the_settings(model: str, settings: dict[str, Any]
     config = load(values)
     (note,) = row_notes(config.trained(model), config.sampling_of(model))
     assert text in note
+
+
+@pytest.mark.parametrize(
+    ("model", "is_noted"),
+    [
+        ("segguided", True),
+        ("spade", True),
+        ("controlnet", True),
+        ("segguided-plus", True),
+        ("regression", True),
+    ]
+    + [("segguided-mat", False), ("unconditional", False)],
+)
+def test_models_that_know_no_free_classes_say_whom_they_left_out(model: str, is_noted: bool) -> None:
+    config = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    notes = row_notes(config.trained(model), config.sampling_of(model), lacks_annotation=True)
+    assert (WHOLE_ALONE in notes) == is_noted
+    assert WHOLE_ALONE not in row_notes(config.trained(model), config.sampling_of(model))

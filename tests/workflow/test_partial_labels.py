@@ -102,12 +102,7 @@ def test_from_slices_to_the_record(files, settings, tmp_path):
 def test_the_table_decides_the_slices_of_its_patient_alone(tmp_path: Path) -> None:
     repository = copy_repository(tmp_path)
     table = repository / "workflow/manifests/miniature.tsv"
-    cells = {
-        "tiny_1": "vessels, FGT",
-        "tiny_2": "",
-        "tiny_3": "",
-        "tiny_4": "",
-    }  # it tests, and chooses epochs
+    cells = {"tiny_1": "vessels, FGT", "tiny_2": "", "tiny_3": "", "tiny_4": ""}
     table.write_text("patient\tnot_annotated\n" + "".join(f"{p}\t{cell}\n" for p, cell in cells.items()))
     arguments = ("--config", "grid={models: [segguided-mat]}")
     dry = ("-n", "-p", "results/data/breast-phantom/splits.csv", "--configfile", MINIATURE, *ARGUMENTS)
