@@ -8,6 +8,7 @@ from segguided.cli import run
 from segguided.config.experiments import Counterfactuals
 from segguided.config.sampling import Generation
 from segguided.data.halves import measuring_half
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import add_halves_seed, add_real_start, single_set_parser
 from segguided.generation.near_real.counterfactuals import counterfactual_images, edit_masks
 from segguided.generation.near_real.start import RealStart
@@ -36,7 +37,8 @@ def generate_counterfactual(
     """
     start = RealStart(weights, sampling, counterfactuals, seed, sampler)
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
-    others = read_matching_slices(weights, donors)
+    test = fully_annotated(test, "counterfactuals")
+    others = fully_annotated(read_matching_slices(weights, donors), "counterfactuals")
     edited = edit_masks(test, others, edited_class, n_classes, counterfactuals)
     variants = counterfactual_images(start, edited, counterfactuals.share)
     facts = seal_facts(weights, edited.slices)

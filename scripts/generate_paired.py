@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.sampling import Sampling
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import add_completer, single_set_parser
 from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
@@ -28,7 +29,7 @@ def generate_paired(
     Beside the images are the masks that the model saw; `completer` are the weights of what fills them in.
     """
     sampler = load_sampler(weights, sampling, seed)
-    masks = read_matching_slices(weights, slices)
+    masks = fully_annotated(read_matching_slices(weights, slices), "paired images")
     complete = load_completer_for(completer, masks, seed, sampling.precision)
     given = GivenClasses(kept, n_classes, complete)
     images_SHW, seen_SHW = generate_from_partial_masks(sampler, given, masks, sampling.batch_size)

@@ -8,6 +8,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.data.halves import measuring_half
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
 from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
@@ -38,6 +39,7 @@ def generate_partial(
     """
     sampler = load_sampler(weights, sampling, seed)
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
+    test = fully_annotated(test, "partial masks")
     chosen = slices_of_several_classes(test, masks)
     complete = load_completer_for(completer, chosen, seed, sampling.precision)
     variants = generate_conditions(

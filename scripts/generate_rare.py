@@ -7,6 +7,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.experiments import AllowedChanges
 from segguided.config.sampling import Sampling
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import single_set_parser
 from segguided.generation.diffusion import load_sampler
 from segguided.generation.rare import make_rare_masks, write_rare_set
@@ -30,7 +31,7 @@ def generate_rare(
     `rare_class` None: the class with the fewest pixels in `slices`. The `seed` decides masks and noise.
     """
     sampler = load_sampler(weights, sampling, seed)
-    held_out = read_matching_slices(weights, slices)
+    held_out = fully_annotated(read_matching_slices(weights, slices), "rare cases")
     masks = make_rare_masks(held_out, rare_class, n_classes, images, changes, seed)
     images_NHW = generate_images(sampler, masks.slices, sampling.batch_size)
     write_rare_set(output, seal_facts(weights, held_out), masks, images_NHW)

@@ -8,6 +8,7 @@ from segguided.cli import run
 from segguided.config.experiments import Similarity
 from segguided.config.sampling import Generation
 from segguided.data.halves import measuring_half
+from segguided.data.whole_patients import fully_annotated
 from segguided.devices import pick_device
 from segguided.generation.command_lines import (
     add_completer,
@@ -43,6 +44,7 @@ def generate_similar(
     """
     network, model = load_denoiser(weights, pick_device())
     test = measuring_half(read_matching_slices(weights, slices), halves_seed)
+    test = fully_annotated(test, "adjustable similarity")
     chosen = slices_of_several_classes(test, similarity.masks)
     complete = load_completer_for(completer, chosen, seed, sampling.precision)
     given = GivenClasses(kept, n_classes, complete)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_generated, read_seen_masks, read_slices
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.pairs import write_pairs
 
 
@@ -13,7 +14,7 @@ def pair_images(
     slices: Sequence[Path], generated: Path, classes: Sequence[str], kept: Sequence[str], output: Path
 ) -> None:
     """Write the zip to `output`; `generated`: an image for every mask of `slices`, with its mask."""
-    real = read_slices(slices)
+    real = fully_annotated(read_slices(slices), "paired images")
     images_NHW, names = read_generated(generated, real)
     images_SHW = real.with_images(images_NHW, names).images
     masks_SHW = real.with_images(read_seen_masks(generated, images_NHW), names).images

@@ -13,11 +13,18 @@ from segguided.data.slicing import to_stack
 
 
 def prepare_patient(
-    row: Mapping[str, str], preparation: Preparation, raw: Sequence[Path], output: Path
+    row: Mapping[str, str],
+    preparation: Preparation,
+    raw: Sequence[Path],
+    output: Path,
+    not_annotated: Sequence[int] = (),
 ) -> None:
-    """Write the slices of the patient in `row` to `output`."""
-    image, mask = read_patient(preparation.source, preparation.classes, row, raw)
-    write_stack(output, to_stack(row["patient"], image, mask, preparation))
+    """Write the slices of the patient in `row` to `output`.
+
+    `not_annotated`: values of the classes that the patient was not annotated for.
+    """
+    image, mask = read_patient(preparation.source, preparation.classes, row, raw, not_annotated)
+    write_stack(output, to_stack(row["patient"], image, mask, preparation, tuple(not_annotated)))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -26,6 +33,13 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--row", type=json.loads, required=True, help="the patient's row of the table, JSON")
     parser.add_argument("--preparation", type=Preparation.from_json, required=True, help="settings, JSON")
     parser.add_argument("--raw", type=Path, nargs="+", required=True, help="the patient's files or folders")
+    parser.add_argument(
+        "--not-annotated",
+        type=int,
+        nargs="+",
+        default=(),
+        help="values of the classes, from 1, that the patient was not annotated for",
+    )
     parser.add_argument("--output", type=Path, required=True, help=".npz to write")
     return parser
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from segguided.cli import run, slices_parser
 from segguided.data.slices import read_slices, write_stack
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.repeats import repeated_masks
 
 
 def repeat_masks(slices: Sequence[Path], masks: int, images_per_mask: int, output: Path) -> None:
     """Write about `masks` of the test slices as a slice file, each `images_per_mask` times."""
-    write_stack(output, repeated_masks(read_slices(slices), masks, images_per_mask))
+    test = fully_annotated(read_slices(slices), "diversity")
+    write_stack(output, repeated_masks(test, masks, images_per_mask))
 
 
 def command_line() -> argparse.ArgumentParser:

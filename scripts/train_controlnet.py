@@ -6,6 +6,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.models.controlnet import ControlTraining
 from segguided.data.slices import read_slices
+from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.models.controlnet.control import ControlLearner, LatentPipeline, add_control
 from segguided.models.controlnet.latent import latent_batches
 from segguided.models.controlnet.stages import EarlierStages
@@ -27,7 +28,8 @@ def train_controlnet(
 ) -> None:
     """Write the networks of all three stages to `output`, with config.json and history.csv beside it."""
     earlier = EarlierStages(autoencoder, latent)
-    data = read_slices(slices)
+    given = read_slices(slices)
+    data = fully_annotated(given, "training of ControlNet")
     check_trained_on(latent, data)
     training = TrainingRun.from_settings(data, control.training, seed, output, checkpoint_seconds)
     vae, denoiser = earlier.load(training.device)
@@ -41,6 +43,7 @@ def train_controlnet(
         "control": control.model_dump(),
         "networks": pipeline.description(),
         "n_classes": n_classes,
+        **left_out(given, data),
     }
     preview = images_by("controlnet_previews", learner, earlier.diffusion, seed)
     with latent_batches(vae, data, output.with_name("latents.npy"), training.device) as batches:

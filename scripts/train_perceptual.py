@@ -6,6 +6,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.data.slices import read_slices
+from segguided.data.whole_patients import fully_annotated
 from segguided.models.plain_encoder import Encoder, EncoderLearner
 from segguided.training.launch import on_gpus
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun, training_parser
@@ -24,7 +25,7 @@ def train_perceptual(
     The last epoch, because no other patient may choose one: a generative model learns from the training
     patients only.
     """
-    data = read_slices(slices)
+    data = fully_annotated(read_slices(slices), "training of SPADE's perceptual network")
     training = TrainingRun.from_settings(data, encoder.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = Encoder(encoder, n_classes).to(training.device)

@@ -8,6 +8,7 @@ from segguided.cli import run
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
+from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
@@ -31,7 +32,8 @@ def train_spade(
     classes: Sequence[str] = (),
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
-    data = read_slices(slices)
+    given = read_slices(slices)
+    data = fully_annotated(given, "training of SPADE")
     if perceptual and model.perceptual.kind == "encoder":
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
@@ -51,6 +53,7 @@ def train_spade(
         "n_classes": n_classes,
         "image_size": training.image_size,
         "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
+        **left_out(given, data),
     }
     if beginning:
         description["init_from"] = beginning

@@ -75,6 +75,9 @@ RULES_OF = {
     | {"generate_paired", "generate_partial", "generate_similar", "generate_free"}
     | {"generate_counterfactual", "translate_images"},
     "models/losses": {"train_diffusion", "train_spade", "time_training"},
+    "models/partial_labels": MEASURE | {"train_segmenter", "train_augmented", "train_completer"}
+    | {"generate_paired", "generate_partial", "generate_similar", "generate_free", "time_training"}
+    | {"generate_counterfactual", "translate_images"},
     "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from matplotlib.text import Text
 
-from segguided.config.row_notes import row_notes
+from segguided.config.row_notes import WHOLE_ALONE, row_notes
 from segguided.config.workflow import load
 from segguided.evaluation.csv_files import read_csv, to_csv
 from segguided.tables.frame import make_frame
@@ -75,3 +75,14 @@ def test_footnotes_are_true_to_the_settings(model: str, settings: dict[str, Any]
     config = load(values)
     (note,) = row_notes(config.trained(model), config.sampling_of(model))
     assert text in note
+
+
+WHOLE = ("segguided", "spade", "controlnet", "segguided-plus", "regression")
+
+
+@pytest.mark.parametrize("model", [*WHOLE, "segguided-mat", "unconditional"])
+def test_models_that_know_no_free_classes_say_whom_they_left_out(model: str) -> None:
+    config = load(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    notes = row_notes(config.trained(model), config.sampling_of(model), lacks_annotation=True)
+    assert (WHOLE_ALONE in notes) == (model in WHOLE)
+    assert WHOLE_ALONE not in row_notes(config.trained(model), config.sampling_of(model))

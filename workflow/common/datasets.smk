@@ -69,7 +69,9 @@ def row_json(wildcards, columns):
 
 
 def mask_files(wildcards):
-    """The names of the files that hold a patient's masks, each once."""
-    files = [c.file for c in CONFIG.datasets[wildcards.dataset].classes if c.file]
+    """The names of the files that hold the annotated classes of a patient, each once."""
+    missing = NOT_ANNOTATED[wildcards.dataset].get(wildcards.patient, ())
+    classes = CONFIG.datasets[wildcards.dataset].classes
+    files = [c.file for k, c in enumerate(classes, 1) if c.file and k not in missing]
     names = [file.format(patient=wildcards.patient) for file in files]
     return list(dict.fromkeys(names))

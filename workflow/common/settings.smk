@@ -5,6 +5,7 @@ import json
 from segguided.config.left_out import figure1_models
 from segguided.config.reserved import REAL
 from segguided.config.workflow import load
+from segguided.data.annotation import check_annotated, check_whole, not_annotated
 from segguided.data.download.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest
 from segguided.planning.enough import check_enough
@@ -29,6 +30,13 @@ def read_packages():
     return pinned_packages(tables)
 
 
+def unknown_classes(name):
+    """By patient, the mask values of the classes that it was not annotated for. Raises ValueError for bad names."""
+    return not_annotated(
+        list(MANIFESTS[name].values()), CONFIG.datasets[name].class_names
+    )
+
+
 def split_patients(name):
     """The patients of each split of a dataset. Raises ValueError where they are too few."""
     dataset = CONFIG.datasets[name]
@@ -38,6 +46,15 @@ def split_patients(name):
         seed = CONFIG.evaluation.halves_seed if half_only else None
         figure5 = bool(CONFIG.guided_models)
         check_enough(name, dataset, splits, figure5=figure5, halves_seed=seed)
+        missing = NOT_ANNOTATED[name]
+        models = [
+            model
+            for model in CONFIG.grid.models
+            if CONFIG.trained(model).needs_full_annotation
+        ]
+        halves_seed = CONFIG.evaluation.halves_seed
+        check_annotated(name, splits, missing, dataset.class_names, halves_seed)
+        check_whole(name, splits["train"], missing, models)
     return splits
 
 
@@ -56,6 +73,7 @@ try:
     MASK_DATASETS = [translation.masks for translation in CONFIG.translations]
     DATASETS = list(dict.fromkeys([*CONFIG.grid.datasets, *MASK_DATASETS]))
     MANIFESTS = {name: read_patients(name) for name in DATASETS}
+    NOT_ANNOTATED = {name: unknown_classes(name) for name in DATASETS}
     PACKAGES = read_packages()
     SPLITS = {name: split_patients(name) for name in DATASETS}
 except ValueError as error:

@@ -34,6 +34,12 @@ def preparation_json(wildcards):
     return CONFIG.datasets[wildcards.dataset].preparation_json()
 
 
+def not_annotated_option(wildcards):
+    """The classes that the patient was not annotated for, as mask values: their names decide no pixel."""
+    values = NOT_ANNOTATED[wildcards.dataset].get(wildcards.patient, ())
+    return option("--not-annotated", values)
+
+
 def slicing_row(wildcards):
     """The cells of a patient's row that slicing reads: the others decide no pixel."""
     return row_json(wildcards, source_of(wildcards).columns_read_by_slicing)

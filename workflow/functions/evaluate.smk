@@ -69,7 +69,19 @@ def metrics_records(wildcards):
 
 
 def notes_of(model):
-    return row_notes(CONFIG.trained(model), CONFIG.sampling_of(model))
+    return row_notes(
+        CONFIG.trained(model),
+        CONFIG.sampling_of(model),
+        lacks_annotation=some_training_patient_lacks_annotation(),
+    )
+
+
+def some_training_patient_lacks_annotation():
+    return any(
+        NOT_ANNOTATED[dataset][patient]
+        for dataset in CONFIG.grid.datasets
+        for patient in SPLITS[dataset]["train"]
+    )
 
 
 def table_settings_json(wildcards):

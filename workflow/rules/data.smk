@@ -55,8 +55,9 @@ rule prepare_patient:
         raw=raw_argument,
         preparation=preparation_json,
         row=slicing_row,
+        not_annotated=not_annotated_option,
     message:
         "Slicing {wildcards.patient} of {wildcards.dataset}"
     shell:
         "python {params.script:q} --row {params.row:q} --preparation {params.preparation:q}"
-        " --raw {params.raw:q} --output {output:q} > {log:q} 2>&1"
+        " --raw {params.raw:q} {params.not_annotated:q} --output {output:q} > {log:q} 2>&1"

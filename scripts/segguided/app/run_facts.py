@@ -10,6 +10,7 @@ from segguided.app.seen_masks import looks_in, ranges
 from segguided.config.base import Settings
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
+from segguided.data.whole_patients import without
 from segguided.training.storage import WEIGHTS_KEY, read_description
 
 ORIENTATION = "rows run to posterior, columns to the patient's left (LPS), slices to superior"
@@ -48,6 +49,8 @@ def run_facts(
     completer: Path | None,
 ) -> RunFacts:
     """All facts. `lists`: the slice files of the other splits; `output`: where run.json will be."""
+    description = read_description(weights)
+    train = without(train, description.get("left_out", ()))
     patients = {split: tuple(Path(path).stem for path in paths) for split, paths in lists.items()}
     classes = tuple(_seen(train, known, value) for value, known in enumerate(settings.classes, 1))
     return RunFacts(
@@ -59,13 +62,14 @@ def run_facts(
         patients={"train": tuple(stack.patient for stack in train.stacks), **patients},
         training_masks=len(train),
         preparation=train.preparation,
-        weights_sha256=str(read_description(weights)[WEIGHTS_KEY]),
+        weights_sha256=str(description[WEIGHTS_KEY]),
         completer=os.path.relpath(completer, output.parent) if completer else None,
     )
 
 
 def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
     looks_S3 = looks_in(train, value)
+    annotated = sum(len(stack.masks_SHW) for stack in train.stacks if value not in stack.not_annotated)
     areas, rows, columns = ranges(looks_S3) if len(looks_S3) else (None, None, None)
     return SeenClass(
         name=known.name,
@@ -73,7 +77,7 @@ def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
         color=known.color,
         value=value,
         label=known.label,
-        share_of_masks=len(looks_S3) / len(train),
+        share_of_masks=len(looks_S3) / annotated if annotated else 0.0,
         area=areas,
         rows=rows,
         columns=columns,

@@ -23,6 +23,7 @@ SPADE_PERCEPTUAL = {
 }
 REGRESSION = "control: one call, no noise. What ranks it as high as a generator cannot tell the two apart"
 
+WHOLE_ALONE = "trained on the fully annotated patients alone, for it knows no free classes"
 
 MASK_ABLATION = {
     "none": "its masks are whole at every sampling step",
@@ -34,10 +35,11 @@ NOT_IN_THE_PAPER = (
 )
 
 
-def row_notes(model: ModelSettings, sampling: Sampling) -> list[str]:
+def row_notes(model: ModelSettings, sampling: Sampling, *, lacks_annotation: bool = False) -> list[str]:
     """The footnotes of a model's row, each without a full stop at its end.
 
-    `model`: the settings of its network; `sampling`: how its images are sampled.
+    `model`: the settings of its network; `sampling`: how its images are sampled;
+    `lacks_annotation`: whether some training patient was not annotated for a class.
     """
     notes = []
     if isinstance(model, ControlNetModel):
@@ -46,6 +48,8 @@ def row_notes(model: ModelSettings, sampling: Sampling) -> list[str]:
         notes.append(SPADE_PERCEPTUAL[model.perceptual.kind])
     if isinstance(model, RegressionModel):
         notes.append(REGRESSION)
+    if lacks_annotation and model.needs_full_annotation:
+        notes.append(WHOLE_ALONE)
     if model.trained_with_ablation:
         notes.append(f"{MASK_ABLATION[sampling.mask_ablation]}; {NOT_IN_THE_PAPER}")
     return notes

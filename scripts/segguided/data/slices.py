@@ -2,7 +2,8 @@
 
 They are memory-mapped: pixels are read from disk when they are needed.
 
-Shape letters: S slices, B batch, H height (y, anterior at the top), W width (x, patient's right at the left).
+Shape letters: S slices, B batch, H height (y, anterior at the top), W width (x, patient's right at the left),
+V values that a mask can have.
 """
 
 import json
@@ -10,7 +11,7 @@ import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress, pairwise
+from itertools import compress, groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import numpy as np
 
 from segguided.data.formats.npz import map_npz, write_npz
 from segguided.seals import AGAIN, archive_facts
+
+VALUES = 256  # that a uint8 mask can have
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Stack:
     positions_S: np.ndarray  # float64, LPS z in mm; slice numbers where positions are unknown
     provenance: dict[str, Any]
     mask_ids: tuple[str, ...] | None = None  # of each slice; None: the patient and a number from 0
+    not_annotated: tuple[int, ...] = ()  # mask values of classes that may be anywhere: the masks lack them
 
     @property
     def names(self) -> list[str]:
@@ -67,6 +71,27 @@ class SliceSet:
     def patients(self) -> np.ndarray:
         """Patient of each slice, shape (S,)."""
         return np.repeat([stack.patient for stack in self.stacks], np.diff(self._starts))
+
+    @cached_property
+    def not_annotated(self) -> np.ndarray | None:
+        """Which classes each slice's patient was not annotated for, (S, VALUES) bool; None where all are."""
+        if not any(stack.not_annotated for stack in self.stacks):
+            return None
+        flags_SV = np.zeros((len(self), VALUES), bool)
+        for start, stack in zip(self._starts, self.stacks, strict=False):
+            flags_SV[start : start + len(stack.images_SHW), list(stack.not_annotated)] = True
+        return flags_SV
+
+    def by_not_annotated(self, indices: np.ndarray) -> list[tuple[tuple[int, ...], slice]]:
+        """`indices` in runs of slices that lack the same classes: these classes, and where the run is."""
+        stack_B = np.searchsorted(self._starts, indices, side="right") - 1
+        runs = []
+        start = 0
+        for missing, run in groupby(self.stacks[stack].not_annotated for stack in stack_B):
+            end = start + len(list(run))
+            runs.append((missing, slice(start, end)))
+            start = end
+        return runs
 
     @property
     def preparation(self) -> str | None:
@@ -180,6 +205,7 @@ def read_stack(path: Path) -> Stack:
             positions_S=arrays["positions"].copy(),
             provenance=dict(json.loads(str(arrays["provenance"]))),
             mask_ids=tuple(map(str, arrays["names"])) if "names" in arrays else None,
+            not_annotated=tuple(map(int, arrays.get("not_annotated", ()))),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a slice file ({error}); delete it and prepare it again") from error
@@ -200,6 +226,11 @@ def _check_stack(path: Path, stack: Stack) -> None:
             f"{images_SHW.shape}, {masks_SHW.dtype} {masks_SHW.shape} and {positions_S.shape}; "
             "prepare it again"
         )
+    if not set(stack.not_annotated) <= set(range(1, VALUES)):
+        raise ValueError(
+            f"{path}: expected values of classes that are not annotated, from 1 to {VALUES - 1}, got "
+            f"{stack.not_annotated}; prepare it again"
+        )
     if stack.mask_ids is not None and len(stack.mask_ids) != len(images_SHW):
         raise ValueError(
             f"{path}: {len(images_SHW)} slices have {len(stack.mask_ids)} names; prepare it again"
@@ -207,15 +238,20 @@ def _check_stack(path: Path, stack: Stack) -> None:
 
 
 def write_stack(path: Path, stack: Stack) -> None:
-    """Write a patient's slices; equal content gives equal bytes."""
-    names = {} if stack.mask_ids is None else {"names": np.array(stack.mask_ids)}
+    """Write a patient's slices; equal content gives equal bytes.
+
+    A fully annotated patient's file has no member `not_annotated`.
+    """
+    optional = {} if stack.mask_ids is None else {"names": np.array(stack.mask_ids)}
+    if stack.not_annotated:
+        optional["not_annotated"] = np.array(stack.not_annotated, np.uint8)
     write_npz(
         path,
         images=stack.images_SHW,
         masks=stack.masks_SHW,
         positions=stack.positions_S,
         provenance=np.array(json.dumps(stack.provenance, sort_keys=True)),
-        **names,
+        **optional,
     )
 
 

@@ -29,15 +29,24 @@ LARGEST_SHARE = 4
 LEAST_PIXELS = 1.5  # that the narrow side of an image takes in its square
 
 
-def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation) -> Stack:
+def to_stack(
+    patient: str,
+    image: Volume,
+    mask: Volume,
+    preparation: Preparation,
+    not_annotated: tuple[int, ...] = (),
+) -> Stack:
     """The slices of a patient: its volume windowed, selected, padded to squares and resized.
 
     Images are resized with the anti-aliasing filter of `interpolation`, masks with nearest neighbour.
-    Raises ValueError for unequal grids, NaN voxels, a class outside the table, or a patient without slices.
+    `not_annotated`: values of the classes that the patient was not annotated for.
+    Raises ValueError for unequal grids, NaN voxels, a class outside the table, voxels of a class that is not
+    annotated, or a patient without slices.
     """
     check_same_grid(image, mask, patient)
     check_finite(image, patient)
     _check_classes(patient, mask.array_zyx, preparation)
+    _check_not_annotated(patient, mask.array_zyx, preparation, not_annotated)
     low, high = _grey_range(patient, image, preparation.intensity)
     kept = _kept_slices(patient, mask.array_zyx, preparation)
     images_SHW, masks_SHW = _squares(patient, image, mask, kept, low, high, preparation)
@@ -52,6 +61,7 @@ def to_stack(patient: str, image: Volume, mask: Volume, preparation: Preparation
         image.positions_mm[kept],
         _provenance(image, mask, preparation, low, high),
         mask_ids,
+        not_annotated,
     )
 
 
@@ -133,6 +143,21 @@ def _check_classes(patient: str, mask_zyx: np.ndarray, preparation: Preparation)
         raise ValueError(
             f"patient {patient} is empty: no voxel of its mask is labelled; fix the mask or drop it"
         )
+
+
+def _check_not_annotated(
+    patient: str, mask_zyx: np.ndarray, preparation: Preparation, not_annotated: tuple[int, ...]
+) -> None:
+    """Raise ValueError where a label map holds such a class: what lies below its voxels is not known."""
+    for value in not_annotated:
+        voxels = int(np.count_nonzero(mask_zyx == value))
+        if voxels:
+            name = preparation.class_names[value - 1]
+            raise ValueError(
+                f"patient {patient}: the patient table says that {name} is not annotated, but the mask has "
+                f"{voxels} voxels of it, and which class lies below them is not known; remove {name} from "
+                "the column not_annotated, or give these voxels another label"
+            )
 
 
 def _kept_slices(patient: str, mask_zyx: np.ndarray, preparation: Preparation) -> np.ndarray:

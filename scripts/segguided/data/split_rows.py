@@ -43,13 +43,13 @@ def _check_distinct(files: Mapping[str, Sequence[Path]]) -> None:
 
 
 def _counts(stack: Stack, halves: Mapping[str, str], classes: Sequence[str]) -> dict[str, Any]:
-    """The columns `half`, `slices` and, for each class, the number of its pixels."""
+    """The columns `half`, `slices` and, for each class, the number of its pixels; "" if not annotated."""
     pixels = np.bincount(stack.masks_SHW.ravel(), minlength=len(classes) + 1)[1:]
     if len(pixels) > len(classes):
         raise ValueError(
             f"patient {stack.patient}: masks hold class {len(pixels)} of {len(classes)}; prepare it again"
         )
     counts: dict[str, Any] = {"half": halves.get(stack.patient, ""), "slices": len(stack.images_SHW)}
-    for name, count in zip(classes, pixels, strict=True):
-        counts[f"pixels_{name}"] = int(count)
+    for value, (name, count) in enumerate(zip(classes, pixels, strict=True), 1):
+        counts[f"pixels_{name}"] = "" if value in stack.not_annotated else int(count)
     return counts

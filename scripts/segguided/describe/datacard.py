@@ -137,7 +137,20 @@ def _classes(facts: Sequence[PatientFacts], titles: Mapping[str, str]) -> list[s
         row = [str(value), _called(name, titles), f"{pixels:,}", _share(pixels, total), f"{n_patients:,}"]
         rows.append(row + [_share_of_slices(patients, name) for patients in by_split.values()])
     header = ["value", "class", "labelled pixels", "share", "patients", *(f"{s} slices" for s in by_split)]
-    return [pipe_table(header, rows), *_rarest(by_split["held-out"], titles)]
+    return [pipe_table(header, rows), *_not_annotated(facts, titles), *_rarest(by_split["held-out"], titles)]
+
+
+def _not_annotated(facts: Sequence[PatientFacts], titles: Mapping[str, str]) -> list[str]:
+    """Which patients lack the annotation of which classes."""
+    lines = [
+        f"- {_called(name, titles)}: {markdown(', '.join(lacking))}"
+        for name in facts[0].pixels
+        if (lacking := [patient.name for patient in facts if name in patient.not_annotated])
+    ]
+    if not lines:
+        return []
+    note = "Not annotated, which is neither present nor absent; shares of slices are of the other patients:"
+    return [note + "\n\n" + "\n".join(lines)]
 
 
 def _called(name: str, titles: Mapping[str, str]) -> str:
@@ -147,6 +160,7 @@ def _called(name: str, titles: Mapping[str, str]) -> str:
 
 def _rarest(held_out: Sequence[PatientFacts], titles: Mapping[str, str]) -> list[str]:
     """The rare class of the application "rare cases", unless the configuration names another one."""
+    held_out = [patient for patient in held_out if not patient.not_annotated]
     if not held_out:
         return []
     pixels = {name: sum(patient.pixels[name] for patient in held_out) for name in held_out[0].pixels}
@@ -158,7 +172,8 @@ def _rarest(held_out: Sequence[PatientFacts], titles: Mapping[str, str]) -> list
 
 
 def _share_of_slices(patients: Sequence[PatientFacts], class_name: str) -> str:
-    """The share of the patients' slices that show a class."""
+    """The share of the slices that show a class, of the patients that are annotated for it."""
+    patients = [patient for patient in patients if class_name not in patient.not_annotated]
     shown = sum(patient.seen[class_name] for patient in patients)
     return _share(shown, sum(patient.slices for patient in patients))
 

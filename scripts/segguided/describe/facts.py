@@ -27,7 +27,8 @@ class PatientFacts:
     name: str
     split: str
     slices: int
-    pixels: Mapping[str, int]  # of each class
+    pixels: Mapping[str, int]  # of each class; 0 of those that are not annotated
+    not_annotated: tuple[str, ...]  # classes
     seen: Mapping[str, int]  # slices with each class
     spacing_zyx_mm: tuple[float, float, float]  # of the volume
     shape_zyx: tuple[int, int, int]  # of the volume
@@ -64,9 +65,10 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         n_slices, height, width = map(int, provenance["shape_zyx"])
         settings = {name: _text(provenance[name]) for name in SETTINGS}
         raw_range = float(provenance["raw_value_of_0"]), float(provenance["raw_value_of_255"])
-        pixels = {name: int(row[PIXELS + name]) for name in classes}
+        not_annotated = tuple(classes[value - 1] for value in stack.not_annotated)
+        pixels = {name: 0 if name in not_annotated else int(row[PIXELS + name]) for name in classes}
         seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} or its row of splits.csv lacks what a card needs ({error}); prepare the patient again"
         ) from error
@@ -75,6 +77,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         split=row["split"],
         slices=len(stack.masks_SHW),
         pixels=pixels,
+        not_annotated=not_annotated,
         seen=seen,
         spacing_zyx_mm=(z_mm, y_mm, x_mm),
         shape_zyx=(n_slices, height, width),

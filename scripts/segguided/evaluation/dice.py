@@ -4,7 +4,8 @@ Only classes that the test masks M hold count, whatever is compared. So a stray 
 no mean, and the means of two models are always over the same classes.
 
 Shape suffixes: S slices, H and W pixels, P patients, U units (slices or patients), C foreground classes, K
-the C classes and their macro mean (last); a trailing 4 holds |P ∩ T|, |P|, |T| and |M| in pixels.
+the C classes and their macro mean (last), V values that a mask can have; a trailing 4 holds |P ∩ T|, |P|, |T|
+and |M| in pixels.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,18 @@ from segguided.config.reserved import MACRO
 
 
 def class_counts(
-    prediction_SHW: np.ndarray, target_SHW: np.ndarray, n_classes: int, masks_SHW: np.ndarray | None = None
+    prediction_SHW: np.ndarray,
+    target_SHW: np.ndarray,
+    n_classes: int,
+    masks_SHW: np.ndarray | None = None,
+    not_annotated_SV: np.ndarray | None = None,
 ) -> np.ndarray:
     """Pixels in prediction ∩ target, prediction, target and test mask, per slice and class: (S, C, 4) int64.
 
-    The test masks are the target unless `masks_SHW` gives them. Raises ValueError where the shapes differ or
-    a value lies outside 0…n_classes.
+    The test masks are the target unless `masks_SHW` gives them. `not_annotated_SV`: the classes that each
+    slice is not annotated for, bool; None: each is for all. Such a class counts 0, and pixels that the
+    prediction (or a predicted target) gives to it count for no class, because they may be right.
+    Raises ValueError where the shapes differ or a value lies outside 0…n_classes.
     """
     if prediction_SHW.shape != target_SHW.shape or prediction_SHW.ndim != 3:
         raise ValueError(
@@ -31,15 +38,22 @@ def class_counts(
     _check_classes(target_SHW, "target", n_classes)
     counts_SC4 = np.empty((len(target_SHW), n_classes, 4), dtype=np.int64)
     # Slice by slice: the joint histogram needs eight bytes for each pixel, too many for a whole test set.
-    for counts_C4, prediction_HW, target_HW in zip(counts_SC4, prediction_SHW, target_SHW, strict=True):
-        confusion = _joint_histogram(prediction_HW, target_HW, n_classes + 1)
+    for s, counts_C4 in enumerate(counts_SC4):
+        confusion = _joint_histogram(prediction_SHW[s], target_SHW[s], n_classes + 1)
+        in_mask = confusion.sum(axis=1)
+        if not_annotated_SV is not None:
+            is_unknown_V = not_annotated_SV[s, : n_classes + 1]
+            in_mask[is_unknown_V] = 0
+            confusion[is_unknown_V] = 0
+            confusion[:, is_unknown_V] = 0
         in_both = np.diag(confusion)
         in_prediction = confusion.sum(axis=0)
         in_target = confusion.sum(axis=1)
-        pixels = np.stack([in_both, in_prediction, in_target, in_target], axis=-1)
+        pixels = np.stack([in_both, in_prediction, in_target, in_mask], axis=-1)
         counts_C4[:] = pixels[1:]  # without the background
     if masks_SHW is not None:
-        counts_SC4[..., 3] = class_counts(masks_SHW, target_SHW, n_classes)[..., 1]
+        of_masks_SC4 = class_counts(masks_SHW, masks_SHW, n_classes, None, not_annotated_SV)
+        counts_SC4[..., 3] = of_masks_SC4[..., 3]
     return counts_SC4
 
 

@@ -56,8 +56,10 @@ def model_record(
     ceiling_SHW = real_SHW[np.asarray(half_S)]
     model_SHW = None if generated is None else predict(trained_on, half.images, device)
     record = {
-        **faithfulness_record(test.masks, generated_SHW, real_SHW, test.patients, class_names),
-        **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names),
+        **faithfulness_record(
+            test.masks, generated_SHW, real_SHW, test.patients, class_names, test.not_annotated
+        ),
+        **quality_record(half.masks, model_SHW, ceiling_SHW, half.patients, class_names, half.not_annotated),
         **likeness_record(
             test, compared, train, lambda images_SHW: encode(evaluator, images_SHW, device), evaluation
         ),

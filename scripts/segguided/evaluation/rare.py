@@ -106,6 +106,8 @@ def _mean(values_NP: np.ndarray) -> float:
 
 def _patients_dice(segmenter: nn.Module, half: SliceSet, n_classes: int) -> np.ndarray:
     """Each patient's Dice on its real images, (P, K); the last is the mean of the classes that it has."""
-    counts_SC4 = class_counts(predict(segmenter, half.images, pick_device()), half.masks, n_classes)
+    predicted_SHW = predict(segmenter, half.images, pick_device())
+    missing_SV = half.not_annotated
+    counts_SC4 = class_counts(predicted_SHW, half.masks, n_classes, not_annotated_SV=missing_SV)
     dice_PC = np.stack(list(per_patient_dice(counts_SC4, half.patients).values()))
     return np.concatenate([dice_PC, nan_mean(dice_PC)[:, None]], axis=1)

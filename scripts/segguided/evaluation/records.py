@@ -33,17 +33,19 @@ def faithfulness_record(
     real_SHW: np.ndarray,
     patients_S: np.ndarray,
     class_names: Sequence[str],
+    not_annotated_SV: np.ndarray | None = None,
 ) -> Record:
     """Table 1, from the masks m (`target`), m_gen (`generated`) and m_real (`real`).
 
     `generated_SHW` is None for the real images alone. For the keys, which begin with
-    faithfulness.{mask|real|ceiling}, see `record_of_counts`.
+    faithfulness.{mask|real|ceiling}, see `record_of_counts`; for `not_annotated_SV`, see `class_counts`.
     """
     n_classes = len(class_names)
-    counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes)}
+    missing = not_annotated_SV
+    counts = {"ceiling": class_counts(real_SHW, target_SHW, n_classes, not_annotated_SV=missing)}
     if generated_SHW is not None:
-        counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes)
-        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes, target_SHW)
+        counts["mask"] = class_counts(generated_SHW, target_SHW, n_classes, not_annotated_SV=missing)
+        counts["real"] = class_counts(generated_SHW, real_SHW, n_classes, target_SHW, missing)
     return record_of_counts("faithfulness", counts, patients_S, class_names)
 
 
@@ -53,15 +55,18 @@ def quality_record(
     ceiling_SHW: np.ndarray,
     patients_S: np.ndarray,
     class_names: Sequence[str],
+    not_annotated_SV: np.ndarray | None = None,
 ) -> Record:
     """Table 2, from masks that segmenters trained on a model's and on real images predict on real images.
 
     `model_SHW` is None for the real images alone. For the keys, which begin with quality.{model|ceiling}, see
-    `record_of_counts`.
+    `record_of_counts`; for `not_annotated_SV`, see `class_counts`.
     """
-    counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, len(class_names))}
+    n_classes = len(class_names)
+    missing = not_annotated_SV
+    counts = {"ceiling": class_counts(ceiling_SHW, target_SHW, n_classes, not_annotated_SV=missing)}
     if model_SHW is not None:
-        counts["model"] = class_counts(model_SHW, target_SHW, len(class_names))
+        counts["model"] = class_counts(model_SHW, target_SHW, n_classes, not_annotated_SV=missing)
     return record_of_counts("quality", counts, patients_S, class_names)
 
 

@@ -17,6 +17,7 @@ from segguided.config.ablation import Timing
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
+from segguided.data.whole_patients import fully_annotated
 from segguided.devices import device_name, pick_device
 from segguided.evaluation.dice import class_counts, classes_in_masks, nan_mean, pooled_dice
 from segguided.evaluation.prediction import predict
@@ -46,7 +47,7 @@ class Judge:
 
     def share_of_ceiling(self, network: MaskedDenoiser, model: DiffusionModel) -> float:
         """Macro Dice of generated images with their masks, over that of the real images."""
-        chosen = slices_of_several_classes(self.slices, self.masks)
+        chosen = slices_of_several_classes(fully_annotated(self.slices, "timing"), self.masks)
         sampler = make_sampler(network, model, self.sampling, self.seed)
         generated_MHW = generate_images(sampler, chosen, self.sampling.batch_size)
         return self._dice(generated_MHW, chosen) / self._dice(chosen.images, chosen)
@@ -66,6 +67,8 @@ def timed_training(
     one stops. Infinity: this is the one; it stops at `timing.limit` times the steps of its settings.
     """
     device = pick_device()
+    if model.needs_full_annotation:
+        train = fully_annotated(train, "training without mask_ablation")
     torch.manual_seed(judge.seed)
     size = train.stacks[0].images_SHW.shape[-1]
     network = build_denoiser(model, judge.n_classes, size).to(device)
@@ -117,8 +120,9 @@ def _step(
     generator = torch.Generator(batches.device)
     torch.manual_seed(step_seed(seed, step))
     generator.manual_seed(step_seed(seed, step))
-    x_B, masks_BHW = batches(plan.indices(seed, step))
-    learner.update(x_B, masks_BHW, generator)
+    indices = plan.indices(seed, step)
+    x_B, masks_BHW = batches(indices)
+    learner.update(x_B, masks_BHW, generator, batches.not_annotated(indices))
 
 
 def check_steps() -> Iterator[int]:

@@ -34,7 +34,8 @@ def translation_rows(
     mae_untranslated of the source modality's image with it.
     """
     predicted_SHW = predict(evaluator, generated.images, pick_device())
-    counts = class_counts(predicted_SHW, generated.masks, len(class_names))
+    missing_SV = generated.not_annotated
+    counts = class_counts(predicted_SHW, generated.masks, len(class_names), not_annotated_SV=missing_SV)
     rows = [
         {"measure": f"dice_{name}", "value": dice, "images": len(generated)}
         for name, dice in dice_by_class(counts, class_names).items()
@@ -82,7 +83,8 @@ def _difference_row(measure: str, values_P: np.ndarray, alone_P: np.ndarray, ima
 def _patients_dice(slices: SliceSet, evaluator: nn.Module, n_classes: int) -> np.ndarray:
     """Of each patient the mean Dice over the classes of its masks, (P,)."""
     predicted_SHW = predict(evaluator, slices.images, pick_device())
-    counts_SC4 = class_counts(predicted_SHW, slices.masks, n_classes)
+    missing_SV = slices.not_annotated
+    counts_SC4 = class_counts(predicted_SHW, slices.masks, n_classes, not_annotated_SV=missing_SV)
     return np.array([nan_mean(dice_C) for dice_C in per_patient_dice(counts_SC4, slices.patients).values()])
 
 

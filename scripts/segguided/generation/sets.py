@@ -28,16 +28,21 @@ class Sampler(Protocol):
 
 
 def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: Shard = WHOLE) -> np.ndarray:
-    """An image for every mask of a shard of `slices`, (S, H, W) uint8, in the order of `slices.names`."""
+    """An image for every mask of a shard of `slices`, (S, H, W) uint8, in the order of `slices.names`.
+
+    Classes that a patient was not annotated for are free in its images.
+    """
     rows = shard.rows(len(slices), batch_size)
     batches = [np.empty((0, *slices.stacks[0].masks_SHW.shape[1:]), np.uint8)]  # a shard may be empty
     for start in tqdm(rows[::batch_size], desc="generating", disable=None, unit="batch"):
         indices = np.arange(start, min(start + batch_size, rows.stop))
         _, masks_BHW = slices.batch(indices)
-        full = len(indices) == batch_size  # compiled code is of one batch size
-        with nullcontext() if full else uncompiled():
-            images_BHW = sampler(torch.from_numpy(masks_BHW), [slices.names[i] for i in indices])
-        batches.append(images_BHW.cpu().numpy())
+        names = [slices.names[i] for i in indices]
+        for free, rows_B in slices.by_not_annotated(indices):
+            full = rows_B.stop - rows_B.start == batch_size  # compiled code is of one batch size
+            with nullcontext() if full else uncompiled():
+                images_BHW = sampler(torch.from_numpy(masks_BHW[rows_B]), names[rows_B], free)
+            batches.append(images_BHW.cpu().numpy())
         LOG.info("generated %d of %d images", indices[-1] + 1 - rows.start, len(rows))
     return np.concatenate(batches)
 

@@ -39,7 +39,16 @@ def with_mask_values(
             "name classes alike in both datasets, or let the source ignore them"
         )
     new_values = np.array([0, *values], np.uint8)
-    return SliceSet([replace(stack, masks_SHW=new_values[stack.masks_SHW]) for stack in slices.stacks])
+    return SliceSet(
+        [
+            replace(
+                stack,
+                masks_SHW=new_values[stack.masks_SHW],
+                not_annotated=tuple(sorted({int(new_values[k]) for k in stack.not_annotated} - {0})),
+            )
+            for stack in slices.stacks
+        ]
+    )
 
 
 def _holds(slices: SliceSet, value: int) -> bool:

@@ -140,12 +140,18 @@ class DiffusionLearner(DescentLearner):
         self.descent = Descent.with_adamw(network, model.training, steps)
         compile_network(network, calls=steps)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_classes(
-            masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share
+            masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share, not_annotated_BV
         )
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B]

@@ -10,6 +10,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.regression import RegressionModel
 from segguided.data.slices import read_slices
+from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser
 from segguided.training.previews import PreviewedLearner, images_by
@@ -40,9 +41,11 @@ def run_denoiser(
     it, from network, settings, number of steps and device.
     `init_from`: trained weights to begin with; `classes` are then the names of the classes.
     """
-    training = TrainingRun.from_settings(
-        read_slices(slices), model.training, seed, output, checkpoint_seconds
-    )
+    given = read_slices(slices)
+    data = given
+    if model.needs_full_annotation:
+        data = fully_annotated(given, "training without mask_ablation")
+    training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = network_of(model, n_classes, training.image_size)
     beginning: dict[str, Any] = {}
@@ -56,6 +59,7 @@ def run_denoiser(
         "n_classes": n_classes,
         "image_size": training.image_size,
         **beginning,
+        **left_out(given, data),
     }
     preview = images_by(f"{model.kind}_previews", learner, model, seed)
     training.train_to_files(learner, description, preview=preview)

@@ -55,7 +55,13 @@ class EncoderLearner(DescentLearner):
         self.precision = settings.training.precision
         self.descent = Descent.with_adamw(network, settings.training, steps)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
         return self.descent.descend(self._losses, [images_BHW, masks_BHW])
 

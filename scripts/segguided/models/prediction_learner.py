@@ -85,10 +85,16 @@ class PredictionLearner(DescentLearner):
         )
         return Descent(discriminator, optimizer, constant_linear(0, steps))
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
-        masks_BHW, free_BK = self._ablate(masks_BHW, generator)
+        masks_BHW, free_BK = self._ablate(masks_BHW, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B]
         predictions: list[Tensor] = []
@@ -111,11 +117,14 @@ class PredictionLearner(DescentLearner):
         """Whether the losses that wait for the first steps have begun."""
         return self.steps_done >= self.losses.from_step
 
-    def _ablate(self, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _ablate(
+        self, masks_BHW: Tensor, generator: torch.Generator, not_annotated_BV: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """The masks of this step, and which classes are free, (B, K) bool."""
         n_classes = self.network.encoder.n_classes
         model = self.model
-        return ablate_classes(masks_BHW, n_classes, model.mask_ablation, generator, model.ablated_share)
+        share = model.ablated_share
+        return ablate_classes(masks_BHW, n_classes, model.mask_ablation, generator, share, not_annotated_BV)
 
     def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy images x_t (B, C, H, W), the noise inputs of each prediction (B, N, C, H, W), and times t.

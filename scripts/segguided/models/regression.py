@@ -37,7 +37,13 @@ class RegressionLearner(DescentLearner):
         self.micro_batch_size = model.micro_batch_size
         self.descent = Descent.with_adamw(network, model.training, steps)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks; nothing in it is random."""
         return self.descent.descend(self._losses, [to_signal(images_BHW), masks_BHW], self.micro_batch_size)
 

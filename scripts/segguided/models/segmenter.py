@@ -1,9 +1,10 @@
 """The auxiliary segmenter: MONAI's UNet, Dice + cross-entropy; keeps the epoch of lowest validation loss.
 
-Shape letters: B batch, S slices, C channels (classes with background), D features, H height, W width.
+Shape letters: B batch, S slices, C channels (classes with background), D features, H height, W width, V
+values that a mask can have.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from segguided.compiling import compile_network
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
+from segguided.models.partial_labels.marginal import marginal_dice_entropy
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent
 from segguided.training.storage import load_weights, network_description
@@ -45,7 +47,8 @@ def load_segmenter(weights: Path) -> nn.Module:
 class SegmenterLearner:
     """Trains `network` and keeps the epoch with the lowest loss on the batches of `validation`.
 
-    Each call of `validation` gives its (images, masks) batches; without it, the last epoch is kept.
+    Each call of `validation` gives its batches: images, masks and, where a patient was not annotated for a
+    class, which classes. Without it, the last epoch is kept.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class SegmenterLearner:
         network: nn.Module,
         segmenter: Segmenter,
         steps: int,
-        validation: Callable[[], Iterator[tuple[Tensor, Tensor]]] | None,
+        validation: Callable[[], Iterator[Sequence[Tensor]]] | None,
         device: torch.device,
     ) -> None:
         self.network = network
@@ -67,20 +70,29 @@ class SegmenterLearner:
         self.best_loss = float("inf")
         self.best_weights = _copy_weights(network)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """One step on a batch of uint8 images and masks."""
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """One step on a batch of uint8 images and masks; what is not annotated has no part in the loss."""
         if self.augmentation:
             images_BHW, masks_BHW = augment(images_BHW, masks_BHW, self.augmentation, generator)
-        return self.descent.descend(self._losses, [images_BHW, masks_BHW])
+        flags = [] if not_annotated_BV is None else [not_annotated_BV]
+        return self.descent.descend(self._losses, [images_BHW, masks_BHW, *flags])
 
-    def _losses(self, images_BHW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
-        return {"loss": self._loss(images_BHW, masks_BHW)}
+    def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
+        return {"loss": self._loss(*batch)}
 
-    def _loss(self, images_BHW: Tensor, masks_BHW: Tensor) -> Tensor:
+    def _loss(self, images_BHW: Tensor, masks_BHW: Tensor, not_annotated_BV: Tensor | None = None) -> Tensor:
         with autocast(self.device, self.precision):
             logits_BCHW = self.network(to_signal(images_BHW))
         # One-hot: for class indices of images, torch has no deterministic CUDA kernel.
         onehot_BCHW = functional.one_hot(masks_BHW.long(), logits_BCHW.shape[1]).movedim(-1, 1)
+        if not_annotated_BV is not None:
+            return marginal_dice_entropy(logits_BCHW.float(), onehot_BCHW.float(), not_annotated_BV)
         return self.criterion(logits_BCHW.float(), onehot_BCHW.float())
 
     def after_epoch(self) -> dict[str, float]:
@@ -90,7 +102,7 @@ class SegmenterLearner:
             return {}
         self.network.eval()
         with torch.inference_mode():
-            losses = [(self._loss(images, masks), len(images)) for images, masks in self.validation()]
+            losses = [(self._loss(*batch), len(batch[0])) for batch in self.validation()]
         self.network.train()
         loss = sum(float(mean) * count for mean, count in losses) / sum(count for _, count in losses)
         if loss < self.best_loss:

@@ -1,6 +1,11 @@
 """The training run of a segmenter, on slices that its script has chosen."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from torch import Tensor
 
 from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import SliceSet
@@ -31,7 +36,17 @@ def run_segmenter(
     network = build_segmenter(segmenter, n_classes).to(training.device)
     if validation is not None and segmenter.validation_slices:
         validation = evenly_spread(validation, segmenter.validation_slices)
-    validation_batches = Batches(validation, training.device).in_order if validation is not None else None
+    validation_batches = None
+    if validation is not None:
+        validation_batches = partial(batches_in_order, Batches(validation, training.device))
     learner = SegmenterLearner(network, segmenter, training.steps, validation_batches, training.device)
     description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes}
     training.train_to_files(learner, description, validation=validation)
+
+
+def batches_in_order(batches: Batches, batch_size: int = 64) -> Iterator[list[Tensor]]:
+    """Images and masks of every slice once; where patients lack annotations, which classes they lack, too."""
+    for start in range(0, len(batches.slices), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(batches.slices)))
+        not_annotated_BV = batches.not_annotated(indices)
+        yield [*batches(indices), *([] if not_annotated_BV is None else [not_annotated_BV])]

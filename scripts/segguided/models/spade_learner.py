@@ -77,7 +77,13 @@ class SpadeLearner:
             self.discriminator, training.discriminator_learning_rate, training, steps, None
         )
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
         if self.mirror:
             images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)

@@ -169,5 +169,6 @@ def fingerprint(settings: Mapping[str, Any], data: Mapping[str, SliceSet]) -> st
             digest.update(f"{name}\0{meaning_of(Path(source))}\n".encode())
     for name, slices in sorted(data.items()):
         pixels = [zlib.crc32(a.data) for stack in slices.stacks for a in (stack.images_SHW, stack.masks_SHW)]
-        digest.update(json.dumps([name, slices.names, pixels]).encode())
+        missing = [[stack.patient, *stack.not_annotated] for stack in slices.stacks if stack.not_annotated]
+        digest.update(json.dumps([name, slices.names, pixels, *missing]).encode())
     return digest.hexdigest()

@@ -35,8 +35,18 @@ HistoryRow = dict[str, float]  # of history.csv
 class Learner(Stateful, Protocol):
     """A network with its losses and optimisers: all that the loop needs to know of a model."""
 
-    def update(self, x_B: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        x_B: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step of gradient descent on a batch; returns the losses, one scalar each.
+
+        `not_annotated_BV`: which mask values are of classes that an image's patient was not annotated for,
+        bool; None: every class of every image is annotated. Only learners that train on such patients look
+        at it.
 
         `x_B` are uint8 images, or what a model learns from instead of them. When several processes train
         together, each gets the whole batch and chooses the random numbers for all of it. So the number of
@@ -114,6 +124,11 @@ class Batches:
         images_BHW, masks_BHW = (torch.from_numpy(array) for array in self.slices.batch(indices))
         return images_BHW.to(self.device, non_blocking=True), masks_BHW.to(self.device, non_blocking=True)
 
+    def not_annotated(self, indices: np.ndarray) -> Tensor | None:
+        """Which mask values are not annotated, (B, V) bool, see Learner; None where all slices have all."""
+        flags_SV = self.slices.not_annotated
+        return None if flags_SV is None else torch.from_numpy(flags_SV[indices]).to(self.device)
+
     def in_order(self, batch_size: int = 64) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of every slice once, in the order of the set."""
         for start in range(0, len(self.slices), batch_size):
@@ -180,8 +195,8 @@ def train(
     while progress.step < plan.steps:
         torch.manual_seed(step_seed(seed, progress.step))  # dropout
         generator.manual_seed(step_seed(seed, progress.step))
-        x_B, masks_BHW = batches(plan.indices(seed, progress.step))
-        losses = _update(learner, x_B, masks_BHW, generator, progress)
+        indices = plan.indices(seed, progress.step)
+        losses = _update(learner, batches, indices, generator, progress)
         progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
         progress.summed_steps += 1
         progress.step += 1
@@ -245,16 +260,19 @@ def _log_epoch(row: HistoryRow) -> None:
 
 def _update(
     learner: Learner,
-    x_B: Tensor,
-    masks_BHW: Tensor,
+    batches: Batches,
+    indices: np.ndarray,
     generator: torch.Generator,
     progress: TrainingProgress,
 ) -> dict[str, Tensor]:
     """One step. The first step of a run also counts the operations, of all processes together."""
+    x_B, masks_BHW = batches(indices)
+    not_annotated_BV = batches.not_annotated(indices)
+    flags = {} if not_annotated_BV is None else {"not_annotated_BV": not_annotated_BV}
     if progress.flops is not None:
-        return learner.update(x_B, masks_BHW, generator)
+        return learner.update(x_B, masks_BHW, generator, **flags)
     with uncompiled(), FlopCounterMode(display=False) as counter:  # it cannot look into compiled code
-        losses = learner.update(x_B, masks_BHW, generator)
+        losses = learner.update(x_B, masks_BHW, generator, **flags)
     progress.flops = ranks.sum_over_processes(counter.get_total_flops())
     return losses
 

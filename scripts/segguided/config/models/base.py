@@ -53,3 +53,8 @@ class ModelSettings(Settings):
     def trained_with_ablation(self) -> bool:
         """Whether its training removed classes from masks at random."""
         return False
+
+    @property
+    def needs_full_annotation(self) -> bool:
+        """Whether it trains on fully annotated patients alone, for it knows no free classes."""
+        return self.sees_a_mask and not self.trained_with_ablation

@@ -37,6 +37,11 @@ class ImportedModel(DenoiserSettings):
         return self.unet.stride if self.unet else 1
 
     @property
+    def needs_full_annotation(self) -> bool:
+        """Nothing is trained."""
+        return False
+
+    @property
     def sees_a_mask(self) -> bool:
         """Whether its images follow a mask."""
         return self.conditioning != "none"

@@ -1,7 +1,7 @@
 """Reads a patient of any source: the source and the patient's row give an image and a mask."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +28,18 @@ SHOWN = 12  # unknown labels that a message lists
 
 
 def read_patient(
-    source: Source, classes: Sequence[AnatomyClass], row: Mapping[str, str], raw: Sequence[Path]
+    source: Source,
+    classes: Sequence[AnatomyClass],
+    row: Mapping[str, str],
+    raw: Sequence[Path],
+    not_annotated: Collection[int] = (),
 ) -> tuple[Volume, Volume]:
     """Image and mask (uint8, class k for the k-th class) of one patient, both in the LPS frame.
 
     `raw` are the patient's files or folders: image and mask file (nifti), DICOM folder and folder of all
     masks (dicom), folders of images and masks (png), receipt (phantom, ct-org, idc) or source package
-    (demo-ct).
+    (demo-ct). Where each class is a segment of its own, those that are `not_annotated` (values) are not read,
+    so what lies below them shows, and their files may be absent.
     Raises ValueError where they are damaged or do not fit together.
     """
     match source:
@@ -50,7 +55,8 @@ def read_patient(
             return image, _classes_of(labels, classes, source.ignore, raw[0])
         case DicomSource() | PhantomSource() | IdcSource():
             images, masks = _dicom_folders(source, row["patient"], raw)
-            return _read_dicom(classes, row["patient"], images, masks)
+            annotated = {k: c for k, c in enumerate(classes, 1) if k not in not_annotated}
+            return _read_dicom(annotated, row["patient"], images, masks)
         case _:
             from segguided.data.datasets import demo_ct  # noqa: PLC0415 - others do not wait for scipy
 
@@ -107,13 +113,13 @@ def _dicom_folders(
 
 
 def _read_dicom(
-    classes: Sequence[AnatomyClass], patient: str, images: Path, masks: Path
+    classes: Mapping[int, AnatomyClass], patient: str, images: Path, masks: Path
 ) -> tuple[Volume, Volume]:
     image = dicom.read_series(images)
     mask_zyx = np.zeros(image.array_zyx.shape, np.uint8)
     # In the order of classes: where two classes hold a voxel, the later one counts. A file that holds several
     # classes in a row is read once.
-    for file, numbered in itertools.groupby(enumerate(classes, 1), key=_file_of):
+    for file, numbered in itertools.groupby(classes.items(), key=_file_of):
         _fill(mask_zyx, dict(numbered), find(masks / file.format(patient=patient)), image)
     return image, Volume(mask_zyx, image.affine, {"format": "seg.nrrd", "folder": masks.name})
 

@@ -46,28 +46,48 @@ class CompleterLearner(DescentLearner):
         self.mirror = mirror
         self.descent = Descent.with_adamw(network, settings.training, steps)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step on a batch of uint8 masks; the images are not looked at."""
         shares_BKHW = shares_of(masks_BHW, self.network.n_classes)
         batch = []
         for number in range(len(self.settings.stages)):
-            batch += self._examples(number, shares_BKHW, generator)
+            batch += self._examples(number, shares_BKHW, generator, not_annotated_BV)
         return self.descent.descend(self._losses, batch)
 
-    def _examples(self, number: int, shares_BKHW: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """What a stage learns from: shares, kept, coarse shares, free, noise and time, (B, M, …) each."""
+    def _examples(
+        self,
+        number: int,
+        shares_BKHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None,
+    ) -> list[Tensor]:
+        """What a stage learns from: shares, kept, coarse shares, free, noise and time, (B, M, …) each.
+
+        Where a patient was not annotated for a class, also which classes, (B, M, K). They are always free.
+        """
         stage = self.settings.stages[number]
         # Changed in the cells in which kept classes are shown: faster than at full size.
         shares_BKij = in_cells(shares_BKHW, stage.detail).repeat_interleave(stage.copies, 0)
         mode = "nearest" if stage.detail == 1 else "bilinear"
         shares_BKij = changed(shares_BKij, self.settings.augmentation, self.mirror, generator, mode)
         free_BK = random_free(len(shares_BKij), self.network.n_classes, generator)
+        unknown = []
+        if not_annotated_BV is not None:
+            unknown_BK = not_annotated_BV[:, : free_BK.shape[1]].repeat_interleave(stage.copies, 0)
+            free_BK |= unknown_BK
+            unknown = [unknown_BK]
         kept_BKij = without(shares_BKij, free_BK)
         coarse_BKhw = self._coarse(number, shares_BKij, generator)
         shares_BKhw = in_cells(shares_BKij, stage.cell // stage.detail)
         eps_BKhw = torch.randn(shares_BKhw.shape, generator=generator, device=self.device)
         time_B = _spread_times(len(shares_BKhw), generator)
-        examples = [shares_BKhw, kept_BKij, coarse_BKhw, free_BK, eps_BKhw, time_B]
+        examples = [shares_BKhw, kept_BKij, coarse_BKhw, free_BK, eps_BKhw, time_B, *unknown]
         return [tensor.unflatten(0, (-1, stage.copies)) for tensor in examples]
 
     def _coarse(self, number: int, shares_BKij: Tensor, generator: torch.Generator) -> Tensor:
@@ -88,8 +108,9 @@ class CompleterLearner(DescentLearner):
     def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
         """The mean cross-entropy of each stage, and `loss`, their sum."""
         losses = {}
+        count = len(batch) // len(self.settings.stages)  # of tensors, for each stage
         for number, stage in enumerate(self.settings.stages):
-            examples = [tensor.flatten(0, 1) for tensor in batch[6 * number : 6 * number + 6]]
+            examples = [tensor.flatten(0, 1) for tensor in batch[count * number : count * (number + 1)]]
             losses[f"cells_of_{stage.cell}"] = self._stage_loss(number, *examples)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
@@ -102,12 +123,14 @@ class CompleterLearner(DescentLearner):
         free_BK: Tensor,
         eps_BKhw: Tensor,
         time_B: Tensor,
+        not_annotated_BK: Tensor | None = None,
     ) -> Tensor:
         stage = self.settings.stages[number]
         x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bar(time_B, stage.noise_scale))
         with autocast(self.device, self.settings.training.precision):
             logits_BKhw = self.network.stages[number](x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
-        return open_entropy(logits_BKhw, shares_BKhw, in_cells(kept_BKij, stage.cell // stage.detail))
+        kept_BKhw = in_cells(kept_BKij, stage.cell // stage.detail)
+        return open_entropy(logits_BKhw, shares_BKhw, kept_BKhw, not_annotated_BK)
 
 
 def _spread_times(count: int, generator: torch.Generator) -> Tensor:

@@ -102,7 +102,13 @@ class AutoencoderLearner(DescentLearner):
         for part in (network.encoder, network.decoder):
             compile_network(part, calls=steps)
 
-    def update(self, images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """One step on a batch of uint8 images; the masks are not used."""
         side = downsampling(self.network)
         channels = self.network.config["latent_channels"]

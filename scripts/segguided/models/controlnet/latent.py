@@ -206,7 +206,11 @@ class LatentLearner(DescentLearner):
         compile_network(denoiser, calls=steps)
 
     def update(
-        self, moments_B2CHW: Tensor, masks_BHW: Tensor, generator: torch.Generator
+        self,
+        moments_B2CHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """One step on a batch of posterior moments, from which latents are sampled, and masks."""
         mean_BCHW, _ = moments_B2CHW.chunk(2, 1)

@@ -1,0 +1,1 @@
+"""Losses of masks that lack the annotation of a class."""
