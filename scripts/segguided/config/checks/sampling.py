@@ -60,8 +60,8 @@ def check_step_ablation(where: str, sampling: Sampling, name: str, trained: Mode
     if not isinstance(trained, DenoiserSettings):
         raise ValueError(
             f"{where}.mask_ablation is {sampling.mask_ablation}, but models.{name} is no image-space "
-            "diffusion model, and only their masks are ablated at each step; say so in the `sampling` of such "
-            "models only"
+            "diffusion model, and only their masks are ablated at each step; say so in the `sampling` of "
+            "such models only"
         )
     if trained.trained_with_ablation:
         return
