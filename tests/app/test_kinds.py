@@ -90,6 +90,22 @@ def test_free_classes_are_filled_in_left_to_the_network_or_refused(trained, tmp_
     assert (output / "masks").exists() == trained.name.startswith("segguided-plus")
 
 
+def test_every_kind_generates_from_partial_masks(trained, tmp_path):
+    """Two images of each mask: of the whole one as in the pipeline's own set, and of that with class 2 removed."""
+    weights = trained / "run/model.safetensors"
+    sampling = KINDS[trained.name.rstrip("0123456789")][3]
+    generate_partial(weights, [trained / "p.npz"], sampling, 2, [[1]], 6, 2, SEED, tmp_path / "partial.npz")
+    whole_SHW, names = read_generated(trained / "set.npz")
+    with np.load(tmp_path / "partial.npz") as partial:
+        images = dict(zip(partial["names"].tolist(), partial["images"], strict=True))
+        masks = dict(zip(partial["names"].tolist(), partial["masks"], strict=True))
+    assert len(images) == 6 * 2 * 2
+    for name, image_HW in zip(names, whole_SHW, strict=True):
+        assert np.abs(images[f"{name}/all/0"].astype(int) - image_HW).max() <= 1
+        assert not (masks[f"{name}/1/0"] == 2).any()
+    assert any(not np.array_equal(images[f"{name}/1/0"], images[f"{name}/all/0"]) for name in names)
+
+
 @pytest.mark.parametrize("trained", ["segguided-plus"], indirect=True)
 def test_completed_masks_are_those_of_the_pipelines_partial_set(trained, tmp_path):
     """The pipeline's set is of the masks with two classes: all six."""

@@ -134,7 +134,7 @@ SENTENCES = [
     ("grid/models", [], "grid.models: expected at least 1 in the list, got []"),
     ("grid/models", ["segguided", "segguided"], "grid.models: segguided appears twice; list each once"),
     ("grid/seeds", [0, 3, 0], "grid.seeds: 0 appears twice; list each once"),
-    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, controlnet-onehot, regression, segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, segguided-plus, spade, unconditional"),
+    ("grid/models", ["spadee"], "grid.models names 'spadee'; defined: controlnet, controlnet-mat, controlnet-onehot, regression, segguided, segguided-ema, segguided-mat, segguided-mat-ema, segguided-mat-step, segguided-plus, spade, spade-mat, unconditional"),
     ("grid/datasets", ["duke"], "grid.datasets names 'duke'; defined: breast-mri, breast-phantom, breast-phantom-t2, ct-organ, ct-torso"),
     ("datasets/ct-torso/source/kind", "dcm", "datasets.ct-torso.source.kind is 'dcm'; the known kinds are ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
     ("datasets/ct-torso/source", {}, "datasets.ct-torso.source.kind is missing; add one of ct-org, demo-ct, dicom, idc, nifti, phantom, png"),
