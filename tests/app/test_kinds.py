@@ -91,7 +91,7 @@ def test_free_classes_are_filled_in_left_to_the_network_or_refused(trained, tmp_
 
 
 def test_every_kind_generates_from_partial_masks(trained, tmp_path):
-    """Two images of each mask: of the whole one as in the pipeline's own set, and of that with class 2 removed."""
+    """Two images of each mask: of the whole one, as in the pipeline's set, and of one without class 2."""
     weights = trained / "run/model.safetensors"
     sampling = KINDS[trained.name.rstrip("0123456789")][3]
     generate_partial(weights, [trained / "p.npz"], sampling, 2, [[1]], 6, 2, SEED, tmp_path / "partial.npz")

@@ -225,6 +225,13 @@ def test_classes_count_by_their_values_and_settings_at_their_defaults_are_not_na
     assert by_class_value(model, ["a"]) is model
 
 
+def test_numbers_may_come_as_text_as_from_snakemakes_command_line():
+    values = spade()[0].ablation.model_dump() | {"mask_ablation": "sample"}
+    for given, expected in (("0.3", 0.3), ({"a": "0.1", "b": 1}, {"a": 0.1, "b": 1})):
+        model = SpadeModel.model_validate(values | {"ablation_probability": given})
+        assert model.ablation_probability == expected
+
+
 def test_ablation_without_a_mask_is_refused():
     with pytest.raises(ValueError, match="mask_ablation"):
         settings("sample", conditioning="none")

@@ -1,5 +1,6 @@
 """Settings of mask-ablated training (Algorithm 1 of the paper), which any model that sees masks can have."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Protocol, TypeVar
 
@@ -12,16 +13,24 @@ EVEN = 0.5  # the paper's probability: each class is as likely removed as kept
 
 
 def _checked(probability: object) -> object:
-    """The value; raises ValueError, in one sentence, unless it is a probability or one for each class."""
-    entries = probability if isinstance(probability, Mapping) else {"": probability}
-    for name, value in entries.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            of_class = f" of class {name}" if name else ""
-            raise ValueError(
-                f"expected a number from 0 to 1, or such a number by class name, got {value!a}{of_class}; "
-                "it is the probability that a class is removed"
-            )
-    return probability
+    """One number, or numbers by name; raises ValueError, in one sentence, unless they are probabilities."""
+    if isinstance(probability, Mapping):
+        return {name: _number(value, f" of class {name}") for name, value in probability.items()}
+    return _number(probability)
+
+
+def _number(value: object, of_class: str = "") -> float:
+    """The number from 0 to 1. Numbers of Snakemake's option --config come as text."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except ValueError:
+        number = math.nan
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise ValueError(
+            f"expected a number from 0 to 1, or such a number by class name, got {value!a}{of_class}; "
+            "it is the probability that a class is removed"
+        )
+    return number
 
 
 # That a class is removed: one number for all, or by class name. In the settings that a training script is
