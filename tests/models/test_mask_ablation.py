@@ -216,7 +216,7 @@ def test_classes_count_by_their_values_and_settings_at_their_defaults_are_not_na
     model = spade()[0].ablation
     assert "abl" not in model.training_json()
     chosen = model.model_copy(
-        update={"mask_ablation": "sample", "ablation_probability": {"fat": 0.1, "a": 1}}
+        update={"mask_ablation": "sample", "ablation_probability": {"fat": 0.1, "a": 1.0}}
     )
     by_value = by_class_value(chosen, ["a", "b", "fat"])
     assert by_value.ablation_probability == {"3": 0.1, "1": 1}

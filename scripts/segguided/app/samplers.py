@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segguided.app.run_folder import RunFolder
 from segguided.config.sampling import Sampling
-from segguided.generation import any_model
+from segguided.generation.samplers import any_model
 from segguided.generation.sets import Sampler
 
 WITHOUT_NOISE = ("spade", "regression")  # the same image of a mask for each seed
