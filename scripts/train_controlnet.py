@@ -29,7 +29,9 @@ def train_controlnet(
     """Write the networks of all three stages to `output`, with config.json and history.csv beside it."""
     earlier = EarlierStages(autoencoder, latent)
     given = read_slices(slices)
-    data = fully_annotated(given, "training of ControlNet")
+    data = given
+    if control.mask_ablation == "none":
+        data = fully_annotated(given, "training without mask_ablation")
     check_trained_on(latent, data)
     training = TrainingRun.from_settings(data, control.training, seed, output, checkpoint_seconds)
     vae, denoiser = earlier.load(training.device)

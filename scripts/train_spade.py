@@ -33,7 +33,9 @@ def train_spade(
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     given = read_slices(slices)
-    data = fully_annotated(given, "training of SPADE")
+    data = given
+    if model.needs_full_annotation:
+        data = fully_annotated(given, "training without mask_ablation")
     if perceptual and model.perceptual.kind == "encoder":
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)

@@ -67,7 +67,7 @@ def test_a_copy_of_the_folder_is_enough(trained, tmp_path):
 def test_several_images_of_a_mask_differ_or_are_refused(trained, tmp_path):
     mask = sorted((trained / "masks").iterdir())[0]
     options = {"noise_seeds": [0, 1]}
-    if trained.name.startswith(("spade", "regression")):
+    if trained.name.startswith(("spade", "mat-spade", "regression")):
         with pytest.raises(ValueError, match="mine makes the same image of a mask each time"):
             generate(trained / "run", mask, tmp_path / "out", **options)
         return
@@ -88,6 +88,23 @@ def test_free_classes_are_filled_in_left_to_the_network_or_refused(trained, tmp_
     made = images_in(output)
     assert any(not np.array_equal(made[name], image) for name, image in zip(names, whole, strict=True))
     assert (output / "masks").exists() == trained.name.startswith("segguided-plus")
+
+
+def test_every_kind_generates_from_partial_masks(trained, tmp_path):
+    """Two images of each mask: of the whole one, as in the pipeline's set, and of one without class 2."""
+    weights = trained / "run/model.safetensors"
+    sampling = KINDS[trained.name.rstrip("0123456789")][3]
+    generate_partial(weights, [trained / "p.npz"], sampling, 2, [[1]], 6, 2, SEED, tmp_path / "partial.npz")
+    whole_SHW, names = read_generated(trained / "set.npz")
+    with np.load(tmp_path / "partial.npz") as partial:
+        images = dict(zip(partial["names"].tolist(), partial["images"], strict=True))
+        masks = dict(zip(partial["names"].tolist(), partial["masks"], strict=True))
+    assert len(images) == 6 * 2 * 2
+    for name, image_HW in zip(names, whole_SHW, strict=True):
+        assert np.abs(images[f"{name}/all/0"].astype(int) - image_HW).max() <= 1
+        assert not (masks[f"{name}/1/0"] == 2).any()
+    follows = [not np.array_equal(images[f"{name}/1/0"], images[f"{name}/all/0"]) for name in names]
+    assert any(follows) != trained.name.startswith("controlnet"), "it begins as a model that sees no mask"
 
 
 @pytest.mark.parametrize("trained", ["segguided-plus"], indirect=True)

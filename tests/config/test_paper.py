@@ -83,6 +83,22 @@ def test_as_shipped_sampling_and_the_segmenter_are_the_papers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "of", "path"), [("spade-mat", "spade", ()), ("controlnet-mat", "controlnet", ("control",))]
+)
+def test_a_baseline_with_ablation_is_outside_the_grid_and_differs_in_that_alone(
+    name: str, of: str, path: tuple[str, ...]
+) -> None:
+    assert name not in CONFIG.grid.models
+    ours: Any = CONFIG.models[name].model_dump(exclude={"title"})
+    papers: Any = CONFIG.models[of].model_dump(exclude={"title"})
+    section = ours
+    for key in path:
+        section = section[key]
+    assert section.pop("mask_ablation") == "sample"
+    assert ours == papers
+
+
+@pytest.mark.parametrize(
     ("name", "of", "differs"),
     [
         ("segguided-ema", "segguided", {"training"}),

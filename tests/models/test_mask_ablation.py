@@ -1,13 +1,17 @@
-"""Mask ablation against the loop of Algorithm 1, and its probabilities."""
+"""Mask ablation against the loop of Algorithm 1, its probabilities, and what SPADE's networks see of it."""
 
 import pytest
 import torch
 
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.mask_ablation import by_class_value
+from segguided.config.models.spade import SpadeModel
 from segguided.config.models.training import Training
 from segguided.config.models.unet import Unet
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.mask_ablation import ablate_classes, free_flags, remove_classes
+from segguided.models.spade import Generator
+from segguided.models.spade_learner import SpadeLearner
 
 
 def masks(n=512):
@@ -37,6 +41,41 @@ def ablated(masks_BHW, per, generator):
     after_BHW, is_free_BK = ablate_classes(masks_BHW, 3, per, generator)
     assert torch.equal(after_BHW, remove_classes(masks_BHW, ~is_free_BK))
     return after_BHW
+
+
+@pytest.mark.parametrize("probability", [0.5, {}, {"2": 0.5}, {"1": 0.5, "2": 0.5, "3": 0.5}])
+def test_one_half_removes_what_it_always_removed(probability):
+    """The same numbers as before there was a choice: a class is kept where the number is below one half."""
+    number_BK = torch.rand((64, 4), generator=torch.Generator().manual_seed(5))
+    expected_BHW = remove_classes(full_masks(64), number_BK < 0.5)
+    generator = torch.Generator().manual_seed(5)
+    after_BHW, _ = ablate_classes(full_masks(64), 3, "sample", generator, probability=probability)
+    assert torch.equal(after_BHW, expected_BHW)
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [
+        (0.2, (0.2, 0.2, 0.2)),
+        (1.0, (1, 1, 1)),
+        ({"1": 0.0, "3": 0.9}, (0, 0.5, 0.9)),
+        ({"2": 1}, (0.5, 1, 0.5)),
+    ],
+)
+def test_each_class_is_removed_as_often_as_its_probability_says(probability, expected):
+    generator = torch.Generator().manual_seed(4)
+    sets = removed(
+        full_masks(4000),
+        ablate_classes(full_masks(4000), 3, "sample", generator, probability=probability)[0],
+    )
+    for value, share in enumerate(expected, start=1):
+        frequency = sum(value in gone for gone in sets) / len(sets)
+        assert frequency == share if share in (0, 1) else abs(frequency - share) < 0.03
+
+
+def test_probabilities_of_values_that_are_no_classes_are_refused():
+    with pytest.raises(ValueError, match=r"names the mask values 0, 4; expected values from 1 to 3"):
+        ablate_classes(full_masks(2), 3, "sample", torch.Generator(), probability={"4": 0.1, "0": 1, "1": 1})
 
 
 def test_a_share_of_the_masks_is_changed_and_flags_tell_what_is_free():
@@ -106,6 +145,91 @@ def test_the_network_sees_ablated_masks_in_training_alone(mask_ablation):
     network(torch.zeros(8, 1, 16, 16), torch.zeros(8, dtype=torch.long), masks_BHW)
     assert torch.equal(seen[0], masks_BHW) == (mask_ablation == "none")
     assert torch.equal(seen[1], masks_BHW)
+
+
+def spade(**changes):
+    """A SPADE that ablates masks, and all masks that its generator and its discriminator get to see."""
+    torch.manual_seed(0)
+    training = {"steps": 9, "batch_size": 8, "mirror": False, "micro_batch_size": changes.pop("parts", None)}
+    model = SpadeModel.model_validate(
+        {
+            "kind": "spade",
+            "generator": {
+                "channels": (4, 8),
+                "modulation_channels": 4,
+                "norm": changes.pop("norm", "instance"),
+            },
+            "discriminator": {"channels": 4, "layers": 2},
+            "perceptual": {"kind": "none"},
+            "training": {**training, "ema_decay": 0.9},
+            **changes,
+        }
+    )
+    network = Generator(model.generator, 3, 16)
+    learner = SpadeLearner(network, model, None, 9, torch.device("cpu"), masks=lambda: iter([large_masks(8)]))
+    of_generator, of_discriminator = [], []
+    network.register_forward_hook(lambda _module, inputs, _output: of_generator.append(inputs[0]))
+    learner.discriminator.register_forward_hook(
+        lambda _module, inputs, _output: of_discriminator.append(inputs[1].chunk(2))
+    )
+    return learner, of_generator, of_discriminator
+
+
+def large_masks(n):
+    """(n, 16, 16) in which every class occurs."""
+    return torch.arange(4, dtype=torch.uint8).repeat(64).view(1, 16, 16).expand(n, -1, -1).clone()
+
+
+@pytest.mark.parametrize("parts", [None, 3])
+def test_spades_generator_and_discriminator_see_the_same_ablated_masks(parts):
+    """However many images are on the device at once; in each of the two steps the whole batch."""
+    learner, of_generator, of_discriminator = spade(mask_ablation="sample", parts=parts)
+    learner.update(large_masks(8) * 60, large_masks(8), torch.Generator().manual_seed(0))
+    expected_BHW, _ = ablate_classes(large_masks(8), 3, "sample", torch.Generator().manual_seed(0))
+    assert not torch.equal(expected_BHW, large_masks(8))
+    assert torch.equal(torch.cat(of_generator), torch.cat([expected_BHW, expected_BHW]))
+    expected_BKHW = learner.generator.encoder(torch.cat([expected_BHW, expected_BHW]))
+    beside_generated, beside_real = (torch.cat(halves) for halves in zip(*of_discriminator, strict=True))
+    assert torch.equal(beside_generated, expected_BKHW)
+    assert torch.equal(beside_real, expected_BKHW)
+
+
+def test_spade_without_ablation_sees_whole_masks_and_draws_nothing():
+    learner, of_generator, _ = spade()
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    learner.update(large_masks(8) * 60, large_masks(8), generator)
+    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(of_generator[0], large_masks(8))
+
+
+@pytest.mark.parametrize("mask_ablation", ["none", "sample"])
+def test_batch_statistics_of_an_averaged_spade_are_over_masks_as_in_training(mask_ablation):
+    learner, of_generator, _ = spade(mask_ablation=mask_ablation, norm="batch")
+    learner.finished_network()
+    expected_BHW, _ = ablate_classes(large_masks(8), 3, mask_ablation, torch.Generator().manual_seed(0))
+    assert torch.equal(of_generator[0], expected_BHW)
+
+
+def test_classes_count_by_their_values_and_settings_at_their_defaults_are_not_named():
+    """So another name trains nothing again, and a SPADE without ablation gets the command it always got."""
+    model = spade()[0].ablation
+    assert "abl" not in model.training_json()
+    chosen = model.model_copy(
+        update={"mask_ablation": "sample", "ablation_probability": {"fat": 0.1, "a": 1.0}}
+    )
+    by_value = by_class_value(chosen, ["a", "b", "fat"])
+    assert by_value.ablation_probability == {"3": 0.1, "1": 1}
+    assert '"ablation_probability":{"1":1,"3":0.1}' in by_value.training_json().replace(".0", "")
+    assert SpadeModel.from_json(by_value.training_json()).ablation_probability == {"3": 0.1, "1": 1}
+    assert by_class_value(model, ["a"]) is model
+
+
+def test_numbers_may_come_as_text_as_from_snakemakes_command_line():
+    values = spade()[0].ablation.model_dump() | {"mask_ablation": "sample"}
+    for given, expected in (("0.3", 0.3), ({"a": "0.1", "b": 1}, {"a": 0.1, "b": 1})):
+        model = SpadeModel.model_validate(values | {"ablation_probability": given})
+        assert model.ablation_probability == expected
 
 
 def test_ablation_without_a_mask_is_refused():

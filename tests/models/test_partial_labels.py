@@ -36,7 +36,7 @@ def test_what_is_not_annotated_is_always_free_and_changes_nothing_else(per, shar
     free = []
     for flags_BV in (missing_BV, None):
         generator = torch.Generator().manual_seed(3)
-        free.append(ablate_classes(masks_BHW, CLASSES, per, generator, share, flags_BV))
+        free.append(ablate_classes(masks_BHW, CLASSES, per, generator, share, not_annotated_BV=flags_BV))
     (partial_BHW, partial_BK), (whole_BHW, whole_BK) = free
     assert partial_BK[32:, VESSELS].all()
     assert not whole_BK[32:, VESSELS].all()

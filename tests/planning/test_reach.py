@@ -56,7 +56,10 @@ SLICES = (
     NETWORKS | FIGURES | {"write_run"} | {"prepare_patient", "split_dataset", "gather_images", "pair_images"}
 )
 SLICES |= {"repeat_masks", "export_layout", "write_datacard", "write_phantom"}
+# Rules that generate with a model of any kind.
+ANY_MODEL = {"generate_partial", "generate_paired"}
 CONTROLNET = {"train_autoencoder", "train_latent_diffusion", "train_controlnet", "generate_controlnet"}
+CONTROLNET |= ANY_MODEL
 COMPARES = {"make_ablation", "draw_ablation", "draw_sweep"}  # numbers of records alone
 COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pair_images"}
 SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}

@@ -68,18 +68,24 @@ def train_mat(slices: Path, weights: Path) -> None:
     train_diffusion([slices], model, 2, SEED, weights, 0.0)
 
 
+SPADE = {
+    "kind": "spade",
+    "generator": {"channels": (8, 16), "modulation_channels": 8, "norm": "instance"},
+    "discriminator": {"channels": 8, "layers": 2, "scales": 2},
+    "perceptual": {"kind": "none"},
+    "first_weights": "he",
+    "training": SPADE_TRAINING,
+}
+
+
 def train_a_spade(slices: Path, weights: Path) -> None:
     """SPADE without a perceptual loss."""
-    model = SpadeModel.model_validate(
-        {
-            "kind": "spade",
-            "generator": {"channels": (8, 16), "modulation_channels": 8, "norm": "instance"},
-            "discriminator": {"channels": 8, "layers": 2, "scales": 2},
-            "perceptual": {"kind": "none"},
-            "first_weights": "he",
-            "training": SPADE_TRAINING,
-        }
-    )
+    train_spade([slices], SpadeModel.model_validate(SPADE), None, 2, SEED, weights, 0.0)
+
+
+def train_a_mask_ablated_spade(slices: Path, weights: Path) -> None:
+    """The same with mask ablation."""
+    model = SpadeModel.model_validate({**SPADE, "mask_ablation": "sample"})
     train_spade([slices], model, None, 2, SEED, weights, 0.0)
 
 
@@ -111,6 +117,7 @@ KINDS: dict[str, tuple[str, Train, Callable[..., None], Sampling]] = {
     "mat": ("diffusion", train_mat, generate_diffusion, DDIM),
     "imported": ("imported", import_foreign, generate_diffusion, DDIM),
     "spade": ("spade", train_a_spade, generate_spade, DDIM),
+    "mat-spade": ("spade", train_a_mask_ablated_spade, generate_spade, DDIM),
     "regression": ("regression", train_a_regression, generate_regression, DDIM),
     "controlnet": ("controlnet", train_a_controlnet, generate_controlnet, DDIM),
 }

@@ -88,7 +88,7 @@ def segmenter_learner(steps):
     )
 
 
-def spade_learner(steps):
+def spade_learner(steps, **changes):
     torch.manual_seed(0)
     rates = {"generator_learning_rate": 1e-3, "discriminator_learning_rate": 4e-3}
     training = AdversarialTraining(steps=steps, batch_size=4, ema_decay=0.9, decay_share=0.5, **rates)
@@ -98,6 +98,7 @@ def spade_learner(steps):
         discriminator=SpadeDiscriminator(channels=4, layers=2),
         perceptual={"kind": "none"},
         training=training,
+        **changes,
     )
     return SpadeLearner(Generator(model.generator, 2, 16).to(DEVICE), model, None, steps, DEVICE)
 
@@ -108,6 +109,9 @@ LEARNERS = {
     "unconditional": partial(diffusion_learner, conditioning="none"),
     "segmenter": segmenter_learner,
     "spade": spade_learner,
+    "mask-ablated spade": partial(
+        spade_learner, mask_ablation="sample", ablated_share=0.7, ablation_probability={"1": 0.3}
+    ),
 }
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from generate_controlnet import generate_controlnet
+from segguided.config.models.controlnet import ControlTraining
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.models.controlnet.latent import LatentLearner
+from segguided.training.resume_files import discard_resume_files
 from support.latent_stages import Stages, interrupted_then_resumed
 from support.sd_layout import write_pipeline
 
@@ -31,6 +33,23 @@ def generate(weights, stages, name, batch_size):
 
 def test_interrupted_then_resumed_gives_the_same_bytes(stages, monkeypatch):
     interrupted_then_resumed(stages, "control", LatentLearner, monkeypatch)
+
+
+def test_a_mask_ablated_training_resumes_to_the_same_bytes_and_says_how_masks_were_ablated(
+    tmp_path, monkeypatch
+):
+    stages = Stages(tmp_path / "run")
+    stages.train("autoencoder")
+    stages.train("latent")
+    whole = stages.train("control").read_bytes()
+    assert "abl" not in stages.control.to_json()
+    ablation = {"mask_ablation": "sample", "ablated_share": 0.7, "ablation_probability": {"1": 0.3}}
+    stages.control = ControlTraining.from_json(stages.control.model_copy(update=ablation).to_json())
+    discard_resume_files(stages.weights("control"))
+    interrupted_then_resumed(stages, "control", LatentLearner, monkeypatch)
+    assert stages.train("control").read_bytes() != whole
+    described = json.loads(stages.weights("control").with_name("config.json").read_text())["control"]
+    assert {key: described[key] for key in ablation} == ablation
 
 
 def test_the_last_weights_alone_generate_and_hold_the_cost_of_all_stages(stages):

@@ -72,11 +72,14 @@ DECISIONS = {
     },
     "LatentTraining": {"weights": "prediction_type schedule micro_batch_size training"},
     "NoiseSchedule": {"weights": SCHEDULE},
-    "ControlTraining": {"weights": "conditioning hint_channels sd_locked micro_batch_size training"},
+    "ControlTraining": {
+        "weights": "conditioning hint_channels sd_locked micro_batch_size training mask_ablation "
+        "ablated_share ablation_probability"
+    },
     "DiffusionModel": {
         "words": "title",
-        "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share min_snr_gamma "
-        "losses unet decoder micro_batch_size training",
+        "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share "
+        "ablation_probability min_snr_gamma losses unet decoder micro_batch_size training",
         "images": "sampling completer",
         "where training begins": "init_from",
     },
@@ -101,7 +104,8 @@ DECISIONS = {
     "RegressionModel": {"words": "title", "weights": "kind conditioning unet micro_batch_size training"},
     "SpadeModel": {
         "words": "title",
-        "weights": "kind generator discriminator losses perceptual first_weights training",
+        "weights": "kind generator discriminator losses perceptual first_weights training mask_ablation "
+        "ablated_share ablation_probability",
         "where training begins": "init_from",
     },
     "Decoder": {"weights": "channels modulation_channels"},

@@ -234,6 +234,44 @@ def test_ablation_and_sweeps_compare_models_of_a_finished_run(finished, tmp_path
         assert (again / "results" / name).stat().st_size > 500, name
 
 
+MAT = (
+    "grid={models: [controlnet, spade, controlnet-mat, spade-mat]}",
+    "partial_masks={models: [controlnet-mat, spade-mat]}",
+)
+
+
+def test_spade_and_controlnet_train_with_ablated_masks_and_share_what_sees_none(finished, tmp_path):
+    """Their perceptual network, autoencoder and latents are those of the models without ablation."""
+    again = shutil.copytree(finished, tmp_path / "again")
+    targets = ("results/table3.csv", "results/partial/breast-phantom.csv")
+    result = snakemake(again, *targets, "--configfile", MINIATURE, "--config", *MAT, *ARGUMENTS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert jobs_of(result) == {
+        "train_controlnet": 1, "train_spade": 1, "generate_controlnet": 1, "generate_spade": 1,
+        "train_segmenter": 2, "evaluate_model": 2, "make_table": 1, "generate_partial": 2,
+        "measure_partial": 1,
+    }  # fmt: skip
+    runs = again / "results/runs/breast-phantom"
+    for kind, key in (("spade", "model"), ("controlnet", "control")):
+        ablated, plain = (
+            read_description(runs / name / "seed0/model.safetensors") for name in (f"{kind}-mat", kind)
+        )
+        assert ablated[key].pop("mask_ablation") == "sample"
+        assert ablated[key] | {"title": None} == plain[key] | {"title": None}
+        assert ablated["weights_sha256"] != plain["weights_sha256"]
+    assert not (runs / "controlnet-mat/seed0/autoencoder").exists()
+    table = {row["model"]: row for row in rows(again / "results/table3.csv")}
+    assert float(table["controlnet-mat"]["training_tflop"]) > 0
+    assert float(table["spade-mat"]["training_tflop"]) > 0
+    partial = rows(again / "results/partial/breast-phantom.csv")
+    measured = {(row["model"], row["kept"]) for row in partial}
+    kept = ("all", "vessels+FGT", "breast")
+    assert measured == {(name, classes) for name in ("controlnet-mat", "spade-mat") for classes in kept}
+    variation = {row["model"]: float(row["variation"]) for row in partial if row["class"] == "macro"}
+    assert variation["spade-mat"] == 0, "the same image of a mask each time"
+    assert variation["controlnet-mat"] > 0
+
+
 def test_sets_generated_in_shards_are_the_same_bytes(finished, tmp_path):
     """Three shards, of which some are empty, for each kind of model; only what generates and gathers runs."""
     again = shutil.copytree(finished, tmp_path / "again")

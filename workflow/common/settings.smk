@@ -111,6 +111,11 @@ def models_of(*kinds):
     return one_of(name for name in models if CONFIG.models[name].kind in kinds)
 
 
+def guided_models():
+    """The constraint of a rule that serves models of any kind that see a mask."""
+    return one_of(CONFIG.guided_models)
+
+
 def masked_models():
     """The constraint of a rule that serves image-space diffusion models with a mask."""
     models = CONFIG.grid.models

@@ -1,4 +1,6 @@
-# Where the weights of a model are: its own, or those of the model that it shares them with.
+# Where the weights of a model are: its own, or those of the model that it shares them with. And what decides them.
+
+from segguided.config.models.mask_ablation import by_class_value
 
 
 def run_folder(wildcards):
@@ -23,6 +25,20 @@ def own_weights(wildcards):
             f"{wildcards.model} shares the weights of {model}; name that model in the target"
         )
     return model_weights(wildcards)
+
+
+def training_json(wildcards):
+    """The settings that decide the weights of a model. A class counts by its number, whatever it is called."""
+    model = CONFIG.models[wildcards.model]
+    return by_class_value(model, class_names(wildcards)).training_json()
+
+
+def first_alike(kind, settings_of, model):
+    """The first model of a kind in the grid whose settings are those of `model`: what they decide is made once."""
+    for name in CONFIG.grid.models:
+        if CONFIG.models[name].kind == kind and settings_of(name) == settings_of(model):
+            return name
+    return model
 
 
 def completer_files(wildcards):

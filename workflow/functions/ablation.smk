@@ -34,7 +34,7 @@ def against_argument(wildcards, input):
 
 
 def timed_settings(wildcards):
-    return CONFIG.models[wildcards.model].training_json()
+    return training_json(wildcards)
 
 
 def timing_json(wildcards):

@@ -5,6 +5,14 @@ def lists_argument(wildcards, input):
     return option_with_lists("--slices", input.lists)
 
 
+def partial_sampling_json(wildcards):
+    """How a model of any kind samples its images; what is said of steps is nothing to one that takes none."""
+    sampling = CONFIG.sampling_of(wildcards.model)
+    if CONFIG.trained(wildcards.model).timesteps is None:
+        sampling = sampling.in_one_call()
+    return sampling.to_json()
+
+
 def partial_options(wildcards):
     settings = require_for_figure(CONFIG.partial_masks, "figures 3 and 6")
     masks = CONFIG.datasets[wildcards.dataset].partial_masks

@@ -4,10 +4,9 @@ from segguided.planning.watched_files import model_files
 
 
 def model_options(wildcards):
-    settings = CONFIG.models[wildcards.model].training_json()
     return [
         "--model",
-        settings,
+        training_json(wildcards),
         "--n-classes",
         count_classes(wildcards),
         *beginning_options(wildcards),
@@ -38,14 +37,19 @@ def beginning_files(wildcards):
     return [f"{beginning.run}/model.safetensors", f"{beginning.run}/config.json"]
 
 
+def perceptual_settings(name):
+    return CONFIG.models[name].perceptual
+
+
 def perceptual_network(wildcards):
     """The files of the network whose feature maps SPADE's loss compares; none where that loss is not configured."""
-    perceptual = CONFIG.models[wildcards.model].perceptual
+    perceptual = perceptual_settings(wildcards.model)
     if perceptual.kind == "vgg19":
         return [perceptual.weights]
     if perceptual.kind == "none":
         return []
-    folder = f"<results>/perceptual/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}"
+    owner = first_alike("spade", perceptual_settings, wildcards.model)
+    folder = f"<results>/perceptual/{wildcards.dataset}/{owner}/seed{wildcards.seed}"
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 
 

@@ -27,8 +27,8 @@ use rule train_diffusion as train_latent_diffusion with:
     input:
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
-        autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
-        autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
+        autoencoder=stage_file("autoencoder", autoencoder_stage, "model.safetensors"),
+        autoencoder_config=stage_file("autoencoder", autoencoder_stage, "config.json"),
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/latent/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/latent/config.json",
@@ -60,10 +60,10 @@ use rule train_latent_diffusion as train_controlnet with:
     input:
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
-        autoencoder="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/model.safetensors",
-        autoencoder_config="<results>/runs/{dataset}/{model}/seed{seed}/autoencoder/config.json",
-        latent="<results>/runs/{dataset}/{model}/seed{seed}/latent/model.safetensors",
-        latent_config="<results>/runs/{dataset}/{model}/seed{seed}/latent/config.json",
+        autoencoder=stage_file("autoencoder", autoencoder_stage, "model.safetensors"),
+        autoencoder_config=stage_file("autoencoder", autoencoder_stage, "config.json"),
+        latent=stage_file("latent", both_stages, "model.safetensors"),
+        latent_config=stage_file("latent", both_stages, "config.json"),
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
         config="<results>/runs/{dataset}/{model}/seed{seed}/config.json",

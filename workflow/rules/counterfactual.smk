@@ -20,6 +20,8 @@ use rule generate_partial as generate_counterfactual with:
         "<results>/applications/counterfactual/{dataset}/{model}/seed{seed}.npz",
     pathvars:
         rule="generate_counterfactual",
+    wildcard_constraints:
+        model=masked_models(),
     params:
         script=script_file("generate_counterfactual"),
         library=library("generate_counterfactual"),

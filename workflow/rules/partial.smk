@@ -21,7 +21,7 @@ rule generate_partial:
     pathvars:
         rule="generate_partial",
     wildcard_constraints:
-        model=masked_models(),
+        model=guided_models(),
     conda:
         "../../envs/segguided.yaml"
     threads: 4
@@ -35,7 +35,7 @@ rule generate_partial:
         library=library("generate_partial"),
         lists=lists_argument,
         completer=completer_argument,
-        sampling=sampling_json,
+        sampling=partial_sampling_json,
         options=partial_options,
     message:
         "Generating images of {wildcards.dataset} from partial masks with {wildcards.model}"
@@ -50,6 +50,8 @@ use rule generate_partial as generate_similar with:
         "<results>/similarity/{dataset}/{model}/seed{seed}.npz",
     pathvars:
         rule="generate_similar",
+    wildcard_constraints:
+        model=masked_models(),
     params:
         script=script_file("generate_similar"),
         library=library("generate_similar"),

@@ -22,6 +22,8 @@ use rule generate_partial as translate_masks with:
         "<benchmarks>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
     pathvars:
         rule="translate_masks",
+    wildcard_constraints:
+        model=masked_models(),
     params:
         script=script_file("translate_masks"),
         library=library("translate_masks"),
@@ -46,6 +48,8 @@ use rule generate_partial as translate_images with:
         "<benchmarks>/<rule>/{masks}-to-{dataset}/{model}/seed{seed}.tsv"
     pathvars:
         rule="translate_images",
+    wildcard_constraints:
+        model=masked_models(),
     params:
         script=script_file("translate_images"),
         library=library("translate_images"),

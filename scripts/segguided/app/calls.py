@@ -158,12 +158,19 @@ def _values(run: RunFolder, free: Sequence[str]) -> tuple[int, ...]:
     if not free:
         return ()
     _check_classes("free", free, run)
-    if run.facts.kind not in ("diffusion", "imported"):
+    if run.facts.kind not in ("diffusion", "imported") and not _is_trained_with_ablation(run):
         raise ValueError(
             f"classes were to be left to the model, but {run.facts.model} ({run.facts.kind}) always follows "
             "whole masks; use segguided-plus or a model trained with mask ablation"
         )
     return tuple(sorted({run.class_names.index(name) + 1 for name in free}))
+
+
+def _is_trained_with_ablation(run: RunFolder) -> bool:
+    """Whether a SPADE or ControlNet was trained on masks with classes removed."""
+    description = read_description(run.weights)
+    settings = description.get("model") or description.get("control") or {}
+    return settings.get("mask_ablation", "none") != "none"
 
 
 def _check_classes(state: str, names: Sequence[str], run: RunFolder) -> None:

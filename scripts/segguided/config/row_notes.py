@@ -5,6 +5,7 @@ A new footnote is one more text in `row_notes`, true to the settings that it spe
 
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
+from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.spade import SpadeModel
 from segguided.config.sampling import Sampling
@@ -29,6 +30,10 @@ MASK_ABLATION = {
     "none": "its masks are whole at every sampling step",
     "step": "classes are removed from its masks at random at every sampling step",
 }
+ANY_MODEL = (
+    "trained with mask ablation, which the paper calls applicable to any model that sees masks, and tried on "
+    "its own alone"
+)
 NOT_IN_THE_PAPER = (
     "the paper does not say in which of two ways its MAT was measured: with whole masks, or with classes "
     "removed at random at every sampling step, as its authors' code can"
@@ -50,6 +55,8 @@ def row_notes(model: ModelSettings, sampling: Sampling, *, lacks_annotation: boo
         notes.append(REGRESSION)
     if lacks_annotation and model.needs_full_annotation:
         notes.append(WHOLE_ALONE)
-    if model.trained_with_ablation:
+    if model.trained_with_ablation and not isinstance(model, DenoiserSettings):
+        notes.append(ANY_MODEL)
+    elif model.trained_with_ablation:
         notes.append(f"{MASK_ABLATION[sampling.mask_ablation]}; {NOT_IN_THE_PAPER}")
     return notes

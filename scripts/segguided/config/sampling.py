@@ -28,6 +28,10 @@ class Sampling(Generation):
         """The fields for models that sample in no steps, or with a sampler of their own."""
         return self.to_json(Generation.model_fields)
 
+    def in_one_call(self) -> "Sampling":
+        """The same for a model that samples in no steps: equal, whatever the section says of steps."""
+        return Sampling(batch_size=self.batch_size, precision=self.precision, sampler="ddim", steps=1)
+
     def changed(self, changes: SamplingChanges) -> "Sampling":
         """The same, with the values that `changes` names."""
         return self.model_copy(update=changes.model_dump(exclude_none=True))

@@ -7,7 +7,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from segguided.config.ablation import Ablation, Sweep
 from segguided.config.base import NAME, Settings
+from segguided.config.checks.ablated_classes import check_ablated_classes
 from segguided.config.checks.ablation import check_ablation
+from segguided.config.checks.able_models import check_able, from_noised_images, from_partial_masks
 from segguided.config.checks.applications import check_applications
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
@@ -94,6 +96,14 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _masks_can_be_ablated(self) -> "Config":
+        for dataset in self.grid.datasets:
+            classes = self.datasets[dataset].class_names
+            for name in self.grid.models:
+                check_ablated_classes(name, self.models[name], dataset, classes)
+        return self
+
+    @model_validator(mode="after")
     def _ablation_and_sweeps_name_what_is_defined(self) -> "Config":
         check_ablation(self.ablation, self.sweeps, self.models)
         return self
@@ -143,27 +153,17 @@ class Config(Settings):
     @model_validator(mode="after")
     def _partial_masks_need_models_that_see_a_mask(self) -> "Config":
         """Sections beyond the tables may name models outside the grid; those are then left out."""
-        able = [name for name in self.models if self.trained(name).denoises_under_a_mask]
-        for key, names in self._models_of_partial_masks().items():
-            for name in names:
-                if name not in able:
-                    raise ValueError(
-                        f"{key} names '{name}', but only image-space diffusion models with a mask "
-                        f"({', '.join(able)}) can generate from partial masks; name one of them"
-                    )
+        guided = [name for name in self.models if self.trained(name).sees_a_mask]
+        partial = from_partial_masks(self.partial_masks, self.applications)
+        check_able(partial, guided, "models that see a mask", "generate from partial masks")
+        denoising = [name for name in self.models if self.trained(name).denoises_under_a_mask]
+        kinds = "image-space diffusion models with a mask"
+        check_able(self._mixing_models, denoising, kinds, "generate from noised images")
         return self
 
-    def _models_of_partial_masks(self) -> dict[str, tuple[str, ...]]:
-        """The names of models by the key that holds them."""
-        names: dict[str, tuple[str, ...]] = {}
-        if self.partial_masks:
-            names["partial_masks.models"] = self.partial_masks.models
-        if self.similarity:
-            names["similarity.model"] = (self.similarity.model,)
-        if self.applications:
-            names["applications.model"] = (self.applications.model,)
-            names["applications.partial_model"] = (self.applications.partial_model,)
-        return names
+    @property
+    def _mixing_models(self) -> Mapping[str, tuple[str, ...]]:
+        return from_noised_images(self.similarity, self.applications)
 
     @model_validator(mode="after")
     def _applications_name_what_is_defined(self) -> "Config":
@@ -187,7 +187,7 @@ class Config(Settings):
 
     def _mixing_model(self, key: str) -> MixingModel:
         """The model that `key` names."""
-        (name,) = self._models_of_partial_masks()[key]
+        (name,) = self._mixing_models[key]
         few_calls = self.sampling_of(name).sampler == "renoise"
         return MixingModel(key, name, self.weights_of(name), self.trained(name).timesteps or 0, few_calls)
 

@@ -10,12 +10,13 @@ from torch.nn import functional
 
 from segguided.compiling import compile_network
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.decoder import ModulatedDecoder
-from segguided.models.mask_ablation import ablate_classes
+from segguided.models.mask_ablation import ablate_masks
 from segguided.models.masks import MaskEncoder
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
@@ -132,8 +133,7 @@ class DiffusionLearner(DescentLearner):
         self.network = network
         self.device = device
         self.precision = model.training.precision
-        self.mask_ablation = model.mask_ablation
-        self.ablated_share = model.ablated_share
+        self.ablation: MaskAblationSettings = model
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
@@ -150,9 +150,7 @@ class DiffusionLearner(DescentLearner):
         """One step on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
-        masks_BHW, free_BK = ablate_classes(
-            masks_BHW, n_classes, self.mask_ablation, generator, self.ablated_share, not_annotated_BV
-        )
+        masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.ablation, generator, not_annotated_BV)
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B]
         return self.descent.descend(self._losses, batch, self.micro_batch_size)

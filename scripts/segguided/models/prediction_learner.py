@@ -19,7 +19,7 @@ from segguided.models import diffusion
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
-from segguided.models.mask_ablation import ablate_classes
+from segguided.models.mask_ablation import ablate_masks
 from segguided.models.signals import to_signal
 from segguided.training import ranks
 from segguided.training.optimisation import Descent, DescentLearner, constant_linear, has_fused
@@ -94,7 +94,8 @@ class PredictionLearner(DescentLearner):
     ) -> dict[str, Tensor]:
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
         x0_BCHW = to_signal(images_BHW)
-        masks_BHW, free_BK = self._ablate(masks_BHW, generator, not_annotated_BV)
+        n_classes = self.network.encoder.n_classes
+        masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
         batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B]
         predictions: list[Tensor] = []
@@ -116,15 +117,6 @@ class PredictionLearner(DescentLearner):
     def _sees_texture(self) -> bool:
         """Whether the losses that wait for the first steps have begun."""
         return self.steps_done >= self.losses.from_step
-
-    def _ablate(
-        self, masks_BHW: Tensor, generator: torch.Generator, not_annotated_BV: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The masks of this step, and which classes are free, (B, K) bool."""
-        n_classes = self.network.encoder.n_classes
-        model = self.model
-        share = model.ablated_share
-        return ablate_classes(masks_BHW, n_classes, model.mask_ablation, generator, share, not_annotated_BV)
 
     def _noise(self, x0_BCHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Noisy images x_t (B, C, H, W), the noise inputs of each prediction (B, N, C, H, W), and times t.

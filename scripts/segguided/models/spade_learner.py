@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.losses.adversarial import ScaleMaps, discriminator_losses, generator_losses, judge
 from segguided.models.losses.perceptual import PerceptualLoss
+from segguided.models.mask_ablation import ablate_masks
 from segguided.models.signals import to_signal
 from segguided.models.spade import (
     Discriminator,
@@ -67,6 +69,7 @@ class SpadeLearner:
         }
         self.micro_batch_size = training.micro_batch_size
         self.mirror = training.mirror
+        self.ablation: MaskAblationSettings = model
         for network in (generator, self.discriminator):
             if network is self.discriminator or not is_trained:
                 initialise(network, model.first_weights)
@@ -87,10 +90,18 @@ class SpadeLearner:
         """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
         if self.mirror:
             images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
+        masks_BHW = self._ablated(masks_BHW, generator)
         losses = self._step(self.descent, self._generator_losses, images_BHW, masks_BHW)
         return losses | self._step(
             self.discriminator_descent, self._discriminator_losses, images_BHW, masks_BHW
         )
+
+    def _ablated(self, masks_BHW: Tensor, generator: torch.Generator) -> Tensor:
+        """The masks that both networks see in training.
+
+        What is not annotated is in no mask, and the encoding cannot tell that from removed.
+        """
+        return ablate_masks(masks_BHW, self.generator.encoder.n_classes, self.ablation, generator)[0]
 
     def _step(
         self,
@@ -164,15 +175,20 @@ class SpadeLearner:
         """The generator with its averaged weights; spectral normalisation is baked into them.
 
         The statistics of a batch norm belong to the weights of a single step, so they are taken anew for the
-        averaged ones, over the training masks.
+        averaged ones, over the training masks, which are ablated as in training.
         """
         self.descent.use_averaged_weights()
         bake_spectral_norm(self.generator)
         separate_batch_norms(self.generator)
         if self.descent.ema and self.masks:
             with autocast(self.device, self.precision):
-                update_bn(self.masks(), self.generator)
+                update_bn(self._masks_as_seen(self.masks), self.generator)
         return self.generator
+
+    def _masks_as_seen(self, masks: MaskBatches) -> Iterator[Tensor]:
+        """Batches of masks, ablated as in training; the same each time."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        return (self._ablated(masks_BHW, generator) for masks_BHW in masks())
 
 
 def check_shareable(batch_size: int, micro_batch_size: int | None) -> None:

@@ -21,7 +21,7 @@ from segguided.models.controlnet.autoencoder import (
     sample_posterior,
     start_autoencoder,
 )
-from segguided.models.controlnet.control import LatentPipeline, add_control
+from segguided.models.controlnet.control import ControlLearner, LatentPipeline, add_control
 from segguided.models.controlnet.latent import (
     LatentDenoiser,
     LatentLearner,
@@ -29,6 +29,7 @@ from segguided.models.controlnet.latent import (
     latent_batches,
     start_denoiser,
 )
+from segguided.models.mask_ablation import ablate_classes
 from segguided.models.signals import to_signal
 from segguided.training.checkpoint import Checkpoint
 from segguided.training.loop import Batches, Plan, train
@@ -185,6 +186,24 @@ def test_the_size_of_parts_changes_no_draw():
         return learner.update(moments_B2CHW, masks_BHW, torch.Generator().manual_seed(0))["loss"]
 
     assert torch.allclose(loss_of(None), loss_of(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mask_ablation", ["none", "sample"])
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+def test_the_controlnet_sees_ablated_masks_whatever_the_size_of_parts(mask_ablation, micro_batch_size):
+    vae, _, controlled = networks()
+    changes = {"mask_ablation": mask_ablation, "micro_batch_size": micro_batch_size}
+    chosen = control_settings().model_copy(update=changes)
+    learner = ControlLearner(LatentPipeline(vae, controlled, 0.7), DIFFUSION, chosen, 9, CPU)
+    seen = []
+    controlled.encoder.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    masks_BHW = torch.arange(3, dtype=torch.uint8).repeat(86)[:256].view(1, 16, 16).repeat(4, 1, 1)
+    n_classes = controlled.encoder.n_classes
+    generator = torch.Generator().manual_seed(1)
+    expected_BHW, _ = ablate_classes(masks_BHW, n_classes, mask_ablation, generator)
+    learner.update(torch.randn(4, 4, 8, 8), masks_BHW, torch.Generator().manual_seed(1))
+    assert torch.equal(torch.cat(seen), expected_BHW)
+    assert torch.equal(expected_BHW, masks_BHW) == (mask_ablation == "none")
 
 
 def latent_learner(steps):

@@ -55,7 +55,15 @@ def check_step_ablation(where: str, sampling: Sampling, name: str, trained: Mode
 
     `where`: the key that says so; `name`: of the model `trained`. Of a model without steps nothing is asked.
     """
-    if sampling.mask_ablation == "none" or trained.timesteps is None or trained.trained_with_ablation:
+    if sampling.mask_ablation == "none" or trained.timesteps is None:
+        return
+    if not isinstance(trained, DenoiserSettings):
+        raise ValueError(
+            f"{where}.mask_ablation is {sampling.mask_ablation}, but models.{name} is no image-space "
+            "diffusion model, and only their masks are ablated at each step; say so in the `sampling` of "
+            "such models only"
+        )
+    if trained.trained_with_ablation:
         return
     raise ValueError(
         f"{where}.mask_ablation is {sampling.mask_ablation}, but models.{name} is trained on whole masks; "

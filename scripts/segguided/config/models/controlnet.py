@@ -12,6 +12,7 @@ from segguided.config.base import Settings
 from segguided.config.checks.addresses import check_address
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.diffusion import NoiseSchedule, PredictionType
+from segguided.config.models.mask_ablation import AblatedTraining
 from segguided.config.models.training import MicroBatchSize, Training
 
 
@@ -99,7 +100,7 @@ class LatentTraining(Settings):
     training: Training
 
 
-class ControlTraining(Settings):
+class ControlTraining(AblatedTraining):
     """Stage 3: the ControlNet, a trainable copy of the UNet's encoder that sees the mask as its hint."""
 
     conditioning: Literal["index255_rgb", "index255", "onehot"]
@@ -165,3 +166,8 @@ class ControlNetModel(ModelSettings):
     def timesteps(self) -> int:
         """Length of its noise schedule."""
         return self.latent.schedule.timesteps
+
+    @property
+    def trained_with_ablation(self) -> bool:
+        """Whether the training of its ControlNet removed classes from masks at random."""
+        return self.control.mask_ablation != "none"

@@ -11,6 +11,13 @@ from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.decoder import Decoder
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.init_from import InitFrom
+from segguided.config.models.mask_ablation import (
+    EVEN,
+    AblationProbability,
+    MaskAblation,
+    check_ablation_settings,
+    is_even,
+)
 from segguided.config.models.sampling_changes import SamplingChanges
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
@@ -35,7 +42,6 @@ class NoiseSchedule(Settings):
 
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]  # sample: x0 itself
-MaskAblation = Literal["none", "sample", "batch"]  # in training; the removed classes are chosen for each
 
 
 class DenoiserSettings(ModelSettings):
@@ -74,6 +80,7 @@ class DiffusionModel(DenoiserSettings):
     # background.
     conditioning: Literal["none", "index255", "onehot", "onehot_free"]
     ablated_share: float = Field(default=1.0, gt=0, le=1)  # of the training images that mask_ablation changes
+    ablation_probability: AblationProbability = Field(default=EVEN, exclude_if=is_even)
     # The loss weighs the error of x0 by min(SNR, γ), whatever is predicted; None: the paper's plain loss.
     min_snr_gamma: float | None = Field(default=None, gt=0)
     losses: DenoiserLosses = DenoiserLosses()
@@ -91,7 +98,7 @@ class DiffusionModel(DenoiserSettings):
     init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
-        | {"ablated_share", "losses", "decoder", "micro_batch_size", "training"}
+        | {"ablated_share", "ablation_probability", "losses", "decoder", "micro_batch_size", "training"}
     )
 
     @model_validator(mode="after")
@@ -103,11 +110,7 @@ class DiffusionModel(DenoiserSettings):
                 "conditioning is onehot_free, but mask_ablation is none, so no class is free in training; "
                 "set mask_ablation: sample, or conditioning: onehot"
             )
-        if self.ablated_share < 1 and self.mask_ablation != "sample":
-            raise ValueError(
-                f"ablated_share is {self.ablated_share:g}, but mask_ablation is {self.mask_ablation}; "
-                "only `sample` can leave some images of a batch as they are"
-            )
+        check_ablation_settings(self)
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.init_from import InitFrom
+from segguided.config.models.mask_ablation import AblatedTraining
 from segguided.config.models.perceptual import Perceptual
 from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
 
@@ -59,7 +60,7 @@ class AdversarialTraining(TrainingLength):
     precision: Precision = "auto"
 
 
-class SpadeModel(ModelSettings):
+class SpadeModel(AblatedTraining, ModelSettings):
     """A GAN that generates an image from a mask in one pass."""
 
     kind: Literal["spade"]
@@ -73,6 +74,7 @@ class SpadeModel(ModelSettings):
     init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "generator", "discriminator", "losses", "perceptual", "first_weights", "training"}
+        | {"mask_ablation", "ablated_share", "ablation_probability"}
     )
 
     @model_validator(mode="after")
@@ -83,6 +85,11 @@ class SpadeModel(ModelSettings):
                 "another SPADE"
             )
         return self
+
+    @property
+    def trained_with_ablation(self) -> bool:
+        """Whether its training removed classes from masks at random."""
+        return self.mask_ablation != "none"
 
     @property
     def needs_statistics(self) -> bool:

@@ -1,1 +1,1 @@
-"""Parts of samplers that diffusers lacks: fresh noise at each step, masks ablated at each step, cuts."""
+"""Parts of samplers that diffusers lacks: noise, ablated masks, cuts; and the sampler of any model."""

@@ -11,9 +11,11 @@ from diffusers import AutoencoderKL, ControlNetModel
 from torch import Tensor, nn
 
 from segguided.config.models.controlnet import ControlTraining
+from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.models.controlnet.autoencoder import downsampling, network_config
 from segguided.models.controlnet.latent import LatentDenoiser, LatentLearner
 from segguided.models.diffusion import DiffusionSettings
+from segguided.models.mask_ablation import ablate_masks
 from segguided.models.masks import MaskEncoder
 
 
@@ -109,6 +111,22 @@ class ControlLearner(LatentLearner):
         super().__init__(network, trained, diffusion_settings, settings, scale, steps, device)
         self.pipeline = pipeline
         self.sd_locked = settings.sd_locked
+        self.ablation: MaskAblationSettings = settings
+
+    def update(
+        self,
+        moments_B2CHW: Tensor,
+        masks_BHW: Tensor,
+        generator: torch.Generator,
+        not_annotated_BV: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """One step on a batch of posterior moments and masks, which are ablated if the settings say so.
+
+        What is not annotated is in no mask, and the encoding cannot tell that from removed.
+        """
+        n_classes = self.pipeline.denoiser.encoder.n_classes
+        masks_BHW, _ = ablate_masks(masks_BHW, n_classes, self.ablation, generator)
+        return super().update(moments_B2CHW, masks_BHW, generator)
 
     def averaged_copy(self) -> nn.Module:
         """A copy of the pipeline, the trained networks with their averaged weights."""
