@@ -145,7 +145,6 @@ def _remedies(folder: Path) -> Iterator[None]:
 def _facts_in(path: Path) -> RunFacts:
     """What run.json holds. Raises ValueError for a file of a version with other keys or another format."""
     values = read_sealed(path)
-    reason = ""
     if values.get("format", FORMAT) != FORMAT:
         reason = f"its format is {values['format']}, this version reads {FORMAT}"
     else:

@@ -74,6 +74,7 @@ def test_what_the_file_says_stays_as_the_title():
         5: "liver",
         6: "Liver (left)" * 9,
         7: "m\x1bk",
+        8: "bone <!-- all",
     }
     assert named(texts) == {
         1: {"name": "Fibroglandular_Tissue", "title": "Fibroglandular Tissue"},
@@ -83,6 +84,7 @@ def test_what_the_file_says_stays_as_the_title():
         5: {"name": "liver_5"},  # two classes may not have one title
         6: {"name": safe_class(texts[6])},
         7: {"name": "m_k"},
+        8: {"name": "bone_--_all"},  # markup in the report
     }
     for fields in named(texts).values():
         assert AnatomyClass.model_validate(fields).name == fields["name"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from segguided.config.checks.names import check_class
-from segguided.config.checks.texts import usable_title
+from segguided.config.checks.texts import ENDS_SCRIPT, usable_title
 from segguided.config.reserved import FULL, MACRO
 from segguided.listing import composed
 
@@ -116,6 +116,8 @@ def named(texts: Mapping[int, str]) -> dict[int, Fields]:
 
 def _title(text: str) -> str:
     """The text as a title; empty where the configuration would refuse it."""
+    if ENDS_SCRIPT.search(text):
+        return ""
     try:
         return check_class(str(usable_title(" ".join(text.split()))))
     except ValueError:
