@@ -7,17 +7,17 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.datasets import Preparation
-from segguided.data.datasets.sources import read_patient
+from segguided.data.datasets.sources import read_channels
 from segguided.data.slices import write_stack
-from segguided.data.slicing import to_stack
+from segguided.data.slicing import channels_to_stack
 
 
 def prepare_patient(
     row: Mapping[str, str], preparation: Preparation, raw: Sequence[Path], output: Path
 ) -> None:
     """Write the slices of the patient in `row` to `output`."""
-    image, mask = read_patient(preparation.source, preparation.classes, row, raw)
-    write_stack(output, to_stack(row["patient"], image, mask, preparation))
+    images, mask = read_channels(preparation.source, preparation.classes, row, raw)
+    write_stack(output, channels_to_stack(row["patient"], images, mask, preparation))
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from segguided.data.slices import read_slices
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
+from segguided.models.signals import channels_entry
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner, batches_of_masks
 from segguided.training.launch import on_one_gpu
@@ -39,7 +40,7 @@ def train_spade(
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = Generator(model.generator, n_classes, training.image_size)
+    network = Generator(model.generator, n_classes, training.image_size, data.channels)
     beginning = begin_generator(network, classes, training.image_size, init_from) if init_from else None
     network = network.to(training.device)
     loss = load_perceptual(model.perceptual, perceptual, training.device)
@@ -52,6 +53,7 @@ def train_spade(
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": training.image_size,
+        **channels_entry(data.channels),
         "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
     }
     if beginning:

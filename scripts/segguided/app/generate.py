@@ -19,7 +19,7 @@ from segguided.app.planned_images import MadeImage, MaskBatch, Wanted, image_nam
 from segguided.app.run_folder import RunFolder
 from segguided.app.samplers import load_sampler
 from segguided.config.models.training import Precision
-from segguided.data.formats.png import write_grey
+from segguided.data.formats.png import write_pixels
 from segguided.files import atomic_path, table_text, write_text
 from segguided.generation.completion import Completer, load_completer
 from segguided.generation.partial_masks import GivenClasses, PartialMaskSampler
@@ -81,7 +81,7 @@ def _image_file(output: Path, name: str) -> Path:
 def images_of(
     run: RunFolder, masks: UserMasks, wanted: Wanted, batch: MaskBatch
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (B, H, W) of a batch, and the masks that they follow."""
+    """Images (B, H, W) of a batch, or (B, H, W, channels), and the masks that they follow."""
     sampler = load_sampler(run, wanted.sampling, batch.seed)
     completer = _completer(run, wanted, batch.seed)
     n_classes = len(run.facts.classes)
@@ -140,7 +140,7 @@ def _make(
 def _write_png(path: Path, pixels_HW: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        write_grey(temporary, pixels_HW)
+        write_pixels(temporary, pixels_HW)
 
 
 def _finished(output: Path, call: str, folders: Sequence[Sequence[str]]) -> dict[int, list[dict[str, str]]]:

@@ -9,6 +9,7 @@ from segguided.config.ablation import Ablation, Sweep
 from segguided.config.base import NAME, Settings
 from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.applications import check_applications
+from segguided.config.checks.channels import channel_misfits
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.mixing import MixingModel, check_mixing, check_own_weights
@@ -120,6 +121,8 @@ class Config(Settings):
             size = self.datasets[dataset].image_size
             for name in self.grid.models:
                 _refuse(f"datasets.{dataset}", misfits(name, self.trained(name), size))
+                channels = self.datasets[dataset].channel_names
+                _refuse(f"datasets.{dataset}", channel_misfits(name, self.trained(name), channels))
             _refuse(f"datasets.{dataset}", segmenter_misfits("segmenter", self.segmenter, size))
         return self
 

@@ -63,6 +63,7 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         z_mm, y_mm, x_mm = map(float, provenance["spacing_zyx_mm"])
         n_slices, height, width = map(int, provenance["shape_zyx"])
         settings = {name: _text(provenance[name]) for name in SETTINGS}
+        settings |= _settings_of_channels(provenance)
         raw_range = float(provenance["raw_value_of_0"]), float(provenance["raw_value_of_255"])
         pixels = {name: int(row[PIXELS + name]) for name in classes}
         seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
@@ -86,6 +87,12 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         measured=image.get("format") != "png",
         sha256=sha256_of(path),
     )
+
+
+def _settings_of_channels(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The intensity of each channel but the first, whose is that of the file."""
+    others = list(enumerate(provenance.get("channels", []), 1))[1:]
+    return {f"intensity of channel {number}": _text(channel["intensity"]) for number, channel in others}
 
 
 def _class_names(row: Mapping[str, str]) -> list[str]:

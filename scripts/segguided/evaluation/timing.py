@@ -67,8 +67,8 @@ def timed_training(
     """
     device = pick_device()
     torch.manual_seed(judge.seed)
-    size = train.stacks[0].images_SHW.shape[-1]
-    network = build_denoiser(model, judge.n_classes, size).to(device)
+    size = train.stacks[0].masks_SHW.shape[-1]
+    network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)
     learner = make_learner(network, model, ENDLESS, device)
     plan = Plan.from_settings(model.training, len(train))
     checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))

@@ -16,6 +16,7 @@ from segguided.config.sources.nifti import NiftiSource
 from segguided.config.sources.phantom import PhantomSource
 from segguided.config.sources.png import PngSource
 from segguided.data.datasets import ct_org, demo_ct
+from segguided.data.datasets.duke_layout import channel_series
 from segguided.data.datasets.duke_masks import OBTAIN, mask_folder
 from segguided.data.download import receipts
 from segguided.data.formats import nifti, nrrd, png
@@ -53,6 +54,41 @@ def read_patient(
             return _read_dicom(classes, row["patient"], images, masks)
         case _:
             return demo_ct.read_patient(raw[0], row)
+
+
+def read_channels(
+    source: Source, classes: Sequence[AnatomyClass], row: Mapping[str, str], raw: Sequence[Path]
+) -> tuple[list[Volume], Volume]:
+    """The same of a source whose images may have several channels: a Volume each, and the mask.
+
+    `raw` are then the files or folders of all channels in their order, and last those of the mask.
+    """
+    count = len(source.image_channels)
+    match source:
+        case NiftiSource() if count:
+            *files, label_file = raw
+            volumes = count if len(files) == 1 else 1  # of each file
+            images = [image for file in files for image in nifti.read_images(file, volumes)]
+            return images, _classes_of(nifti.read_labels(label_file), classes, source.ignore, label_file)
+        case PngSource() if count:
+            images, labels = png.read_channels(row["patient"], raw[0], raw[1], count)
+            return images, _classes_of(labels, classes, source.ignore, raw[1])
+        case DicomSource() | PhantomSource() if count:
+            *series, masks = _channel_folders(source, row["patient"], raw)
+            first, mask = _read_dicom(classes, row["patient"], series[0], masks)
+            return [first, *(dicom.read_series(folder) for folder in series[1:])], mask
+    image, mask = read_patient(source, classes, row, raw)
+    return [image], mask
+
+
+def _channel_folders(source: DicomSource | PhantomSource, patient: str, raw: Sequence[Path]) -> list[Path]:
+    """The folder of each channel's series, and last that of the masks."""
+    if isinstance(source, DicomSource):
+        return [*raw[:-1], mask_folder(raw[-1], patient)]
+    folder = raw[0].parent.parent
+    series = channel_series(folder, patient, len(source.channels))
+    receipts.check_phantom(raw[0], folder, *series)
+    return [*series, mask_folder(folder, patient)]
 
 
 def _classes_of(
