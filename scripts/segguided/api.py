@@ -51,7 +51,8 @@ class TrainedModel:
     """A trained model that makes images of masks; `load_model` gives one.
 
     `name`, `dataset` and `kind` are those of its configuration. `classes` maps the names of the classes to
-    their values in a mask, from 1; 0 is background. `image_size` is the side of an image in pixels, `seed`
+    their values in a mask, from 1; 0 is background. `channels` are the names of an image's channels, none
+    where it is grey. `image_size` is the side of an image in pixels, `seed`
     the noise seed that is used where none is given.
     """
 
@@ -61,6 +62,7 @@ class TrainedModel:
         self.dataset: str = run.facts.dataset
         self.kind: str = run.facts.kind
         self.classes: Mapping[str, int] = {known.name: known.value for known in run.facts.classes}
+        self.channels: tuple[str, ...] = tuple(channel.name for channel in run.facts.channels)
         self.image_size: int = run.facts.image_size
         self.seed: int = run.facts.seed
 

@@ -90,6 +90,7 @@ def test_a_set_has_the_channels_of_the_data_and_generate_makes_the_same_pixels(t
     assert (tmp_path / "out/contact_sheet.png").is_file()
     made = api.load_model(folder / "run").generate(square_masks(6), names=names)
     assert made.images.shape == (1, 6, 16, 16, channels)
+    assert api.load_model(folder / "run").channels == NAMES[:channels]
     np.testing.assert_array_equal(made.images[0], images_NHW)
 
 

@@ -153,13 +153,27 @@ def test_pairs_are_pictures_of_both_channels(folder, tmp_path):
         assert picture.mode == "LA"
 
 
+def discs():
+    """Masks (6, 16, 16) of a disc of 2 in one of 1, both of which grow: deformed ones are still like them."""
+    rows, columns = np.indices((16, 16)) - 7.5
+    radius_HW = np.hypot(rows, columns)
+    masks = [
+        (radius_HW < 5 + number / 2).astype(np.uint8) + (radius_HW < 2 + number / 3) for number in range(6)
+    ]
+    return np.stack(masks).astype(np.uint8)
+
+
 def test_rare_cases_join_the_real_slices_of_two_channels(folder, tmp_path):
+    images = np.random.default_rng(5).integers(0, 256, (6, 16, 16, 2)).astype(np.uint8)
+    write_stack(tmp_path / "r.npz", Stack("r", images, discs(), np.arange(6.0), {}))
     changes = AllowedChanges(deformation=0.02, combine=0.0)
     weights = folder / "model.safetensors"
-    generate_rare(weights, [folder / "p.npz"], small_sampling(), 2, 2, 4, changes, 0, tmp_path / "r.npz")
-    images_NHW, _ = read_generated(tmp_path / "r.npz")
+    sampling = small_sampling()
+    generate_rare(weights, [tmp_path / "r.npz"], sampling, 2, 2, 4, changes, 0, tmp_path / "rare.npz")
+    images_NHW, _ = read_generated(tmp_path / "rare.npz")
     assert images_NHW.shape == (4, 16, 16, 2)
-    real = read_slices([folder / "p.npz"])
-    joined = with_generated(real, read_rare_set(tmp_path / "r.npz", real))
-    assert joined.channels == 2 and len(joined) == 10
+    real = read_slices([tmp_path / "r.npz"])
+    joined = with_generated(real, read_rare_set(tmp_path / "rare.npz", real))
+    assert joined.channels == 2
+    assert len(joined) == 10
     assert joined.batch(np.array([0, 9]))[0].shape == (2, 16, 16, 2)

@@ -10,8 +10,7 @@ from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.names import check_inside, placeholders
 from segguided.config.checks.texts import ClassName
 from segguided.config.intensity import Intensity
-
-MOST_CHANNELS = 4  # a picture file of 8-bit pixels holds no more
+from segguided.config.limits import MOST_CHANNELS
 
 
 class Channel(Settings):

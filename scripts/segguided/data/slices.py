@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from segguided.config.channels import MOST_CHANNELS
+from segguided.config.limits import MOST_CHANNELS
 from segguided.data.formats.npz import map_npz, write_npz
 from segguided.seals import AGAIN, archive_facts
 

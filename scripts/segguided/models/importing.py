@@ -61,7 +61,7 @@ def unet_config(unet: UNet2DModel) -> dict[str, Any]:
     return config
 
 
-def _build(path: Path, model: ImportedModel, inputs: int, image_size: int, channels: int) -> UNet2DModel:
+def _build(path: Path, model: ImportedModel, inputs: int, image_size: int, channels: int = 1) -> UNet2DModel:
     """The UNet that `path` describes, or the model's settings if there is no such file; random weights."""
     if not path.is_file():
         if model.unet is None:
