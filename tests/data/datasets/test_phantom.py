@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from segguided.data.datasets.phantom import CONTRASTS, Phantom, make_phantom
+from segguided.data.datasets.phantom import CONTRASTS, Phantom, _smoothed, make_phantom
 
 PATIENTS = [f"phantom_{n:03d}" for n in range(1, 29)]
 
@@ -64,3 +65,12 @@ def test_contrasts_show_the_same_anatomy_in_other_greys() -> None:
     vessels, fat = t1.labels_zyx == 2, t1.labels_zyx == 1
     assert t1.image_zyx[vessels].mean() > 2 * t1.image_zyx[fat].mean()
     assert t2.image_zyx[vessels].mean() < t2.image_zyx[fat].mean()
+
+
+@pytest.mark.parametrize("sigma", [0.6, 3, 40])
+def test_smooths_as_scipy_does(sigma: float) -> None:
+    noise = np.random.default_rng(0).standard_normal((5, 24, 32))
+    sigmas = [sigma / 4, sigma, sigma]
+    np.testing.assert_allclose(
+        _smoothed(noise, sigmas), gaussian_filter(noise, sigmas, mode="wrap"), atol=1e-12
+    )

@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.fft import fft, irfftn, rfftn
+from scipy.ndimage import gaussian_filter1d
 
 from segguided.data.datasets.phantom_vessels import grow_curves, near_curves
 
@@ -163,10 +164,19 @@ def _reduced(array_zyx: np.ndarray) -> Float:
 
 def _noise(rng: np.random.Generator, grid: _Grid, scale_mm: float) -> Float:
     """Smooth noise with mean 0 and standard deviation 1."""
-    noise = gaussian_filter(
-        rng.standard_normal(grid.shape), [scale_mm / s for s in grid.spacing], mode="wrap"
-    )
+    noise = _smoothed(rng.standard_normal(grid.shape), [scale_mm / s for s in grid.spacing])
     return np.asarray((noise - noise.mean()) / noise.std())
+
+
+def _smoothed(array_zyx: Float, sigmas: list[float]) -> Float:
+    """`scipy.ndimage.gaussian_filter` with mode "wrap", in a fifth of the time where the Gaussian is wide."""
+    spectrum = rfftn(array_zyx)
+    for axis, (n, sigma) in enumerate(zip(array_zyx.shape, sigmas, strict=True)):
+        impulse = np.zeros(n)
+        impulse[0] = 1
+        response = fft(gaussian_filter1d(impulse, sigma, mode="wrap")).real[: spectrum.shape[axis]]
+        spectrum *= np.expand_dims(response, [other for other in range(3) if other != axis])
+    return np.asarray(irfftn(spectrum, array_zyx.shape))
 
 
 def _breasts(rng: np.random.Generator) -> tuple[_Breast, _Breast]:
