@@ -17,7 +17,7 @@ def pair_images(
     real = fully_annotated(read_slices(slices), "paired images")
     images_NHW, names = read_generated(generated, real)
     images_SHW = real.with_images(images_NHW, names).images
-    masks_SHW = real.with_images(read_seen_masks(generated, images_NHW), names).images
+    masks_SHW = read_seen_masks(generated, images_NHW)  # in the order of the slices, as the images are
     write_pairs(output, real, images_SHW, masks_SHW, classes, kept)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.datasets import Preparation
-from segguided.data.datasets.sources import read_patient
+from segguided.data.datasets.sources import read_channels
 from segguided.data.slices import write_stack
-from segguided.data.slicing import to_stack
+from segguided.data.slicing import channels_to_stack
 
 
 def prepare_patient(
@@ -23,8 +23,9 @@ def prepare_patient(
 
     `not_annotated`: values of the classes that the patient was not annotated for.
     """
-    image, mask = read_patient(preparation.source, preparation.classes, row, raw, not_annotated)
-    write_stack(output, to_stack(row["patient"], image, mask, preparation, tuple(not_annotated)))
+    images, mask = read_channels(preparation.source, preparation.classes, row, raw, not_annotated)
+    stack = channels_to_stack(row["patient"], images, mask, preparation, tuple(not_annotated))
+    write_stack(output, stack)
 
 
 def command_line() -> argparse.ArgumentParser:

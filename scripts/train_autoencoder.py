@@ -16,9 +16,10 @@ def train_autoencoder(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     length = stage.settings.training
-    training = TrainingRun.from_settings(read_slices(slices), length, seed, output, checkpoint_seconds)
+    data = read_slices(slices)
+    training = TrainingRun.from_settings(data, length, seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = start_autoencoder(stage.start).to(training.device)
+    network = start_autoencoder(stage.start, data.channels).to(training.device)
     learner = AutoencoderLearner(network, stage.settings, training.steps, training.device)
     description = {"stage": stage.model_dump(), "autoencoder": network_config(network)}
     training.train_to_files(learner, description)

@@ -10,6 +10,7 @@ from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.models.controlnet.control import ControlLearner, LatentPipeline, add_control
 from segguided.models.controlnet.latent import latent_batches
 from segguided.models.controlnet.stages import EarlierStages
+from segguided.models.signals import channels_entry
 from segguided.training.launch import on_gpus
 from segguided.training.previews import images_by
 from segguided.training.run import TrainingRun, training_parser
@@ -37,7 +38,7 @@ def train_controlnet(
     vae, denoiser = earlier.load(training.device)
     training.seed_first_weights()
     network = add_control(denoiser, vae, control, n_classes)
-    pipeline = LatentPipeline(vae, network, earlier.scaling_factor).to(training.device)
+    pipeline = LatentPipeline(vae, network, earlier.scaling_factor, data.channels).to(training.device)
     learner = ControlLearner(pipeline, earlier.diffusion, control, training.steps, training.device)
     description = {
         "kind": "controlnet",
@@ -46,6 +47,7 @@ def train_controlnet(
         "networks": pipeline.description(),
         "n_classes": n_classes,
         **left_out(given, data),
+        **channels_entry(data.channels),
     }
     preview = images_by("controlnet_previews", learner, earlier.diffusion, seed)
     with latent_batches(vae, data, output.with_name("latents.npy"), training.device) as batches:

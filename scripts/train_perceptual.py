@@ -8,6 +8,7 @@ from segguided.config.models.perceptual import PlainEncoder
 from segguided.data.slices import read_slices
 from segguided.data.whole_patients import fully_annotated
 from segguided.models.plain_encoder import Encoder, EncoderLearner
+from segguided.models.signals import channels_entry
 from segguided.training.launch import on_gpus
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun, training_parser
 
@@ -28,9 +29,10 @@ def train_perceptual(
     data = fully_annotated(read_slices(slices), "training of SPADE's perceptual network")
     training = TrainingRun.from_settings(data, encoder.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = Encoder(encoder, n_classes).to(training.device)
+    network = Encoder(encoder, n_classes, data.channels).to(training.device)
     learner = EncoderLearner(network, encoder, training.steps, training.device)
-    training.train_to_files(learner, {"encoder": encoder.model_dump(), "n_classes": n_classes})
+    description = {"encoder": encoder.model_dump(), "n_classes": n_classes, **channels_entry(data.channels)}
+    training.train_to_files(learner, description)
 
 
 def command_line() -> argparse.ArgumentParser:

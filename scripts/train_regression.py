@@ -5,9 +5,8 @@ from pathlib import Path
 
 from segguided.cli import run
 from segguided.config.models.regression import RegressionModel
-from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.denoiser_run import run_denoiser
-from segguided.models.regression import RegressionLearner
+from segguided.models.regression import RegressionLearner, build_regression
 from segguided.training.launch import on_gpus
 from segguided.training.run import training_parser
 
@@ -22,7 +21,7 @@ def train_regression(
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it."""
     run_denoiser(
-        MaskedDenoiser, RegressionLearner, slices, model, n_classes, seed, output, checkpoint_seconds
+        build_regression, RegressionLearner, slices, model, n_classes, seed, output, checkpoint_seconds
     )
 
 

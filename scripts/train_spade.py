@@ -12,6 +12,7 @@ from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
+from segguided.models.signals import channels_entry
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner, batches_of_masks, check_shareable
 from segguided.training.launch import on_gpus
@@ -41,7 +42,7 @@ def train_spade(
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     check_shareable(training.plan.batch_size, model.training.micro_batch_size)
     training.seed_first_weights()
-    network = Generator(model.generator, n_classes, training.image_size)
+    network = Generator(model.generator, n_classes, training.image_size, data.channels)
     beginning = begin_generator(network, classes, training.image_size, init_from) if init_from else None
     network = network.to(training.device)
     loss = load_perceptual(model.perceptual, perceptual, training.device)
@@ -54,6 +55,7 @@ def train_spade(
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": training.image_size,
+        **channels_entry(data.channels),
         "perceptual_sha256": sha256_of(perceptual) if perceptual else None,
         **left_out(given, data),
     }

@@ -14,8 +14,11 @@ from segguided.seals import write_sealed
 def write_phantom(patient: str, settings: PhantomSource, receipt: Path) -> None:
     """Write the patient's files to the dataset's folder, two levels above the receipt; then the receipt."""
     folder = receipt.parent.parent
-    phantom = make_phantom(patient, settings.seed, settings.size, settings.slices, settings.contrast)
-    files = write_duke_layout(phantom, patient, folder)
+    contrasts = {number: channel.contrast for number, channel in enumerate(settings.channels, 1)}
+    files: set[Path] = set()
+    for channel, contrast in (contrasts or {0: settings.contrast}).items():
+        phantom = make_phantom(patient, settings.seed, settings.size, settings.slices, contrast, channel)
+        files.update(write_duke_layout(phantom, patient, folder, channel))
     write_sealed(receipt, {FILES: describe_files(files, folder)})
 
 

@@ -23,6 +23,7 @@ from segguided.app.planned_images import plan
 from segguided.app.run_folder import WEIGHTS_FILE, RunFolder, read_run
 from segguided.app.validation import unlike_training
 from segguided.config.models.segmenter import Segmenter
+from segguided.data.slices import are_images, channels_of
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, dice_by_class
 from segguided.evaluation.prediction import predict
@@ -37,6 +38,8 @@ class GeneratedImages:
     """Images (K, N, H, W), uint8, and the masks (K, N, H, W), uint8, that they follow.
 
     K runs over all images of a mask with the first noise seed, then over those with the second, and so on.
+    Images of several channels are (K, N, H, W, channels).
+
     `masks` are those that were given. Where classes were free, they are without these classes, or with those
     that the model's mask completer put in their place.
     """
@@ -50,7 +53,8 @@ class TrainedModel:
 
     `name`, `dataset` and `kind` are those of its configuration. `classes` maps the names of the classes to
     their values in a mask, from 1; 0 is background. `titles` maps them to what figures call the classes,
-    which may be any text. `image_size` is the side of an image in pixels, `seed`
+    which may be any text. `channels` are the names of an image's channels, none where it is grey.
+    `image_size` is the side of an image in pixels, `seed`
     the noise seed that is used where none is given.
     """
 
@@ -63,6 +67,7 @@ class TrainedModel:
         self.titles: Mapping[str, str] = {
             known.name: known.title or known.name for known in run.facts.classes
         }
+        self.channels: tuple[str, ...] = tuple(channel.name for channel in run.facts.channels)
         self.image_size: int = run.facts.image_size
         self.seed: int = run.facts.seed
 
@@ -96,8 +101,9 @@ class TrainedModel:
             log_some(unlike_training(found, self._run.facts))
             batches = [images_of(self._run, found, wanted, batch) for batch in plan(found, wanted)]
         shape = (len(wanted.seeds) * wanted.samples, *masks.shape)
+        images = np.concatenate([images_BHW for images_BHW, _ in batches])
         return GeneratedImages(
-            images=np.concatenate([images_BHW for images_BHW, _ in batches]).reshape(shape),
+            images=images.reshape(*shape, *images.shape[3:]),
             masks=np.concatenate([masks_BHW for _, masks_BHW in batches]).reshape(shape),
         )
 
@@ -141,15 +147,25 @@ class TrainedModel:
 class TrainedSegmenter:
     """A trained segmenter for `n_classes` classes beside the background; `load_segmenter` gives one."""
 
-    def __init__(self, network: nn.Module, n_classes: int, divisor: int) -> None:
+    def __init__(self, network: nn.Module, n_classes: int, divisor: int, channels: int = 1) -> None:
         self._network = network
         self._divisor = divisor  # of an image's sides: each level of the network halves them
         self.n_classes = n_classes
+        self.channels = channels  # of an image
 
     def segment(self, images: np.ndarray) -> np.ndarray:
-        """The masks (N, H, W), uint8, that the segmenter finds in images (N, H, W), uint8."""
-        _check_array(images, "images")
-        height, width = images.shape[1:]
+        """The masks (N, H, W), uint8, that the segmenter finds in images (N, H, W), uint8.
+
+        Images of several channels are (N, H, W, channels).
+        """
+        if self.channels == 1:
+            _check_array(images, "images")
+        elif not are_images(images) or channels_of(images) != self.channels:
+            raise ValueError(
+                f"expected `images` as a NumPy array of uint8 with the shape (N, height, width, "
+                f"{self.channels}), got {images.dtype} {images.shape}"
+            )
+        height, width = images.shape[1:3]
         if height % self._divisor or width % self._divisor or height * width <= self._divisor**2:
             raise ValueError(
                 f"expected images whose sides are multiples of {self._divisor} pixels and not both "
@@ -176,7 +192,8 @@ def load_segmenter(folder: str | PathLike[str]) -> TrainedSegmenter:
         network = segmenters.load_segmenter(weights)
         with network_description(weights) as description:
             levels = len(Segmenter.model_validate(description["segmenter"]).channels)
-            return TrainedSegmenter(network, int(description["n_classes"]), 2 ** (levels - 1))
+            channels = int(description.get("channels", 1))
+            return TrainedSegmenter(network, int(description["n_classes"]), 2 ** (levels - 1), channels)
 
 
 def dice(found: np.ndarray, masks: np.ndarray, classes: Collection[str]) -> dict[str, float]:

@@ -31,6 +31,12 @@ def figure_classes(dataset):
     ]
 
 
+def figure_channels(dataset):
+    """The names of the channels of an image; nothing where it has one, without a name."""
+    names = CONFIG.datasets[dataset].channel_names
+    return {"channels": names} if names else {}
+
+
 def figure_dataset(dataset, sets, free=None):
     """What a figure's script must know of a dataset, as JSON; `sets` are the generated sets by model.
 
@@ -41,6 +47,7 @@ def figure_dataset(dataset, sets, free=None):
     value = {
         "name": dataset,
         "classes": figure_classes(dataset),
+        **figure_channels(dataset),
         "slices": f"@{in_results(list_of(dataset, 'test'))}",
         "generated": {model: in_results(path) for model, path in sets.items()},
     }

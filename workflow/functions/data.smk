@@ -10,7 +10,9 @@ def raw_files(wildcards):
     keep_going_in_groups()
     compare_by_content()
     names = mask_files(wildcards)
-    files = files_in_folders(source_of(wildcards), wildcards.patient, names)
+    files = files_in_folders(
+        source_of(wildcards), wildcards.patient, names, row_of(wildcards)
+    )
     return files or raw_places(wildcards)
 
 

@@ -23,6 +23,7 @@ def overview_json(wildcards):
         "classes": figure_classes(name),
         "splits": sample_patients(SPLITS[name], MOST_PATIENTS),
         "totals": {split: len(patients) for split, patients in SPLITS[name].items()},
+        **figure_channels(name),
     }
     return compact(value)
 

@@ -7,6 +7,13 @@ def imported_files(wildcards):
     return model_files(Path(CONFIG.models[wildcards.model].folder))
 
 
+def import_options(wildcards):
+    """Those of a training, and how many channels the dataset's images have, if several."""
+    names = CONFIG.datasets[wildcards.dataset].channel_names
+    channels = [len(names)] if len(names) > 1 else []
+    return [*model_options(wildcards), *option("--channels", channels)]
+
+
 def image_size(wildcards):
     return CONFIG.datasets[wildcards.dataset].image_size
 

@@ -33,8 +33,14 @@ def run_settings(wildcards):
         }
         for value, known in enumerate(dataset.classes, 1)
     ]
+    intensities = zip(dataset.channel_names, dataset.intensities)
+    channels = [
+        {"name": name, "intensity": intensity.model_dump(mode="json")}
+        for name, intensity in intensities
+    ]
     return compact(
         {
+            **({"channels": channels} if channels else {}),
             "dataset": wildcards.dataset,
             "model": wildcards.model,
             "title": title_of(wildcards.model),

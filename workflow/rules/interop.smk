@@ -31,7 +31,7 @@ rule import_model:
     params:
         script=script_file("import_model"),
         library=library("import_model"),
-        options=model_options,
+        options=import_options,
         image_size=image_size,
     message:
         "Importing {wildcards.model} for {wildcards.dataset}, seed {wildcards.seed}"

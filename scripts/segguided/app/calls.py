@@ -16,7 +16,7 @@ from segguided.app.segmenters import Chooser, find_chooser
 from segguided.app.validation import unlike_training
 from segguided.app.volumes import write_volume
 from segguided.config.sampling import Sampling
-from segguided.data.formats.png import read_grey
+from segguided.data.formats.png import read_grey, read_pixels
 from segguided.listing import stem_of
 from segguided.training.storage import read_description
 
@@ -214,7 +214,8 @@ def _write_volumes(call: Call, made: Sequence[MadeImage], output: Path) -> None:
             key = (place.path, _volume_suffix(call.wanted, image))
             slices.setdefault(key, {})[place.z] = image.file
     for (path, suffix), files in slices.items():
-        images = {z: read_grey(file) for z, file in files.items()}
+        channels = call.run.facts.n_channels
+        images = {z: read_pixels(file, channels) for z, file in files.items()}
         target = output / VOLUMES / f"{stem_of(path.name, ENDINGS)}{suffix}.nii.gz"
         write_volume(target, path, call.masks.volumes[path], images, call.run.facts)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from segguided.app.run_folder import RunFacts
-from segguided.data.formats.png import read_grey
+from segguided.data.formats.png import read_pixels
 from segguided.data.spread import spread_rows
 from segguided.figures.blocks import Block, Column, colourise, draw_blocks, save_figure
 from segguided.figures.class_titles import legend_of
+from segguided.figures.composite import shown_title
 
 ROWS = 12
 
@@ -23,6 +24,7 @@ def write_contact_sheet(
     palette = list(colours.values())
     columns = [
         Column("mask", [colourise(masks[row], palette) for row in chosen]),
-        Column(facts.title, [read_grey(images[row]) for row in chosen]),
+        Column(facts.title, [read_pixels(images[row], facts.n_channels) for row in chosen]),
     ]
-    save_figure(draw_blocks([Block(facts.dataset, columns, colours)]), target)
+    title = shown_title(facts.dataset, [channel.name for channel in facts.channels])
+    save_figure(draw_blocks([Block(title, columns, colours)]), target)

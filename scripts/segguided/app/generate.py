@@ -83,7 +83,7 @@ def _image_file(output: Path, name: str) -> Path:
 def images_of(
     run: RunFolder, masks: UserMasks, wanted: Wanted, batch: MaskBatch
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (B, H, W) of a batch, and the masks that they follow."""
+    """Images (B, H, W) of a batch, or (B, H, W, channels), and the masks that they follow."""
     sampler = load_sampler(run, wanted.sampling, batch.seed)
     completer = _completer(run, wanted, batch.seed)
     n_classes = len(run.facts.classes)

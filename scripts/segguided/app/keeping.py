@@ -15,7 +15,7 @@ from segguided.app.generate import IMAGES, MANIFEST, REJECTED
 from segguided.app.mask_inputs import UserMasks
 from segguided.app.planned_images import MadeImage, Wanted
 from segguided.app.segmenters import Chooser
-from segguided.data.formats.png import read_grey
+from segguided.data.formats.png import read_pixels
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, dice_under_masks
 from segguided.evaluation.prediction import BATCH, predict
@@ -71,7 +71,7 @@ def _agreements(
     counted = [value for value in range(1, n_classes + 1) if value not in wanted.free]
     for start in tqdm(range(0, len(made), BATCH), desc="segmenting", disable=None, unit="batch"):
         batch = made[start : start + BATCH]
-        images_BHW = np.stack([read_grey(image.file) for image in batch])
+        images_BHW = np.stack([read_pixels(image.file, chooser.channels) for image in batch])
         predicted_BHW = predict(network, images_BHW, pick_device())
         for image, predicted_HW in zip(batch, predicted_BHW, strict=True):
             yield agreement(predicted_HW, masks.masks_NHW[image.row], counted, n_classes)

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from segguided.data.formats.png import write_grey
+from segguided.data.formats.png import write_pixels
 from segguided.files import leftovers, room_for
 
 PARTIAL = ".partial.png"  # ends the name of a picture that is not yet written
 
 
 def write_picture(path: Path, pixels_HW: np.ndarray) -> None:
-    """Write uint8 pixels (H, W) as an 8-bit greyscale PNG, atomically. Raises OSError for a full disk."""
+    """Write uint8 pixels (H, W) or (H, W, channels) as a PNG, atomically. Raises OSError for a full disk."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{PARTIAL}")
     try:
         with room_for(path):
-            write_grey(temporary, pixels_HW)
+            write_pixels(temporary, pixels_HW)
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             temporary.replace(path)

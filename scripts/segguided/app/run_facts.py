@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segguided.app.run_folder import FORMAT, RunFacts, SeenClass
+from segguided.app.run_folder import FORMAT, RunFacts, SeenChannel, SeenClass
 from segguided.app.seen_masks import looks_in, ranges
 from segguided.config.base import Settings
 from segguided.config.sampling import Sampling
@@ -36,6 +36,7 @@ class NamedRun(Settings):
     classes: tuple[NamedClass, ...]
     image_size: int
     intensity: dict[str, Any]
+    channels: tuple[SeenChannel, ...] = ()
     interpolation: str
     sampling: Sampling
 

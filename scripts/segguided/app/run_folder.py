@@ -3,12 +3,13 @@
 It is no output of training, so a renamed class trains nothing again.
 """
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from segguided.config.base import Settings
 from segguided.config.sampling import Sampling
@@ -37,6 +38,13 @@ class SeenClass(Settings):
     columns: tuple[float, float] | None
 
 
+class SeenChannel(Settings):
+    """A channel of the images, and which raw values are black and white in it."""
+
+    name: str
+    intensity: dict[str, Any]
+
+
 class RunFacts(Settings):
     """What run.json holds."""
 
@@ -49,6 +57,7 @@ class RunFacts(Settings):
     classes: tuple[SeenClass, ...]
     image_size: int  # pixels a side
     intensity: dict[str, Any]  # which raw values are black and white
+    channels: tuple[SeenChannel, ...] = Field(default=(), exclude_if=operator.not_)  # none: grey images
     interpolation: str
     pixel_mm: tuple[float, float] | None  # least and largest side of a pixel in the training slices
     orientation: str
@@ -58,6 +67,11 @@ class RunFacts(Settings):
     sampling: Sampling
     weights_sha256: str
     completer: str | None  # path of its weights, from the run folder; None: the model has no mask completer
+
+    @property
+    def n_channels(self) -> int:
+        """How many channels its images have."""
+        return max(1, len(self.channels))
 
 
 class RunFolder:

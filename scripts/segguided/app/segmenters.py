@@ -18,6 +18,7 @@ class Chooser:
 
     weights: Path
     weights_sha256: str
+    channels: int = 1  # of the images that it segments
 
 
 def find_chooser(run: RunFolder, folder: Path | None) -> Chooser:
@@ -42,6 +43,12 @@ def find_chooser(run: RunFolder, folder: Path | None) -> Chooser:
             f"{weights.parent} knows {description['n_classes']} classes, but {run.facts.model} has "
             f"{len(run.facts.classes)}; name a segmenter of the dataset {run.facts.dataset}"
         )
+    channels = description.get("channels", 1)
+    if channels != run.facts.n_channels:
+        raise ValueError(
+            f"{weights.parent} segments images of {channels} channels, but those of {run.facts.model} have "
+            f"{run.facts.n_channels}; name a segmenter of the dataset {run.facts.dataset}"
+        )
     prepared = description.get("preparation")
     if prepared and run.facts.preparation and prepared != run.facts.preparation:
         raise ValueError(
@@ -49,7 +56,7 @@ def find_chooser(run: RunFolder, folder: Path | None) -> Chooser:
             f"{run.facts.model}; name a segmenter of the dataset {run.facts.dataset}"
         )
     check_weights(weights)
-    return Chooser(weights, str(description[WEIGHTS_KEY]))
+    return Chooser(weights, str(description[WEIGHTS_KEY]), channels)
 
 
 def _default(run: RunFolder) -> Path:

@@ -27,12 +27,17 @@ def write_volume(
     """Write the images (H, W) of some slices, by z, as a volume of uint8 with the grid of `source`.
 
     Slices without an image are black. Where the dataset has a fixed window, the header's scale turns grey
-    values into raw ones, such as Hounsfield units: readers apply it.
+    values into raw ones, such as Hounsfield units: readers apply it. Images of several channels, (H, W,
+    channels), become a 4-D file with a volume for each.
     """
-    grey_zyx = np.zeros(labels.array_zyx.shape, np.uint8)
-    for z, image_HW in images.items():
-        grey_zyx[z] = on_grid(image_HW, labels)
-    stored = _as_stored(grey_zyx, labels, source)
+    volumes = []
+    for channel in range(facts.n_channels):
+        grey_zyx = np.zeros(labels.array_zyx.shape, np.uint8)
+        for z, image_HW in images.items():
+            grey_zyx[z] = on_grid(image_HW if image_HW.ndim == 2 else image_HW[..., channel], labels)
+        volumes.append(_as_stored(grey_zyx, labels, source))
+    stored = volumes[0] if len(volumes) == 1 else nib.concat_images(volumes)
+    stored.header.set_xyzt_units("mm")
     low, high = _raw_range(facts)
     stored.header.set_slope_inter((high - low) / WHITE, low)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +56,14 @@ def on_grid(image_HW: np.ndarray, labels: Volume) -> np.ndarray:
 
 
 def _raw_range(facts: RunFacts) -> tuple[float, float]:
-    """The raw values of black and white; the grey values where those differed from patient to patient."""
-    if facts.intensity["kind"] == "window":
-        return float(facts.intensity["low"]), float(facts.intensity["high"])
+    """The raw values of black and white; the grey values where those differed from patient to patient.
+
+    And where channels have different windows, since a file has one scale.
+    """
+    intensities = [channel.intensity for channel in facts.channels] or [facts.intensity]
+    intensity = intensities[0]
+    if intensity["kind"] == "window" and all(other == intensity for other in intensities):
+        return float(intensity["low"]), float(intensity["high"])
     return 0.0, float(WHITE)
 
 

@@ -94,6 +94,17 @@ class Preparation(Settings):
         return self
 
     @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels of an image; none where it has one, without a name."""
+        return tuple(channel.name for channel in self.source.image_channels)
+
+    @property
+    def intensities(self) -> tuple[Intensity, ...]:
+        """The intensity of each channel."""
+        channels = self.source.image_channels
+        return tuple(channel.intensity or self.intensity for channel in channels) or (self.intensity,)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the foreground classes; the k-th name (from 1) is value k in a mask."""
         return tuple(c.name for c in self.classes)

@@ -11,6 +11,7 @@ from segguided.config.checks.ablated_classes import check_ablated_classes
 from segguided.config.checks.ablation import check_ablation
 from segguided.config.checks.able_models import check_able, from_noised_images, from_partial_masks
 from segguided.config.checks.applications import check_applications
+from segguided.config.checks.channels import channel_misfits
 from segguided.config.checks.labels import repeated_names
 from segguided.config.checks.messages import sentences
 from segguided.config.checks.mixing import MixingModel, check_mixing, check_own_weights
@@ -130,6 +131,8 @@ class Config(Settings):
             size = self.datasets[dataset].image_size
             for name in self.grid.models:
                 _refuse(f"datasets.{dataset}", misfits(name, self.trained(name), size))
+                channels = self.datasets[dataset].channel_names
+                _refuse(f"datasets.{dataset}", channel_misfits(name, self.trained(name), channels))
             _refuse(f"datasets.{dataset}", segmenter_misfits("segmenter", self.segmenter, size))
         return self
 

@@ -38,10 +38,10 @@ def read_rare_set(path: Path, slices: SliceSet) -> RareSet:
     arrays = map_npz(path)
     masks_NHW = arrays.get("masks", np.empty(0))
     is_complete = {"rare_class", "shares"} <= arrays.keys()
-    if masks_NHW.shape != images_NHW.shape or masks_NHW.dtype != np.uint8 or not is_complete:
+    if masks_NHW.shape != images_NHW.shape[:3] or masks_NHW.dtype != np.uint8 or not is_complete:
         raise ValueError(
-            f"{path}: expected uint8 masks {images_NHW.shape}, the rare class and shares beside the images, "
-            f"got {masks_NHW.dtype} {masks_NHW.shape}; delete it and generate it again"
+            f"{path}: expected uint8 masks {images_NHW.shape[:3]}, the rare class and shares beside the "
+            f"images, got {masks_NHW.dtype} {masks_NHW.shape}; delete it and generate it again"
         )
     rare_class = int(arrays["rare_class"])
     return RareSet(images_NHW, masks_NHW, names, rare_class, np.array(arrays["shares"]))

@@ -20,6 +20,8 @@ def preparation_digest(preparation: Preparation) -> str:
         "interpolation": preparation.interpolation,
         "slices": preparation.slices.model_dump(),
     }
+    if preparation.source.image_channels:
+        settings["channels"] = [intensity.model_dump() for intensity in preparation.intensities]
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 

@@ -3,7 +3,8 @@
 They are memory-mapped: pixels are read from disk when they are needed.
 
 Shape letters: S slices, B batch, H height (y, anterior at the top), W width (x, patient's right at the left),
-V values that a mask can have.
+V values that a mask can have. Images of two to four channels have these as one more, last axis; the names of
+arrays leave it out.
 """
 
 import json
@@ -17,10 +18,22 @@ from typing import Any
 
 import numpy as np
 
+from segguided.config.limits import MOST_CHANNELS
 from segguided.data.formats.npz import map_npz, write_npz
 from segguided.seals import AGAIN, archive_facts
 
 VALUES = 256  # that a uint8 mask can have
+
+
+def channels_of(images_SHW: np.ndarray) -> int:
+    """How many channels images (S, H, W) or (S, H, W, channels) have."""
+    return int(images_SHW.shape[3]) if images_SHW.ndim == 4 else 1
+
+
+def are_images(images_SHW: np.ndarray) -> bool:
+    """Whether an array has the type and axes of images, of one channel or of two to four."""
+    several = images_SHW.ndim == 4 and 2 <= images_SHW.shape[3] <= MOST_CHANNELS
+    return images_SHW.dtype == np.uint8 and (several or images_SHW.ndim == 3)
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,11 @@ class SliceSet:
         return digest
 
     @property
+    def channels(self) -> int:
+        """How many channels each image has."""
+        return channels_of(self.stacks[0].images_SHW)
+
+    @property
     def images(self) -> np.ndarray:
         """All images (S, H, W), uint8, in memory."""
         return np.concatenate([stack.images_SHW for stack in self.stacks])
@@ -122,7 +140,7 @@ class SliceSet:
 
     def with_images(self, images_SHW: np.ndarray, names: Sequence[str]) -> "SliceSet":
         """The same masks with other images, those of the same mask ids in the same order."""
-        size = self.stacks[0].masks_SHW.shape[1:]
+        size = self.stacks[0].images_SHW.shape[1:]
         if list(names) != self.names or images_SHW.shape != (len(self), *size):
             raise ValueError(
                 f"the generated set holds images {images_SHW.shape} that do not belong to these "
@@ -218,9 +236,8 @@ def _check_stack(path: Path, stack: Stack) -> None:
     images_SHW = stack.images_SHW
     masks_SHW = stack.masks_SHW
     positions_S = stack.positions_S
-    shapes = {images_SHW.shape, masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:])}
-    types = {images_SHW.dtype, masks_SHW.dtype}
-    if len(shapes) > 1 or images_SHW.ndim != 3 or types != {np.dtype(np.uint8)}:
+    shapes = {images_SHW.shape[:3], masks_SHW.shape, (*positions_S.shape, *images_SHW.shape[1:3])}
+    if len(shapes) > 1 or not are_images(images_SHW) or masks_SHW.dtype != np.uint8:
         raise ValueError(
             f"{path}: expected uint8 images and masks (S, H, W) and S positions, got {images_SHW.dtype} "
             f"{images_SHW.shape}, {masks_SHW.dtype} {masks_SHW.shape} and {positions_S.shape}; "
@@ -266,7 +283,7 @@ def read_generated(path: Path, masks: SliceSet | None = None) -> tuple[np.ndarra
         check_preparation(path, archive_facts(path).get("preparation"), masks)
     images_NHW = arrays.get("images", np.empty(0))
     names_N = arrays.get("names", np.empty(0))
-    if images_NHW.dtype != np.uint8 or images_NHW.ndim != 3 or names_N.shape != images_NHW.shape[:1]:
+    if not are_images(images_NHW) or names_N.shape != images_NHW.shape[:1]:
         raise ValueError(
             f"{path}: expected uint8 images (N, H, W) and N names, got {images_NHW.dtype} "
             f"{images_NHW.shape} and {names_N.shape}; delete it and generate it again"
@@ -280,9 +297,9 @@ def read_seen_masks(path: Path, images_NHW: np.ndarray) -> np.ndarray:
     Raises ValueError where the set holds none: its images follow the masks of its slices.
     """
     masks_NHW: np.ndarray = map_npz(path).get("masks", np.empty(0))
-    if masks_NHW.dtype != np.uint8 or masks_NHW.shape != images_NHW.shape:
+    if masks_NHW.dtype != np.uint8 or masks_NHW.shape != images_NHW.shape[:3]:
         raise ValueError(
-            f"{path}: expected masks of the shape of its images, {images_NHW.shape}, got "
+            f"{path}: expected masks of the shape of its images, {images_NHW.shape[:3]}, got "
             f"{masks_NHW.dtype} {masks_NHW.shape}; delete it and generate it again"
         )
     return masks_NHW

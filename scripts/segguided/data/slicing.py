@@ -4,6 +4,8 @@ Shape letters: S slices, H height (y, anterior at the top), W width (x, patient'
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,16 @@ LARGEST_SHARE = 4
 LEAST_PIXELS = 1.5  # that the narrow side of an image takes in its square
 
 
+@dataclass(frozen=True)
+class _GreyVolume:
+    """One channel: its volume, and the raw values that become 0 and 255."""
+
+    volume: Volume
+    intensity: Intensity
+    low: float
+    high: float
+
+
 def to_stack(
     patient: str,
     image: Volume,
@@ -43,13 +55,29 @@ def to_stack(
     Raises ValueError for unequal grids, NaN voxels, a class outside the table, voxels of a class that is not
     annotated, or a patient without slices.
     """
-    check_same_grid(image, mask, patient)
-    check_finite(image, patient)
-    _check_classes(patient, mask.array_zyx, preparation)
-    _check_not_annotated(patient, mask.array_zyx, preparation, not_annotated)
-    low, high = _grey_range(patient, image, preparation.intensity)
+    return channels_to_stack(patient, [image], mask, preparation, not_annotated)
+
+
+def channels_to_stack(
+    patient: str,
+    images: Sequence[Volume],
+    mask: Volume,
+    preparation: Preparation,
+    not_annotated: tuple[int, ...] = (),
+) -> Stack:
+    """The same of images with several channels, a volume each, all on the grid of the mask."""
+    channels = []
+    for number, (volume, intensity) in enumerate(zip(images, preparation.intensities, strict=True), 1):
+        subject = f"{patient}, channel {number}" if len(images) > 1 else patient
+        check_same_grid(volume, mask, subject)
+        check_finite(volume, subject)
+        if number == 1:
+            _check_classes(patient, mask.array_zyx, preparation)
+            _check_not_annotated(patient, mask.array_zyx, preparation, not_annotated)
+        channels.append(_GreyVolume(volume, intensity, *_grey_range(subject, volume, intensity)))
+    image = images[0]
     kept = _kept_slices(patient, mask.array_zyx, preparation)
-    images_SHW, masks_SHW = _squares(patient, image, mask, kept, low, high, preparation)
+    images_SHW, masks_SHW = _squares(patient, channels, mask, kept, preparation)
     mask_ids = None
     if image.slice_numbers is not None:
         numbers = list(image.slice_numbers)
@@ -59,7 +87,7 @@ def to_stack(
         images_SHW,
         masks_SHW,
         image.positions_mm[kept],
-        _provenance(image, mask, preparation, low, high),
+        _provenance(channels, mask, preparation),
         mask_ids,
         not_annotated,
     )
@@ -67,27 +95,31 @@ def to_stack(
 
 def _squares(
     patient: str,
-    image: Volume,
+    channels: Sequence[_GreyVolume],
     mask: Volume,
     kept: np.ndarray,
-    low: float,
-    high: float,
     preparation: Preparation,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and masks (S, H, W), uint8, of the kept slices: padded to squares and resized."""
+    """Images and masks (S, H, W), uint8, of the kept slices: padded to squares and resized.
+
+    Images of several channels have these as last axis.
+    """
     size = preparation.image_size
+    image = channels[0].volume
     pad = _padding(patient, image)
     _check_width(patient, image, size)
     shape = (len(kept), size, size)
-    refuse_huge(f"patient {patient}", 2 * math.prod(shape), 1)
-    images_SHW = np.empty(shape, np.uint8)
+    refuse_huge(f"patient {patient}", (len(channels) + 1) * math.prod(shape), 1)
+    images = [np.empty(shape, np.uint8) for _ in channels]
     masks_SHW = np.empty(shape, np.uint8)
     image_filter = FILTERS[preparation.interpolation]
     for row, z in enumerate(kept):
-        image_HW = _resize(np.pad(_grey_values(image, z, low, high), pad), size, image_filter)
-        images_SHW[row] = np.rint(np.clip(image_HW, 0, 255))  # cubic and Lanczos overshoot at edges
+        for images_SHW, channel in zip(images, channels, strict=True):
+            grey_yx = _grey_values(channel.volume, z, channel.low, channel.high)
+            image_HW = _resize(np.pad(grey_yx, pad), size, image_filter)
+            images_SHW[row] = np.rint(np.clip(image_HW, 0, 255))  # cubic and Lanczos overshoot at edges
         masks_SHW[row] = _resize(np.pad(mask.array_zyx[z], pad), size, Image.Resampling.NEAREST)
-    return images_SHW, masks_SHW
+    return images[0] if len(images) == 1 else np.stack(images, axis=-1), masks_SHW
 
 
 def _grey_values(image: Volume, z: int, low: float, high: float) -> np.ndarray:
@@ -216,20 +248,31 @@ def _resize(array_HW: np.ndarray, size: int, filter_: Image.Resampling) -> np.nd
     return np.asarray(Image.fromarray(array_HW).resize((size, size), filter_))
 
 
-def _provenance(
-    image: Volume, mask: Volume, preparation: Preparation, low: float, high: float
-) -> dict[str, Any]:
+def _provenance(channels: Sequence[_GreyVolume], mask: Volume, preparation: Preparation) -> dict[str, Any]:
+    """What the slice file says of its origin; of several channels also what each has of its own."""
+    image = channels[0].volume
+    several = {"channels": [_origin(channel) for channel in channels]} if len(channels) > 1 else {}
     return {
+        **several,
         "image": dict(image.provenance),
         "mask": dict(mask.provenance),
         "spacing_zyx_mm": list(image.spacing_zyx_mm),
         "shape_zyx": list(image.array_zyx.shape),
-        "intensity": preparation.intensity.model_dump(),
-        "raw_value_of_0": low,
-        "raw_value_of_255": high,
+        "intensity": channels[0].intensity.model_dump(),
+        "raw_value_of_0": channels[0].low,
+        "raw_value_of_255": channels[0].high,
         "image_size": preparation.image_size,
         "resampling": f"image: {preparation.interpolation} filter; mask: nearest neighbour; "
         "padded to a square",
         "slices": preparation.slices.model_dump(),
         "preparation": preparation_digest(preparation),
+    }
+
+
+def _origin(channel: _GreyVolume) -> dict[str, Any]:
+    return {
+        "image": dict(channel.volume.provenance),
+        "intensity": channel.intensity.model_dump(),
+        "raw_value_of_0": channel.low,
+        "raw_value_of_255": channel.high,
     }

@@ -194,8 +194,7 @@ def _ranges(facts: Sequence[PatientFacts]) -> list[str]:
         "columns": [patient.shape_zyx[2] for patient in facts],
         "slices kept": [patient.slices for patient in facts],
         "pixel of a prepared slice, mm": [patient.pixel_mm for patient in in_mm],
-        "raw value that becomes 0": [patient.raw_range[0] for patient in facts],
-        "raw value that becomes 255": [patient.raw_range[1] for patient in facts],
+        **_raw_values(facts),
     }
     rows = []
     for name, values in values_of.items():
@@ -204,6 +203,18 @@ def _ranges(facts: Sequence[PatientFacts]) -> list[str]:
             rows.append([name, *(f"{value:.5g}" for value in summary)])
     notes = [] if len(in_mm) == len(facts) else [UNMEASURED]
     return [pipe_table(["", "least", "median", "most"], rows), *notes]
+
+
+def _raw_values(facts: Sequence[PatientFacts]) -> dict[str, list[float]]:
+    """The raw values of black and white, of each channel."""
+    channels = range(len(facts[0].raw_ranges))
+    values: dict[str, list[float]] = {}
+    for channel in channels:
+        of_channel = f", channel {channel + 1}" if len(channels) > 1 else ""
+        for end, grey in enumerate((0, 255)):
+            name = f"raw value that becomes {grey}{of_channel}"
+            values[name] = [patient.raw_ranges[channel][end] for patient in facts]
+    return values
 
 
 def _preparation(facts: Sequence[PatientFacts]) -> list[str]:

@@ -33,7 +33,7 @@ class PatientFacts:
     spacing_zyx_mm: tuple[float, float, float]  # of the volume
     shape_zyx: tuple[int, int, int]  # of the volume
     pixel_mm: float  # of the slices
-    raw_range: tuple[float, float]  # the values that became 0 and 255
+    raw_ranges: tuple[tuple[float, float], ...]  # of each channel the values that became 0 and 255
     settings: Mapping[str, str]  # JSON
     scanner: tuple[str, ...]
     unsure: bool  # whether the header states no position
@@ -64,7 +64,9 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         z_mm, y_mm, x_mm = map(float, provenance["spacing_zyx_mm"])
         n_slices, height, width = map(int, provenance["shape_zyx"])
         settings = {name: _text(provenance[name]) for name in SETTINGS}
-        raw_range = float(provenance["raw_value_of_0"]), float(provenance["raw_value_of_255"])
+        settings |= _settings_of_channels(provenance)
+        channels = provenance.get("channels", [provenance])
+        raw_ranges = tuple((float(c["raw_value_of_0"]), float(c["raw_value_of_255"])) for c in channels)
         not_annotated = tuple(classes[value - 1] for value in stack.not_annotated)
         pixels = {name: 0 if name in not_annotated else int(row[PIXELS + name]) for name in classes}
         seen = dict(zip(classes, _slices_with(stack.masks_SHW, len(classes)), strict=True))
@@ -82,13 +84,19 @@ def _facts(row: Mapping[str, str], path: Path) -> PatientFacts:
         spacing_zyx_mm=(z_mm, y_mm, x_mm),
         shape_zyx=(n_slices, height, width),
         pixel_mm=max(height * y_mm, width * x_mm) / stack.masks_SHW.shape[1],
-        raw_range=raw_range,
+        raw_ranges=raw_ranges,
         settings=settings,
         scanner=tuple(" ".join(str(image.get(name) or "").replace("|", "/").split()) for name in SCANNER),
         unsure=bool(image.get("suspicious_header")),
         measured=image.get("format") != "png",
         sha256=sha256_of(path),
     )
+
+
+def _settings_of_channels(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The intensity of each channel but the first, whose is that of the file."""
+    others = list(enumerate(provenance.get("channels", []), 1))[1:]
+    return {f"intensity of channel {number}": _text(channel["intensity"]) for number, channel in others}
 
 
 def _class_names(row: Mapping[str, str]) -> list[str]:

@@ -31,6 +31,7 @@ from segguided.figures.blocks import (
     add_text,
 )
 from segguided.figures.class_titles import legend_of
+from segguided.figures.composite import shown, shown_mask, shown_title
 from segguided.figures.legend import (
     LEGEND_PAD,
     LETTER,
@@ -70,6 +71,7 @@ class Overview(Settings):
     classes: tuple[FigureClass, ...]
     splits: dict[str, tuple[str, ...]]
     totals: dict[str, int]
+    channels: tuple[str, ...] = ()  # names of the channels of an image; none: one, without a name
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ def outlined(image_HW: np.ndarray, mask_HW: np.ndarray, colours: Sequence[str]) 
 
     Where two classes meet, the class with the higher value is drawn: it is inside, as a vessel in the breast.
     """
-    rows, columns = (np.arange(PIXELS) * n // PIXELS for n in image_HW.shape)  # nearest neighbour
+    mask_HW = shown_mask(mask_HW, image_HW.shape[2] if image_HW.ndim == 3 else 1)
+    image_HW = shown(image_HW)
+    rows, columns = (np.arange(PIXELS) * n // PIXELS for n in mask_HW.shape)  # nearest neighbour
     image_HW = image_HW[np.ix_(rows, columns)]
     mask_HW = mask_HW[np.ix_(rows, columns)]
-    tile_HW3 = np.repeat(image_HW[..., np.newaxis], 3, axis=-1)
+    tile_HW3 = image_HW if image_HW.ndim == 3 else np.repeat(image_HW[..., np.newaxis], 3, axis=-1)
     width = 2 if len(np.unique(rows)) <= PIXELS // 2 else 1  # a small image has large pixels
     for value, colour in enumerate(colours, 1):
         border_HW = (mask_HW == value) & ~ndimage.binary_erosion(mask_HW >= value, iterations=width)
@@ -185,7 +189,8 @@ class _Arrangement:
     @cached_property
     def title_lines(self) -> list[str]:
         """The dataset's name."""
-        return cut(self.dataset.name, self.width - 2 * MARGIN, TITLE_POINTS, "bold")
+        title = shown_title(self.dataset.name, self.dataset.channels)
+        return cut(title, self.width - 2 * MARGIN, TITLE_POINTS, "bold")
 
     @cached_property
     def notes(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""How alike pairs of images are. Shape letters: M pairs, H height, W width."""
+"""How alike pairs of images are, over all their channels. Shape letters: M pairs, H height, W width."""
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ def structural_similarity(first_MHW: np.ndarray, second_MHW: np.ndarray) -> np.n
 
 
 def _to_tensor(images_MHW: np.ndarray) -> torch.Tensor:
-    """The images (M, 1, H, W), float."""
-    return torch.from_numpy(np.array(images_MHW))[:, None].float()
+    """The images (M, channels, H, W), float."""
+    images = torch.from_numpy(np.array(images_MHW)).float()
+    return images[:, None] if images.ndim == 3 else images.movedim(-1, 1)
 
 
 def mean_absolute_difference(first_MHW: np.ndarray, second_MHW: np.ndarray) -> np.ndarray:
     """Mean absolute difference of each pair, in grey levels, (M,)."""
-    difference_M: np.ndarray = np.abs(first_MHW.astype(int) - second_MHW).mean(axis=(1, 2))
+    difference = np.abs(first_MHW.astype(int) - second_MHW)
+    difference_M: np.ndarray = difference.mean(axis=tuple(range(1, difference.ndim)))
     return difference_M

@@ -70,8 +70,8 @@ def timed_training(
     if model.needs_full_annotation:
         train = fully_annotated(train, "training without mask_ablation")
     torch.manual_seed(judge.seed)
-    size = train.stacks[0].images_SHW.shape[-1]
-    network = build_denoiser(model, judge.n_classes, size).to(device)
+    size = train.stacks[0].masks_SHW.shape[-1]
+    network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)
     learner = make_learner(network, model, ENDLESS, device)
     plan = Plan.from_settings(model.training, len(train))
     checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))

@@ -12,10 +12,10 @@ from segguided.models.importing import SCHEDULER, UNET, WEIGHTS
 
 PAGE = """# A UNet2DModel for plain diffusers
 
-`unet/` and `scheduler/` load with diffusers alone. The UNet takes {size} × {size} grey images, pixel value k
-as k / 127.5 − 1, at timesteps 0…{last}, and predicts `{prediction_type}`.
+`unet/` and `scheduler/` load with diffusers alone. The UNet takes {size} × {size} {grey} images, pixel value
+k as k / 127.5 − 1, at timesteps 0…{last}, and predicts `{prediction_type}`.
 
-Input channels, in this order: the noisy image{channels}.
+Input channels, in this order: the noisy image{mask_channels}.
 {patch}
 With `folder` the path of this folder{given}:
 
@@ -27,7 +27,7 @@ from torch.nn.functional import one_hot, pixel_shuffle, pixel_unshuffle
 unet = UNet2DModel.from_pretrained(folder, subfolder="unet")
 scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
 scheduler.set_timesteps(50)
-x = torch.randn({count}, 1, {size}, {size})
+x = torch.randn({count}, {channels}, {size}, {size})
 for t in scheduler.timesteps:
     with torch.inference_mode():
         prediction = {call}
@@ -81,16 +81,19 @@ def model_page(network: MaskedDenoiser, model: DenoiserSettings) -> str:
         size=network.unet.config.sample_size * patch,
         last=model.schedule.timesteps - 1,
         prediction_type=model.prediction_type,
-        channels=CHANNELS[encoder.conditioning].format(**counts),
-        patch=_patch_note(patch) if patch > 1 else "",
+        mask_channels=CHANNELS[encoder.conditioning].format(**counts),
+        channels=network.channels,
+        grey="grey" if network.channels == 1 else f"{network.channels}-channel",
+        patch=_patch_note(patch, network.channels) if patch > 1 else "",
         given=" and `mask` whole-number class maps (B, H, W)" if masked else "",
         count="len(mask)" if masked else "4",
         call=call,
     )
 
 
-def _patch_note(patch: int) -> str:
+def _patch_note(patch: int, channels: int) -> str:
     return (
         f"\nEach becomes {patch**2} channels of a {patch}th of the height and width before the first layer "
-        f"(`pixel_unshuffle`), and the UNet's {patch**2} output channels one image again (`pixel_shuffle`).\n"
+        f"(`pixel_unshuffle`), and the UNet's {channels * patch**2} output channels one image again "
+        "(`pixel_shuffle`).\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from segguided.data.file_names import check_names
-from segguided.data.formats.png import FOLDERS, write_grey
+from segguided.data.formats.png import FOLDERS, write_pixels
 from segguided.data.slices import SliceSet
 from segguided.files import sha256_of, write_text
 
@@ -59,5 +59,5 @@ def _write(slices: SliceSet, root: Path, folder: str) -> Iterator[tuple[str, ...
     for k, name in enumerate(slices.names):
         paths = [root / kind / folder / f"{name}.png" for kind in (IMAGES, MASKS)]
         for path, pixels_BHW in zip(paths, slices.batch(np.array([k])), strict=True):
-            write_grey(path, pixels_BHW[0])
+            write_pixels(path, pixels_BHW[0])
         yield name, FOLDERS[folder], *map(sha256_of, paths)

@@ -13,10 +13,10 @@ from segguided.models.denoiser import MaskedDenoiser
 MOST_AT_ONCE = 63  # images; diffusers' UNet computes larger batches by other operations
 PAGE = """# A program for plain PyTorch
 
-`{program}` loads with PyTorch alone. It takes noisy grey images (B, {channels}, {size}, {size}), pixel
+`{program}` loads with PyTorch alone. It takes noisy {grey} images (B, {inputs_in_all}, {size}, {size}), pixel
 value k as k / 127.5 − 1{second}, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0
-(background) to {n_classes}, and predicts x0, the images without noise (B, 1, {size}, {size}). At most {most}
-at once.
+(background) to {n_classes}, and predicts x0, the images without noise (B, {channels}, {size}, {size}). At
+most {most} at once.
 
 With `folder` the path of this folder, `mask` such masks, and `torch` {version} or newer:
 
@@ -42,7 +42,7 @@ images = (x0 * 127.5 + 127.5).round().to(torch.uint8)
 def write_program(target: Path, network: MaskedDenoiser, model: DenoiserSettings, size: int) -> None:
     """Write the network for images of `size` pixels a side, to a .pt2 file."""
     batch = torch.export.Dim("batch", min=1, max=MOST_AT_ONCE)
-    example = _example(1 + model.noise_inputs, size)
+    example = _example(network.channels * (1 + model.noise_inputs), size)
     shapes = {"x_BCHW": {0: batch}, "t_B": {0: batch}, "mask_BHW": {0: batch}}
     program = torch.export.export(network.eval(), example, dynamic_shapes=shapes)
     with atomic_path(target) as temporary:
@@ -60,14 +60,17 @@ def program_page(
     program: str, network: MaskedDenoiser, model: DenoiserSettings, size: int, steps: int
 ) -> str:
     """The README.md beside the program: what it takes, and code that generates in `steps` calls."""
-    noise = f"torch.randn(len(mask), 1, {size}, {size})"
+    shape = f"len(mask), {network.channels}, {size}, {size}"
+    noise = f"torch.randn({shape})"
     return PAGE.format(
         program=program,
-        channels=1 + model.noise_inputs,
+        channels=network.channels,
+        inputs_in_all=network.channels * (1 + model.noise_inputs),
+        grey="grey" if network.channels == 1 else f"{network.channels}-channel",
         second=", and behind each image noise from which images of one mask differ"
         if model.noise_inputs
         else "",
-        first=f"torch.zeros(len(mask), 1, {size}, {size})" if model.noise_inputs else noise,
+        first=f"torch.zeros({shape})" if model.noise_inputs else noise,
         inputs=f"torch.cat([x, {noise}], 1)" if model.noise_inputs else "x",
         most=MOST_AT_ONCE,
         size=size,

@@ -18,6 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from rich.cells import cell_len
 
+from segguided.figures.composite import shown
 from segguided.figures.fonts import style_of
 from segguided.figures.legend import (
     LEGEND_PAD,
@@ -46,7 +47,10 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # otherwise a PDF list
 
 @dataclass(frozen=True)
 class Column:
-    """Tiles below a title: uint8, grey (H, W), shown from 0 to 255, or coloured (H, W, 3)."""
+    """Tiles below a title: uint8, grey (H, W), shown from 0 to 255, or coloured (H, W, 3).
+
+    Images of two or four channels are shown as `composite.shown` says.
+    """
 
     title: str
     tiles: Sequence[np.ndarray]
@@ -214,7 +218,7 @@ def _draw_row_names(figure: Figure, block: Block, left: float, tiles_top: float,
 
 def _draw_tile(figure: Figure, tile: np.ndarray, left: float, bottom: float) -> None:
     axes = _add_axes(figure, left, bottom, TILE, TILE)
-    axes.imshow(tile, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
+    axes.imshow(shown(tile), cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="equal")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color="grey", linewidth=0.5)  # where white anatomy meets white paper
 

@@ -47,7 +47,7 @@ def counterfactual_block(dataset: FigureDataset, model: str, edited_class: str) 
         Column("minus another seed's", [difference(*pair) for pair in zip(*alone, strict=True)]),
     ]
     names = [f"{dataset.drawn_titles[edited_class]}: {VERBS[edit]}" for edit in edits]
-    return Block(dataset.name, columns, dataset.legend, rows=names)
+    return Block(dataset.title, columns, dataset.legend, rows=names)
 
 
 def difference(image_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ class Panels:
     """Chosen test slices: coloured masks, real images, and each model's images from the same masks."""
 
     name: str
+    title: str  # over the block
     colours: dict[str, str]  # by class title
     tiles: dict[str, list[np.ndarray]]  # by REAL, MASK or model name
     names: list[str]  # the mask ids
@@ -37,7 +38,7 @@ class Panels:
             raise ValueError(
                 f"{self.name}: no images of {', '.join(missing)}; there are {', '.join(self.tiles)}"
             )
-        return Block(self.name, [Column(title, self.tiles[key]) for key, title in columns], self.colours)
+        return Block(self.title, [Column(title, self.tiles[key]) for key, title in columns], self.colours)
 
 
 def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0, shown: ShownMasks = CHOSEN) -> Panels:
@@ -55,7 +56,7 @@ def read_panels(dataset: FigureDataset, n_slices: int, skip: int = 0, shown: Sho
     tiles = {REAL: list(real_NHW), MASK: [colourise(mask_HW, palette) for mask_HW in masks_NHW]}
     for model, path in dataset.generated.items():
         tiles[model] = generated_tiles(path, slices, names)
-    return Panels(dataset.name, dataset.legend, tiles, names)
+    return Panels(dataset.name, dataset.title, dataset.legend, tiles, names)
 
 
 def _rows(masks: Sequence[np.ndarray], n_slices: int, skip: int, shown: ShownMasks) -> list[int]:

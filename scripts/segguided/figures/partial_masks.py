@@ -49,7 +49,7 @@ def partial_block(dataset: FigureDataset, models: Sequence[ModelImages], places:
         for number in range(min(model.n_images, n_numbers)):
             columns.append(Column(f"{model.title} {number + 1}", _tiles(images, rows, number)))
     names = [_free_classes(dataset, condition) for _, condition in rows]
-    return Block(dataset.name, columns, dataset.legend, rows=names)
+    return Block(dataset.title, columns, dataset.legend, rows=names)
 
 
 def _rows(variants: MaskVariants, places: Collection[int]) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from segguided.cli import slices_parser
 from segguided.config.base import Settings
 from segguided.figures.class_titles import drawn_titles, legend_of, titles_of
 from segguided.figures.colours import mask_colours
+from segguided.figures.composite import shown_title
 from segguided.text_tables import read_lines
 
 ModelTitles = Sequence[tuple[str, str]]  # name and title of each model
@@ -34,6 +35,12 @@ class FigureDataset(Settings):
     slices: tuple[Path, ...]
     generated: dict[str, Path]
     free: Path | None = None  # images of masks that were made from nothing but a seed
+    channels: tuple[str, ...] = ()  # names of the channels of an image; none: one, without a name
+
+    @property
+    def title(self) -> str:
+        """The name over its block."""
+        return shown_title(self.name, self.channels)
 
     @property
     def class_names(self) -> list[str]:

@@ -37,7 +37,7 @@ def similarity_block(dataset: FigureDataset, kept: Sequence[str], curve: Path, n
     columns.append(Column("real image", [variants.slices.images[row] for row in chosen]))
     frame = read_csv(curve)
     plots = (similarity_plot(frame), diversity_plot(frame, dataset.colours, kept))
-    return Block(dataset.name, columns, dataset.legend, plots)
+    return Block(dataset.title, columns, dataset.legend, plots)
 
 
 def similarity_plot(frame: pd.DataFrame) -> Callable[[Axes], None]:

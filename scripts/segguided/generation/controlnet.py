@@ -35,7 +35,8 @@ def load_pipeline(weights: Path, device: torch.device) -> tuple[LatentPipeline, 
             MaskEncoder(parts["conditioning"], description["n_classes"]),
         )
         autoencoder = AutoencoderKL.from_config(parts["autoencoder"])
-        pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"])
+        channels = description.get("channels", 1)
+        pipeline = LatentPipeline(autoencoder, denoiser, parts["scaling_factor"], channels)
     load_weights(pipeline, weights, device)
     return pipeline, process
 
@@ -53,6 +54,7 @@ def make_sampler(pipeline: LatentPipeline, process: LatentTraining, sampling: Sa
         with autocast(device, sampling.precision):
             z_BCHW = sample(pipeline.denoiser, scheduler, noise_BCHW, masks_BHW.to(device), bounded=False)
         with torch.inference_mode():
-            return to_images(decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor))
+            x_BCHW = decode(pipeline.autoencoder, z_BCHW / pipeline.scaling_factor, pipeline.channels)
+            return to_images(x_BCHW)
 
     return sampler

@@ -1,6 +1,6 @@
 """Sampling images from a trained image-space diffusion model.
 
-Shape letters: B batch, K mask values, C image channels (1), H height, W width.
+Shape letters: B batch, K mask values, C image channels, H height, W width.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +39,8 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
         match description["kind"]:
             case "diffusion":
                 model = DiffusionModel.model_validate(settings)
-                network = build_denoiser(model, n_classes, description["image_size"])
+                channels = description.get("channels", 1)
+                network = build_denoiser(model, n_classes, description["image_size"], channels)
             case "imported":
                 model = ImportedModel.model_validate(settings)
                 unet = UNet2DModel.from_config(description["unet"])
@@ -52,7 +53,7 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
 
 def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sampling, seed: int) -> Sampler:
     """A function from masks to images, each from noise that is a function of (seed, mask id)."""
-    sample_x0 = _x0_sampler(model, sampling, seed)
+    sample_x0 = _x0_sampler(model, sampling, seed, network.channels)
     device = next(network.parameters()).device
     n_classes = network.encoder.n_classes
 
@@ -73,14 +74,14 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
 X0Sampler = Callable[[Denoiser, Tensor, Sequence[str]], Tensor]  # denoiser, masks_BHW, mask ids -> x0_BCHW
 
 
-def _x0_sampler(model: DenoiserSettings, sampling: Sampling, seed: int) -> X0Sampler:
+def _x0_sampler(model: DenoiserSettings, sampling: Sampling, seed: int, channels: int) -> X0Sampler:
     """x0 in [-1, 1] of each mask, by the configured sampler, from noise of (seed, mask id)."""
     if sampling.sampler == "renoise":
-        return Renoiser(model, sampling.steps, seed).sample
+        return Renoiser(model, sampling.steps, seed, channels).sample
     scheduler = clip_as_stated(make_scheduler(model, sampling), model)
 
     def sample_x0(denoiser: Denoiser, masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
-        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1]).to(masks_BHW.device)
+        noise_BCHW = initial_noise(seed, names, masks_BHW.shape[-1], channels).to(masks_BHW.device)
         return sample(denoiser, scheduler, noise_BCHW, masks_BHW)
 
     return sample_x0

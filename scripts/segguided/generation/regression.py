@@ -10,7 +10,7 @@ from segguided.config.models.training import Precision
 from segguided.generation.one_call import one_call_sampler
 from segguided.generation.sets import Sampler
 from segguided.models.denoiser import MaskedDenoiser
-from segguided.models.regression import predict_image
+from segguided.models.regression import build_regression, predict_image
 from segguided.training.storage import load_weights, network_description
 
 
@@ -18,7 +18,8 @@ def load_regression(weights: Path, device: torch.device) -> MaskedDenoiser:
     """A trained network on `device`."""
     with network_description(weights) as description:
         model = RegressionModel.model_validate(description["model"])
-        network = MaskedDenoiser(model, description["n_classes"], description["image_size"])
+        size = description["image_size"]
+        network = build_regression(model, description["n_classes"], size, description.get("channels", 1))
     load_weights(network, weights, device)
     return network
 

@@ -33,7 +33,7 @@ def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: 
     Classes that a patient was not annotated for are free in its images.
     """
     rows = shard.rows(len(slices), batch_size)
-    batches = [np.empty((0, *slices.stacks[0].masks_SHW.shape[1:]), np.uint8)]  # a shard may be empty
+    batches: list[np.ndarray] = []
     for start in tqdm(rows[::batch_size], desc="generating", disable=None, unit="batch"):
         indices = np.arange(start, min(start + batch_size, rows.stop))
         _, masks_BHW = slices.batch(indices)
@@ -44,7 +44,8 @@ def generate_images(sampler: Sampler, slices: SliceSet, batch_size: int, shard: 
                 images_BHW = sampler(torch.from_numpy(masks_BHW[rows_B]), names[rows_B], free)
             batches.append(images_BHW.cpu().numpy())
         LOG.info("generated %d of %d images", indices[-1] + 1 - rows.start, len(rows))
-    return np.concatenate(batches)
+    no_images = np.empty((0, *slices.stacks[0].images_SHW.shape[1:]), np.uint8)  # a shard may be empty
+    return np.concatenate(batches) if batches else no_images
 
 
 def read_matching_slices(weights: Path, paths: Sequence[Path]) -> SliceSet:

@@ -1,6 +1,6 @@
 """Adjustable similarity to a real image (section 3.2 of the paper): both are mixed at one time step.
 
-Shape letters: M masks, B batch, C image channels (1), H height, W width.
+Shape letters: M masks, B batch, C image channels, H height, W width.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +108,7 @@ def generate_by_similarity(
     """
     shares = (0.0, *similarity.lambdas)
     denoiser = with_free_classes(network, given.free)
-    interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler)
+    interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler, network.channels)
     device = next(network.parameters()).device
     numbers = range(similarity.samples_per_mask)
     images: dict[str, list[np.ndarray]] = {
@@ -130,11 +130,12 @@ def interpolation(
     mixing: Mixing,
     seed: int,
     sampler: SimilaritySampler,
+    channels: int = 1,
 ) -> Callable[["Batch", Sequence[float]], Iterator[Tensor]]:
-    """A function that gives x0 for each λ of a batch."""
+    """A function that gives x0 for each λ of a batch; `channels`: those of an image."""
     t = mixing.timestep
     if sampler == "renoise":
-        renoiser = Renoiser(model, 1, seed)
+        renoiser = Renoiser(model, 1, seed, channels)
         return lambda batch, shares: interpolate_in_two_calls(denoiser, renoiser, batch, t, shares)
     ddim = Sampling(sampler="ddim", steps=mixing.steps, batch_size=settings.batch_size)
     scheduler = clip_as_stated(make_scheduler(model, ddim), model)
@@ -173,11 +174,11 @@ def batches(
         indices = np.arange(start, min(start + batch_size, len(slices)))
         images_BHW, masks_BHW = slices.batch(indices)
         names = numbered([slices.names[i] for i in indices], number)
-        size = images_BHW.shape[-1]
+        size = masks_BHW.shape[-1]
         yield Batch(
             names,
             torch.from_numpy(images_BHW).to(device),
             given.masks(torch.from_numpy(masks_BHW), names).to(device),
-            initial_noise(seed, names, size).to(device),
-            initial_noise(seed, [f"{name}#real" for name in names], size).to(device),
+            initial_noise(seed, names, size, slices.channels).to(device),
+            initial_noise(seed, [f"{name}#real" for name in names], size, slices.channels).to(device),
         )

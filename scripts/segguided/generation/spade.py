@@ -16,7 +16,8 @@ def load_generator(weights: Path, device: torch.device) -> Generator:
     """A trained generator on `device`; its spectral normalisation is in its weights."""
     with network_description(weights) as description:
         settings = SpadeModel.model_validate(description["model"]).generator
-        network = Generator(settings, description["n_classes"], description["image_size"])
+        size = description["image_size"]
+        network = Generator(settings, description["n_classes"], size, description.get("channels", 1))
     load_weights(network, weights, device)
     return network
 

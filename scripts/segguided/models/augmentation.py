@@ -1,6 +1,6 @@
 """Random rotation, scale, shift, contrast, brightness and noise of images, with their masks, on the device.
 
-Shape letters: B batch, H height, W width.
+Shape letters: B batch, C channels, H height, W width. Images of several channels have these last.
 """
 
 import math
@@ -15,7 +15,10 @@ from segguided.config.models.segmenter import Augmentation
 def augment(
     images_BHW: Tensor, masks_BHW: Tensor, augmentation: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """uint8 images and their masks, both moved in the same random way; pixels from outside are 0."""
+    """uint8 images and their masks, both moved in the same random way; pixels from outside are 0.
+
+    All channels of an image change in the same way, but for their noise.
+    """
     count = len(images_BHW)
     device = images_BHW.device
 
@@ -30,9 +33,10 @@ def augment(
     grid_BHW2 = _grid(images_BHW, augmentation, turn_B, zoom_B, right_B, down_B)
     moved_BHW = _read_at(images_BHW.float(), grid_BHW2, "bilinear")
     noise_BHW = torch.randn(images_BHW.shape, generator=generator, device=device)
-    gain_B11 = 1 + random_within(augmentation.contrast).view(-1, 1, 1)
-    offset_B11 = 255 * random_within(augmentation.brightness).view(-1, 1, 1)
-    sigma_B11 = 255 * random_within(augmentation.noise).view(-1, 1, 1)
+    one_each = (-1, *[1] * (images_BHW.ndim - 1))
+    gain_B11 = 1 + random_within(augmentation.contrast).view(one_each)
+    offset_B11 = 255 * random_within(augmentation.brightness).view(one_each)
+    sigma_B11 = 255 * random_within(augmentation.noise).view(one_each)
     grey_BHW = (moved_BHW - 127.5) * gain_B11 + 127.5 + offset_B11 + sigma_B11 * noise_BHW
     moved_masks_BHW = _read_at(masks_BHW.float(), grid_BHW2, "nearest")
     return grey_BHW.round().clamp(0, 255).to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
@@ -58,9 +62,12 @@ def _grid(
     shift_y_B = 2 * down_B * augmentation.shift
     entries = [cos_B, -sin_B, shift_x_B, sin_B, cos_B, shift_y_B]
     transforms_B23 = torch.stack(entries, 1).view(-1, 2, 3)
-    size = [len(images_BHW), 1, *images_BHW.shape[1:]]
+    size = [len(images_BHW), 1, *images_BHW.shape[1:3]]
     return functional.affine_grid(transforms_B23, size, align_corners=False)
 
 
 def _read_at(values_BHW: Tensor, grid_BHW2: Tensor, mode: str) -> Tensor:
+    if values_BHW.ndim == 4:
+        values_BCHW = values_BHW.movedim(-1, 1)
+        return functional.grid_sample(values_BCHW, grid_BHW2, mode=mode, align_corners=False).movedim(1, -1)
     return functional.grid_sample(values_BHW[:, None], grid_BHW2, mode=mode, align_corners=False)[:, 0]

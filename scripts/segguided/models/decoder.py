@@ -36,9 +36,9 @@ class ModulatedBlock(nn.Module):
 
 
 class ModulatedDecoder(nn.Module):
-    """decoder(maps_BKHW) -> image_B1HW in [-1, 1]."""
+    """decoder(maps_BKHW) -> images of so many `channels` in [-1, 1]."""
 
-    def __init__(self, settings: Decoder, map_channels: int, image_size: int) -> None:
+    def __init__(self, settings: Decoder, map_channels: int, image_size: int, channels: int = 1) -> None:
         super().__init__()
         widths = settings.channels[::-1]  # coarsest first
         width = settings.modulation_channels
@@ -50,7 +50,7 @@ class ModulatedDecoder(nn.Module):
             nn.Identity() if coarse == fine else nn.Conv2d(coarse, fine, 1, bias=False)
             for coarse, fine in pairwise(widths)
         )
-        self.last = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, maps_BKHW: Tensor) -> Tensor:
         """An image for each stack of maps."""

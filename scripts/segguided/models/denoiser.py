@@ -1,6 +1,6 @@
 """The paper's denoiser: diffusers' UNet2DModel with the mask concatenated to the noisy image at every step.
 
-Shape letters: B batch, C image channels (1), H height, W width.
+Shape letters: B batch, C image channels, H height, W width.
 """
 
 import torch
@@ -25,7 +25,8 @@ from segguided.training.optimisation import Descent, DescentLearner
 class MaskedDenoiser(nn.Module):
     """model(x_BCHW, t_B, mask_BHW[, is_free_BK]) -> prediction_BCHW. `self.unet` is a plain UNet2DModel.
 
-    With `noise_inputs`, x_BCHW has so many channels of noise behind the noisy image.
+    With `noise_inputs`, x_BCHW has so many channels of noise, for each channel of an image, behind the noisy
+    image.
     """
 
     def __init__(
@@ -34,17 +35,21 @@ class MaskedDenoiser(nn.Module):
         n_classes: int,
         image_size: int,
         noise_inputs: int = 0,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         assert model.unet is not None
+        self.channels = channels  # of an image
         self.encoder = MaskEncoder(model.conditioning, n_classes)
         self.patch = model.unet.patch
-        self.unet = build_unet(model.unet, 1 + noise_inputs + self.encoder.channels, image_size)
+        self.unet = build_unet(
+            model.unet, channels * (1 + noise_inputs) + self.encoder.channels, image_size, channels
+        )
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
     ) -> Tensor:
-        """The prediction (epsilon, v or x0, as `prediction_type` says), (B, 1, H, W).
+        """The prediction (epsilon, v or x0, as `prediction_type` says), (B, C, H, W).
 
         `is_free_BK`: see MaskEncoder.
         """
@@ -63,6 +68,7 @@ class ImportedDenoiser(MaskedDenoiser):
         nn.Module.__init__(self)
         self.encoder = MaskEncoder(conditioning, n_classes)
         self.patch = 1
+        self.channels = int(unet.config["out_channels"])
         self.unet = unet
 
 
@@ -74,19 +80,20 @@ class ModulatedDenoiser(MaskedDenoiser):
 
     alpha_bar_T: Tensor
 
-    def __init__(self, model: DiffusionModel, n_classes: int, image_size: int) -> None:
+    def __init__(self, model: DiffusionModel, n_classes: int, image_size: int, channels: int = 1) -> None:
         nn.Module.__init__(self)
         assert model.decoder is not None
+        self.channels = channels
         self.encoder = MaskEncoder(model.conditioning, n_classes)
-        channels = 2 + model.noise_inputs + self.encoder.channels
-        self.decoder = ModulatedDecoder(model.decoder, channels, image_size)
+        maps = channels * (1 + model.noise_inputs) + 1 + self.encoder.channels
+        self.decoder = ModulatedDecoder(model.decoder, maps, image_size, channels)
         alpha_bar_T = diffusion.noise_schedule(model).alphas_cumprod
         self.register_buffer("alpha_bar_T", alpha_bar_T, persistent=False)
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
     ) -> Tensor:
-        """x0, (B, 1, H, W)."""
+        """x0, (B, C, H, W)."""
         _check_sizes(x_BCHW, mask_BHW)
         signal_BCHW = self.alpha_bar_T[t_B].sqrt().view(-1, 1, 1, 1).expand_as(x_BCHW[:, :1])
         image_BCHW: Tensor = self.decoder(
@@ -95,11 +102,13 @@ class ModulatedDenoiser(MaskedDenoiser):
         return image_BCHW
 
 
-def build_denoiser(model: DiffusionModel, n_classes: int, image_size: int) -> MaskedDenoiser:
+def build_denoiser(
+    model: DiffusionModel, n_classes: int, image_size: int, channels: int = 1
+) -> MaskedDenoiser:
     """The network that the settings describe, with its first weights."""
     if model.decoder:
-        return ModulatedDenoiser(model, n_classes, image_size)
-    return MaskedDenoiser(model, n_classes, image_size, model.noise_inputs)
+        return ModulatedDenoiser(model, n_classes, image_size, channels)
+    return MaskedDenoiser(model, n_classes, image_size, model.noise_inputs, channels)
 
 
 def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
@@ -109,13 +118,13 @@ def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
         )
 
 
-def build_unet(unet: Unet, in_channels: int, image_size: int) -> UNet2DModel:
+def build_unet(unet: Unet, in_channels: int, image_size: int, out_channels: int = 1) -> UNet2DModel:
     """The paper's UNet; with `patch` p it sees images of (H/p, W/p) with p² as many channels."""
     has_attention = [level in unet.attention_levels for level in range(len(unet.channels))]
     return UNet2DModel(
         sample_size=image_size // unet.patch,
         in_channels=in_channels * unet.patch**2,
-        out_channels=unet.patch**2,
+        out_channels=out_channels * unet.patch**2,
         layers_per_block=unet.layers_per_block,
         block_out_channels=unet.channels,
         norm_num_groups=unet.norm_groups,

@@ -13,6 +13,7 @@ from segguided.data.slices import read_slices
 from segguided.data.whole_patients import fully_annotated, left_out
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser
+from segguided.models.signals import channels_entry
 from segguided.training.previews import PreviewedLearner, images_by
 from segguided.training.run import FinishedLearner, TrainingRun
 
@@ -24,7 +25,7 @@ class DenoiserLearner(FinishedLearner, PreviewedLearner, Protocol):
 
 
 def run_denoiser(
-    network_of: Callable[[Model, int, int], MaskedDenoiser],
+    network_of: Callable[[Model, int, int, int], MaskedDenoiser],
     learner_of: Callable[[MaskedDenoiser, Model, int, torch.device], DenoiserLearner],
     slices: list[Path],
     model: Model,
@@ -37,8 +38,8 @@ def run_denoiser(
 ) -> None:
     """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
 
-    `network_of` gives the network, from settings, number of classes and image size; `learner_of` what trains
-    it, from network, settings, number of steps and device.
+    `network_of` gives the network, from settings and the numbers of classes, pixels a side and channels;
+    `learner_of` what trains it, from network, settings, number of steps and device.
     `init_from`: trained weights to begin with; `classes` are then the names of the classes.
     """
     given = read_slices(slices)
@@ -47,7 +48,8 @@ def run_denoiser(
         data = fully_annotated(given, "training without mask_ablation")
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = network_of(model, n_classes, training.image_size)
+    channels = training.data.channels
+    network = network_of(model, n_classes, training.image_size, channels)
     beginning: dict[str, Any] = {}
     if init_from and isinstance(model, DiffusionModel):
         beginning = {"init_from": begin_denoiser(network, model, classes, training.image_size, init_from)}
@@ -58,6 +60,7 @@ def run_denoiser(
         "model": model.model_dump(),
         "n_classes": n_classes,
         "image_size": training.image_size,
+        **channels_entry(channels),
         **beginning,
         **left_out(given, data),
     }

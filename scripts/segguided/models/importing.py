@@ -19,8 +19,8 @@ WEIGHTS = Path("unet", f"{USUAL}.safetensors")
 RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
-def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DModel:
-    """The UNet of a diffusers folder with its weights, in float32.
+def read_unet(model: ImportedModel, n_classes: int, image_size: int, channels: int = 1) -> UNet2DModel:
+    """The UNet of a diffusers folder with its weights, in float32, for images of so many `channels`.
 
     Raises ValueError if the folder, its configuration or its weights are missing or damaged, or if they do
     not fit the model's conditioning, its schedule or the dataset's image size.
@@ -31,11 +31,11 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
         raise ValueError(
             f"{folder}: expected a folder with {UNET} and its weights, but there is none; correct `folder`"
         )
-    channels = 1 + MaskEncoder(model.conditioning, n_classes).channels
+    inputs = channels + MaskEncoder(model.conditioning, n_classes).channels
     # Built without memory first: the description may ask for any size.
     with torch.device("meta"):
-        described_unet = _build(root / UNET.name, model, channels, image_size)
-    _check_fit(described_unet, root, model.conditioning, channels, image_size)
+        described_unet = _build(root / UNET.name, model, inputs, image_size, channels)
+    _check_fit(described_unet, root, model.conditioning, inputs, image_size, channels)
     for path in _scheduler_files(root):
         check_stated(path, model, "the model's settings", model.clip_sample_range)
     weights = find_weights(root)
@@ -47,13 +47,13 @@ def read_unet(model: ImportedModel, n_classes: int, image_size: int) -> UNet2DMo
         raise ValueError(
             f"{weights.files[0]} does not fit the UNet that {root / UNET.name} describes: {reason}"
         ) from error
-    unet = _build(root / UNET.name, model, channels, image_size)
+    unet = _build(root / UNET.name, model, inputs, image_size, channels)
     unet.load_state_dict(tensors)
     unet.register_to_config(sample_size=image_size)
     return unet
 
 
-def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> UNet2DModel:
+def _build(path: Path, model: ImportedModel, inputs: int, image_size: int, channels: int = 1) -> UNet2DModel:
     """The UNet that `path` describes, or the model's settings if there is no such file; random weights."""
     if not path.is_file():
         if model.unet is None:
@@ -61,7 +61,7 @@ def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> 
                 f"{path}: expected the UNet's diffusers configuration, but there is none; add it, or "
                 "describe the architecture in the model's settings as `unet`"
             )
-        return build_unet(model.unet, channels, image_size)
+        return build_unet(model.unet, inputs, image_size, channels)
     config = read_json(path)
     name = config.get("_class_name", UNet2DModel.__name__)
     if name != UNet2DModel.__name__:
@@ -76,14 +76,22 @@ def _build(path: Path, model: ImportedModel, channels: int, image_size: int) -> 
         ) from error
 
 
-def _check_fit(unet: UNet2DModel, root: Path, conditioning: str, channels: int, image_size: int) -> None:
-    """Raise ValueError if the UNet does not fit the conditioning or the size of the images."""
+def _check_fit(
+    unet: UNet2DModel, root: Path, conditioning: str, inputs: int, image_size: int, channels: int
+) -> None:
+    """Raise ValueError if the UNet does not fit the conditioning, or the channels or size of the images."""
     config = unet.config
-    if (config.in_channels, config.out_channels) != (channels, 1):
+    if channels > 1 and (config.in_channels, config.out_channels) != (inputs, channels):
+        raise ValueError(
+            f"{root}: the UNet takes {config.in_channels} channels and gives {config.out_channels}, but "
+            f"images of {channels} channels with conditioning: {conditioning} need {inputs} and {channels}; "
+            "import another model, or correct the list of the dataset's `channels`"
+        )
+    if (config.in_channels, config.out_channels) != (inputs, channels):
         raise ValueError(
             f"{root}: the UNet takes {config.in_channels} channels and gives {config.out_channels}, "
             f"but conditioning: {conditioning} "
-            f"needs {channels} and 1 (a grey image{', its mask' if channels > 1 else ''}); change "
+            f"needs {inputs} and 1 (a grey image{', its mask' if inputs > 1 else ''}); change "
             "conditioning (index255 takes 2, none 1), or import another model"
         )
     if config.class_embed_type or config.num_class_embeds:

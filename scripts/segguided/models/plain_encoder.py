@@ -17,20 +17,20 @@ from segguided.training.storage import load_weights, network_description
 
 
 class Encoder(nn.Module):
-    """encoder(image_B1HW) -> the map of each level, finest first."""
+    """encoder(image_B1HW) -> the map of each level, finest first; images may have more `channels`."""
 
-    def __init__(self, settings: PlainEncoder, n_classes: int) -> None:
+    def __init__(self, settings: PlainEncoder, n_classes: int, channels: int = 1) -> None:
         super().__init__()
         self.levels = nn.ModuleList()
-        channels_in = 1
-        for channels in settings.channels:
+        channels_in = channels
+        for width in settings.channels:
             layers: list[nn.Module] = [nn.MaxPool2d(2)] if len(self.levels) else []
             for _ in range(settings.convolutions):
-                layers += [nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU()]
-                channels_in = channels
+                layers += [nn.Conv2d(channels_in, width, 3, padding=1), nn.ReLU()]
+                channels_in = width
             self.levels.append(nn.Sequential(*layers))
         # Used in training alone: they read the shares of the classes off the maps.
-        self.heads = nn.ModuleList(nn.Conv2d(channels, n_classes + 1, 1) for channels in settings.channels)
+        self.heads = nn.ModuleList(nn.Conv2d(width, n_classes + 1, 1) for width in settings.channels)
         for convolution in self.levels.modules():
             if isinstance(convolution, nn.Conv2d):
                 nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
@@ -90,5 +90,5 @@ def load_encoder(weights: Path) -> nn.Module:
     """A trained encoder from its files, on this machine's device."""
     with network_description(weights) as description:
         settings = PlainEncoder.model_validate(description["encoder"])
-        network = Encoder(settings, description["n_classes"])
+        network = Encoder(settings, description["n_classes"], description.get("channels", 1))
     return load_weights(network, weights, pick_device())

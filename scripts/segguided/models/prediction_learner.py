@@ -1,6 +1,6 @@
 """Training of a MaskedDenoiser with losses on x̂0, the image that it predicts in one call.
 
-Shape letters: B batch, N predictions of an image, K mask values, C image channels (1), H height, W width.
+Shape letters: B batch, N predictions of an image, K mask values, C image channels, H height, W width.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,8 @@ class PredictionLearner(DescentLearner):
             normalise_spectrally,
         )
 
-        discriminator = Discriminator(settings, self.network.encoder.channels).to(self.device)
+        network = self.network
+        discriminator = Discriminator(settings, network.encoder.channels, network.channels).to(self.device)
         initialise(discriminator, "he")
         normalise_spectrally(discriminator)
         optimizer = torch.optim.Adam(
@@ -129,7 +130,7 @@ class PredictionLearner(DescentLearner):
         if self.losses.pure_noise_share:
             number_B = torch.rand(len(t_B), generator=generator, device=t_B.device)
             t_B = torch.where(number_B < self.losses.pure_noise_share, last, t_B)
-        inputs = self.model.noise_inputs
+        inputs = self.model.noise_inputs * x0_BCHW.shape[1]
         predictions = 2 if self.losses.energy_score else 1
         shape = (len(x0_BCHW), predictions, inputs, *x0_BCHW.shape[2:])
         noise_BNCHW = torch.randn(shape, generator=generator, device=x0_BCHW.device)
@@ -142,7 +143,7 @@ class PredictionLearner(DescentLearner):
         wants_directions = self.losses.sliced_wasserstein and self._sees_texture
         return _Chosen(
             choose_filters(x0_BCHW, energy, generator) if energy else None,
-            choose_directions(generator) if wants_directions else None,
+            choose_directions(generator, x0_BCHW.shape[1]) if wants_directions else None,
         )
 
     def _losses(

@@ -2,7 +2,7 @@
 
 It shows what measures say of a model that generates nothing: the squared error is smallest at E[x0 | mask].
 
-Shape letters: B batch, C image channels (1), H height, W width.
+Shape letters: B batch, C image channels, H height, W width.
 """
 
 import torch
@@ -16,10 +16,17 @@ from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 
 
+def build_regression(
+    model: RegressionModel, n_classes: int, image_size: int, channels: int = 1
+) -> MaskedDenoiser:
+    """The network that the settings describe, with its first weights."""
+    return MaskedDenoiser(model, n_classes, image_size, channels=channels)
+
+
 def predict_image(network: MaskedDenoiser, masks_BHW: Tensor) -> Tensor:
     """x0 (B, C, H, W) from one call: the noisy image is all 0, and t is 0."""
     n_masks, height, width = masks_BHW.shape
-    zeros_BCHW = torch.zeros((n_masks, 1, height, width), device=masks_BHW.device)
+    zeros_BCHW = torch.zeros((n_masks, network.channels, height, width), device=masks_BHW.device)
     t_B = torch.zeros(n_masks, dtype=torch.long, device=masks_BHW.device)
     x0_BCHW: Tensor = network(zeros_BCHW, t_B, masks_BHW)
     return x0_BCHW.float()

@@ -24,11 +24,11 @@ from segguided.training.optimisation import Descent
 from segguided.training.storage import load_weights, network_description
 
 
-def build_segmenter(segmenter: Segmenter, n_classes: int) -> nn.Module:
-    """network(image_B1HW) -> logits_BCHW for background and `n_classes` classes."""
+def build_segmenter(segmenter: Segmenter, n_classes: int, channels: int = 1) -> nn.Module:
+    """network(image_B1HW) -> logits_BCHW for background and `n_classes` classes; images have `channels`."""
     return UNet(
         spatial_dims=2,
-        in_channels=1,
+        in_channels=channels,
         out_channels=n_classes + 1,
         channels=segmenter.channels,
         strides=[2] * (len(segmenter.channels) - 1),
@@ -40,7 +40,7 @@ def load_segmenter(weights: Path) -> nn.Module:
     """A trained segmenter from its files, on this machine's device."""
     with network_description(weights) as description:
         segmenter = Segmenter.model_validate(description["segmenter"])
-        network = build_segmenter(segmenter, description["n_classes"])
+        network = build_segmenter(segmenter, description["n_classes"], description.get("channels", 1))
     return load_weights(network, weights, pick_device())
 
 

@@ -11,6 +11,7 @@ from segguided.config.models.segmenter import Segmenter
 from segguided.data.slices import SliceSet
 from segguided.data.spread import evenly_spread
 from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.models.signals import channels_entry
 from segguided.training.loop import Batches, Plan
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun
 
@@ -33,14 +34,18 @@ def run_segmenter(
     plan = Plan.from_settings(segmenter.training, planned_slices or len(data))
     training = TrainingRun.from_plan(data, plan.over(len(data)), seed, output, checkpoint_seconds)
     training.seed_first_weights()
-    network = build_segmenter(segmenter, n_classes).to(training.device)
+    network = build_segmenter(segmenter, n_classes, data.channels).to(training.device)
     if validation is not None and segmenter.validation_slices:
         validation = evenly_spread(validation, segmenter.validation_slices)
     validation_batches = None
     if validation is not None:
         validation_batches = partial(batches_in_order, Batches(validation, training.device))
     learner = SegmenterLearner(network, segmenter, training.steps, validation_batches, training.device)
-    description = {"segmenter": segmenter.model_dump(), "n_classes": n_classes}
+    description = {
+        "segmenter": segmenter.model_dump(),
+        "n_classes": n_classes,
+        **channels_entry(data.channels),
+    }
     training.train_to_files(learner, description, validation=validation)
 
 

@@ -29,23 +29,27 @@ XAVIER_GAIN = 0.02  # of SPADE's first weights: its init_variance
 
 
 class Generator(nn.Module):
-    """generator(mask_BHW) -> image_B1HW in [-1, 1]: from coarse to fine, each norm modulated by the mask."""
+    """generator(mask_BHW) -> image_BCHW in [-1, 1]: from coarse to fine, each norm modulated by the mask.
 
-    def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int) -> None:
+    `channels`: those of an image.
+    """
+
+    def __init__(self, settings: SpadeGenerator, n_classes: int, image_size: int, channels: int = 1) -> None:
         super().__init__()
         self.encoder = MaskEncoder("onehot", n_classes)
         widths = settings.channels[::-1]  # coarsest first
         self.coarsest = image_size >> (len(widths) - 1)
         self.first = nn.Conv2d(self.encoder.channels, widths[0], 3, padding=1)
         self.levels = nn.ModuleList()
-        channels = widths[0]
+        self.channels = channels  # of an image
+        width_before = widths[0]
         for level, width in enumerate(widths):
             blocks = nn.ModuleList()
             for _ in range(settings.middle_blocks if level == 1 else 1):
-                blocks.append(self._block(settings, channels, width))
-                channels = width
+                blocks.append(self._block(settings, width_before, width))
+                width_before = width
             self.levels.append(blocks)
-        self.last = nn.Conv2d(channels, 1, 3, padding=1)
+        self.last = nn.Conv2d(width_before, channels, 3, padding=1)
 
     def _block(self, settings: SpadeGenerator, channels_in: int, channels_out: int) -> nn.Module:
         block = SPADENetResBlock(
@@ -86,13 +90,13 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """discriminator(image_B1HW, onehot_BKHW) -> for each scale the maps of its layers, its verdict last."""
 
-    def __init__(self, settings: SpadeDiscriminator, mask_channels: int) -> None:
+    def __init__(self, settings: SpadeDiscriminator, mask_channels: int, channels: int = 1) -> None:
         super().__init__()
         self.scales = nn.ModuleList(
             PatchDiscriminator(
                 spatial_dims=2,
                 channels=settings.channels,
-                in_channels=1 + mask_channels,
+                in_channels=channels + mask_channels,
                 num_layers_d=settings.layers - 1,  # MONAI does not count the first
                 padding=PADDING,
                 norm="INSTANCE",

@@ -59,7 +59,8 @@ class SpadeLearner:
         self.generator = generator
         self.device = device
         self.precision = training.precision
-        self.discriminator = Discriminator(model.discriminator, generator.encoder.channels).to(device)
+        maps = generator.encoder.channels
+        self.discriminator = Discriminator(model.discriminator, maps, generator.channels).to(device)
         self.perceptual = perceptual
         self.masks = masks
         self.weights = {
@@ -219,7 +220,8 @@ def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) 
     """The images with their masks, each pair mirrored left to right with probability ½."""
     chance_B = torch.rand(len(images_BHW), generator=generator, device=images_BHW.device)
     is_mirrored_B11 = (chance_B < 0.5).view(-1, 1, 1)
-    images_BHW = torch.where(is_mirrored_B11, images_BHW.flip(-1), images_BHW)
+    is_mirrored_B = is_mirrored_B11.view(-1, *[1] * (images_BHW.ndim - 1))  # channels may be the last axis
+    images_BHW = torch.where(is_mirrored_B, images_BHW.flip(2), images_BHW)
     masks_BHW = torch.where(is_mirrored_B11, masks_BHW.flip(-1), masks_BHW)
     return images_BHW, masks_BHW
 

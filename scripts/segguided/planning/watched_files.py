@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from segguided.config.sources.dicom import DicomSource
@@ -12,15 +13,20 @@ from segguided.listing import composed, find, passed_over, stem_of
 BETWEEN = "_slice_"  # between patient and number in the name of a PNG slice
 
 
-def files_in_folders(source: PatientSource, patient: str, masks: Sequence[str]) -> list[str] | None:
+def files_in_folders(
+    source: PatientSource, patient: str, masks: Sequence[str], row: Mapping[str, str] | None = None
+) -> list[str] | None:
     """The patient's files in the folders that a source of kind dicom or png names.
 
-    `masks` are the names of the mask files of a dicom source. Returns None for other kinds of source. It also
+    `masks` are the names of the mask files of a dicom source; `row` is the patient's of the table, whose
+    columns may name the series of channels. Returns None for other kinds of source. It also
     returns None if some files are missing; slicing then says which.
     """
     match source:
         case DicomSource():
-            return _dicom(Path(source.images) / patient, Path(source.masks), patient, masks)
+            cells = row or {"patient": patient}
+            series = [Path(source.images, pattern.format(**cells)) for pattern in source.series_patterns]
+            return _dicom(series, Path(source.masks), patient, masks)
         case PngSource():
             images = _png(Path(source.images)).get(patient, [])
             masks_of_patient = _png(Path(source.masks)).get(patient, [])
@@ -28,18 +34,18 @@ def files_in_folders(source: PatientSource, patient: str, masks: Sequence[str]) 
     return None
 
 
-def _dicom(series: Path, masks: Path, patient: str, names: Sequence[str]) -> list[str] | None:
+def _dicom(series: Sequence[Path], masks: Path, patient: str, names: Sequence[str]) -> list[str] | None:
     from segguided.data.datasets.duke_masks import mask_folder  # noqa: PLC0415 - it loads readers that few plans need
 
     try:
         folder = mask_folder(masks, patient)
     except (OSError, ValueError):
         return None
-    slices = _files(find(series))
+    slices = [_files(find(of_channel)) for of_channel in series]
     segments = [find(folder / name) for name in names]
-    if not slices or not all(path.is_file() for path in segments):
+    if not all(slices) or not all(path.is_file() for path in segments):
         return None
-    return [str(path) for path in slices + segments]
+    return [str(path) for path in [*chain.from_iterable(slices), *segments]]
 
 
 @cache

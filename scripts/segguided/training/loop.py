@@ -113,7 +113,7 @@ class Batches:
         self.on_device = self._upload() if self._fits() else None
 
     def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Images and masks (B, H, W), uint8, on the device."""
+        """Images (B, H, W), with several channels (B, H, W, C), and masks (B, H, W), uint8, on the device."""
         if self.on_device:
             indices_B = torch.from_numpy(indices)
             if self.device.type == "cuda":  # page-locked, so that the CPU need not wait for the device
@@ -137,8 +137,9 @@ class Batches:
     def _fits(self) -> bool:
         if self.device.type != "cuda":
             return False
-        image_HW = self.slices.stacks[0].images_SHW[0]
-        return 2 * len(self.slices) * image_HW.size < torch.cuda.mem_get_info(self.device)[0] / 2
+        mask_HW = self.slices.stacks[0].masks_SHW[0]
+        bytes_each = (1 + self.slices.channels) * mask_HW.size
+        return len(self.slices) * bytes_each < torch.cuda.mem_get_info(self.device)[0] / 2
 
     def _upload(self) -> tuple[Tensor, Tensor]:
         return (

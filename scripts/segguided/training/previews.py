@@ -86,7 +86,8 @@ class Previews:
         self.names = [slices.names[n] for n in chosen_N]
         self.masks_NHW = torch.from_numpy(masks_NHW)
         levels = max(1, int(masks_NHW.max()))
-        self.rows = [(masks_NHW.astype(np.uint16) * WHITE // levels).astype(np.uint8), images_NHW]
+        shown_NHW = (masks_NHW.astype(np.uint16) * WHITE // levels).astype(np.uint8)
+        self.rows = [shown_NHW, *rows_of(images_NHW)]
         self._started = False
         self._warned = False
 
@@ -114,11 +115,16 @@ class Previews:
         devices = [torch.cuda.current_device()] if device == "cuda" else []
         with torch.random.fork_rng(devices), torch.no_grad():
             generated_NHW = self.images_of(self.masks_NHW, self.names).cpu().numpy()
-        picture_HW = grid([*self.rows, generated_NHW])
+        picture_HW = grid([*self.rows, *rows_of(generated_NHW)])
         with atomic_path(self.folder / preview_name(step)) as temporary:
             Image.fromarray(picture_HW).save(temporary, format="PNG")
         if self.show:
             self.show(picture_HW, step)
+
+
+def rows_of(images_NHW: np.ndarray) -> list[np.ndarray]:
+    """Images as rows of grey ones: one, or one for each channel."""
+    return [images_NHW] if images_NHW.ndim == 3 else list(np.moveaxis(images_NHW, -1, 0))
 
 
 def grid(rows: Sequence[np.ndarray]) -> np.ndarray:

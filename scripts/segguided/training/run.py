@@ -74,7 +74,7 @@ class TrainingRun:
     @property
     def image_size(self) -> int:
         """Side of the images in pixels."""
-        return int(self.data.stacks[0].images_SHW.shape[-1])
+        return int(self.data.stacks[0].masks_SHW.shape[-1])
 
     def seed_first_weights(self) -> None:
         """Seed torch, so that the first weights of a network built next depend on the seed alone."""

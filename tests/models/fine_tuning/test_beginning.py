@@ -41,11 +41,12 @@ def model(conditioning="onehot", **more):
     return DiffusionModel.model_validate(values | more)
 
 
-def write_run(folder, settings, classes=OLD, run_json=True):
+def write_run(folder, settings, classes=OLD, run_json=True, channels=1):
     torch.manual_seed(0)
-    network = build_denoiser(settings, len(classes), SIZE).eval()
+    network = build_denoiser(settings, len(classes), SIZE, channels).eval()
     description = {
         "kind": "diffusion", "model": settings.model_dump(), "n_classes": len(classes), "image_size": SIZE,
+        "channels": channels,
     }  # fmt: skip
     save_network(network, folder / "model.safetensors", description)
     if run_json:
@@ -54,23 +55,23 @@ def write_run(folder, settings, classes=OLD, run_json=True):
     return network
 
 
-def begin(run_folder, settings, now=NEW, **values):
+def begin(run_folder, settings, now=NEW, channels=1, **values):
     torch.manual_seed(1)
-    network = build_denoiser(settings, len(now), SIZE).eval()
+    network = build_denoiser(settings, len(now), SIZE, channels).eval()
     init_from = InitFrom.model_validate({"run": str(run_folder)} | values)
     return network, begin_denoiser(network, settings, now, SIZE, init_from)
 
 
-def batch(settings):
+def batch(settings, channels=1):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 1 + settings.noise_inputs, SIZE, SIZE, generator=generator)
+    x = torch.randn(2, channels * (1 + settings.noise_inputs), SIZE, SIZE, generator=generator)
     mask = torch.randint(0, len(OLD) + 1, (2, SIZE, SIZE), generator=generator)
     return x, torch.tensor([0, 500]), mask
 
 
 @torch.no_grad()
 def predictions(old_network, new_network, settings):
-    x, t, mask = batch(settings)
+    x, t, mask = batch(settings, old_network.channels)
     return old_network(x, t, mask), new_network(x, t, NEW_VALUES[mask])
 
 
@@ -104,6 +105,21 @@ def test_the_same_masks_give_the_same_predictions(tmp_path, before, now, more):
     assert len(record["weights_sha256"]) == 64
     assert record["classes"] == list(NEW)
     assert "class 'tumour'" in record["new_channels"]
+
+
+@pytest.mark.parametrize("more", [{}, {"unet": {**UNET, "patch": 2}}, PLUS])
+def test_networks_of_two_channels_begin_from_one_another_and_from_no_other(tmp_path, more):
+    settings = model("onehot", **more)
+    old = write_run(tmp_path, settings, channels=2)
+    network, record = begin(tmp_path, settings, channels=2)
+    expected, got = predictions(old, network, settings)
+    assert got.shape == (2, 2, SIZE, SIZE)
+    torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-4)
+    assert record["left_channels"] == []
+    with pytest.raises(
+        ValueError, match="makes images of 2 channels, but the dataset's have 1; begin from a"
+    ):
+        begin(tmp_path, settings)
 
 
 def test_a_new_class_has_no_effect_before_training(tmp_path):

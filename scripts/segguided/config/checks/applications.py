@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from segguided.config.checks.channels import check_channels_of_translations
 from segguided.config.datasets import Dataset
 from segguided.config.experiments import Applications, Counterfactuals, Translation
 
@@ -10,6 +11,7 @@ def check_applications(applications: Applications, datasets: Mapping[str, Datase
     """Raise ValueError where they name an unknown dataset or class, or datasets that do not fit."""
     for translation in applications.translations:
         _check_translation(translation, datasets)
+    check_channels_of_translations(applications.translations, datasets)
     if applications.counterfactuals:
         _check_counterfactuals(applications.counterfactuals, datasets)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from segguided.config.base import Settings
+from segguided.config.channels import Channel
 from segguided.config.checks.names import check_cells
 from segguided.config.classes import AnatomyClass
 
@@ -18,7 +19,14 @@ class PatientSource(Settings):
     def for_slicing(self) -> dict[str, Any]:
         """The fields that slicing reads, and a dot for each required path, which it is given elsewhere."""
         required = [name for name, field in type(self).model_fields.items() if field.is_required()]
-        return dict.fromkeys(required, ".") | self.model_dump(include=set(self.read_by_slicing))
+        fields = dict.fromkeys(required, ".") | self.model_dump(include=set(self.read_by_slicing))
+        channels = [channel.for_slicing(number) for number, channel in enumerate(self.image_channels, 1)]
+        return fields | ({"channels": channels} if channels else {})
+
+    @property
+    def image_channels(self) -> tuple[Channel, ...]:
+        """The channels of an image; none where it has one, without a name."""
+        return tuple(getattr(self, "channels", ()))
 
     @property
     def columns(self) -> set[str]:

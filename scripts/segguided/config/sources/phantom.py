@@ -1,10 +1,11 @@
 """Settings of the source that makes digital breast phantoms."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from segguided.config.channels import PhantomChannel, channels_field, check_channels
 from segguided.config.checks.labels import check_segments
 from segguided.config.classes import AnatomyClass
 from segguided.config.sources.patient_source import PatientSource
@@ -18,6 +19,9 @@ class PhantomSource(PatientSource):
     slices: int = Field(default=24, ge=4)
     contrast: Literal["t1-fat-suppressed", "t2"] = "t1-fat-suppressed"  # the anatomy is the same in both
     seed: int = Field(default=0, ge=0)
+    # Of an image, each with a contrast of its own; none: one, of the `contrast` above.
+    channels: Annotated[tuple[PhantomChannel, ...], AfterValidator(check_channels)] = channels_field()
+    read_by_slicing: ClassVar = frozenset({"kind", "channels"})
 
     def check_classes(self, classes: Sequence[AnatomyClass]) -> None:
         """Raise ValueError unless each class names a segment of its own."""

@@ -43,10 +43,16 @@ def traits_of(patient: str) -> Traits:
     )
 
 
-def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path]:
+def channel_series(folder: Path, patient: str, count: int) -> list[Path]:
+    """Where the series of each of `count` channels of a phantom is: images/<patient>/1, 2, …"""
+    return [folder / "images" / patient / str(number) for number in range(1, count + 1)]
+
+
+def write_duke_layout(phantom: Phantom, patient: str, folder: Path, channel: int = 0) -> list[Path]:
     """Write images/<patient>/<uuid>.dcm and Segmentation_Masks_NRRD/<patient>/*.seg.nrrd below `folder`.
 
-    Returns the files, sorted. Equal arguments give equal bytes.
+    The series of a `channel`, counted from 1, goes to images/<patient>/<channel>. Returns the files, sorted.
+    Equal arguments give equal bytes.
     """
     traits = traits_of(patient)
     turn = -1 if traits.turned else 1
@@ -61,7 +67,8 @@ def write_duke_layout(phantom: Phantom, patient: str, folder: Path) -> list[Path
     _write_nrrd(breast, stored["breast"].astype(np.uint8), affine, {"Breast": (1, 0)})
     labels, segments = _tissue_labels(stored["vessels"], stored["dense"], traits)
     _write_nrrd(tissues, labels, affine, segments)
-    slices = _write_series(folder / "images" / patient, patient, stored["image"], affine, traits)
+    series = channel_series(folder, patient, channel)[-1] if channel else folder / "images" / patient
+    slices = _write_series(series, patient, stored["image"], affine, traits, channel)
     return sorted([breast, tissues, *slices])
 
 
@@ -132,16 +139,20 @@ def _segment_fields(segments: Mapping[str, tuple[int, int]]) -> dict[str, str]:
 
 
 def _write_series(
-    folder: Path, patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits
+    folder: Path, patient: str, image_zyx: np.ndarray, affine: np.ndarray, traits: Traits, channel: int
 ) -> list[Path]:
     """Write a file for each slice. Their names, and in some patients their numbers, do not ascend with z."""
     series = _series_dataset(patient, image_zyx, affine, traits)
+    of_channel = f" of channel {channel}" if channel else ""  # each has identifiers of its own
+    series.SeriesInstanceUID = _uid(patient, f"series{of_channel}")
     paths = []
     for z, pixels in enumerate(image_zyx):
         number = len(image_zyx) - z if traits.from_head else z + 1
         position_lps = affine @ (0, 0, z, 1)
         dataset = _slice_dataset(series, patient, number, position_lps, pixels)
-        path = folder / f"{_uuid(patient, f'file {z}')}.dcm"
+        dataset.SOPInstanceUID = _uid(patient, f"instance {number}{of_channel}")
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        path = folder / f"{_uuid(patient, f'file {z}{of_channel}')}.dcm"
         with atomic_path(path) as partial:
             dataset.save_as(partial, enforce_file_format=True)
         paths.append(path)
@@ -164,7 +175,6 @@ def _series_dataset(patient: str, image_zyx: np.ndarray, affine: np.ndarray, tra
     series.PatientIdentityRemoved = "YES"
     series.PatientPosition = "FFP" if traits.turned else "HFS"
     series.StudyInstanceUID = _uid(patient, "study")
-    series.SeriesInstanceUID = _uid(patient, "series")
     series.FrameOfReferenceUID = _uid(patient, "frame")
     series.SeriesNumber = 3
     series.ImageOrientationPatient = [float(v) + 0.0 for v in (*across, *down)]
@@ -188,14 +198,12 @@ def _slice_dataset(
     dataset = Dataset()
     dataset.update(series)
     dataset.InstanceNumber = number
-    dataset.SOPInstanceUID = _uid(patient, f"instance {number}")
     dataset.ImagePositionPatient = [round(float(v), 6) for v in position_lps[:3]]
     dataset.SliceLocation = dataset.ImagePositionPatient[2]
     dataset.PixelData = pixels_yx.astype("<u2").tobytes()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     return dataset
 
 

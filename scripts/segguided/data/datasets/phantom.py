@@ -108,11 +108,17 @@ class _Grid:
 
 
 def make_phantom(
-    patient: str, seed: int, size: int, slices: int, contrast: str = "t1-fat-suppressed"
+    patient: str,
+    seed: int,
+    size: int,
+    slices: int,
+    contrast: str = "t1-fat-suppressed",
+    channel: int = 0,
 ) -> Phantom:
     """The phantom of this patient: size × size pixels, `slices` axial slices from feet to head.
 
     Its random numbers depend on (seed, patient) only: each `contrast` (of CONTRASTS) shows the same anatomy.
+    A `channel` of an image, counted from 1, has scanner noise of its own.
     """
     tissue = CONTRASTS[contrast]
     digest = hashlib.sha256(f"{seed}/{patient}".encode()).digest()
@@ -127,7 +133,8 @@ def make_phantom(
     signal = _background(rng, grid, depth, wall, tissue)
     signal[vessels | buried] = tissue.vessel
     signal[dense] = (tissue.dense * rng.uniform(0.92, 1.08) * (1 + 0.09 * _noise(rng, grid, 4)))[dense]
-    image = _acquired(rng, grid, _reduced(signal))
+    scanner = np.random.default_rng([channel, *digest[:8]]) if channel else rng
+    image = _acquired(scanner, grid, _reduced(signal))
     masks = [_reduced(mask) >= 0.5 for mask in (breast, vessels | buried, dense)]
     return Phantom(image, masks[0], masks[1], masks[2], _affine(size, slices))
 

@@ -63,6 +63,48 @@ def read_patient(
             return demo_ct.read_patient(raw[0], row)
 
 
+def read_channels(
+    source: Source,
+    classes: Sequence[AnatomyClass],
+    row: Mapping[str, str],
+    raw: Sequence[Path],
+    not_annotated: Collection[int] = (),
+) -> tuple[list[Volume], Volume]:
+    """The same of a source whose images may have several channels: a Volume each, and the mask.
+
+    `raw` are then the files or folders of all channels in their order, and last those of the mask.
+    """
+    count = len(source.image_channels)
+    match source:
+        case NiftiSource() if count:
+            *files, label_file = raw
+            volumes = count if len(files) == 1 else 1  # of each file
+            images = [image for file in files for image in nifti.read_images(file, volumes)]
+            return images, _classes_of(nifti.read_labels(label_file), classes, source.ignore, label_file)
+        case PngSource() if count:
+            images, labels = png.read_channels(row["patient"], raw[0], raw[1], count)
+            return images, _classes_of(labels, classes, source.ignore, raw[1])
+        case DicomSource() | PhantomSource() if count:
+            *series, masks = _channel_folders(source, row["patient"], raw)
+            annotated = {k: c for k, c in enumerate(classes, 1) if k not in not_annotated}
+            first, mask = _read_dicom(annotated, row["patient"], series[0], masks)
+            return [first, *(dicom.read_series(folder) for folder in series[1:])], mask
+    image, mask = read_patient(source, classes, row, raw, not_annotated)
+    return [image], mask
+
+
+def _channel_folders(source: DicomSource | PhantomSource, patient: str, raw: Sequence[Path]) -> list[Path]:
+    """The folder of each channel's series, and last that of the masks."""
+    if isinstance(source, DicomSource):
+        return [*raw[:-1], mask_folder(raw[-1], patient)]
+    from segguided.data.datasets.duke_layout import channel_series  # noqa: PLC0415 - as for demo_ct
+
+    folder = raw[0].parent.parent
+    series = channel_series(folder, patient, len(source.channels))
+    receipts.check_phantom(raw[0], folder, *series)
+    return [*series, mask_folder(folder, patient)]
+
+
 def _classes_of(
     labels: Volume, classes: Sequence[AnatomyClass], ignored: Sequence[int], path: Path
 ) -> Volume:

@@ -21,13 +21,14 @@ def describe_files(files: Iterable[Path], folder: Path | None = None) -> list[En
     ]
 
 
-def check_phantom(receipt: Path, folder: Path, images: Path) -> None:
-    """Raise ValueError unless a phantom's files are those of its receipt, without others in `images`."""
+def check_phantom(receipt: Path, folder: Path, *series: Path) -> None:
+    """Raise ValueError unless a phantom's files are those of its receipt, without others in its `series`."""
     expected = {folder / entry["file"]: entry["sha256"] for entry in read_sealed(receipt).get(FILES, [])}
     wrong = [path for path, sha256 in expected.items() if not path.is_file() or sha256_of(path) != sha256]
-    extra = set(images.glob("*")) - set(expected)
+    extra = {path for images in series for path in images.glob("*")} - set(expected)
     wrong += sorted(path for path in extra if not passed_over(path.name))
     if wrong or not expected:
+        images = series[0]
         raise ValueError(
             f"{wrong[0] if wrong else images} is not what {receipt} says: damaged, or of another patient; "
             f"delete {images} and {receipt}, and run the same command again"

@@ -28,12 +28,24 @@ def read_image(path: Path) -> Volume:
     Raises ValueError if the file is missing, damaged, huge or not 3-D, if its header is not understood, and
     for voxels that are NaN or infinite.
     """
-    with _opened(path) as (header, stream):
-        keeps_int = header.scale == (1, 0) and header.dtype.kind == "i" and header.dtype.itemsize <= 2
-        array_ijk = _values(path, header, stream, np.dtype(np.int16 if keeps_int else np.float32))
-    volume = _volume(path, header, array_ijk)
-    check_finite(volume, str(path))
+    (volume,) = read_images(path, 1)
     return volume
+
+
+def read_images(path: Path, volumes: int) -> list[Volume]:
+    """The volumes of a 4-D image of so many, one after another, as `read_image` reads one.
+
+    Raises ValueError as `read_image` does, and for another number of volumes.
+    """
+    with _opened(path, volumes) as (header, stream):
+        keeps_int = header.scale == (1, 0) and header.dtype.kind == "i" and header.dtype.itemsize <= 2
+        dtype = np.dtype(np.int16 if keeps_int else np.float32)
+        refuse_huge(str(path), volumes * header.voxels, dtype.itemsize)
+        arrays = [_values(path, header, stream, dtype) for _ in range(volumes)]
+    images = [_volume(path, header, array_ijk) for array_ijk in arrays]
+    for image in images:
+        check_finite(image, str(path))
+    return images
 
 
 def read_labels(path: Path) -> Volume:
@@ -53,7 +65,7 @@ def check_complete(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[NiftiHeader, packed.Stream]]:
+def _opened(path: Path, volumes: int = 1) -> Iterator[tuple[NiftiHeader, packed.Stream]]:
     """The header, and a stream at the first voxel; at the end the rest of the file is read and checked."""
     file_kinds.check_is_file(path, "a NIfTI file")
     with packed.one_sentence(path, "NIfTI", "a NIfTI file of grey values"):
@@ -61,7 +73,7 @@ def _opened(path: Path) -> Iterator[tuple[NiftiHeader, packed.Stream]]:
         with packed.unpacked(header_path) as stream:
             start = packed.read_bytes(stream, nifti_header.LARGEST)
             with packed.damage_first(stream):
-                header = nifti_header.parse(start)
+                header = nifti_header.parse(start, volumes)
         voxel_path = header_path if header.is_single_file else _sibling(path, ".img")
         with packed.unpacked(voxel_path) as stream:
             packed.skip(stream, header.offset)

@@ -33,8 +33,10 @@ class NiftiHeader:
         return self.shape[0] * self.shape[1] * self.shape[2]
 
 
-def parse(start: bytes) -> NiftiHeader:
+def parse(start: bytes, volumes: int = 1) -> NiftiHeader:
     """The header of a file that begins with these bytes, of which the first 540 are needed.
+
+    Its `shape` is that of one of the `volumes` that are expected.
 
     Raises EOFError if it is truncated, and ValueError, saying what to do, if it is not understood.
     """
@@ -42,7 +44,7 @@ def parse(start: bytes) -> NiftiHeader:
     is_single_file = bytes(start[344:347]) == b"n+1" or bytes(start[4:7]) == b"n+2"
     ras_affine, is_unsure = read_affine(header)
     return NiftiHeader(
-        shape=_shape(header),
+        shape=_shape(header, volumes),
         dtype=_dtype(header),
         scale=_scale(header),
         ras_affine=ras_affine,
@@ -80,12 +82,17 @@ def _fields_of_nifti2(start: bytes, order: str) -> Any:
     return header
 
 
-def _shape(header: Any) -> tuple[int, int, int]:
+def _shape(header: Any, volumes: int) -> tuple[int, int, int]:
     rank = int(header["dim"][0])
     if not 1 <= rank <= 7:
         raise ValueError(f"its field dim[0] is {rank}, not a number of axes from 1 to 7; export it again")
     stated = tuple(map(int, header["dim"][1 : rank + 1]))
-    if rank < 3 or any(n != 1 for n in stated[3:]):
+    if rank < 3 or sorted(n for n in stated[3:] if n != 1) != [volumes] * (volumes > 1):
+        if volumes > 1:
+            raise ValueError(
+                f"it does not hold {volumes} volumes, one for each of the channels, got shape {stated}; "
+                "correct the list of `channels`, or name another file"
+            )
         raise ValueError(f"it is no 3-D volume, got shape {stated}; extract one volume first")
     i, j, k = stated[:3]
     if min(i, j, k) < 1:

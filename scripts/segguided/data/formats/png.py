@@ -29,6 +29,8 @@ IMAGES = (".jpg", ".jpeg", ".jp2", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".a
 # What Pillow raises for files that are damaged, truncated, or no pictures.
 DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 PLAIN = ((8, 0), (8, 2))  # bits and colour type of the files that are read: greyscale and RGB
+# Of images of several channels: the colour type, and its name.
+COLOURS = {2: (4, "greyscale with alpha"), 3: (2, "RGB"), 4: (6, "RGBA")}
 
 LOG = logging.getLogger("segguided")
 
@@ -171,6 +173,15 @@ def read_patient(patient: str, images: Path, masks: Path) -> tuple[Volume, Volum
     Raises ValueError for a patient without slices or in two folders, a slice without mask or image, files
     that are no 8-bit greyscale PNG, slices of different sizes, and more memory than a patient may take.
     """
+    (image,), mask = read_channels(patient, images, masks, 1)
+    return image, mask
+
+
+def read_channels(patient: str, images: Path, masks: Path, channels: int) -> tuple[list[Volume], Volume]:
+    """The same of images of so many channels, one Volume each.
+
+    Raises ValueError as `read_patient` does, and for images with another number of channels.
+    """
     image_folders = _list_folders(images)
     mask_folders = _list_folders(masks)
     image_files = _slices(images, image_folders, patient)
@@ -179,11 +190,12 @@ def read_patient(patient: str, images: Path, masks: Path) -> tuple[Volume, Volum
     numbers = {file.name: file.number for file in image_files}
     affine = np.eye(4)
     folder = image_files[0].folder
-    image_zyx = _stacked([file.path for file in image_files])
+    image_zyx = _stacked([file.path for file in image_files], channels)
     mask_zyx = _stacked([file.path for file in mask_files])
-    image = Volume(image_zyx, affine, _provenance(images, image_folders[folder], patient), numbers)
+    provenance = _provenance(images, image_folders[folder], patient)
+    arrays = [image_zyx] if channels == 1 else list(np.moveaxis(image_zyx, -1, 0))
     mask = Volume(mask_zyx, affine, _provenance(masks, mask_folders[folder], patient), numbers)
-    return image, mask
+    return [Volume(array_zyx, affine, provenance, numbers) for array_zyx in arrays], mask
 
 
 def _provenance(root: Path, entries: listing.Listing, patient: str) -> dict[str, Any]:
@@ -200,7 +212,7 @@ def _patient_named_in(name: str) -> str:
     return slice_file("", stem).patient
 
 
-def _stacked(paths: Sequence[Path]) -> np.ndarray:
+def _stacked(paths: Sequence[Path], channels: int = 1) -> np.ndarray:
     headers = [read_header(path) for path in paths]
     first = (headers[0].height, headers[0].width)
     for path, header in zip(paths, headers, strict=True):
@@ -210,9 +222,27 @@ def _stacked(paths: Sequence[Path]) -> np.ndarray:
                 f"{path} has {size} pixels (height, width), but {paths[0].name} {first}; "
                 "the slices of a patient must have one size"
             )
-    pixels = len(paths) * headers[0].height * headers[0].width
+    pixels = channels * len(paths) * headers[0].height * headers[0].width
     refuse_huge(f"{paths[0].parent}, {len(paths)} slices", pixels, bytes_per_voxel=1)
-    return np.stack([read_grey(path) for path in paths])
+    return np.stack([read_pixels(path, channels) for path in paths])
+
+
+def read_pixels(path: Path, channels: int) -> np.ndarray:
+    """The pixels of an image, uint8: (H, W) as `read_grey` reads them, or (H, W, channels) of two to four.
+
+    Raises ValueError for a PNG of other channels than `COLOURS` says, and for damaged files.
+    """
+    if channels == 1:
+        return read_grey(path)
+    colour, kind = COLOURS[channels]
+    header = read_header(path)
+    if (header.bits, header.colour) != (8, colour):
+        expected = f"expected 8-bit {kind} of {channels} channels, got {header.kind}"
+        raise ValueError(f"{path}: {expected}; save it so, or correct the list of `channels`")
+    picture, pixels = _decoded(path, header)
+    if getattr(picture, "is_animated", False) or "transparency" in picture.info:
+        raise ValueError(f"{path}: has a transparent value or several pictures; save it as plain {kind}")
+    return pixels
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -224,6 +254,11 @@ def read_grey(path: Path) -> np.ndarray:
     header = read_header(path)
     if (header.bits, header.colour) not in PLAIN:
         raise ValueError(_not_grey(path, header.kind))
+    return _grey(path, header, *_decoded(path, header))
+
+
+def _decoded(path: Path, header: PngHeader) -> tuple[Image.Image, np.ndarray]:
+    """The picture, and its pixels as stored."""
     content = path.read_bytes()
     try:
         damage = find_damage(content, header)
@@ -235,7 +270,7 @@ def read_grey(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: expected a whole PNG file, got a damaged or another file ({error}); get it again"
         ) from error
-    return _grey(path, header, picture, pixels)
+    return picture, pixels
 
 
 def _grey(path: Path, header: PngHeader, picture: Image.Image, pixels: np.ndarray) -> np.ndarray:
@@ -256,5 +291,10 @@ def _not_grey(path: Path, kind: str) -> str:
 
 def write_grey(path: Path, pixels_HW: np.ndarray) -> None:
     """Write uint8 pixels (H, W) as an 8-bit greyscale PNG; not atomic, so callers end with a receipt."""
+    write_pixels(path, pixels_HW)
+
+
+def write_pixels(path: Path, pixels_HW: np.ndarray) -> None:
+    """Write uint8 pixels (H, W), or (H, W, channels) of two to four, as a PNG that `read_pixels` reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels_HW).save(path, format="PNG")

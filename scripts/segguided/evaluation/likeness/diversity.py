@@ -6,6 +6,7 @@ With d the difference of two images, in grey levels, and 4×4 cells b with n_b p
 
 where d̄_b and s_b² are mean and variance of d over these n_b pixels. The mean of n_b pixels with white noise
 has the variance s_b²/n_b, so taking it off leaves what varies more broadly: white noise adds nothing.
+Of images of several channels, the sums run over the channels too.
 
 Shape letters: K images of a mask, M masks, P pairs, S slices, H height, W width, C foreground classes.
 """
@@ -121,11 +122,12 @@ def _terms(
     n_values: int,
 ) -> np.ndarray:
     """The sums over b in V's numerator and denominator, of each mask value: (C + 1, 2)."""
-    difference_HW = first_HW.astype(float) - second_HW
+    difference = first_HW.astype(float) - second_HW
+    channels = [difference] if difference.ndim == 2 else list(np.moveaxis(difference, -1, 0))
     terms = np.zeros((n_values, 2))
     for value in np.unique(first_mask_HW):
         shared_HW = (first_mask_HW == value) & (second_mask_HW == value)
-        terms[value] = _terms_of_class(difference_HW, shared_HW)
+        terms[value] = np.sum([_terms_of_class(channel_HW, shared_HW) for channel_HW in channels], axis=0)
     return terms
 
 

@@ -1,7 +1,7 @@
 """The power spectrum of images, averaged over directions: too little power at high frequencies is blur.
 
 P(r) is the mean of |F(x − x̄)|² over the frequencies of r periods a side, after a Hann window, plus 1/12, the
-power of rounding to whole grey levels.
+power of rounding to whole grey levels. Of images of several channels, it is the mean over the channels.
 
 Shape letters: S images, H height, W width, R frequencies.
 """
@@ -46,6 +46,8 @@ def spectrum_record(
 
 def radial_power(images_SHW: np.ndarray) -> np.ndarray:
     """P(r) of each image, (S, R), for r = 1 … half the side, in squared grey levels."""
+    if images_SHW.ndim == 4:
+        return np.mean([radial_power(channel_SHW) for channel_SHW in np.moveaxis(images_SHW, -1, 0)], axis=0)
     side = images_SHW.shape[1]
     window_HW = np.hanning(side)[:, None] * np.hanning(side)
     scale = (window_HW**2).sum()

@@ -36,7 +36,13 @@ class Standardiser:
 
 
 def raw_features(images_SHW: np.ndarray) -> np.ndarray:
-    """Features (S, D) of uint8 images: the network's, then the textures, each on its own scale."""
+    """Features (S, D) of uint8 images: the network's, then the textures, each on its own scale.
+
+    Each channel is a grey image of its own; their features stand one after another.
+    """
+    if images_SHW.ndim == 4:
+        channels = np.moveaxis(images_SHW, -1, 0)
+        return np.concatenate([raw_features(channel_SHW) for channel_SHW in channels], axis=1)
     network = RandomNetwork()
     parts = []
     for start in range(0, len(images_SHW), BATCH):

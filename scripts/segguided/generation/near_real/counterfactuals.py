@@ -85,6 +85,8 @@ def counterfactual_images(start: RealStart, edited: EditedMasks, share: float) -
         alone_MHW, from_real_MHW = start.images(changed, [0.0, share])
         (other_MHW,) = start.images(changed, [0.0], number=1)
         weight_MHW = share * (1 - edited_weight(slices.masks, masks_MHW))
+        if slices.channels > 1:
+            weight_MHW = weight_MHW[..., np.newaxis]
         near_MHW = from_real_MHW + weight_MHW * (slices.images.astype(float) - same_MHW)
         images = {near_of(edit): np.rint(near_MHW.clip(0, 255)).astype(np.uint8)}
         images |= {alone_of(edit, 0): alone_MHW, alone_of(edit, 1): other_MHW}

@@ -19,16 +19,35 @@ def matched(slices: SliceSet, reference: SliceSet, n_classes: int) -> SliceSet:
     A value that a share of a patient's pixels in a class lies below becomes the value that as large a share
     of the pixels of that class in `reference` lies below. A class that these lack keeps its values.
     """
-    wanted_KG = _counts(reference.stacks, n_classes + 1)
-    return SliceSet([_matched_stack(stack, wanted_KG) for stack in slices.stacks])
+    by_channel = zip(*(_channels(stack) for stack in reference.stacks), strict=True)
+    wanted = [_counts(stacks, n_classes + 1) for stacks in by_channel]
+    return SliceSet([_matched_stack(stack, wanted) for stack in slices.stacks])
 
 
-def _matched_stack(stack: Stack, wanted_KG: np.ndarray) -> Stack:
+def _matched_stack(stack: Stack, wanted: Sequence[np.ndarray]) -> Stack:
+    """The stack with each channel's grey values exchanged; `wanted` are the counts of each channel."""
+    images = [
+        _matched_images(channel, wanted_KG)
+        for channel, wanted_KG in zip(_channels(stack), wanted, strict=True)
+    ]
+    images_SHW = images[0] if len(images) == 1 else np.stack(images, axis=-1)
+    return replace(stack, images_SHW=images_SHW)
+
+
+def _matched_images(stack: Stack, wanted_KG: np.ndarray) -> np.ndarray:
     tables_KG = [
         exchange_table(counts_G, wanted_G)
         for counts_G, wanted_G in zip(_counts([stack], len(wanted_KG)), wanted_KG, strict=True)
     ]
-    return replace(stack, images_SHW=np.stack(tables_KG)[stack.masks_SHW, stack.images_SHW])
+    matched_SHW: np.ndarray = np.stack(tables_KG)[stack.masks_SHW, stack.images_SHW]
+    return matched_SHW
+
+
+def _channels(stack: Stack) -> list[Stack]:
+    """The stack's channels as stacks of grey images."""
+    if stack.images_SHW.ndim == 3:
+        return [stack]
+    return [replace(stack, images_SHW=images_SHW) for images_SHW in np.moveaxis(stack.images_SHW, -1, 0)]
 
 
 def _counts(stacks: Sequence[Stack], n_values: int) -> np.ndarray:

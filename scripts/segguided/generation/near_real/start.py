@@ -41,7 +41,7 @@ class RealStart:
         self.device = next(network.parameters()).device
         self.n_classes = network.encoder.n_classes
         denoiser = with_free_classes(network, [])
-        self.interpolated = interpolation(denoiser, model, settings, mixing, seed, sampler)
+        self.interpolated = interpolation(denoiser, model, settings, mixing, seed, sampler, network.channels)
 
     def images(self, slices: SliceSet, shares: Sequence[float], number: int = 0) -> list[np.ndarray]:
         """Images (M, H, W) uint8 of the masks of `slices` for each λ, the share of their real images.

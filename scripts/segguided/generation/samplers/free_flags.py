@@ -1,6 +1,6 @@
 """A denoiser that is told which classes its masks leave to it.
 
-Shape letters: B batch, K mask values, C image channels (1), H height, W width.
+Shape letters: B batch, K mask values, C image channels, H height, W width.
 """
 
 from collections.abc import Collection

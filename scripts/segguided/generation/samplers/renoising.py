@@ -2,7 +2,7 @@
 
 This is multistep sampling of consistency models (Song et al., ICML 2023, algorithm 1), for any network that
 predicts x0 and whose predictions vary as images do.
-Shape letters: B batch, C image channels (1), H height, W width.
+Shape letters: B batch, C image channels, H height, W width.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Renoiser:
     Raises ValueError for a model that does not predict x0, and for more steps than its schedule has.
     """
 
-    def __init__(self, model: DenoiserSettings, steps: int, seed: int) -> None:
+    def __init__(self, model: DenoiserSettings, steps: int, seed: int, channels: int = 1) -> None:
         if model.prediction_type != "sample":
             raise ValueError(
                 f"the sampler renoise needs a model that predicts x0 (prediction_type: sample), got "
@@ -29,16 +29,17 @@ class Renoiser:
             )
         self.forward = noise_schedule(model)
         self.timesteps = renoising_timesteps(steps, model.schedule.timesteps)
-        self.noise_inputs = model.noise_inputs
+        self.channels = channels  # of an image
+        self.noise_inputs = channels * model.noise_inputs
         self.seed = seed
 
     @torch.inference_mode()
     def sample(self, denoiser: Denoiser, masks_BHW: Tensor, names: Sequence[str]) -> Tensor:
         """x0 (B, C, H, W) in [-1, 1] under the same mask at every step."""
         size = masks_BHW.shape[-1]
-        x0_BCHW = self.first(denoiser, initial_noise(self.seed, names, size), masks_BHW)
+        x0_BCHW = self.first(denoiser, initial_noise(self.seed, names, size, self.channels), masks_BHW)
         for number, t in enumerate(self.timesteps[1:], start=1):
-            eps_BCHW = fresh_noise(self.seed, names, number, size)
+            eps_BCHW = fresh_noise(self.seed, names, number, size, self.channels)
             x0_BCHW = self.again(denoiser, x0_BCHW, eps_BCHW, t, masks_BHW, names, number)
         return x0_BCHW
 
@@ -81,9 +82,9 @@ def renoising_timesteps(steps: int, timesteps: int) -> list[int]:
     return [round((timesteps - 1) * (1 - number / steps)) for number in range(steps)]
 
 
-def fresh_noise(seed: int, names: Sequence[str], number: int, size: int) -> Tensor:
-    """The noise of the call `number`, (B, 1, size, size), a function of (seed, mask id, number) alone."""
-    return noise_of(seed, names, (1, size, size), "renoise", number)
+def fresh_noise(seed: int, names: Sequence[str], number: int, size: int, channels: int = 1) -> Tensor:
+    """The noise of the call `number`, (B, C, size, size), a function of (seed, mask id, number) alone."""
+    return noise_of(seed, names, (channels, size, size), "renoise", number)
 
 
 def input_noise(seed: int, names: Sequence[str], number: int, shape: tuple[int, ...]) -> Tensor:

@@ -19,17 +19,30 @@ from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.storage import load_weights, network_description
 
+GREY_AS = 3  # channels that a grey image becomes
 LOGVAR = (-30.0, 20.0)  # diffusers' bounds of the posterior's log variance
 
 
-def start_autoencoder(start: Pretrained | AutoencoderSize) -> AutoencoderKL:
-    """What stage 1 starts from: Stable Diffusion's autoencoder, or a random one of the given size."""
+def start_autoencoder(start: Pretrained | AutoencoderSize, channels: int = 1) -> AutoencoderKL:
+    """What stage 1 starts from: Stable Diffusion's autoencoder, or a random one of the given size.
+
+    Raises ValueError for images of several channels that Stable Diffusion's cannot take.
+    """
     if isinstance(start, Pretrained):
-        return load_part(start.source, "vae", AutoencoderKL)
+        network = load_part(start.source, "vae", AutoencoderKL)
+        taken = network.config["in_channels"]
+        if channels not in (1, taken):
+            raise ValueError(
+                f"the autoencoder of {start.source} takes images of {taken} channels, or grey ones, but "
+                f"these have {channels}; set init: {{kind: scratch, …}}"
+            )
+        return network
+    # Grey images as in Stable Diffusion, so that both autoencoders are used alike.
+    image_channels = GREY_AS if channels == 1 else channels
     levels = len(start.channels)
     return AutoencoderKL(
-        in_channels=3,  # as in Stable Diffusion, so that both autoencoders are used alike
-        out_channels=3,
+        in_channels=image_channels,
+        out_channels=image_channels,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         block_out_channels=start.channels,
@@ -59,14 +72,18 @@ def downsampling(autoencoder: AutoencoderKL) -> int:
 
 
 def encode(autoencoder: AutoencoderKL, x_B1HW: Tensor) -> Tensor:
-    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance. Every input channel is the grey image."""
+    """Moments (B, 2C, h, w) of q(z | x): mean, then log variance.
+
+    A grey image is every input channel.
+    """
     channels = autoencoder.config["in_channels"]
     return autoencoder.encode(x_B1HW.expand(-1, channels, -1, -1)).latent_dist.parameters
 
 
-def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor) -> Tensor:
-    """Grey images (B, 1, H, W) of latents: the mean of the decoder's channels."""
-    return autoencoder.decode(z_BCHW).sample.mean(1, keepdim=True)
+def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor, channels: int = 1) -> Tensor:
+    """Images (B, channels, H, W) of latents; grey ones are the mean of the decoder's channels."""
+    images_BCHW: Tensor = autoencoder.decode(z_BCHW).sample
+    return images_BCHW.mean(1, keepdim=True) if channels == 1 else images_BCHW
 
 
 def sample_posterior(moments_B2CHW: Tensor, noise_BCHW: Tensor) -> Tensor:
@@ -112,7 +129,7 @@ class AutoencoderLearner(DescentLearner):
         """One step on a batch of uint8 images; the masks are not used."""
         side = downsampling(self.network)
         channels = self.network.config["latent_channels"]
-        shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:]))
+        shape = (len(images_BHW), channels, *(length // side for length in images_BHW.shape[1:3]))
         noise_BCHW = torch.randn(shape, generator=generator, device=images_BHW.device)
         return self.descent.descend(self._losses, [images_BHW, noise_BCHW], self.micro_batch_size)
 
@@ -120,8 +137,8 @@ class AutoencoderLearner(DescentLearner):
         x_B1HW = to_signal(images_BHW)
         with autocast(self.device, self.precision):
             moments_B2CHW = encode(self.network, x_B1HW)
-            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW))
+            decoded_B1HW = decode(self.network, sample_posterior(moments_B2CHW, noise_BCHW), x_B1HW.shape[1])
         error = (decoded_B1HW.float() - x_B1HW).abs().mean()
         kl = kl_divergence(moments_B2CHW)
-        elements = x_B1HW[0].numel() * self.network.config["in_channels"]
+        elements = x_B1HW[0, 0].numel() * self.network.config["in_channels"]
         return {"loss": error + self.kl_weight * kl / elements, "reconstruction": error, "kl": kl}

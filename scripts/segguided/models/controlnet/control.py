@@ -52,12 +52,17 @@ class LatentPipeline(nn.Module):
     """All networks that generation needs, in one module: autoencoder, UNet, empty prompt and ControlNet."""
 
     def __init__(
-        self, autoencoder: AutoencoderKL, denoiser: ControlledDenoiser, scaling_factor: float
+        self,
+        autoencoder: AutoencoderKL,
+        denoiser: ControlledDenoiser,
+        scaling_factor: float,
+        channels: int = 1,
     ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.denoiser = denoiser
         self.scaling_factor = scaling_factor
+        self.channels = channels  # of an image
 
     def description(self) -> dict[str, Any]:
         """What `load_pipeline` needs to rebuild the networks."""

@@ -156,7 +156,7 @@ def latent_batches(
 
 def _create_file(autoencoder: AutoencoderKL, slices: SliceSet, path: Path) -> None:
     """Create the file for the moments, at its full size."""
-    height, width = slices.stacks[0].images_SHW.shape[1:]
+    height, width = slices.stacks[0].masks_SHW.shape[1:]
     side = downsampling(autoencoder)
     shape = (len(slices), 2 * autoencoder.config["latent_channels"], height // side, width // side)
     path.parent.mkdir(parents=True, exist_ok=True)

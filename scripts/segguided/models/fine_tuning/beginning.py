@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
@@ -14,10 +14,20 @@ from segguided.config.models.imported import ImportedModel
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.unet import Unet
 from segguided.files import sha256_of
-from segguided.models.fine_tuning.channels import Inputs, channel_map, check_classes, mapped
+from segguided.models.fine_tuning.channels import (
+    Inputs,
+    channel_map,
+    check_classes,
+    image_inputs,
+    mapped,
+)
 from segguided.models.foreign import read_json, unet_config
 from segguided.models.weight_files import find_weights
 from segguided.training.storage import check_weights, read_description
+
+if TYPE_CHECKING:
+    from segguided.models.denoiser import MaskedDenoiser
+    from segguided.models.spade import Generator
 
 RUN_FILE = "run.json"
 # A network's kind, and the last parts of the names of the weights that read its input channels.
@@ -39,10 +49,16 @@ class Beginning:
     predicts: str | None  # its prediction_type; None: an image, in one call
     record: Mapping[str, Any]  # for config.json
     unet: Mapping[str, Any] | None = None  # its diffusers configuration, where it is a UNet
+    channels: int = 1  # of its images
 
 
 def put_into(
-    network: nn.Module, kind: str, inputs: Inputs, predicts: str | None, start: Beginning
+    network: nn.Module,
+    kind: str,
+    inputs: Inputs,
+    predicts: str | None,
+    start: Beginning,
+    channels: int = 1,
 ) -> dict[str, Any]:
     """Fill `network` with the weights of `start`, and return what config.json says of it.
 
@@ -51,6 +67,11 @@ def put_into(
     if kind != start.network:
         raise ValueError(
             f"init_from: {start.origin} is a {start.network}, but this model is a {kind}; begin from a {kind}"
+        )
+    if channels != start.channels:
+        raise ValueError(
+            f"init_from: {start.origin} makes images of {start.channels} channels, but the dataset's have "
+            f"{channels}; begin from a network of as many channels"
         )
     if predicts != start.predicts:
         raise ValueError(
@@ -130,18 +151,12 @@ def _shape(tensor: Tensor | None) -> str:
     return "missing" if tensor is None else "×".join(map(str, tensor.shape))
 
 
-def image_inputs(network: str, conditioning: str, classes: Sequence[str], noise_inputs: int = 0) -> Inputs:
-    """The input channels of a network of this kind, in its order."""
-    noisy = ("noisy image", *(f"noise {number}" for number in range(noise_inputs)))
-    if network == "unet":
-        return Inputs(conditioning, tuple(classes), before=noisy)
-    if network == "decoder":
-        return Inputs(conditioning, tuple(classes), after=(*noisy, "signal"))
-    return Inputs(conditioning, tuple(classes))
-
-
-def read_beginning(init_from: InitFrom, model: DiffusionModel | None, image_size: int) -> Beginning:
+def read_beginning(
+    init_from: InitFrom, model: DiffusionModel | None, image_size: int, channels: int = 1
+) -> Beginning:
     """What `init_from` names. `model` is the diffusion model to train, whose schedule a folder must state.
+
+    A folder's UNet must be of images of so many pixels a side and so many channels.
 
     Raises ValueError where the folder holds no such weights, or does not say its classes.
     """
@@ -149,7 +164,7 @@ def read_beginning(init_from: InitFrom, model: DiffusionModel | None, image_size
         return _of_run(init_from, Path(init_from.run))
     if model is None:
         raise ValueError(f"init_from: {init_from.folder} holds a UNet, but this model has none; name a run")
-    return _of_folder(init_from, model, image_size)
+    return _of_folder(init_from, model, image_size, channels)
 
 
 def _of_run(init_from: InitFrom, folder: Path) -> Beginning:
@@ -162,15 +177,23 @@ def _of_run(init_from: InitFrom, folder: Path) -> Beginning:
     description = read_description(weights)
     network, conditioning, noise_inputs, predicts = _described(folder, description)
     classes = () if conditioning == "none" else _classes_of(init_from, folder, description)
+    channels = _channels_of(description)
     return Beginning(
         str(folder),
         network,
-        image_inputs(network, conditioning, classes, noise_inputs),
+        image_inputs(network, conditioning, classes, noise_inputs, channels),
         load_file(weights),
         predicts,
         {"run": str(folder), "kind": description["kind"], "weights_sha256": description["weights_sha256"]},
         _unet_of_run(description),
+        channels,
     )
+
+
+def _channels_of(description: Mapping[str, Any]) -> int:
+    """How many channels the images of a run have."""
+    imported = description.get("unet")
+    return int(imported["out_channels"] if imported else description.get("channels", 1))
 
 
 def _unet_of_run(description: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -183,7 +206,8 @@ def _unet_of_run(description: Mapping[str, Any]) -> dict[str, Any] | None:
     from segguided.models.denoiser import build_unet  # noqa: PLC0415 - SPADE does not wait for diffusers
 
     with torch.device("meta"):
-        return unet_config(build_unet(Unet.model_validate(settings), 1, description["image_size"]))
+        unet = Unet.model_validate(settings)
+        return unet_config(build_unet(unet, 1, description["image_size"], _channels_of(description)))
 
 
 def _described(folder: Path, description: Mapping[str, Any]) -> tuple[str, str, int, str | None]:
@@ -225,7 +249,7 @@ def _listed_in(path: Path) -> tuple[str, ...]:
     return tuple(str(known["name"]) for known in read_json(path).get("classes", []))
 
 
-def _of_folder(init_from: InitFrom, model: DiffusionModel, image_size: int) -> Beginning:
+def _of_folder(init_from: InitFrom, model: DiffusionModel, image_size: int, channels: int) -> Beginning:
     folder = Path(str(init_from.folder))
     classes = init_from.classes or ()
     described = ImportedModel(
@@ -238,12 +262,12 @@ def _of_folder(init_from: InitFrom, model: DiffusionModel, image_size: int) -> B
     )
     from segguided.models.importing import read_unet  # noqa: PLC0415 - SPADE does not wait for diffusers
 
-    unet = read_unet(described, len(classes), image_size)
+    unet = read_unet(described, len(classes), image_size, channels)
     root = folder / "unet" if (folder / "unet").is_dir() else folder
     return Beginning(
         str(folder),
         "unet",
-        image_inputs("unet", init_from.conditioning, classes),
+        image_inputs("unet", init_from.conditioning, classes, channels=channels),
         {f"unet.{name}": tensor for name, tensor in unet.state_dict().items()},
         model.prediction_type,
         {
@@ -252,22 +276,28 @@ def _of_folder(init_from: InitFrom, model: DiffusionModel, image_size: int) -> B
             "weights_sha256": [sha256_of(path) for path in find_weights(root).files],
         },
         unet_config(unet),
+        channels,
     )
 
 
 def begin_denoiser(
-    network: nn.Module, model: DiffusionModel, classes: Sequence[str], image_size: int, init_from: InitFrom
+    network: "MaskedDenoiser",
+    model: DiffusionModel,
+    classes: Sequence[str],
+    image_size: int,
+    init_from: InitFrom,
 ) -> dict[str, Any]:
     """Fill a new denoiser of `classes` with trained weights; what config.json says of it."""
-    start = read_beginning(init_from, model, image_size)
+    start = read_beginning(init_from, model, image_size, network.channels)
     kind = "decoder" if model.decoder else "unet"
-    inputs = image_inputs(kind, model.conditioning, classes, model.noise_inputs)
-    return put_into(network, kind, inputs, model.prediction_type, start)
+    inputs = image_inputs(kind, model.conditioning, classes, model.noise_inputs, network.channels)
+    return put_into(network, kind, inputs, model.prediction_type, start, network.channels)
 
 
 def begin_generator(
-    network: nn.Module, classes: Sequence[str], image_size: int, init_from: InitFrom
+    network: "Generator", classes: Sequence[str], image_size: int, init_from: InitFrom
 ) -> dict[str, Any]:
     """Fill a new SPADE generator of `classes` with trained weights; what config.json says of it."""
     start = read_beginning(init_from, None, image_size)
-    return put_into(network, "spade", image_inputs("spade", "onehot", classes), None, start)
+    inputs = image_inputs("spade", "onehot", classes)
+    return put_into(network, "spade", inputs, None, start, network.channels)

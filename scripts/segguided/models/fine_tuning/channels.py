@@ -38,6 +38,20 @@ class Inputs:
         return shown
 
 
+def image_inputs(
+    network: str, conditioning: str, classes: Sequence[str], noise_inputs: int = 0, channels: int = 1
+) -> Inputs:
+    """The input channels of a network of this kind, in its order; `channels`: those of an image."""
+    images = [f"noisy image {number}" for number in range(1, channels + 1)]
+    noises = [f"noise {number}" for number in range(channels * noise_inputs)]
+    noisy = (*(images if channels > 1 else ["noisy image"]), *noises)
+    if network == "unet":
+        return Inputs(conditioning, tuple(classes), before=noisy)
+    if network == "decoder":
+        return Inputs(conditioning, tuple(classes), after=(*noisy, "signal"))
+    return Inputs(conditioning, tuple(classes))
+
+
 def channel_map(old: Inputs, new: Inputs) -> Tensor:
     """The share of each old channel in each new one, (N, O).
 

@@ -6,9 +6,9 @@ whose expectation is smallest where a and b have the distribution of y, given wh
 (Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution.
 The responses are those of random filters at each level of a pyramid. Over all directions of such filters,
 equal distributions of the responses mean equal distributions of the pixels below a filter, less their mean
-(Cramér & Wold 1936).
+(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together.
 
-Shape letters: B batch, C image channels (1), F filters, H height, W width, L levels.
+Shape letters: B batch, C image channels, F filters, H height, W width, L levels.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ LEAST_SCALE = 1e-3  # of a level's responses, in units of x0; below it the level
 class Filters:
     """Random filters of each level, and the deviation of the real images' responses there."""
 
-    filters: list[Tensor]  # L of (F, 1, size, size)
+    filters: list[Tensor]  # L of (F, C, size, size)
     scales: list[Tensor]  # L + 1 scalars; the last is of the coarsest level's pixels
 
     def score(self, real_BCHW: Tensor, first_BCHW: Tensor, second_BCHW: Tensor) -> Tensor:
@@ -44,17 +44,18 @@ class Filters:
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
     """New random filters, scaled by the responses of the real images of a batch."""
     filters = [
-        random_filters(settings.filters, settings.filter_size, generator) for _ in range(settings.levels)
+        random_filters(settings.filters, settings.filter_size, generator, real_BCHW.shape[1])
+        for _ in range(settings.levels)
     ]
     scales = [level.std() + LEAST_SCALE for level in responses(real_BCHW, filters)]
     return Filters(filters, scales)
 
 
-def random_filters(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """`count` filters (F, 1, size, size) of mean 0 and length 1, on the generator's device."""
-    weights = torch.randn((count, 1, size, size), generator=generator, device=generator.device)
+def random_filters(count: int, size: int, generator: torch.Generator, channels: int = 1) -> Tensor:
+    """`count` filters (F, C, size, size), each of length 1 and of mean 0 in each channel."""
+    weights = torch.randn((count, channels, size, size), generator=generator, device=generator.device)
     weights -= weights.mean((2, 3), keepdim=True)
-    return weights / weights.square().sum((2, 3), keepdim=True).sqrt()
+    return weights / weights.square().sum((1, 2, 3), keepdim=True).sqrt()
 
 
 def responses(images_BCHW: Tensor, filters: list[Tensor]) -> list[Tensor]:

@@ -82,7 +82,8 @@ class Vgg19Features(nn.Module):
 
     def forward(self, images_B1HW: Tensor) -> list[Tensor]:
         """Five maps of grey images in [-1, 1], which VGG sees as colour images of that range, as in SPADE."""
-        x_BCHW = images_B1HW.expand(-1, 3, -1, -1)
+        # Each channel of an image is a grey image of its own.
+        x_BCHW = images_B1HW.flatten(0, 1)[:, None].expand(-1, 3, -1, -1)
         maps = []
         for index, layer in enumerate(self.features):
             x_BCHW = layer(x_BCHW)

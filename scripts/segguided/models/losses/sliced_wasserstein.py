@@ -4,7 +4,7 @@ Random filters are directions in the space of small patches (Rabin et al. 2011).
 the mean difference of the sorted responses, here sorted inside each class of each image: real and predicted
 image share the mask, so each class has as many pixels in both.
 
-Shape letters: B batch, C image channels (1), F filters, H height, W width, P pixels.
+Shape letters: B batch, C image channels, F filters, H height, W width, P pixels.
 """
 
 import torch
@@ -18,9 +18,9 @@ DILATIONS = (1, 2)
 APART = 100.0  # between the responses of two classes: more than any response of images in [-1, 1]
 
 
-def choose_directions(generator: torch.Generator) -> list[Tensor]:
-    """New random filters (F, 1, size, size) for each dilation."""
-    return [random_filters(FILTERS, SIZE, generator) for _ in DILATIONS]
+def choose_directions(generator: torch.Generator, channels: int = 1) -> list[Tensor]:
+    """New random filters (F, C, size, size) for each dilation."""
+    return [random_filters(FILTERS, SIZE, generator, channels) for _ in DILATIONS]
 
 
 def sliced_wasserstein(
