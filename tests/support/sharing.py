@@ -46,7 +46,7 @@ SPADES = {
 }
 
 
-def spade_model(norm: str, training: dict[str, object], **changes: object) -> SpadeModel:
+def spade_model(norm: str, training: dict[str, object]) -> SpadeModel:
     """A tiny SPADE with a batch of 5."""
     lengths = {"steps": 4, "batch_size": 5, "ema_decay": 0.9, "mirror": False, "precision": "fp32"}
     settings = {
@@ -56,7 +56,6 @@ def spade_model(norm: str, training: dict[str, object], **changes: object) -> Sp
         "perceptual": {"kind": "encoder", "encoder": ENCODER},
         "first_weights": "he",
         "training": {**lengths, **training},
-        **changes,
     }
     return SpadeModel.model_validate(settings)
 

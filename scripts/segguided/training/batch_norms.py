@@ -43,7 +43,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 class _Normalise(torch.autograd.Function):
-    """y = (x − mean) / σ, with mean and σ² + eps = variance + eps over the images of all processes.
+    """y = (x − mean) / σ, with σ² = variance + eps; mean and variance are over the images of all processes.
 
     With the loss L, summed over all processes, N values a channel and g = ∂L/∂y,
         ∂L/∂x = (g − Σg/N − y · Σ(g·y)/N) / σ.
