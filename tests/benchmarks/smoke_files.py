@@ -39,12 +39,12 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def write_duke(results: Path, made: Path) -> None:
+def write_duke(results: Path, made: Path, side: int) -> None:
     """Series where the pipeline keeps fetched ones, so that it finds them complete; the rest in `made`."""
     raw = results / "raw/breast-mri"
     rows = []
     for patient, split in DUKE.items():
-        write_duke_layout(make_phantom(patient, seed=0, size=DUKE_SIDE, slices=SLICES), patient, raw)
+        write_duke_layout(make_phantom(patient, seed=0, size=side, slices=SLICES), patient, raw)
         files = sorted((raw / "images" / patient).iterdir())
         rows.append(
             {
@@ -88,7 +88,7 @@ def write_ct_org(made: Path) -> None:
     write_table(made / "ct-org.tsv", rows)
 
 
-def write_smoke_files(results: Path) -> None:
+def write_smoke_files(results: Path, duke_side: int = DUKE_SIDE) -> None:
     """Write all files below `results`, once: `made` is complete where it is there."""
     made = results / "made"
     if made.is_dir():
@@ -97,7 +97,7 @@ def write_smoke_files(results: Path) -> None:
     unfinished = results / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    write_duke(results, unfinished)
+    write_duke(results, unfinished, duke_side)
     write_ct_org(unfinished)
     unfinished.rename(made)
 

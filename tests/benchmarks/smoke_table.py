@@ -5,7 +5,6 @@ The two columns of full size stay as the page has them: they were counted, or me
 
 import argparse
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 from support.cost_table import HEAD, Row, asked, read_rows
@@ -31,20 +30,20 @@ def by_rule(benchmarks: Path) -> dict[str, list[Measured]]:
     return jobs
 
 
-def rows(benchmarks: Path) -> Iterator[Row]:
-    """A row for each rule, the most memory first."""
-    known = read_rows()
-    jobs = by_rule(benchmarks)
-    for rule in sorted(jobs, key=lambda rule: -max(gb for _, gb in jobs[rule])):
-        seconds, gb = (max(numbers) for numbers in zip(*jobs[rule], strict=True))
-        full = (known[rule].full_gb, known[rule].gpu_gb) if rule in known else (None, None)
-        yield Row(rule, len(jobs[rule]), round(seconds), round(gb, 2), *full, *asked(rule))
+def rows(benchmarks: Path) -> list[Row]:
+    """The page's rows with what was measured now, the most memory first; a rule that did not run stays."""
+    found = read_rows()
+    for rule, jobs in by_rule(benchmarks).items():
+        cpu_s, peak_gb = (max(numbers) for numbers in zip(*jobs, strict=True))
+        full = (found[rule].full_gb, found[rule].gpu_gb) if rule in found else (None, None)
+        found[rule] = Row(rule, round(cpu_s), round(peak_gb, 2), *full, *asked(rule))
+    return sorted(found.values(), key=lambda row: (-row.needed_gb, row.rule))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benchmarks", type=Path, help="a folder such as results/smoke-paper/benchmarks")
     print(HEAD)
-    print("|---" * HEAD.count(" | ") + "|---|")
+    print("|---" * HEAD.count(" |") + "|")
     for row in rows(parser.parse_args().benchmarks):
         print(row.line())

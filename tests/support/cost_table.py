@@ -8,31 +8,45 @@ from support.miniature import ROOT
 from support.rule_files import rule_sources
 
 PAGE = ROOT / "workflow/docs/cost.md"
-HEAD = "| rule | jobs | CPU seconds | peak GB, CPU | GB at full size | GB on the GPU | `mem_mb` | `gpu` |"
+HEAD = "| rule | CPU seconds | peak GB, CPU | GB at full size | GB on the GPU | `mem_mb` | `gpu` |"
 NOTHING = ""  # a cell without a number
 GPU_GB = 48  # the smallest card on which the page says that config.yaml runs as it is
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one rule needed, in GB (10^9 bytes), and what it asks for."""
+    """What one rule needed, in GB (10^9 bytes), and what it asks for. None: neither measured nor counted."""
 
     rule: str
-    jobs: int
-    cpu_s: float  # of the longest job
-    peak_gb: float  # of `make smoke-paper`: the highest of its jobs
-    full_gb: (
-        float | None
-    )  # memory of the machine with all slices and a resume file: counted, or measured elsewhere
+    cpu_s: float | None  # of `make smoke-paper`, of the longest job
+    peak_gb: float | None  # of `make smoke-paper`: the highest of its jobs
+    full_gb: float | None  # of the machine, with all slices and a resume file: counted, or measured elsewhere
     gpu_gb: float | None  # reserved on an H100
     mem_mb: int
     gpu: int
 
+    @property
+    def needed_gb(self) -> float:
+        """The most that is known of its memory."""
+        return max(self.peak_gb or 0, self.full_gb or 0)
+
     def line(self) -> str:
         """The row as the page has it."""
-        numbers = (self.jobs, f"{self.cpu_s:,.0f}", f"{self.peak_gb:.2f}", self.full_gb, self.gpu_gb)
-        cells = [NOTHING if number is None else str(number) for number in numbers]
+        cells = (
+            _cell(self.cpu_s, ",.0f"),
+            _cell(self.peak_gb, ".2f"),
+            _cell(self.full_gb),
+            _cell(self.gpu_gb),
+        )
         return f"| `{self.rule}` | {' | '.join(cells)} | {self.mem_mb} | {self.gpu or NOTHING} |"
+
+
+def _cell(number: float | None, style: str = "g") -> str:
+    return NOTHING if number is None else format(number, style)
+
+
+def _number(cell: str) -> float | None:
+    return float(cell.replace(",", "")) if cell else None
 
 
 def asked(rule: str) -> tuple[int, int]:
@@ -53,17 +67,9 @@ def read_rows(page: Path = PAGE) -> dict[str, Row]:
 
 
 def _row(line: str) -> Row:
-    rule, jobs, cpu_s, peak, full, card, memory, gpus = (cell.strip() for cell in line.strip("|").split("|"))
-    return Row(
-        rule.strip("`"),
-        int(jobs),
-        float(cpu_s.replace(",", "")),
-        float(peak),
-        float(full) if full else None,
-        float(card) if card else None,
-        int(memory),
-        int(gpus or 0),
-    )
+    rule, *cells, memory, gpus = (cell.strip() for cell in line.strip("|").split("|"))
+    cpu_s, peak_gb, full_gb, gpu_gb = map(_number, cells)
+    return Row(rule.strip("`"), cpu_s, peak_gb, full_gb, gpu_gb, int(memory), int(gpus or 0))
 
 
 def shortfalls(rows: dict[str, Row]) -> list[str]:
@@ -75,9 +81,8 @@ def shortfalls(rows: dict[str, Row]) -> list[str]:
             sentences.append(
                 f"{rule} asks for {memory} MB and {gpus} GPUs, the table says {row.mem_mb} and {row.gpu}"
             )
-        needed = max(row.peak_gb, row.full_gb or 0)
-        if memory * 1e6 < needed * 1e9:
-            sentences.append(f"{rule} needs {needed} GB and asks for {memory} MB")
+        if memory * 1e6 < row.needed_gb * 1e9:
+            sentences.append(f"{rule} needs {row.needed_gb} GB and asks for {memory} MB")
         if gpus * GPU_GB < (row.gpu_gb or 0):
             sentences.append(f"{rule} needs {row.gpu_gb} GB of GPUs and asks for {gpus} of {GPU_GB} GB")
     return sentences

@@ -95,7 +95,7 @@ def test_controlnet_begins_at_random_in_stable_diffusions_widths() -> None:
 def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """The jobs of each rule that the smoke run plans, with the files it makes."""
     repository = copy_repository(tmp_path_factory.mktemp("smoke"))
-    write_smoke_files(repository / "results/smoke-paper")
+    write_smoke_files(repository / "results/smoke-paper", duke_side=64)
     result = snakemake(repository, "-n", *TARGETS, "--configfile", SMOKE)
     assert result.returncode == 0, result.stdout + result.stderr
     return jobs_of(result)
