@@ -18,10 +18,10 @@ cat results/demo/table1.md results/demo/table2.md results/demo/table3.md; \
 printf '\nOpen: results/demo/report.html, one page with every table and figure; the files are beside it.\n'
 endef
 
-.PHONY: help env words demo demo-full demo-seeds tuning ablation test test-slurm status lint bench bench-gpu coverage
+.PHONY: help env words demo demo-full demo-seeds tuning ablation smoke-paper test test-slurm status lint bench bench-gpu coverage
 
 help: ## lists these targets
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 env: $(INSTALLED) ## the environment .venv (2 GB with a CPU build of PyTorch; some minutes, once)
 
@@ -56,6 +56,12 @@ ablation: env ## what each setting adds on the way from the paper's recipe to se
 	@$(KEEP_MEMORY) snakemake ablation sweeps --configfile workflow/demo.yaml workflow/tuning.yaml workflow/ablation.yaml \
 		--profile workflow/profiles/demo
 	@cat results/ablation/ablation.md
+
+# Two cores: then one network is at work at a time, for it takes both.
+smoke-paper: env ## config.yaml's networks at 256×256, two steps each, on made-up files: before a cluster runs them
+	@PYTHONPATH=scripts:tests python tests/benchmarks/smoke_files.py results/smoke-paper
+	@python tests/benchmarks/sampled_snakemake.py all applications --configfile workflow/smoke-paper.yaml --cores 2
+	@PYTHONPATH=scripts:tests python tests/benchmarks/smoke_table.py results/smoke-paper/benchmarks
 
 # Sets up nothing: a run may be going.
 status: ## shows what the pipeline in this folder does, until Ctrl-C; the same in status.html
