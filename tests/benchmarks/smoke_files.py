@@ -19,11 +19,12 @@ from support import fixtures_ct_org, volume_files
 
 SLICES = 3
 DUKE_SIDE = 448  # pixels, as in most of the real series
+# Chosen so that a test mask allows each edit of the counterfactuals.
 DUKE = {
-    "Breast_MRI_002": "held-out",
-    "Breast_MRI_006": "train",
-    "Breast_MRI_018": "test",
+    "Breast_MRI_002": "train",
+    "Breast_MRI_006": "held-out",
     "Breast_MRI_019": "test",
+    "Breast_MRI_031": "test",
 }
 CT_ORG = {0: "train", 1: "held-out", 2: "test", 3: "test"}
 CT_SLICES = [4, 12, 24]  # of the small case: bladder; liver and kidneys; lungs

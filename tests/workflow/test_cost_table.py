@@ -5,11 +5,12 @@ from dataclasses import replace
 from support import cost_table
 from support.rule_files import rule_sources
 
-# In no run of `make smoke-paper`: the demo's sources, comparisons, a second modality, exports, shards.
+# In no run of `make smoke-paper`: the demo's sources, comparisons, a second modality, rare cases, exports.
 NOT_RUN = {
     "fetch_package", "write_phantom", "time_training", "make_ablation", "draw_ablation", "draw_sweep",
     "translate_masks", "translate_images", "measure_translation", "draw_translation", "import_model",
-    "export_model", "export_program", "export_layout", "gather_images", "write_run",
+    "generate_rare", "train_augmented", "measure_rare", "export_model", "export_program", "export_layout",
+    "gather_images", "write_run",
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from support.rule_files import rule_sources
 
 SMOKE = "workflow/smoke-paper.yaml"
 TARGETS = ("all", "applications")
+# Few made-up masks give no new mask with a rare class.
+RARE = {"generate_rare", "train_augmented", "measure_rare"}
 # What the smoke configuration may change: how many, how often and from where; nothing of a network.
 MAY_DIFFER = re.compile(
     r"""
@@ -27,7 +29,7 @@ MAY_DIFFER = re.compile(
     | sampling\.(steps|batch_size) | diversity\.(masks|images_per_mask)
     | partial_masks\.(models|masks|samples_per_mask)
     | similarity\.(timestep|steps|masks|samples_per_mask)
-    | applications\.rare\.(images|seeds) | applications\.counterfactuals\.(masks|timestep|steps)
+    | applications\.rare(\..+)? | applications\.counterfactuals\.(masks|timestep|steps)
     | models\.controlnet\.init\..+
     """,
     re.VERBOSE,
@@ -106,11 +108,11 @@ def test_every_rule_of_the_paper_is_in_the_smoke_run(planned: dict[str, int], tm
     assert result.returncode == 0, result.stdout + result.stderr
     of_the_paper = jobs_of(result).keys()
     assert {"train_controlnet", "generate_spade", "evaluate_model", "train_augmented"} <= of_the_paper
-    assert of_the_paper <= planned.keys()
+    assert of_the_paper - planned.keys() == RARE
 
 
 def test_every_training_and_measuring_rule_is_in_the_smoke_run_or_needs_a_second_modality(
     planned: dict[str, int],
 ) -> None:
     working = {name for name in rule_sources() if re.match("train_|generate_|measure_|evaluate_", name)}
-    assert working - planned.keys() == {"measure_translation"}
+    assert working - planned.keys() == {"measure_translation", *RARE}
