@@ -23,7 +23,7 @@ from segguided.app.planned_images import plan
 from segguided.app.run_folder import WEIGHTS_FILE, RunFolder, read_run
 from segguided.app.validation import unlike_training
 from segguided.config.models.segmenter import Segmenter
-from segguided.data.slices import are_images, channels_of
+from segguided.data.image_arrays import are_images, channels_of
 from segguided.devices import pick_device
 from segguided.evaluation.dice import class_counts, dice_by_class
 from segguided.evaluation.prediction import predict

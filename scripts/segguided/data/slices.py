@@ -18,22 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from segguided.config.limits import MOST_CHANNELS
 from segguided.data.formats.npz import map_npz, write_npz
+from segguided.data.image_arrays import are_images, channels_of
 from segguided.seals import AGAIN, archive_facts
 
 VALUES = 256  # that a uint8 mask can have
-
-
-def channels_of(images_SHW: np.ndarray) -> int:
-    """How many channels images (S, H, W) or (S, H, W, channels) have."""
-    return int(images_SHW.shape[3]) if images_SHW.ndim == 4 else 1
-
-
-def are_images(images_SHW: np.ndarray) -> bool:
-    """Whether an array has the type and axes of images, of one channel or of two to four."""
-    several = images_SHW.ndim == 4 and 2 <= images_SHW.shape[3] <= MOST_CHANNELS
-    return images_SHW.dtype == np.uint8 and (several or images_SHW.ndim == 3)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.models.init_from import InitFrom
-from segguided.config.models.unet import Unet
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.channels import (
     Inputs,
@@ -21,6 +19,7 @@ from segguided.models.fine_tuning.channels import (
     image_inputs,
     mapped,
 )
+from segguided.models.fine_tuning.described_runs import channels_of_run, described_run, unet_of_run
 from segguided.models.foreign import read_json, unet_config
 from segguided.models.weight_files import find_weights
 from segguided.training.storage import check_weights, read_description
@@ -175,9 +174,9 @@ def _of_run(init_from: InitFrom, folder: Path) -> Beginning:
         )
     check_weights(weights)
     description = read_description(weights)
-    network, conditioning, noise_inputs, predicts = _described(folder, description)
+    network, conditioning, noise_inputs, predicts = described_run(folder, description)
     classes = () if conditioning == "none" else _classes_of(init_from, folder, description)
-    channels = _channels_of(description)
+    channels = channels_of_run(description)
     return Beginning(
         str(folder),
         network,
@@ -185,44 +184,9 @@ def _of_run(init_from: InitFrom, folder: Path) -> Beginning:
         load_file(weights),
         predicts,
         {"run": str(folder), "kind": description["kind"], "weights_sha256": description["weights_sha256"]},
-        _unet_of_run(description),
+        unet_of_run(description),
         channels,
     )
-
-
-def _channels_of(description: Mapping[str, Any]) -> int:
-    """How many channels the images of a run have."""
-    imported = description.get("unet")
-    return int(imported["out_channels"] if imported else description.get("channels", 1))
-
-
-def _unet_of_run(description: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The diffusers configuration of a run's UNet; None where it has none."""
-    if "unet" in description:  # imported
-        return dict(description["unet"])
-    settings = description["model"].get("unet")
-    if not settings:
-        return None
-    from segguided.models.denoiser import build_unet  # noqa: PLC0415 - SPADE does not wait for diffusers
-
-    with torch.device("meta"):
-        unet = Unet.model_validate(settings)
-        return unet_config(build_unet(unet, 1, description["image_size"], _channels_of(description)))
-
-
-def _described(folder: Path, description: Mapping[str, Any]) -> tuple[str, str, int, str | None]:
-    """Network, conditioning, inputs of noise and prediction type of a run."""
-    kind = description.get("kind")
-    if kind == "spade":
-        return "spade", "onehot", 0, None
-    if kind not in ("diffusion", "imported"):
-        raise ValueError(
-            f"init_from: {folder} is a {kind} model; expected one of kind diffusion, imported or spade"
-        )
-    model = description["model"]
-    network = "decoder" if model.get("decoder") else "unet"
-    noise_inputs = 1 if (model.get("losses") or {}).get("energy_score") else 0
-    return network, model["conditioning"], noise_inputs, model["prediction_type"]
 
 
 def _classes_of(init_from: InitFrom, folder: Path, description: Mapping[str, Any]) -> tuple[str, ...]:
