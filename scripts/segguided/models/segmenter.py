@@ -18,7 +18,7 @@ from segguided.compiling import compile_network
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
-from segguided.models.partial_labels.marginal import marginal_dice_entropy
+from segguided.models.partial_labels.segmenter_loss import known_dice_entropy
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent
 from segguided.training.storage import load_weights, network_description
@@ -92,7 +92,7 @@ class SegmenterLearner:
         # One-hot: for class indices of images, torch has no deterministic CUDA kernel.
         onehot_BCHW = functional.one_hot(masks_BHW.long(), logits_BCHW.shape[1]).movedim(-1, 1)
         if not_annotated_BV is not None:
-            return marginal_dice_entropy(logits_BCHW.float(), onehot_BCHW.float(), not_annotated_BV)
+            return known_dice_entropy(logits_BCHW.float(), onehot_BCHW.float(), not_annotated_BV)
         return self.criterion(logits_BCHW.float(), onehot_BCHW.float())
 
     def after_epoch(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segguided.config.models.completer import MaskAugmentation
-from segguided.models.partial_labels.joined import joined_log_probabilities
+from segguided.models.partial_labels.known import known_log_probabilities
 
 KNOTS = 6  # a side, of the random deformation
 
@@ -55,12 +55,13 @@ def open_entropy(
 ) -> Tensor:
     """The cross-entropy of the classes of all that is open, a scalar: its mean over the open area.
 
-    A class that is not annotated joins whatever a cell is labelled with, see `partial_labels.joined`.
+    A class that is not annotated takes no part in it, see `partial_labels.known`.
     """
     open_BKhw = torch.cat([shares_BKhw[:, :1], shares_BKhw[:, 1:] - kept_BKhw[:, 1:]], 1)
-    log_p_BKhw = logits_BKhw.log_softmax(1)
-    if not_annotated_BK is not None:
-        log_p_BKhw = joined_log_probabilities(log_p_BKhw, not_annotated_BK)
+    if not_annotated_BK is None:
+        log_p_BKhw = logits_BKhw.log_softmax(1)
+    else:
+        log_p_BKhw = known_log_probabilities(logits_BKhw, not_annotated_BK)
     total = -(open_BKhw * log_p_BKhw).sum()
     return total / kept_BKhw[:, 0].sum().clamp(min=1)
 
