@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from segguided.evaluation.csv_files import to_csv
+from segguided.evaluation.csv_files import read_csv, to_csv
+from segguided.files import write_table
 from segguided.tables.claim_numbers import (
     ABSENT,
     ClaimNumber,
@@ -122,6 +123,18 @@ def test_partial_masks_give_what_is_kept_and_what_varies() -> None:
     assert kept.what.startswith("m, BV kept: Dice of the kept")
     assert free.what == "m, BV kept: variation of the free breast (1 − Dice of two images)"
     assert (free.value, free.remark) == (0.4, "0.20 with the full mask; 0.90 of the true area")
+
+
+def test_an_area_that_is_undefined_is_no_number(tmp_path: Path) -> None:
+    """As measure_partial writes it where no mask shows the class."""
+    path = tmp_path / "phantom.csv"
+    write_table(path, PARTIAL.assign(area=math.nan, variation=math.nan).to_dict("records"))
+    files = replace(FILES, partial={"phantom": read_csv(path)})
+    claim = claim_of("a", numbers=[{"kind": "partial"}])
+    kept, free = claim_numbers([claim], files, SETTINGS, read_paper_values(PAPER))
+    assert kept.value == 0.9
+    assert math.isnan(free.value)
+    assert free.remark == "nan with the full mask; nan of the true area"
 
 
 def test_similarity_is_read_at_both_ends() -> None:

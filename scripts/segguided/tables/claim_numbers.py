@@ -216,7 +216,9 @@ def _slices(numbers: SliceCount, run: _Run) -> Iterator[dict[str, Any]]:
 
 def _partial(numbers: FromPartialMasks, run: _Run) -> Iterator[dict[str, Any]]:
     """Of each model and set of kept classes: the kept ones' Dice, and how much each free class varies."""
-    for dataset, frame in run.files.partial.items():
+    for dataset, written in run.files.partial.items():
+        # An area or a variation that is undefined is written as nan, which read_csv takes for a text.
+        frame = written.astype(dict.fromkeys(("ratio_to_full", "variation", "area"), float))
         full = frame[frame["kept"] == "all"].set_index(["model", "class"])
         for (model, kept), rows in frame[frame["kept"] != "all"].groupby(["model", "kept"], sort=False):
             begins = f"{run.title(model)}, {kept.replace('+', ' and ')} kept:"
