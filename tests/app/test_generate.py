@@ -324,7 +324,12 @@ def test_free_classes_of_a_model_without_a_completer_are_left_to_it(run_folder, 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(run_folder, png_masks, tmp_path):
     command = [sys.executable, ROOT / "scripts/generate.py", run_folder, png_masks]
-    options = ["--images-per-mask", "3", "--steps", "150"]  # nine batches, each slow enough to be stopped in
+    options = [
+        "--images-per-mask",
+        "6",
+        "--steps",
+        "150",
+    ]  # eighteen batches, each slow enough to be stopped in
     process = subprocess.Popen(
         [*map(str, command), tmp_path / "cut", *options], stderr=subprocess.PIPE, text=True
     )
@@ -337,7 +342,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(run_folder, 
     assert words.strip().splitlines()[-1].endswith("the same command runs again")
     assert "Traceback" not in words
     rows = manifest(tmp_path / "cut")
-    assert 4 <= len(rows) < 30
+    assert 4 <= len(rows) < 60
     finished = {tmp_path / "cut" / row["image"] for row in rows}
     times = {path: path.stat().st_mtime_ns for path in finished}
     for path in (tmp_path / "cut").rglob("*.*"):
@@ -347,7 +352,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(run_folder, 
         subprocess.run([*map(str, command), tmp_path / folder, *options], check=True, capture_output=True)
     assert {path: path.stat().st_mtime_ns for path in finished} == times, "made again"
     whole = {path.relative_to(tmp_path / "whole"): text for path, text in files(tmp_path / "whole").items()}
-    assert len(whole) == 30 + 2
+    assert len(whole) == 60 + 2
     assert {
         path.relative_to(tmp_path / "cut"): text for path, text in files(tmp_path / "cut").items()
     } == whole

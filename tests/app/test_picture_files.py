@@ -35,7 +35,7 @@ def test_a_picture_that_cannot_be_written_leaves_the_one_before(tmp_path, monkey
         path.write_bytes(before[:20])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(picture_files, "write_grey", fail)
+    monkeypatch.setattr(picture_files, "write_pixels", fail)
     with pytest.raises(OSError, match=r"no room to write .*a\.png"):
         write_picture(tmp_path / "a.png", PIXELS + 1)
     assert (tmp_path / "a.png").read_bytes() == before

@@ -65,7 +65,7 @@ COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pa
 SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
-    "config": rules() - COPIES - {"draw_run"},
+    "config": rules() - {"fetch_package", "fetch_series", "draw_run"},
     "data": rules() - {"make_table", "draw_table", "draw_run", "write_reproduction"} - COMPARES,
     "data/formats": (SLICES | FETCH) - {"write_phantom"},
     "data/formats/dicom": {"prepare_patient", "fetch_series"},

@@ -12,11 +12,11 @@ WITHOUT_NOISE = ("spade", "regression")  # the same image of a mask for each see
 
 
 def load_sampler(run: RunFolder, sampling: Sampling, seed: int) -> Sampler:
-    """The sampler. Raises ValueError for weights that are damaged or of an unknown kind."""
-    return _load(run.weights, run.facts.weights_sha256, sampling.to_json(), seed)
+    """The sampler. Raises ValueError for weights that are damaged or of another kind than the folder says."""
+    return _load(run.facts.kind, run.weights, run.facts.weights_sha256, sampling.to_json(), seed)
 
 
 @lru_cache(maxsize=1)
-def _load(weights: Path, _sha256: str, sampling_json: str, seed: int) -> Sampler:
+def _load(kind: str, weights: Path, _sha256: str, sampling_json: str, seed: int) -> Sampler:
     """The checksum is here so that other weights at the same place are loaded anew."""
-    return any_model.load_sampler(weights, Sampling.from_json(sampling_json), seed)
+    return any_model.load_sampler(weights, Sampling.from_json(sampling_json), seed, kind)

@@ -8,13 +8,13 @@ from segguided.generation.sets import Sampler
 from segguided.training.storage import read_description
 
 
-def load_sampler(weights: Path, sampling: Sampling, seed: int) -> Sampler:
-    """The sampler, on the accelerator where there is one.
+def load_sampler(weights: Path, sampling: Sampling, seed: int, kind: str | None = None) -> Sampler:
+    """The sampler, on the accelerator where there is one. `kind` of model; None: as config.json says.
 
     Models that generate in one call look at `sampling.precision` alone. Raises ValueError for weights that
-    are damaged or of an unknown kind.
+    are damaged, or of another or an unknown kind.
     """
-    kind = read_description(weights)["kind"]
+    kind = kind or str(read_description(weights)["kind"])
     device = pick_device()
     # Each kind imports what it needs: with ControlNet's autoencoder a process would start a second later.
     match kind:
