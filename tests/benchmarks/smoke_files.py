@@ -21,8 +21,8 @@ SLICES = 3
 DUKE_SIDE = 448  # pixels, as in most of the real series
 # Chosen so that a test mask allows each edit of the counterfactuals.
 DUKE = {
-    "Breast_MRI_002": "train",
-    "Breast_MRI_006": "held-out",
+    "Breast_MRI_002": "held-out",
+    "Breast_MRI_006": "train",
     "Breast_MRI_019": "test",
     "Breast_MRI_031": "test",
 }

@@ -29,7 +29,7 @@ MAY_DIFFER = re.compile(
     | sampling\.(steps|batch_size) | diversity\.(masks|images_per_mask)
     | partial_masks\.(models|masks|samples_per_mask)
     | similarity\.(timestep|steps|masks|samples_per_mask)
-    | applications\.rare(\..+)? | applications\.counterfactuals\.(masks|timestep|steps)
+    | applications\.rare(\..+)? | applications\.counterfactuals\.(masks|timestep|steps|distance)
     | models\.controlnet\.init\..+
     """,
     re.VERBOSE,
