@@ -12,7 +12,7 @@ rule write_reproduction:
     input:
         records=metrics_records,
         splits=split_tables,
-        partial=partial_measurements,
+        partial=partial_measurements(),
         similarity=similarity_measurements,
         claims="workflow/paper_claims.yaml",
         paper="workflow/paper_values.tsv",
