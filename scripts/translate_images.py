@@ -8,6 +8,7 @@ from segguided.cli import run
 from segguided.config.experiments import TranslationStart
 from segguided.config.sampling import Generation
 from segguided.data.slices import read_slices
+from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import add_real_start, single_set_parser
 from segguided.generation.near_real.matching import matched
 from segguided.generation.near_real.start import RealStart
@@ -36,7 +37,8 @@ def translate_images(
     """
     start = RealStart(weights, sampling, translation, seed, sampler)
     source = with_mask_values(read_slices(slices), values)
-    like_target = matched(source, read_matching_slices(weights, train), start.n_classes)
+    target = fully_annotated(read_matching_slices(weights, train), "matching of grey values")
+    like_target = matched(source, target, start.n_classes)
     variants = {
         variant: start.images(images, [translation.share])[0]
         for variant, images in ((IMAGE, source), (MATCHED, like_target))

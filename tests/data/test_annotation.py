@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from segguided.data.annotation import check_annotated, check_whole, not_annotated
+from segguided.data.annotation import (
+    check_annotated,
+    check_held_out,
+    check_perceptual,
+    check_translated,
+    check_whole,
+    not_annotated,
+)
 from segguided.data.slices import SliceSet, Stack, read_stack, write_stack
 from segguided.data.split_rows import split_rows
 from segguided.data.splits import read_manifest
@@ -85,6 +92,20 @@ def test_models_without_free_classes_need_a_fully_annotated_patient() -> None:
         check_whole("set", SPLITS["train"], missing, ["spade", "segguided"])
     check_whole("set", SPLITS["train"], missing, [])
     check_whole("set", SPLITS["train"], missing | {"a": ()}, ["spade"])
+
+
+def test_what_needs_whole_masks_is_refused_where_no_patient_has_them() -> None:
+    missing = {"a": (1,), "b": (2,)}
+    with pytest.raises(ValueError, match=r"datasets\.set: the perceptual network of spade-mat trains on"):
+        check_perceptual("set", ["a", "b"], missing, ["spade-mat"])
+    with pytest.raises(ValueError, match=r"expected fully annotated test patients of set, but .* for a, b;"):
+        check_translated("set", ["a", "b"], missing)
+    with pytest.raises(ValueError, match=r"datasets\.set: rare cases and counterfactuals need a fully annot"):
+        check_held_out("set", ["a", "b"], missing)
+    check_perceptual("set", ["a", "b"], missing, [])
+    check_perceptual("set", ["a", "b"], missing | {"a": ()}, ["spade"])
+    check_translated("set", ["c"], missing | {"c": ()})
+    check_held_out("set", ["a", "c"], missing | {"c": ()})
 
 
 def test_slice_files_hold_it_and_others_stay_as_they_are(tmp_path: Path) -> None:

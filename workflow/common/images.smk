@@ -1,5 +1,7 @@
 # The paths of real and generated images, and the arguments that name them in commands.
 
+from segguided.data.annotation import check_held_out
+
 
 def slices_of(dataset, split):
     """The slice files of one split."""
@@ -20,6 +22,16 @@ def training_slices(wildcards):
 
 def held_out_slices(wildcards):
     return slices_of(wildcards.dataset, "held-out")
+
+
+def whole_held_out_slices(wildcards):
+    """The same, for what is made of whole masks; one of the patients must have them."""
+    name = wildcards.dataset
+    try:
+        check_held_out(name, SPLITS[name]["held-out"], NOT_ANNOTATED[name])
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+    return held_out_slices(wildcards)
 
 
 def test_slices(wildcards):

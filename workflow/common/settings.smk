@@ -5,9 +5,10 @@ import json
 from segguided.config.left_out import figure1_models
 from segguided.config.reserved import REAL
 from segguided.config.workflow import load
-from segguided.data.annotation import check_annotated, check_whole, not_annotated
+from segguided.data.annotation import not_annotated
 from segguided.data.download.pins import pinned_packages
 from segguided.data.splits import assign_splits, read_manifest
+from segguided.planning.annotated import check_annotations
 from segguided.planning.enough import check_enough
 
 
@@ -46,15 +47,7 @@ def split_patients(name):
         seed = CONFIG.evaluation.halves_seed if half_only else None
         figure5 = bool(CONFIG.guided_models)
         check_enough(name, dataset, splits, figure5=figure5, halves_seed=seed)
-        missing = NOT_ANNOTATED[name]
-        models = [
-            model
-            for model in CONFIG.grid.models
-            if CONFIG.trained(model).needs_full_annotation
-        ]
-        halves_seed = CONFIG.evaluation.halves_seed
-        check_annotated(name, splits, missing, dataset.class_names, halves_seed)
-        check_whole(name, splits["train"], missing, models)
+    check_annotations(CONFIG, name, splits, NOT_ANNOTATED[name])
     return splits
 
 

@@ -14,7 +14,7 @@ use rule generate_partial as generate_counterfactual with:
         config=model_description,
         slices=test_slices,
         lists=["<results>/data/{dataset}/test.txt"],
-        donors=held_out_slices,
+        donors=whole_held_out_slices,
         donors_list=["<results>/data/{dataset}/held-out.txt"],
     output:
         "<results>/applications/counterfactual/{dataset}/{model}/seed{seed}.npz",

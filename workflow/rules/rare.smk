@@ -9,7 +9,7 @@ use rule generate_partial as generate_rare with:
     input:
         weights=first_weights,
         config=first_description,
-        slices=held_out_slices,
+        slices=whole_held_out_slices,
         lists=["<results>/data/{dataset}/held-out.txt"],
     output:
         "<results>/applications/rare/{dataset}/{model}/seed{seed}/generated.npz",

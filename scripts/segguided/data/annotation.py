@@ -63,6 +63,39 @@ def check_whole(dataset: str, train: Sequence[str], missing: NotAnnotated, model
         )
 
 
+def check_perceptual(
+    dataset: str, train: Sequence[str], missing: NotAnnotated, models: Sequence[str]
+) -> None:
+    """Raise ValueError where the perceptual networks of `models` would have no fully annotated patient."""
+    if models and all(missing[patient] for patient in train):
+        raise ValueError(
+            f"datasets.{dataset}: the perceptual network of {', '.join(models)} trains on fully annotated "
+            f"patients alone, but the column {COLUMN} names a class for each of the {len(train)} training "
+            "patients; annotate one fully, or set perceptual: {kind: none}"
+        )
+
+
+def check_translated(dataset: str, test: Sequence[str], missing: NotAnnotated) -> None:
+    """Raise ValueError where masks that are translated may lack a class, which each start would see anew."""
+    partial = [patient for patient in test if missing[patient]]
+    if partial:
+        raise ValueError(
+            f"applications.translations: expected fully annotated test patients of {dataset}, but the "
+            f"patient table's column {COLUMN} names classes for {', '.join(partial)}; test on others, or "
+            "remove this translation"
+        )
+
+
+def check_held_out(dataset: str, held_out: Sequence[str], missing: NotAnnotated) -> None:
+    """Raise ValueError unless a held-out patient is fully annotated: new masks are made of theirs."""
+    if all(missing[patient] for patient in held_out):
+        raise ValueError(
+            f"datasets.{dataset}: rare cases and counterfactuals need a fully annotated held-out patient, "
+            f"but the patient table's column {COLUMN} names classes for each of the {len(held_out)}; hold "
+            "out another one"
+        )
+
+
 def _values_in(row: PatientRow, class_names: Sequence[str]) -> tuple[int, ...]:
     cells = re.split("[,;]", composed(row.get(COLUMN) or ""))
     names = [name.strip() for name in cells if name.strip()]

@@ -157,8 +157,12 @@ def _measured(row: Mapping[str, Any] | None, measure: str, above: float | None) 
         "low": float(row.get(f"{mean}_low", NAN)),
         "high": float(row.get(f"{mean}_high", NAN)),
         "minus_paper": float(row.get(f"{measure}_minus_paper", NAN)),
-        "remark": "" if above is None else f"{'above' if value > above else 'not above'} {above}",
+        "remark": "" if above is None or math.isnan(value) else _beside(value, above),
     }
+
+
+def _beside(value: float, above: float) -> str:
+    return f"{'above' if value > above else 'not above'} {above}"
 
 
 def _difference(numbers: ModelDifference, run: _Run) -> Iterator[dict[str, Any]]:
