@@ -12,7 +12,7 @@ class PartialMasks(Settings):
     """Figures 3 and 6: images from test masks that keep only some classes."""
 
     models: tuple[str, ...] = Field(min_length=1)  # the figures show most of the first
-    masks: int = Field(ge=1)  # test masks, spread evenly over those with two classes or more
+    masks: int = Field(ge=2)  # test masks, spread evenly over those with two classes or more
     # Images a mask, each from its own noise: what differs between them is free.
     samples_per_mask: int = Field(ge=2)
 
