@@ -104,14 +104,23 @@ def test_the_table_decides_the_slices_of_its_patient_alone(tmp_path: Path) -> No
     table = repository / "workflow/manifests/miniature.tsv"
     cells = {"tiny_1": "vessels, FGT", "tiny_2": "", "tiny_3": "", "tiny_4": ""}
     table.write_text("patient\tnot_annotated\n" + "".join(f"{p}\t{cell}\n" for p, cell in cells.items()))
-    arguments = ("--config", "grid={models: [segguided-mat]}")
-    dry = ("-n", "-p", "results/data/breast-phantom/splits.csv", "--configfile", MINIATURE, *ARGUMENTS)
-    result = snakemake(repository, *dry, *arguments)
+    few = repository / "few.yaml"  # translation is of fully annotated test patients
+    few.write_text("{grid: {models: [segguided-mat]}, applications: null}")
+    dry = (
+        "-n",
+        "-p",
+        "results/data/breast-phantom/splits.csv",
+        "--configfile",
+        MINIATURE,
+        few.name,
+        *ARGUMENTS,
+    )
+    result = snakemake(repository, *dry)
     commands = re.findall(r"python scripts/prepare_patient.py .*", result.stdout + result.stderr)
     told = {re.search(r"tiny_\d", command)[0]: "--not-annotated 2 3 " in command for command in commands}
     assert told == {patient: bool(cell) for patient, cell in cells.items()}, result.stdout + result.stderr
     table.write_text("patient\tnot_annotated\ntiny_1\tveins\n" + "tiny_2\t\ntiny_3\t\ntiny_4\t\n")
-    result = snakemake(repository, *dry, *arguments)
+    result = snakemake(repository, *dry)
     expected = "miniature.tsv, line 2: the column not_annotated of patient tiny_1 names veins, but the"
     assert result.returncode == 1 and expected in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr

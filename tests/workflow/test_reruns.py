@@ -381,7 +381,9 @@ ROWS = {
     ),
     "a library file of SPADE's generation alone": (
         edit("scripts/segguided/generation/spade.py"),
-        {"generate_spade": 1, **worth(1, FIGURES)},
+        # Partial masks and pairs are of any model: their scripts read SPADE's generation, too.
+        {"generate_spade": 1, **worth(1, FIGURES), "generate_partial": 3, "measure_partial": 1}
+        | {"generate_paired": 1, "pair_images": 1, "draw_figure3": 1, "draw_figure6": 1},
     ),
     "the code of a generating script": (
         edit("scripts/generate_spade.py"),
