@@ -105,7 +105,7 @@ def test_the_installed_command_has_help_and_a_version(site):
 
 def test_an_error_of_the_installed_command_is_one_sentence(site, tmp_path):
     """An installed library lies in site-packages, where an error is otherwise taken for a defect."""
-    done = installed(site, "generate", tmp_path / "no-run", tmp_path, tmp_path / "out")
+    done = installed(site, "generate", tmp_path / "no-run", tmp_path / "masks", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr == (
         f"error: {tmp_path}/no-run: expected the folder of a trained model, but there is none; "
