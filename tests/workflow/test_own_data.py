@@ -49,7 +49,8 @@ def begin(repository, name):
     command = [sys.executable, "scripts/start.py", data, "--output", output]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"snakemake all --configfile {output}/mine.yaml" in done.stdout
+    assert f"snakemake all runs --configfile {output}/mine.yaml" in done.stdout
+    assert "scripts/generate.py results/mine/runs/mine/segguided-plus/seed0" in done.stdout
     return output
 
 

@@ -122,7 +122,8 @@ def read_run(folder: Path) -> RunFolder:
     if not path.is_file():
         raise ValueError(
             f"{folder} has no {RUN_FILE}, so nothing says what its classes are; name a folder "
-            "runs/DATASET/MODEL/seedN of the results, or make the file: snakemake RESULTS/runs/…/run.json"
+            "runs/DATASET/MODEL/seedN of the results, or make the file, with its training's configuration: "
+            f"snakemake {path} --configfile mine.yaml"
         )
     with _remedies(folder):
         return _checked(RunFolder(folder, _facts_in(path)), path)

@@ -56,7 +56,7 @@ def commands(small: Path) -> tuple[str, str]:
     The demo's profile gives each job one thread: networks as small as these are not faster with several.
     """
     file = shlex.quote(str(near(small)))
-    run = f"snakemake all --configfile {file} --profile workflow/profiles/demo"
+    run = f"snakemake all runs --configfile {file} --profile workflow/profiles/demo"
     return f"snakemake {OVERVIEW} --configfile {file}", run
 
 

@@ -128,7 +128,9 @@ def _say_next(names: configuration.Names) -> None:
     look_at, run = configuration.commands(names.small)
     _print(
         f"\nnext, in {configuration.ROOT}:\n  {look_at}   # look at your masks\n"
-        f"  {run}   # minutes; then results/mine/table1.md"
+        f"  {run}   # minutes; then results/mine/table1.md\n"
+        "  python scripts/generate.py results/mine/runs/mine/segguided-plus/seed0 MASKS OUTPUT   "
+        "# images for masks of your own"
     )
 
 
