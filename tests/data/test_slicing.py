@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from segguided.config.datasets import Preparation
@@ -117,8 +117,10 @@ def test_the_aspect_in_mm_is_kept(spacing: Any, shape: tuple[int, int, int]) -> 
 def test_image_and_mask_stay_aligned(shape: tuple[int, int, int], size: int, mm: tuple[float, float]) -> None:
     """An asymmetric object has its centre of mass at the same place in both, to half a pixel.
 
-    Images of few pixels' height get a quarter more: there the object is a pixel high.
+    Where the whole image takes fewer than four pixels of the square, the object is a pixel or two high.
     """
+    sides_mm = np.multiply(shape[1:], mm)
+    assume(size * sides_mm.min() / sides_mm.max() >= 4)
     mask = np.zeros(shape, np.uint8)
     _, height, width = shape
     mask[:, height // 8 : height // 2, width // 6 : width * 3 // 4] = 1
@@ -127,7 +129,7 @@ def test_image_and_mask_stay_aligned(shape: tuple[int, int, int], size: int, mm:
     stack = sliced(image, mask, (3.0, *mm), image_size=size)
     of_mask = np.argwhere(stack.masks_SHW[0]).mean(axis=0)
     of_image = np.argwhere(stack.images_SHW[0] > 127).mean(axis=0)
-    assert np.abs(of_mask - of_image).max() < 0.75
+    assert np.abs(of_mask - of_image).max() < 0.5
 
 
 def test_no_label_is_invented() -> None:
