@@ -153,11 +153,11 @@ def test_the_cpu_time_of_ended_jobs_is_counted(logger, tmp_path):
     journal = follow(logger)
     journal.begin("results", tmp_path)
     job_info(logger)
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.35: pass"], check=True)
     logger.info("Finished", extra={"event": "job_finished", "job_id": 3})
     journal.end("finished")
     job = JournalReader(journal.path).read().jobs["3"]
-    assert 0.3 <= round(job.cpu, 6) < 1
+    assert 0.3 <= job.cpu < 1  # counted in ticks of 10 ms, so a little less than was used
     assert lines(journal)[-1]["own_cpu"] > 0
 
 
