@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
+from segguided.config.models.movement import Movement
 from segguided.config.models.segmenter import Augmentation
-from segguided.models.augmentation import augment
+from segguided.models.augmentation import augment, move
 
 NONE = {"rotation_deg": 0, "scale": 0, "shift": 0, "contrast": 0, "brightness": 0, "noise": 0}
 
@@ -50,3 +52,42 @@ def test_samples_differ_and_the_seed_decides():
     assert torch.equal(images_BHW, again[0])
     assert torch.equal(masks_BHW, again[1])
     assert not torch.equal(masks_BHW, run(1, rotation_deg=30)[1])
+
+
+def moved(seed=0, **changes):
+    movement = Movement(**changes) if changes else None
+    return move(*squares(), movement, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("changes", [{"rotation_deg": 30}, {"scale": 0.3}, {"shift": 0.2}, {"mirror": True}])
+def test_a_generators_image_and_mask_move_alike(changes):
+    images_BHW, masks_BHW = moved(**changes)
+    assert not torch.equal(masks_BHW, squares()[1])
+    inside = (images_BHW.float() / 100 - masks_BHW).abs() < 0.6  # all but interpolated edges
+    assert inside.float().mean() > 0.97
+    assert not torch.equal(masks_BHW, moved(1, **changes)[1])
+    assert torch.equal(masks_BHW, moved(**changes)[1])
+
+
+def test_without_movement_nothing_is_drawn():
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    images_BHW, masks_BHW = move(*squares(), None, generator)
+    assert torch.equal(generator.get_state(), before)
+    assert torch.equal(images_BHW, squares()[0])
+    assert torch.equal(masks_BHW, squares()[1])
+
+
+def test_channels_move_together():
+    grey_BHW, masks_BHW = squares()
+    images_BHWC = torch.stack([grey_BHW, grey_BHW // 2], -1)
+    movement = Movement(rotation_deg=20, shift=0.1, mirror=True)
+    moved_BHWC, _ = move(images_BHWC, masks_BHW, movement, torch.Generator().manual_seed(0))
+    alone_BHW, _ = move(grey_BHW, masks_BHW, movement, torch.Generator().manual_seed(0))
+    assert torch.equal(moved_BHWC[..., 0], alone_BHW)
+    assert (moved_BHWC[..., 1].float() * 2 - moved_BHWC[..., 0].float()).abs().max() <= 2
+
+
+def test_a_movement_that_moves_nothing_is_refused():
+    with pytest.raises(ValidationError, match="augmentation changes nothing; give rotation_deg"):
+        Movement(rotation_deg=0)

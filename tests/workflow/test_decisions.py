@@ -83,7 +83,7 @@ DECISIONS = {
     "DiffusionModel": {
         "words": "title",
         "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share "
-        "ablation_probability min_snr_gamma losses unet decoder micro_batch_size training",
+        "ablation_probability min_snr_gamma losses unet decoder micro_batch_size training augmentation",
         "images": "sampling completer",
         "where training begins": "init_from",
     },
@@ -95,7 +95,7 @@ DECISIONS = {
         "weights": "squared_error energy_score sliced_wasserstein adversarial feature_matching discriminator "
         "pure_noise_share from_step slope_outside",
     },
-    "EnergyScore": {"weights": "weight filters filter_size levels"},
+    "EnergyScore": {"weights": "weight filters filter_size levels finest_weight"},
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},
@@ -105,11 +105,15 @@ DECISIONS = {
         "grid": "mask_ablation",
         "weights": "kind folder conditioning unet prediction_type schedule clip_sample_range",
     },
-    "RegressionModel": {"words": "title", "weights": "kind conditioning unet micro_batch_size training"},
+    "RegressionModel": {
+        "words": "title",
+        "weights": "kind conditioning unet micro_batch_size training augmentation",
+    },
+    "Movement": {"weights": "rotation_deg scale shift mirror"},
     "SpadeModel": {
         "words": "title",
         "weights": "kind generator discriminator losses perceptual first_weights training mask_ablation "
-        "ablated_share ablation_probability",
+        "ablated_share ablation_probability augmentation",
         "where training begins": "init_from",
     },
     "Decoder": {"weights": "channels modulation_channels"},

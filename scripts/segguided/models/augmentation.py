@@ -1,4 +1,4 @@
-"""Random rotation, scale, shift, contrast, brightness and noise of images, with their masks, on the device.
+"""Random rotation, scale, shift, mirroring, contrast and noise of images, with their masks, on the device.
 
 Shape letters: B batch, C channels, H height, W width. Images of several channels have these last.
 """
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segguided.config.models.movement import Movement
 from segguided.config.models.segmenter import Augmentation
 
 
@@ -42,9 +43,40 @@ def augment(
     return grey_BHW.round().clamp(0, 255).to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
 
 
+def move(
+    images_BHW: Tensor, masks_BHW: Tensor, movement: Movement | None, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """uint8 images and their masks, both moved in the same random way; pixels from outside are 0.
+
+    Without `movement` they stay as they are, and nothing random is drawn.
+    """
+    if movement is None:
+        return images_BHW, masks_BHW
+    if movement.mirror:
+        images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
+    shape = (4, len(images_BHW))
+    turn_B, zoom_B, right_B, down_B = (
+        2 * torch.rand(shape, generator=generator, device=images_BHW.device) - 1
+    ).unbind()
+    grid_BHW2 = _grid(images_BHW, movement, turn_B, zoom_B, right_B, down_B)
+    moved_BHW = _read_at(images_BHW.float(), grid_BHW2, "bilinear")
+    moved_masks_BHW = _read_at(masks_BHW.float(), grid_BHW2, "nearest")
+    return moved_BHW.round().to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
+
+
+def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The images with their masks, each pair mirrored left to right with probability ½."""
+    chance_B = torch.rand(len(masks_BHW), generator=generator, device=masks_BHW.device)
+    is_mirrored_B11 = (chance_B < 0.5).view(-1, 1, 1)
+    is_mirrored_B = is_mirrored_B11.view(-1, *[1] * (images_BHW.ndim - 1))  # channels may be the last axis
+    images_BHW = torch.where(is_mirrored_B, images_BHW.flip(2), images_BHW)
+    masks_BHW = torch.where(is_mirrored_B11, masks_BHW.flip(-1), masks_BHW)
+    return images_BHW, masks_BHW
+
+
 def _grid(
     images_BHW: Tensor,
-    augmentation: Augmentation,
+    augmentation: Augmentation | Movement,
     turn_B: Tensor,
     zoom_B: Tensor,
     right_B: Tensor,

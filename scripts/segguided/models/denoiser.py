@@ -15,6 +15,7 @@ from segguided.config.models.regression import RegressionModel
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
+from segguided.models.augmentation import move
 from segguided.models.decoder import ModulatedDecoder
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.masks import MaskEncoder
@@ -142,6 +143,7 @@ class DiffusionLearner(DescentLearner):
         self.network = network
         self.device = device
         self.precision = model.training.precision
+        self.augmentation = model.augmentation
         self.ablation: MaskAblationSettings = model
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
@@ -157,6 +159,7 @@ class DiffusionLearner(DescentLearner):
         not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """One step on a batch of uint8 images and masks."""
+        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.augmentation, generator)
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.ablation, generator, not_annotated_BV)

@@ -16,6 +16,7 @@ from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
+from segguided.models.augmentation import move
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
@@ -94,6 +95,7 @@ class PredictionLearner(DescentLearner):
         not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """One step of the network, then one of its discriminator, on a batch of uint8 images and masks."""
+        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.model.augmentation, generator)
         x0_BCHW = to_signal(images_BHW)
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)

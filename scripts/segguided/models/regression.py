@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from segguided.config.models.regression import RegressionModel
 from segguided.devices import autocast
+from segguided.models.augmentation import move
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
@@ -41,6 +42,7 @@ class RegressionLearner(DescentLearner):
         self.network = network
         self.device = device
         self.precision = model.training.precision
+        self.augmentation = model.augmentation
         self.micro_batch_size = model.micro_batch_size
         self.descent = Descent.with_adamw(network, model.training, steps)
 
@@ -51,7 +53,8 @@ class RegressionLearner(DescentLearner):
         generator: torch.Generator,
         not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """One step on a batch of uint8 images and masks; nothing in it is random."""
+        """One step on a batch of uint8 images and masks."""
+        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.augmentation, generator)
         return self.descent.descend(self._losses, [to_signal(images_BHW), masks_BHW], self.micro_batch_size)
 
     def _losses(self, x0_BCHW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
+from segguided.models.augmentation import mirrored, move
 from segguided.models.losses.adversarial import ScaleMaps, discriminator_losses, generator_losses, judge
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.mask_ablation import ablate_masks
@@ -70,6 +71,7 @@ class SpadeLearner:
         }
         self.micro_batch_size = training.micro_batch_size
         self.mirror = training.mirror
+        self.augmentation = model.augmentation
         self.ablation: MaskAblationSettings = model
         for network in (generator, self.discriminator):
             if network is self.discriminator or not is_trained:
@@ -91,6 +93,7 @@ class SpadeLearner:
         """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
         if self.mirror:
             images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
+        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.augmentation, generator)
         masks_BHW = self._ablated(masks_BHW, generator)
         losses = self._step(self.descent, self._generator_losses, images_BHW, masks_BHW)
         return losses | self._step(
@@ -214,16 +217,6 @@ def batches_of_masks(slices: SliceSet, device: torch.device) -> MaskBatches:
             yield batches(order_S[start : start + STATISTICS_BATCH])[1]
 
     return masks
-
-
-def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The images with their masks, each pair mirrored left to right with probability ½."""
-    chance_B = torch.rand(len(images_BHW), generator=generator, device=images_BHW.device)
-    is_mirrored_B11 = (chance_B < 0.5).view(-1, 1, 1)
-    is_mirrored_B = is_mirrored_B11.view(-1, *[1] * (images_BHW.ndim - 1))  # channels may be the last axis
-    images_BHW = torch.where(is_mirrored_B, images_BHW.flip(2), images_BHW)
-    masks_BHW = torch.where(is_mirrored_B11, masks_BHW.flip(-1), masks_BHW)
-    return images_BHW, masks_BHW
 
 
 def _adam(

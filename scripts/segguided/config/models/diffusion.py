@@ -18,6 +18,7 @@ from segguided.config.models.mask_ablation import (
     check_ablation_settings,
     is_even,
 )
+from segguided.config.models.movement import MovedTraining
 from segguided.config.models.sampling_changes import SamplingChanges
 from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
@@ -72,7 +73,7 @@ class DenoiserSettings(ModelSettings):
         return self.mask_ablation != "none"
 
 
-class DiffusionModel(DenoiserSettings):
+class DiffusionModel(MovedTraining, DenoiserSettings):
     """An image-space diffusion model, with or without a mask beside the noisy image."""
 
     kind: Literal["diffusion"]
@@ -99,6 +100,7 @@ class DiffusionModel(DenoiserSettings):
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
         | {"ablated_share", "ablation_probability", "losses", "decoder", "micro_batch_size", "training"}
+        | {"augmentation"}
     )
 
     @model_validator(mode="after")

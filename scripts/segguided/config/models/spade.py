@@ -8,6 +8,7 @@ from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.mask_ablation import AblatedTraining
+from segguided.config.models.movement import MovedTraining
 from segguided.config.models.perceptual import Perceptual
 from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
 
@@ -60,7 +61,7 @@ class AdversarialTraining(TrainingLength):
     precision: Precision = "auto"
 
 
-class SpadeModel(AblatedTraining, ModelSettings):
+class SpadeModel(MovedTraining, AblatedTraining, ModelSettings):
     """A GAN that generates an image from a mask in one pass."""
 
     kind: Literal["spade"]
@@ -74,7 +75,7 @@ class SpadeModel(AblatedTraining, ModelSettings):
     init_from: InitFrom | None = Field(default=None, exclude=True)
     decide_weights: ClassVar = frozenset(
         {"kind", "generator", "discriminator", "losses", "perceptual", "first_weights", "training"}
-        | {"mask_ablation", "ablated_share", "ablation_probability"}
+        | {"mask_ablation", "ablated_share", "ablation_probability", "augmentation"}
     )
 
     @model_validator(mode="after")

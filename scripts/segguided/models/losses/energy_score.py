@@ -28,6 +28,7 @@ class Filters:
 
     filters: list[Tensor]  # L of (F, C, size, size)
     scales: list[Tensor]  # L + 1 scalars; the last is of the coarsest level's pixels
+    finest_weight: float = 1.0  # of the finest level in the mean; the others have 1
 
     def score(self, real_BCHW: Tensor, first_BCHW: Tensor, second_BCHW: Tensor) -> Tensor:
         """The mean score over the levels, each in units of the real responses' deviation; a scalar."""
@@ -38,7 +39,10 @@ class Filters:
         for y, a, b, scale in zip(real, first, second, self.scales, strict=True):
             error = ((a - y).abs() + (b - y).abs()).mean() / 2
             scores.append((error - (a - b).abs().mean() / 2) / scale)
-        return torch.stack(scores).mean()
+        if self.finest_weight == 1:
+            return torch.stack(scores).mean()
+        total = self.finest_weight * scores[0] + torch.stack(scores[1:]).sum()
+        return total / (self.finest_weight + len(scores) - 1)
 
 
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
@@ -48,7 +52,7 @@ def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Ge
         for _ in range(settings.levels)
     ]
     scales = [level.std() + LEAST_SCALE for level in responses(real_BCHW, filters)]
-    return Filters(filters, scales)
+    return Filters(filters, scales, settings.finest_weight)
 
 
 def random_filters(count: int, size: int, generator: torch.Generator, channels: int = 1) -> Tensor:
