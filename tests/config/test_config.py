@@ -186,7 +186,7 @@ SENTENCES = [
     ("models/segguided-mat/ablation_probability", {"body": 0.1}, "models.segguided-mat.ablation_probability names body, but the classes of datasets.breast-phantom are breast, vessels, FGT; name"),
     ("models/segguided-mat/ablation_probability", {"body": 0, "lungs": 0, "bone": 0}, "models.segguided-mat.ablation_probability is 0 for every class of datasets.ct-torso, but mask_ablation is sample; give a class a number above 0, or set mask_ablation: none"),
     ("models/controlnet/control", {**demo()["models"]["controlnet-mat"]["control"], "mask_ablation": "sample", "ablation_probability": {"liver": 0.2}}, "models.controlnet.control.ablation_probability names liver, but the classes of datasets.ct-torso are"),
-    ("models/segguided-plus/augmentation", {"shift": 0}, "models.segguided-plus.augmentation: augmentation changes nothing; give rotation_deg, scale, shift or mirror, or set it to null"),
+    ("models/segguided-plus/augmentation", {"shift": 0}, "models.segguided-plus.augmentation: augmentation changes nothing; give shift or mirror, or set it to null"),
     ("models/spade/augmentation", {"shift": 2}, "models.spade.augmentation.shift: expected a number below 1, got 2"),
     ("models/segguided/augmentation", {"contrast": 0.1}, "unknown key models.segguided.augmentation.contrast"),
     ("models/segguided/unet/norm_groups", 48, "are not multiples of norm_groups=48; change either"),

@@ -107,13 +107,13 @@ LEARNERS = {
     "diffusion": diffusion_learner,
     "mask-ablated": partial(diffusion_learner, mask_ablation="sample"),
     "unconditional": partial(diffusion_learner, conditioning="none"),
-    "moved": partial(diffusion_learner, augmentation={"shift": 0.2, "rotation_deg": 9, "mirror": True}),
+    "moved": partial(diffusion_learner, augmentation={"shift": 0.2, "mirror": True}),
     "segmenter": segmenter_learner,
     "spade": spade_learner,
     "mask-ablated spade": partial(
         spade_learner, mask_ablation="sample", ablated_share=0.7, ablation_probability={"1": 0.3}
     ),
-    "moved spade": partial(spade_learner, augmentation={"scale": 0.2}),
+    "moved spade": partial(spade_learner, augmentation={"shift": 0.2}),
 }
 
 

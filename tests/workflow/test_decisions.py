@@ -109,7 +109,7 @@ DECISIONS = {
         "words": "title",
         "weights": "kind conditioning unet micro_batch_size training augmentation",
     },
-    "Movement": {"weights": "rotation_deg scale shift mirror"},
+    "Movement": {"weights": "shift mirror"},
     "SpadeModel": {
         "words": "title",
         "weights": "kind generator discriminator losses perceptual first_weights training mask_ablation "

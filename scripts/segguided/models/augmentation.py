@@ -1,4 +1,4 @@
-"""Random rotation, scale, shift, mirroring, contrast and noise of images, with their masks, on the device.
+"""Random changes of images with their masks, on the device.
 
 Shape letters: B batch, C channels, H height, W width. Images of several channels have these last.
 """
@@ -54,14 +54,28 @@ def move(
         return images_BHW, masks_BHW
     if movement.mirror:
         images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
-    shape = (4, len(images_BHW))
-    turn_B, zoom_B, right_B, down_B = (
-        2 * torch.rand(shape, generator=generator, device=images_BHW.device) - 1
-    ).unbind()
-    grid_BHW2 = _grid(images_BHW, movement, turn_B, zoom_B, right_B, down_B)
-    moved_BHW = _read_at(images_BHW.float(), grid_BHW2, "bilinear")
-    moved_masks_BHW = _read_at(masks_BHW.float(), grid_BHW2, "nearest")
-    return moved_BHW.round().to(torch.uint8), moved_masks_BHW.to(masks_BHW.dtype)
+    reach = [round(movement.shift * side) for side in masks_BHW.shape[1:]]
+    steps_2B = torch.stack(
+        [
+            torch.randint(-most, most + 1, (len(masks_BHW),), generator=generator, device=masks_BHW.device)
+            for most in reach
+        ]
+    )
+    return _shifted(images_BHW, *steps_2B), _shifted(masks_BHW, *steps_2B)
+
+
+def _shifted(values_BHW: Tensor, down_B: Tensor, right_B: Tensor) -> Tensor:
+    """Each image moved by whole pixels; channels may be the last axis."""
+    moved_BHW = values_BHW
+    for axis, step_B in ((1, down_B), (2, right_B)):
+        side = values_BHW.shape[axis]
+        source_BX = torch.arange(side, device=values_BHW.device) - step_B[:, None]
+        places = [1] * values_BHW.ndim
+        places[0], places[axis] = source_BX.shape
+        index_BHW = source_BX.clamp(0, side - 1).view(places).expand_as(moved_BHW)
+        is_inside_BHW = ((source_BX >= 0) & (source_BX < side)).view(places)
+        moved_BHW = moved_BHW.gather(axis, index_BHW) * is_inside_BHW
+    return moved_BHW
 
 
 def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -76,7 +90,7 @@ def mirrored(images_BHW: Tensor, masks_BHW: Tensor, generator: torch.Generator) 
 
 def _grid(
     images_BHW: Tensor,
-    augmentation: Augmentation | Movement,
+    augmentation: Augmentation,
     turn_B: Tensor,
     zoom_B: Tensor,
     right_B: Tensor,

@@ -8,20 +8,17 @@ from segguided.config.base import Settings
 class Movement(Settings):
     """Random changes of where things are in a training image and its mask, new ones each time they are used.
 
-    Only such as another patient could show. Grey values stay: a generator would learn the changed ones.
+    Only such as keep every pixel as it is: a generator would learn changed grey values, and the blur of an
+    image that is turned or scaled.
     """
 
-    rotation_deg: float = Field(default=0, ge=0, le=180)  # up to this angle, either way
-    scale: float = Field(default=0, ge=0, lt=1)  # the size times 1 ± this
-    shift: float = Field(default=0, ge=0, lt=1)  # by up to this share of the image
+    shift: float = Field(default=0, ge=0, lt=1)  # by up to this share of the image, by whole pixels
     mirror: bool = False  # left to right, with probability ½
 
     @model_validator(mode="after")
     def _moves_something(self) -> "Movement":
-        if not (self.rotation_deg or self.scale or self.shift or self.mirror):
-            raise ValueError(
-                "augmentation changes nothing; give rotation_deg, scale, shift or mirror, or set it to null"
-            )
+        if not (self.shift or self.mirror):
+            raise ValueError("augmentation changes nothing; give shift or mirror, or set it to null")
         return self
 
 
