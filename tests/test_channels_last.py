@@ -124,7 +124,8 @@ def test_a_unet_turns_no_image_between_the_memory_orders():
             and node.meta["val"].dim() == 4
             and tuple(node.meta["val"].shape) not in weights
             and node.kwargs.get("memory_format", torch.preserve_format) != torch.preserve_format
-            and node.args[0].target != aten._unsafe_index.Tensor  # the enlarged image is written in this order
+            and node.args[0].target
+            != aten._unsafe_index.Tensor  # the enlarged image is written in this order
         ]
         assert [(str(node.args[0]), node.kwargs) for node in turned] == []
 
@@ -151,7 +152,7 @@ def as_on_a_gpu(monkeypatch):
         return compile_with(function, backend="aot_eager", dynamic=dynamic, fullgraph=True)
 
     monkeypatch.setattr(module, "_obstacle", lambda device: "")
-    monkeypatch.setattr(module, "keeps_channels_last", lambda device: True)
+    monkeypatch.setattr(module, "_pays", lambda device, calls: module._chosen.get() != Compiling.NEVER)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.setattr(torch, "compile", traced)
 
@@ -178,7 +179,7 @@ def test_a_network_compiled_as_for_a_gpu_has_the_plain_ones_gradients(as_on_a_gp
     x_BCHW = torch.randn(2, 1, 16, 16, dtype=torch.float64)
     masks_BHW = torch.randint(0, 3, (2, 16, 16), dtype=torch.uint8)
     gradients = []
-    for choice in (Compiling.NEVER, Compiling.ALWAYS):
+    for choice in (Compiling.NEVER, Compiling.CHANNELS_LAST):
         with compiling(choice):
             compile_network(network, 1)
         for _ in range(2):  # the first call compares, the second does not
@@ -192,18 +193,18 @@ def test_a_network_compiled_as_for_a_gpu_has_the_plain_ones_gradients(as_on_a_gp
 
 
 def test_it_continues_as_if_it_had_not_been_interrupted(as_on_a_gpu, tmp_path):
-    undisturbed = train(learner_of(Compiling.ALWAYS), range(4))
-    first = learner_of(Compiling.ALWAYS)
+    undisturbed = train(learner_of(Compiling.CHANNELS_LAST), range(4))
+    first = learner_of(Compiling.CHANNELS_LAST)
     train(first, range(2))
     torch.save(first.state_dict(), tmp_path / "resume.pt")
-    second = learner_of(Compiling.ALWAYS)
+    second = learner_of(Compiling.CHANNELS_LAST)
     second.load_state_dict(torch.load(tmp_path / "resume.pt", weights_only=True))
     assert torch.equal(train(second, range(2, 4)), undisturbed)
 
 
 def test_weights_optimiser_and_averages_keep_their_order(as_on_a_gpu):
     """So files of weights have the same bytes as without."""
-    learner = learner_of(Compiling.ALWAYS)
+    learner = learner_of(Compiling.CHANNELS_LAST)
     train(learner, range(2))
     state = learner.state_dict()
     tensors = [*state["network"].values()]
@@ -212,7 +213,7 @@ def test_weights_optimiser_and_averages_keep_their_order(as_on_a_gpu):
 
 
 def test_the_benchmark_of_convolutions_stays_off_where_bits_must_repeat(as_on_a_gpu, monkeypatch):
-    with compiling(Compiling.ALWAYS):
+    with compiling(Compiling.CHANNELS_LAST):
         monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
         compile_network(nn.Linear(2, 2), 1)
         assert not torch.backends.cudnn.benchmark

@@ -92,8 +92,10 @@ def test_auto_compiles_for_a_gpu_what_runs_long_enough_and_need_not_repeat_its_b
     calls, same_bits, compiled, monkeypatch
 ):
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: same_bits)
-    with compiling(Compiling.AUTO):
-        assert module._pays(torch.device("cuda"), calls) is compiled
+    for choice in (Compiling.AUTO, Compiling.CHANNELS_LAST):
+        with compiling(choice):
+            assert module._pays(torch.device("cuda"), calls) is compiled
+            assert not module._pays(torch.device("cpu"), calls)
 
 
 def test_right_code_is_used(network, backend, says):
@@ -194,6 +196,7 @@ def test_a_command_line_says_whether(network):
     add_computing_options(parser)
     assert parser.parse_args([]).compile == Compiling.NEVER
     assert parser.parse_args(["--compile", "2"]).compile == Compiling.AUTO
+    assert parser.parse_args(["--compile", "3"]).compile == Compiling.CHANNELS_LAST
     threads = torch.get_num_threads()
     with computing(threads, deterministic=False, choice=Compiling.ALWAYS):
         assert module._pays(CPU, 0)

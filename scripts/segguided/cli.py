@@ -81,9 +81,10 @@ def add_computing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compile",
         type=int,
-        choices=(0, 1, 2),
+        choices=(0, 1, 2, 3),
         default=0,
-        help="networks become fused kernels; 0: no, 1: yes, 2: on a GPU, where it pays",
+        help="networks become fused kernels; 0: no, 1: yes, 2: on a GPU, where it pays, 3: as 2, in "
+        "channels_last order",
     )
 
 

@@ -40,6 +40,7 @@ class Compiling(IntEnum):
     NEVER = 0
     ALWAYS = 1
     AUTO = 2  # on a CUDA GPU, where a run calls its network so often that it pays
+    CHANNELS_LAST = 3  # as AUTO, and they compute in channels_last order
 
 
 _chosen: ContextVar[Compiling] = ContextVar("compiling", default=Compiling.NEVER)
@@ -81,7 +82,7 @@ def compile_network(network: nn.Module, calls: int) -> None:
         LOG.warning("networks are not compiled: %s", reason)
         return
     LOG.info("compiling %s: its first step takes a minute or two", type(network).__name__)
-    if keeps_channels_last(device):
+    if _chosen.get() == Compiling.CHANNELS_LAST:
         torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
         compiled = torch.compile(_in_channels_last(network), dynamic=False, options=dict(FUSED))
     else:
@@ -89,11 +90,6 @@ def compile_network(network: nn.Module, calls: int) -> None:
         compiled = network._compiled_call_impl
     assert compiled is not None
     network._compiled_call_impl = _Checked(network, compiled)
-
-
-def keeps_channels_last(device: torch.device) -> bool:
-    """Whether compiled networks compute in that order: cuDNN's convolutions turn any other into it."""
-    return device.type == "cuda"
 
 
 def _in_channels_last(network: nn.Module) -> Call:
@@ -108,7 +104,7 @@ def _in_channels_last(network: nn.Module) -> Call:
 
 def _pays(device: torch.device, calls: int) -> bool:
     choice = _chosen.get()
-    if choice == Compiling.AUTO:
+    if choice in (Compiling.AUTO, Compiling.CHANNELS_LAST):
         same_bits = torch.are_deterministic_algorithms_enabled()  # not tried with compiled code
         return device.type == "cuda" and calls >= ENOUGH_CALLS and not same_bits
     return choice == Compiling.ALWAYS

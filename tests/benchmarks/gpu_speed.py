@@ -1,7 +1,8 @@
 """How fast config.yaml's networks train and generate on this machine's GPU, and whether the bits repeat.
 
 Run by `make bench-gpu`. Each job of gpu_memory.py runs a few steps on random images with random weights:
-in bf16 with PyTorch's usual kernels, in bf16 with deterministic ones, and in fp32. Each of these ways is
+in bf16 with PyTorch's usual kernels, compiled, compiled in channels_last order, with deterministic kernels,
+and in fp32. Each of these ways is
 a process of its own, because cuBLAS asks for determinism when it starts. A step of training is two parts
 of a batch; a step of generating is one step of sampling, for ControlNet with the decoder. "Same bits"
 compares all weights (of a generation: its result) of two runs from the same seed.
@@ -28,17 +29,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import gpu_memory
 from benchmarks.gpu_memory import Job
+from segguided.compiling import Compiling
 from segguided.computing import computing
 from segguided.config.models.training import Precision
 from segguided.config.workflow import Config, load
 from segguided.devices import device_name, pick_device
 
-WAYS = ("bf16", "bf16, compiled", "bf16, deterministic", "fp32")
+COMPILED = {"bf16, compiled": Compiling.ALWAYS, "bf16, compiled in channels_last": Compiling.CHANNELS_LAST}
+WAYS = ("bf16", *COMPILED, "bf16, deterministic", "fp32")
 WARM_UP = 2  # steps; kernels are chosen and memory is taken in the first ones
 STEPS = 4
 HEAD = (
     "| | images at once | images/s | TFLOP/s | GB at the peak (reserved) | same bits "
-    "| deterministic kernels: times as long | fp32: times as long |\n|---|---|---|---|---|---|---|---|"
+    "| compiled: times as long | compiled in channels_last | deterministic kernels | fp32 |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
 )
 SMALL_UNET = {"block_out_channels": (32, 32), "layers_per_block": 1, "cross_attention_dim": 8,
               "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "attention_head_dim": 2,
@@ -154,7 +158,8 @@ def measure(way: str, names: Sequence[str], small: bool) -> Iterator[tuple[str, 
     """The name and the measurements of each job, in one way."""
     device = pick_device()
     precision: Precision = "fp32" if way == "fp32" else "bf16"
-    with computing(threads=1 if small else 8, deterministic="deterministic" in way), torch.device(device):
+    threads, choice = 1 if small else 8, COMPILED.get(way, Compiling.NEVER)
+    with computing(threads, "deterministic" in way, choice), torch.device(device):
         for build in gpu_memory.jobs(read_config(small), device, precision):
             if build.__name__ in names:
                 yield build.__name__, run_twice(build, device)

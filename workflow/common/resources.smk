@@ -7,7 +7,7 @@ from segguided.status.leftovers import refusal
 # Whether GPUs use deterministic kernels: a resource and no parameter, because another value makes nothing again.
 DETERMINISTIC = int(CONFIG.deterministic)
 # Whether networks are compiled, as --compile takes it; a resource for the same reason.
-COMPILE = {False: 0, True: 1, "auto": 2}[CONFIG.compile]
+COMPILE = {False: 0, True: 1, "auto": 2, "channels_last": 3}[CONFIG.compile]
 
 
 def more_each_attempt(amount, most=3):

@@ -84,7 +84,8 @@ class Config(Settings):
     # Of models that generate images: steps between two preview images, beside the weights; 0: none.
     preview_every: int = Field(0, ge=0)
     tensorboard: bool = False  # whether trainings write TensorBoard event files beside the weights
-    compile: Literal["auto"] | bool = "auto"  # networks by torch.compile; auto: on a GPU, where it pays
+    # Networks by torch.compile; auto: on a GPU, where it pays; channels_last: there, in that order of memory.
+    compile: Literal["auto", "channels_last"] | bool = "auto"
     deterministic: bool = False  # on GPUs: the same bits each time, or an error; a CPU gives them anyway
     # Snakemake's own: where <results>, <logs> and <benchmarks> are.
     pathvars: Mapping[Literal["results", "logs", "benchmarks"], UsablePath] = {}
