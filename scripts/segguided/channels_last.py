@@ -112,14 +112,14 @@ class _GroupNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """With x̂ the normed image, σ⁻¹ `inverse`: dx = σ⁻¹·(w·dy − mean(w·dy) − x̂·mean(w·dy·x̂))."""
         x_NC, weight_C, mean_NG, inverse_NG = ctx.saved_tensors
-        slope_NC = _in_order_of(x_NC, gradients[0]).to(weight_C.dtype)
+        slope_NC = gradients[0].to(weight_C.dtype)
         wide_NC = x_NC.to(weight_C.dtype)
         n, groups = mean_NG.shape
         pixels = tuple(range(2, x_NC.dim()))
         ones_C = torch.ones_like(weight_C)
         centred_NC = wide_NC - _over_pixels(_of_channels(mean_NG, ones_C), x_NC)
         sum_NC = slope_NC.sum(pixels)
-        product_NC = (slope_NC * centred_NC).sum(pixels) * _of_channels(inverse_NG, ones_C)
+        product_NC = (centred_NC * slope_NC).sum(pixels) * _of_channels(inverse_NG, ones_C)
         size = x_NC[0].numel() // groups
         mean_slope_NG = (sum_NC * weight_C).view(n, groups, -1).sum(2) / size
         mean_product_NG = (product_NC * weight_C).view(n, groups, -1).sum(2) / size
@@ -128,17 +128,13 @@ class _GroupNorm(torch.autograd.Function):
         constant_NC = _of_channels(
             inverse_NG * mean_slope_NG - mean_NG * inverse_NG.square() * mean_product_NG, ones_C
         )
+        # The image comes first: its order, not the gradient's, is that of the result.
         of_x_NC = (
-            slope_NC * _over_pixels(scale_NC, x_NC)
-            - wide_NC * _over_pixels(of_centred_NC, x_NC)
+            wide_NC * _over_pixels(-of_centred_NC, x_NC)
+            + slope_NC * _over_pixels(scale_NC, x_NC)
             - _over_pixels(constant_NC, x_NC)
         )
         return of_x_NC.to(x_NC.dtype), product_NC.sum(0), sum_NC.sum(0), None, None
-
-
-def _in_order_of(x_NC: Tensor, gradient_NC: Tensor) -> Tensor:
-    """The gradient in the image's memory order; torch.compile hands it over in the other one."""
-    return gradient_NC.contiguous(memory_format=ORDER) if _keeps_order(x_NC) else gradient_NC
 
 
 def _statistics(x_NC: Tensor, groups: int) -> tuple[Tensor, Tensor]:
