@@ -39,6 +39,8 @@ class ChannelsLast(TorchFunctionMode):
             return group_norm(*arguments, **named)
         if function is functional.instance_norm:
             return _instance_norm(*arguments, **named)
+        if function is functional.interpolate and _doubles(*arguments, **named):
+            return _doubled(arguments[0])
         if function is Tensor.contiguous and not named and _keeps_order(*arguments):
             return arguments[0]
         return function(*arguments, **named)
@@ -58,6 +60,21 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *others:
 def _keeps_order(x: Tensor, *order: torch.memory_format) -> bool:
     """Whether `contiguous()`, which diffusers calls before some convolutions, would only lose the order."""
     return not order and x.dim() == 4 and x.is_contiguous(memory_format=ORDER)
+
+
+def _doubles(
+    x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **_named: Any
+) -> bool:
+    """Whether `interpolate` makes 2×2 pixels of each."""
+    return x.dim() == 4 and size is None and scale_factor == 2 and mode == "nearest"
+
+
+def _doubled(x_NCHW: Tensor) -> Tensor:
+    """Each pixel as 2×2, (N, C, 2H, 2W). Inductor adds the gradient of torch's own up atomically: slowly."""
+    n, channels, height, width = x_NCHW.shape
+    pixels = x_NCHW.permute(0, 2, 3, 1)[:, :, None, :, None]
+    doubled = pixels.expand(n, height, 2, width, 2, channels).reshape(n, 2 * height, 2 * width, channels)
+    return doubled.permute(0, 3, 1, 2)
 
 
 def group_norm(
