@@ -39,6 +39,8 @@ class ChannelsLast(TorchFunctionMode):
             return group_norm(*arguments, **named)
         if function is functional.instance_norm:
             return _instance_norm(*arguments, **named)
+        if function is functional.interpolate and _doubles(*arguments, **named):
+            return _doubled(arguments[0])
         if function is Tensor.contiguous and not named and _keeps_order(*arguments):
             return arguments[0]
         return function(*arguments, **named)
@@ -58,6 +60,21 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None, *others:
 def _keeps_order(x: Tensor, *order: torch.memory_format) -> bool:
     """Whether `contiguous()`, which diffusers calls before some convolutions, would only lose the order."""
     return not order and x.dim() == 4 and x.is_contiguous(memory_format=ORDER)
+
+
+def _doubles(
+    x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", **_named: Any
+) -> bool:
+    """Whether `interpolate` makes 2×2 pixels of each."""
+    return x.dim() == 4 and size is None and scale_factor == 2 and mode == "nearest"
+
+
+def _doubled(x_NCHW: Tensor) -> Tensor:
+    """Each pixel as 2×2, (N, C, 2H, 2W). Inductor adds the gradient of torch's own up atomically: slowly."""
+    n, channels, height, width = x_NCHW.shape
+    pixels = x_NCHW.permute(0, 2, 3, 1)[:, :, None, :, None]
+    doubled = pixels.expand(n, height, 2, width, 2, channels).reshape(n, 2 * height, 2 * width, channels)
+    return doubled.permute(0, 3, 1, 2)
 
 
 def group_norm(
@@ -112,14 +129,14 @@ class _GroupNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """With x̂ the normed image, σ⁻¹ `inverse`: dx = σ⁻¹·(w·dy − mean(w·dy) − x̂·mean(w·dy·x̂))."""
         x_NC, weight_C, mean_NG, inverse_NG = ctx.saved_tensors
-        slope_NC = _in_order_of(x_NC, gradients[0]).to(weight_C.dtype)
+        slope_NC = gradients[0].to(weight_C.dtype)
         wide_NC = x_NC.to(weight_C.dtype)
         n, groups = mean_NG.shape
         pixels = tuple(range(2, x_NC.dim()))
         ones_C = torch.ones_like(weight_C)
         centred_NC = wide_NC - _over_pixels(_of_channels(mean_NG, ones_C), x_NC)
         sum_NC = slope_NC.sum(pixels)
-        product_NC = (slope_NC * centred_NC).sum(pixels) * _of_channels(inverse_NG, ones_C)
+        product_NC = (centred_NC * slope_NC).sum(pixels) * _of_channels(inverse_NG, ones_C)
         size = x_NC[0].numel() // groups
         mean_slope_NG = (sum_NC * weight_C).view(n, groups, -1).sum(2) / size
         mean_product_NG = (product_NC * weight_C).view(n, groups, -1).sum(2) / size
@@ -128,17 +145,13 @@ class _GroupNorm(torch.autograd.Function):
         constant_NC = _of_channels(
             inverse_NG * mean_slope_NG - mean_NG * inverse_NG.square() * mean_product_NG, ones_C
         )
+        # The image comes first: its order, not the gradient's, is that of the result.
         of_x_NC = (
-            slope_NC * _over_pixels(scale_NC, x_NC)
-            - wide_NC * _over_pixels(of_centred_NC, x_NC)
+            wide_NC * _over_pixels(-of_centred_NC, x_NC)
+            + slope_NC * _over_pixels(scale_NC, x_NC)
             - _over_pixels(constant_NC, x_NC)
         )
         return of_x_NC.to(x_NC.dtype), product_NC.sum(0), sum_NC.sum(0), None, None
-
-
-def _in_order_of(x_NC: Tensor, gradient_NC: Tensor) -> Tensor:
-    """The gradient in the image's memory order; torch.compile hands it over in the other one."""
-    return gradient_NC.contiguous(memory_format=ORDER) if _keeps_order(x_NC) else gradient_NC
 
 
 def _statistics(x_NC: Tensor, groups: int) -> tuple[Tensor, Tensor]:

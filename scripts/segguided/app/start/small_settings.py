@@ -42,8 +42,8 @@ models:
     first_weights: he
     training:
       epochs: null
-      steps: 340
-      batch_size: 4
+      steps: 640
+      batch_size: 2
       micro_batch_size: null
       generator_learning_rate: 1.0e-3
       discriminator_learning_rate: 4.0e-4
