@@ -77,6 +77,28 @@ def test_the_contact_sheet_shows_the_titles_of_run_json(run_folder, tmp_path, mo
     assert shown == [["Fibroglandular tissue", "b"], ["a", "b"]]
 
 
+def test_the_contact_sheet_names_its_images_and_says_how_many_there_are(run_folder, tmp_path, monkeypatch):
+    facts = read_run(run_folder).facts
+    blocks = []
+    monkeypatch.setattr(contact_sheet, "draw_blocks", blocks.extend)
+    monkeypatch.setattr(contact_sheet, "save_figure", lambda figure, path: None)
+    long = "patient_of_the_first_hospital_with_a_long_name_slice_"
+    images = [tmp_path / f"{long}{number:02}.png" for number in range(50)]
+    for image in images:
+        write_grey(image, np.zeros((16, 16), np.uint8))
+    masks = [np.ones((16, 16), np.uint8)] * 50
+    contact_sheet.write_contact_sheet(tmp_path / "sheet.png", images, masks, facts)
+    contact_sheet.write_contact_sheet(tmp_path / "sheet.png", images[:1], masks[:1], facts)
+    many, one = blocks
+    assert (many.title, one.title) == ("tiny, 12 of 50 images", "tiny")
+    assert len(many.rows) == 12 and len(set(many.rows)) == 12
+    assert (many.rows[0], many.rows[-1]) == (
+        "patient_of_the_…g_name_slice_00",
+        "patient_of_the_…g_name_slice_49",
+    )
+    assert all(len(lines) <= 2 for lines in many.row_lines)
+
+
 def test_run_json_of_an_earlier_version_has_no_titles(run_folder):
     values = read_sealed(run_folder / "run.json")
     for known in values["classes"]:
