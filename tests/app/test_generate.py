@@ -93,8 +93,8 @@ def test_the_contact_sheet_names_its_images_and_says_how_many_there_are(run_fold
     assert (many.title, one.title) == ("tiny, 12 of 50 images", "tiny")
     assert len(many.rows) == 12 and len(set(many.rows)) == 12
     assert (many.rows[0], many.rows[-1]) == (
-        "patient_of_the_…g_name_slice_00",
-        "patient_of_the_…g_name_slice_49",
+        "patient_of_the_…ng_name_slice_00",
+        "patient_of_the_…ng_name_slice_49",
     )
     assert all(len(lines) <= 2 for lines in many.row_lines)
 
