@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 import yaml
 from snakemake.utils import update_config
 

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.data.datasets.ct_org_choice import chosen_table
 from segguided.data.splits import SPLITS

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.figures.blocks import save_figure
 from segguided.status.timeline.bars import newest_timeline

@@ -1,5 +1,7 @@
 """Images for masks of your own: the command `generate`, from a checkout in which nothing is installed."""
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.app.command_line import command_line, generate
 from segguided.cli import run
 

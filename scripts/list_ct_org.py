@@ -4,6 +4,8 @@ import argparse
 import logging
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.data.datasets.ct_org import describe_labels
 from segguided.data.datasets.ct_org_files import find_labels

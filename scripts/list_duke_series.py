@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.data.datasets.idc_index import renew_table
 from segguided.files import write_text

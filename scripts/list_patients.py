@@ -5,6 +5,8 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.data.formats.png import FOLDERS, check_pairs, list_slices
 from segguided.data.splits import check_patient_name

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.cli import run
 from segguided.status.leftovers import clear
 

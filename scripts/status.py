@@ -5,6 +5,8 @@ import contextlib
 import time
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from rich.console import Console
 from rich.live import Live
 

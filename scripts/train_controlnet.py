@@ -6,7 +6,7 @@ from pathlib import Path
 from segguided.cli import run
 from segguided.config.models.controlnet import ControlTraining
 from segguided.data.slices import read_slices
-from segguided.data.whole_patients import fully_annotated, left_out
+from segguided.data.whole_patients import for_training, left_out
 from segguided.models.controlnet.control import ControlLearner, LatentPipeline, add_control
 from segguided.models.controlnet.latent import latent_batches
 from segguided.models.controlnet.stages import EarlierStages
@@ -30,9 +30,7 @@ def train_controlnet(
     """Write the networks of all three stages to `output`, with config.json and history.csv beside it."""
     earlier = EarlierStages(autoencoder, latent)
     given = read_slices(slices)
-    data = given
-    if control.mask_ablation == "none":
-        data = fully_annotated(given, "training without mask_ablation")
+    data = for_training(given, control)
     check_trained_on(latent, data)
     training = TrainingRun.from_settings(data, control.training, seed, output, checkpoint_seconds)
     vae, denoiser = earlier.load(training.device)

@@ -8,7 +8,7 @@ from segguided.cli import run
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.spade import SpadeModel
 from segguided.data.slices import read_slices
-from segguided.data.whole_patients import fully_annotated, left_out
+from segguided.data.whole_patients import for_training, left_out
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
 from segguided.models.losses.perceptual import load_perceptual
@@ -34,9 +34,7 @@ def train_spade(
 ) -> None:
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     given = read_slices(slices)
-    data = given
-    if model.needs_full_annotation:
-        data = fully_annotated(given, "training without mask_ablation")
+    data = for_training(given, model)
     if perceptual and model.perceptual.kind == "encoder":
         check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)

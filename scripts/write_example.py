@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import segguided.missing_packages  # noqa: F401 - first, see there
+
 from segguided.app.example_data import write_example
 from segguided.cli import run
 

@@ -2,13 +2,15 @@
 
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
 # What the launcher takes from the command line before it calls the function.
 OF_THE_LAUNCHER = {"threads", "deterministic", "compile", "gpus", "preview_every", "tensorboard"}
 
@@ -25,6 +27,36 @@ def test_the_command_line_gives_exactly_the_arguments_of_the_function(name):
     given = {action.dest for action in script.command_line()._actions} - {"help"}
     taken = set(inspect.signature(getattr(script, name)).parameters)
     assert given - OF_THE_LAUNCHER == taken - OF_THE_LAUNCHER
+
+
+def by_hand():
+    """The scripts that the documentation tells users to call."""
+    pages = [ROOT / "README.md", *(ROOT / "workflow/docs").glob("*.md")]
+    return sorted(set(re.findall(r"python scripts/(\w+)\.py", "".join(map(Path.read_text, pages)))))
+
+
+@pytest.mark.parametrize("name", by_hand())
+def test_a_script_outside_its_environment_says_which_package_is_missing(name):
+    """`-S` leaves site-packages out, as Python does outside the environment."""
+    command = [sys.executable, "-S", SCRIPTS / f"{name}.py", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(
+        r"error: \S+ lacks the package \w+; run `make env` once, then in each shell "
+        r"`source \.venv/bin/activate`, and then this command again\n",
+        result.stderr,
+    ), result.stderr
+
+
+def test_a_missing_module_of_our_own_keeps_its_traceback(tmp_path):
+    """It is a defect; and a program that imports the library keeps its own handling of errors."""
+    (tmp_path / "segguided").symlink_to(SCRIPTS / "segguided")
+    code = "import segguided.missing_packages\nimport {}\n"
+    for module, script in (("segguided.nowhere", SCRIPTS / "start.py"), ("nowhere", tmp_path / "own.py")):
+        program = f"import sys; sys.modules['__main__'].__file__ = {str(script)!r}\n" + code.format(module)
+        result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+        assert result.stderr.startswith("Traceback"), module
+        assert "make env" not in result.stderr
 
 
 # What takes seconds to import, and the scripts that need it: a new script needs nothing until it is listed.

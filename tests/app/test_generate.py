@@ -77,6 +77,28 @@ def test_the_contact_sheet_shows_the_titles_of_run_json(run_folder, tmp_path, mo
     assert shown == [["Fibroglandular tissue", "b"], ["a", "b"]]
 
 
+def test_the_contact_sheet_names_its_images_and_says_how_many_there_are(run_folder, tmp_path, monkeypatch):
+    facts = read_run(run_folder).facts
+    blocks = []
+    monkeypatch.setattr(contact_sheet, "draw_blocks", blocks.extend)
+    monkeypatch.setattr(contact_sheet, "save_figure", lambda figure, path: None)
+    long = "patient_of_the_first_hospital_with_a_long_name_slice_"
+    images = [tmp_path / f"{long}{number:02}.png" for number in range(50)]
+    for image in images:
+        write_grey(image, np.zeros((16, 16), np.uint8))
+    masks = [np.ones((16, 16), np.uint8)] * 50
+    contact_sheet.write_contact_sheet(tmp_path / "sheet.png", images, masks, facts)
+    contact_sheet.write_contact_sheet(tmp_path / "sheet.png", images[:1], masks[:1], facts)
+    many, one = blocks
+    assert (many.title, one.title) == ("tiny, 12 of 50 images", "tiny")
+    assert len(many.rows) == 12 and len(set(many.rows)) == 12
+    assert (many.rows[0], many.rows[-1]) == (
+        "patient_of_the_…ng_name_slice_00",
+        "patient_of_the_…ng_name_slice_49",
+    )
+    assert all(len(lines) <= 2 for lines in many.row_lines)
+
+
 def test_run_json_of_an_earlier_version_has_no_titles(run_folder):
     values = read_sealed(run_folder / "run.json")
     for known in values["classes"]:
@@ -164,8 +186,59 @@ def test_masks_of_another_size_are_resized_and_said_so(run_folder, tmp_path):
     write_grey(tmp_path / "wide.png", mask_HW)
     masks = read_masks(tmp_path / "wide.png", read_run(run_folder).facts)
     assert masks.masks_NHW.shape == (1, 16, 16)
-    assert masks.notes == [f"{tmp_path / 'wide.png'}: 40 × 20 pixels, resized to the model's 16 × 16"]
+    assert masks.notes == ["wide: 40 × 20 pixels, resized to the model's 16 × 16"]
     assert masks.masks_NHW[0, 8, 8] == 1 and masks.masks_NHW[0, 1, 8] == 0
+
+
+def test_many_masks_with_one_fault_share_a_sentence(run_folder, tmp_path):
+    for number in range(50):
+        mask_HW = np.zeros((20, 40 + number % 7), np.uint8)
+        mask_HW[:3, : 3 + number % 7] = 1
+        write_grey(tmp_path / "mine" / f"m{number:02}.png", mask_HW)
+    facts = read_run(run_folder).facts
+    masks = read_masks(tmp_path / "mine", facts)
+    fifty = "50 masks (m00, m01, m02 and 47 more): "
+    assert masks.notes == [
+        fifty
+        + "40 × 20, 41 × 20, 42 × 20, 43 × 20, 44 × 20 and 2 more pixels, resized to the model's 16 × 16"
+    ]
+    missing, *sentences = unlike_training(masks, facts)
+    assert missing.startswith("no mask has the class b")
+    assert [text.startswith(fifty) for text in sentences] == [True, True, True]
+    assert "possibly upside" not in " ".join(sentences)
+    area, row, column = sentences
+    assert ": a covers 0.39% to 1.17% of the image, in training " in area
+    assert ": the centre of a is at row " in row and ": the centre of a is at column " in column
+
+
+def test_other_files_and_folders_beside_the_masks_are_named(run_folder, tmp_path):
+    write_grey(tmp_path / "mine" / "m.png", np.ones((16, 16), np.uint8))
+    for name in ("notes.txt", "m.jpg", ".hidden.png", "Thumbs.db"):
+        (tmp_path / "mine" / name).write_bytes(b"x")
+    (tmp_path / "mine" / "more").mkdir()
+    masks = read_masks(tmp_path / "mine", read_run(run_folder).facts)
+    assert len(masks.notes) == 1
+    assert "m.jpg, more, notes.txt not used, for masks are .png" in masks.notes[0]
+
+
+def test_check_counts_what_is_used_and_what_is_not(run_folder, tmp_path, caplog):
+    caplog.set_level("INFO", "segguided")
+
+    def said(path):
+        generate(run_folder, path, None, check=True)
+        return caplog.records[-1].getMessage()
+
+    write_grey(tmp_path / "mine" / "k.png", np.zeros((16, 16), np.uint8))
+    assert said(tmp_path / "mine/k.png") == "1 mask can be used, but it is without any class (k)"
+    write_grey(tmp_path / "mine" / "l.png", np.ones((16, 16), np.uint8))
+    assert said(tmp_path / "mine/l.png") == "1 mask can be used"
+    assert said(tmp_path / "mine") == "2 masks can be used, but 1 is without any class (k)"
+    labels_ijk = np.zeros((16, 16, 5), np.int16)
+    labels_ijk[2:9, 2:9, 1:3] = 7
+    nib.save(nib.Nifti1Image(labels_ijk, LAS), tmp_path / "ct.nii.gz")
+    assert said(tmp_path / "ct.nii.gz") == (
+        "2 masks can be used; 3 slices of volumes without any class left out"
+    )
 
 
 def test_masks_unlike_those_of_training_are_named(run_folder, tmp_path):
@@ -180,8 +253,26 @@ def test_masks_unlike_those_of_training_are_named(run_folder, tmp_path):
     assert sentences[1].startswith("odd: b covers 0.39% of the image, in training ")
     assert sentences[2].startswith("odd: the centre of b is at row 3% of the image, in training ")
     assert unlike_training(read_masks(tmp_path / "odd2.png", facts), facts, ["a", "b"]) == [
-        "odd2 is empty: no pixel has a class"
+        "odd2: without any class, so nothing guides the image"
     ]
+
+
+def test_ranges_of_a_single_patient_say_so(run_folder, tmp_path):
+    """By the class: the others may be of more. run.json of an earlier version counts all patients alone."""
+    facts = read_run(run_folder).facts
+    assert [known.patients for known in facts.classes] == [2, 2]
+    mask_HW = np.zeros((16, 16), np.uint8)
+    mask_HW[0, 0], mask_HW[0, 1] = 1, 2
+    write_grey(tmp_path / "odd.png", mask_HW)
+    masks = read_masks(tmp_path / "odd.png", facts)
+    a, b = facts.classes
+    of_one = facts.model_copy(update={"classes": (a.model_copy(update={"patients": 1}), b)})
+    marked = {text: text.endswith(" (1 patient)") for text in unlike_training(masks, of_one)}
+    assert marked and all(is_marked == (" a " in text) for text, is_marked in marked.items())
+    unknown = tuple(known.model_copy(update={"patients": None}) for known in facts.classes)
+    for patients, ending in ((("p",), "(1 patient)"), (("p", "qq"), "%")):
+        earlier = facts.model_copy(update={"classes": unknown, "patients": {"train": patients}})
+        assert all(text.endswith(ending) for text in unlike_training(masks, earlier))
 
 
 def test_a_class_that_only_some_masks_have_is_not_missing(run_folder, tmp_path):

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from segguided.config.workflow import load
 from segguided.data.annotation import (
     check_annotated,
     check_held_out,
@@ -18,12 +20,13 @@ from segguided.data.annotation import (
 from segguided.data.slices import SliceSet, Stack, read_stack, write_stack
 from segguided.data.split_rows import split_rows
 from segguided.data.splits import read_manifest
-from segguided.data.whole_patients import fully_annotated, left_out, without
+from segguided.data.whole_patients import for_training, fully_annotated, left_out, without
 from segguided.evaluation.dice import class_counts, dice_of_counts, per_patient_dice, pooled_dice
 from segguided.generation.sets import generate_images
 from segguided.models.segmenter_run import batches_in_order
 from segguided.training.checkpoint import fingerprint
 from segguided.training.loop import Batches
+from support.miniature_config import SHIPPED
 
 NAMES = ("breast", "vessels", "FGT")
 
@@ -170,6 +173,19 @@ def test_whole_patients_and_a_description_of_the_others() -> None:
     assert left_out(whole, whole) == {}
     with pytest.raises(ValueError, match="this needs patients that are annotated for every class, but all 1"):
         fully_annotated(SliceSet([stack_of("b", (2,))]), "this")
+
+
+@pytest.mark.parametrize("name", ["spade", "controlnet"])
+def test_mask_ablated_training_takes_all_patients_and_other_training_whole_ones(name: str) -> None:
+    models = load(yaml.safe_load(SHIPPED.read_text())).models
+    for model in (models[name], models[f"{name}-mat"]):
+        stage = getattr(model, "control", model)
+        assert stage.needs_full_annotation == model.needs_full_annotation
+    whole_alone, ablated = models[name], models[f"{name}-mat"]
+    assert for_training(MIXED, ablated) is MIXED
+    assert [stack.patient for stack in for_training(MIXED, whole_alone).stacks] == ["a"]
+    with pytest.raises(ValueError, match="training without mask_ablation needs patients that are annotated"):
+        for_training(SliceSet([stack_of("b", (2,))]), whole_alone)
 
 
 def test_dice_does_not_count_what_is_not_annotated() -> None:

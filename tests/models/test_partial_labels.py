@@ -6,9 +6,13 @@ import torch
 from monai.losses import DiceCELoss
 from torch.nn import functional
 
+from segguided.config.models.segmenter import Segmenter
+from segguided.config.models.training import Training
 from segguided.models.completer.shares import in_cells, open_entropy, shares_of
 from segguided.models.mask_ablation import ablate_classes
 from segguided.models.partial_labels.segmenter_loss import known_dice_entropy
+from segguided.models.segmenter import SegmenterLearner, build_segmenter
+from segguided.training import ranks
 
 CLASSES = 3
 VESSELS = 2
@@ -70,6 +74,43 @@ def test_predicting_what_nobody_looked_for_costs_nothing():
     bold = known_dice_entropy(bold_BCHW, onehot(masks_BHW), missing_BV)
     torch.testing.assert_close(bold, right)
     assert DiceCELoss(softmax=True)(bold_BCHW, onehot(masks_BHW)) > right + 1
+
+
+def test_shares_of_a_batch_weighted_by_their_images_have_its_loss():
+    """As processes take them: of unequal size, and not annotated alike."""
+    logits_BCHW, masks_BHW, missing_BV = batch()
+    whole = known_dice_entropy(logits_BCHW, onehot(masks_BHW), missing_BV)
+    shares = [(0, 3), (3, len(masks_BHW))]
+    of_shares = [
+        (last - first)
+        / len(masks_BHW)
+        * known_dice_entropy(
+            logits_BCHW[first:last], onehot(masks_BHW)[first:last], missing_BV[first:last], missing_BV
+        )
+        for first, last in shares
+    ]
+    torch.testing.assert_close(sum(of_shares), whole)
+    counts = [int((~missing_BV[first:last]).sum()) / (last - first) for first, last in shares]
+    assert counts[0] != counts[1], "else a mean of each share's own would do"
+
+
+def test_processes_together_have_a_segmenters_loss_of_the_whole_batch(monkeypatch):
+    settings = Segmenter(
+        channels=(4, 8), training=Training(steps=1, batch_size=4, learning_rate=1e-3, precision="fp32")
+    )
+    _, masks_BHW, missing_BV = batch()
+    images_BHW = masks_BHW * 50
+    losses = []
+    for share in (slice(None), slice(0, 3), slice(3, None)):
+        torch.manual_seed(0)
+        network = build_segmenter(settings, CLASSES)
+        learner = SegmenterLearner(network, settings, 1, None, torch.device("cpu"))
+        monkeypatch.setattr(ranks, "own_share", lambda tensor, share=share: tensor[share])
+        told = learner.update(images_BHW, masks_BHW, torch.Generator(), missing_BV)
+        losses.append(told["loss"])
+    whole, *of_shares = losses
+    assert float(whole) > 0.5
+    torch.testing.assert_close(sum(of_shares), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_no_gradient_moves_what_is_not_annotated_and_the_others_learn():

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from modulefinder import ModuleFinder
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from segguided.config.workflow import Model
 from segguided.planning.dependencies import dependencies, digest
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +114,65 @@ def test_imports_in_functions_cycles_siblings_and_modules_named_by_from(tmp_path
         "sibling.py",
     ]
     assert names(tmp_path / "run.py") == expected
+
+
+def test_imports_for_other_kinds_of_models_do_not_count(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        run="""def load(kind):
+    match kind:
+        case "a" | "b":
+            if kind:
+                from pack import of_a_and_b
+        case "c":
+            import pack.of_c
+        case kind if kind:
+            import pack.of_any
+    match other:
+        case "c":
+            import pack.of_all
+""",
+        pack__of_a_and_b="",
+        pack__of_c="import pack.of_a_and_b",
+        pack__of_any="",
+        pack__of_all="",
+    )
+    found = {kind: dependencies(tmp_path / "run.py", kind) for kind in (None, "a", "b", "c", "d")}
+    stems = {
+        kind: {path.stem for path in paths} - {"run", "of_any", "of_all"} for kind, paths in found.items()
+    }
+    both = {"of_a_and_b", "of_c"}
+    assert stems == {None: both, "a": {"of_a_and_b"}, "b": {"of_a_and_b"}, "c": both, "d": set()}
+    assert all({"of_any", "of_all"} <= {path.stem for path in paths} for paths in found.values())
+    before = {kind: digest(tmp_path / "run.py", kind) for kind in found}
+    dependencies.cache_clear()
+    (tmp_path / "pack/of_c.py").write_text("x = 1")
+    assert before["a"] == digest(tmp_path / "run.py", "a")
+
+
+KINDS = {  # of models with weights of their own, and the module that each samples with
+    "diffusion": "diffusion",
+    "imported": "diffusion",
+    "spade": "spade",
+    "controlnet": "controlnet",
+    "regression": "regression",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("script", ["generate_partial", "generate_paired"])
+def test_a_script_for_any_model_is_watched_by_the_kind_of_its_model(script: str, kind: str) -> None:
+    watched_for_kind = dependencies(ROOT / f"scripts/{script}.py", kind)
+    rooms = {path.stem for path in watched_for_kind if path.parent.name == "generation"}
+    assert rooms & {*KINDS.values()} == {KINDS[kind]}
+    assert {*watched_for_kind} < {*dependencies(ROOT / f"scripts/{script}.py")}
+
+
+def test_each_kind_of_model_is_in_this_table() -> None:
+    """A kind without a case of its own would be watched by nothing that samples."""
+    classes = get_args(get_args(Model)[0])
+    kinds = {get_args(of_kind.model_fields["kind"].annotation)[0] for of_kind in classes}
+    assert kinds == {*KINDS, "shared_weights"}
 
 
 @pytest.mark.parametrize("line", ["from . import a", "from .a import b"])

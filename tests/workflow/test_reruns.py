@@ -381,9 +381,8 @@ ROWS = {
     ),
     "a library file of SPADE's generation alone": (
         edit("scripts/segguided/generation/spade.py"),
-        # Partial masks and pairs are of any model: their scripts read SPADE's generation, too.
-        {"generate_spade": 1, **worth(1, FIGURES), "generate_partial": 3, "measure_partial": 1}
-        | {"generate_paired": 1, "pair_images": 1, "draw_figure3": 1, "draw_figure6": 1},
+        # Partial masks and pairs are of any model, but none of this run's is a SPADE.
+        {"generate_spade": 1, **worth(1, FIGURES)},
     ),
     "the code of a generating script": (
         edit("scripts/generate_spade.py"),

@@ -11,14 +11,21 @@ def script_file(name):
     return str(path)
 
 
-def library(name):
+def library(name, kind=None):
     """The digest of the code that scripts/<name>.py runs: the script and the library files that it imports.
+
+    For a model of a `kind` without what is imported for other kinds alone.
 
     As a parameter it reruns exactly the jobs that changed code affects. The script is no input of its rule:
     then the edit of a comment would rerun the jobs too. As inputs, the two dozen library files of each patient's
     job would take most of the planning's time.
     """
-    return digest(Path(script_file(name)))
+    return digest(Path(script_file(name)), kind)
+
+
+def library_by_kind(name):
+    """The same as a parameter of each job, by the kind of the job's model."""
+    return lambda wildcards: library(name, CONFIG.trained(wildcards.model).kind)
 
 
 def compact(value):

@@ -1,9 +1,15 @@
 # What `snakemake all` and `snakemake applications` make.
 
 
+def measured_partial_datasets():
+    """The datasets on which images from partial masks are measured; none without a model that makes them."""
+    return CONFIG.partial_datasets if CONFIG.partial_models else []
+
+
 def partial_measurements():
-    datasets = CONFIG.partial_datasets if CONFIG.partial_models else []
-    return collect("<results>/partial/{dataset}.csv", dataset=datasets)
+    return collect(
+        "<results>/partial/{dataset}.csv", dataset=measured_partial_datasets()
+    )
 
 
 def application_files():

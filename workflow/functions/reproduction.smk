@@ -15,12 +15,15 @@ def of_datasets(words, path, datasets):
 
 
 def reproduction_files(wildcards):
-    partial = CONFIG.partial_datasets if CONFIG.partial_models else []
     return (
         of_datasets(
             "--splits", "<results>/data/{dataset}/splits.csv", CONFIG.grid.datasets
         )
-        + of_datasets("--partial", "<results>/partial/{dataset}.csv", partial)
+        + of_datasets(
+            "--partial",
+            "<results>/partial/{dataset}.csv",
+            measured_partial_datasets(),
+        )
         + of_datasets(
             "--similarity",
             "<results>/similarity/{dataset}.csv",

@@ -25,7 +25,7 @@ use rule generate_partial as generate_paired with:
         runtime=more_each_attempt(480),
     params:
         script=script_file("generate_paired"),
-        library=library("generate_paired"),
+        library=library_by_kind("generate_paired"),
         options=paired_options,
     message:
         "Generating images of {wildcards.dataset} that share some classes with real ones"

@@ -32,7 +32,7 @@ rule generate_partial:
         runtime=more_each_attempt(240),
     params:
         script=script_file("generate_partial"),
-        library=library("generate_partial"),
+        library=library_by_kind("generate_partial"),
         lists=lists_argument,
         completer=completer_argument,
         sampling=partial_sampling_json,

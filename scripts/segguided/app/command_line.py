@@ -29,14 +29,16 @@ def generate(
     check: bool = False,
 ) -> None:
     """Validate the masks, then write images, manifest.csv and a contact sheet; with `check` only validate."""
-    from segguided.app.calls import Asked, check_output, generate_for, validated  # noqa: PLC0415 - the help need not wait for torch
+    # The help need not wait for torch.
+    from segguided.app.calls import Asked, check_output, generate_for, validated  # noqa: PLC0415
+    from segguided.app.validation import usable  # noqa: PLC0415
 
     if output is not None:
         check_output(output, masks)
     asked = Asked(images_per_mask, noise_seeds, free, absent, steps, keep_best, segmenter)
     wanted = validated(run_folder, masks, asked)
     if check:
-        LOG.info("%d masks can be used", len(wanted.masks.names))
+        LOG.info("%s", usable(wanted.masks))
         return
     if output is None:
         raise ValueError("OUTPUT is missing: name the folder for the images, or give --check")

@@ -13,12 +13,13 @@ from segguided.figures.class_titles import legend_of
 from segguided.figures.composite import shown_title
 
 ROWS = 12
+LONGEST = 32  # letters of a name, two lines beside a tile; of a longer one the middle is left out
 
 
 def write_contact_sheet(
     target: Path, images: Sequence[Path], masks: Sequence[np.ndarray], facts: RunFacts
 ) -> None:
-    """At most twelve images, evenly spread over all, each beside the mask (H, W) that it follows."""
+    """At most twelve images, evenly spread over all, each beside its name and the mask (H, W) it follows."""
     chosen = spread_rows(len(images), ROWS)
     colours = legend_of(facts.classes)
     palette = list(colours.values())
@@ -27,4 +28,15 @@ def write_contact_sheet(
         Column(facts.title, [read_pixels(images[row], facts.n_channels) for row in chosen]),
     ]
     title = shown_title(facts.dataset, [channel.name for channel in facts.channels])
-    save_figure(draw_blocks([Block(title, columns, colours)]), target)
+    if len(chosen) < len(images):
+        title += f", {len(chosen)} of {len(images)} images"
+    names = [_without_middle(images[row].stem) for row in chosen]
+    save_figure(draw_blocks([Block(title, columns, colours, rows=names)]), target)
+
+
+def _without_middle(name: str) -> str:
+    """The name; of a long one the beginning, and the end, in which names most often differ."""
+    if len(name) <= LONGEST:
+        return name
+    half = LONGEST // 2
+    return f"{name[: half - 1]}…{name[-half:]}"

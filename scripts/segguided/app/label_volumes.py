@@ -82,7 +82,7 @@ def _replaced(labels: Volume, value_of: Mapping[int, int]) -> Volume:
     return replace(labels, array_zyx=values_zyx)
 
 
-def some(values: Sequence[int]) -> str:
+def some(values: Sequence[object]) -> str:
     """The values, or the first five of many."""
     shown = ", ".join(map(str, values[:5]))
     return f"{shown} and {len(values) - 5} more" if len(values) > 5 else shown

@@ -18,6 +18,7 @@ from segguided.data.formats.png import PNG, read_grey
 from segguided.data.formats.volume import Volume
 from segguided.data.slicing import square_padding
 
+SHOWN = 3  # names in a sentence about many masks
 MASKS = ".png, .nii, .nii.gz, .seg.nrrd or DICOM-SEG"
 
 
@@ -33,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class UserMasks:
-    """Masks (N, H, W) of a model's size and classes, with their ids; `notes` says what was changed."""
+    """Masks (N, H, W) of a model's size and classes, with their ids; `notes`: what was changed or left."""
 
     names: list[str]
     masks_NHW: np.ndarray
@@ -51,7 +52,7 @@ def read_masks(path: Path, facts: RunFacts, may_lack: Collection[str] = ()) -> U
     resized, nearest neighbour. Raises ValueError for files that are no masks, values and segments that are no
     class, and two files whose masks would have one id.
     """
-    files = _files_of(path)
+    files, not_used = _files_of(path)
     for file in files:
         if not file.name.isprintable():
             raise ValueError(f"{file}: the name holds a control character; rename the file")
@@ -63,26 +64,41 @@ def read_masks(path: Path, facts: RunFacts, may_lack: Collection[str] = ()) -> U
     _check_different(path, names)
     _check_different(path, [listing.stem_of(file.name, ENDINGS) for file in volumes])
     check_names(names, str(path))
+    places = [place for part in parts for place in part.places]
     return UserMasks(
         names,
         np.concatenate([part.masks_NHW for part in parts]),
-        [place for part in parts for place in part.places],
+        places,
         {file: volume for part in parts for file, volume in part.volumes.items()},
-        [note for part in parts for note in part.notes],
+        [*not_used, *_resized(names, places, facts.image_size)],
     )
 
 
-def _files_of(path: Path) -> list[Path]:
+def named(names: Sequence[str]) -> str:
+    """Which masks a sentence is about: the one, or how many and the first of them."""
+    return names[0] if len(names) == 1 else f"{len(names)} masks ({shortened(names)})"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest
+
+
+def _files_of(path: Path) -> tuple[list[Path], list[str]]:
+    """The files, and a sentence on what else the folder holds."""
     if not path.exists():
         raise ValueError(f"{path}: expected masks, a file or a folder, but there is none; correct the name")
     if path.is_file():
         if not (path.name.lower().endswith(PNG) or is_label_volume(path)):
             raise ValueError(f"{path}: expected a mask as {MASKS}; convert it")
-        return [path]
-    files = listing.list_folder(path, (*PNG, *ENDINGS)).files
-    if not files:
+        return [path], []
+    found = listing.list_folder(path, (*PNG, *ENDINGS))
+    if not found.files:
         raise ValueError(f"{path}: expected masks ({MASKS}) in this folder, found none; name another")
-    return [files[name] for name in sorted(files)]
+    others = sorted([*found.folders, *found.passed.get(listing.OTHER, ())])
+    note = f"{path}: {some(others)} not used, for masks are {MASKS} in the folder itself"
+    return [found.files[name] for name in sorted(found.files)], [note] if others else []
 
 
 def _check_different(path: Path, names: Sequence[str]) -> None:
@@ -101,9 +117,8 @@ def _read_png(path: Path, facts: RunFacts) -> UserMasks:
         raise ValueError(f"{path}: its pixels have the values {some(unknown)}, {expected(facts, 'value')}")
     height, width = mask_HW.shape
     square_HW = to_square(mask_HW, 1.0, 1.0, facts.image_size)
-    notes = [] if mask_HW.shape == square_HW.shape else [_resized(path, height, width, facts.image_size)]
     name = listing.stem_of(path.name, PNG)
-    return UserMasks([name], square_HW[np.newaxis], [Place(path, None, height, width)], {}, notes)
+    return UserMasks([name], square_HW[np.newaxis], [Place(path, None, height, width)], {}, [])
 
 
 def _read_volume(path: Path, facts: RunFacts, may_lack: Collection[str]) -> UserMasks:
@@ -133,5 +148,14 @@ def to_square(mask_HW: np.ndarray, mm_y: float, mm_x: float, size: int) -> np.nd
     return np.asarray(Image.fromarray(padded_HW).resize((size, size), Image.Resampling.NEAREST))
 
 
-def _resized(path: Path, height: int, width: int, size: int) -> str:
-    return f"{path}: {width} × {height} pixels, resized to the model's {size} × {size}"
+def _resized(names: Sequence[str], places: Sequence[Place], size: int) -> list[str]:
+    """A sentence on the pictures of another size, if there are any; volumes are resized by their spacing."""
+    sizes = {
+        name: (place.width, place.height)
+        for name, place in zip(names, places, strict=True)
+        if place.z is None and (place.width, place.height) != (size, size)
+    }
+    if not sizes:
+        return []
+    theirs = some([f"{width} × {height}" for width, height in sorted(set(sizes.values()))])
+    return [f"{named([*sizes])}: {theirs} pixels, resized to the model's {size} × {size}"]

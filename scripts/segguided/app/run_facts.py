@@ -79,6 +79,7 @@ def _seen(train: SliceSet, known: NamedClass, value: int) -> SeenClass:
         value=value,
         label=known.label,
         share_of_masks=len(looks_S3) / annotated if annotated else 0.0,
+        patients=sum(bool((stack.masks_SHW == value).any()) for stack in train.stacks),
         area=areas,
         rows=rows,
         columns=columns,

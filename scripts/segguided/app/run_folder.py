@@ -31,6 +31,7 @@ class SeenClass(Settings):
     value: int  # in slices and in PNG label maps
     label: int  # in the dataset's label volumes
     share_of_masks: float  # that hold it
+    patients: int | None = None  # whose masks hold it; a file of an earlier version does not say
     # 1st, 50th and 99th percentile over the masks that hold it; None: no mask does.
     area: tuple[float, float, float] | None
     # Of its centre, from 0 (top, left) to 1: 1st and 99th percentile of the row, then of the column.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from typing import Protocol
 
 from segguided.data.slices import SliceSet
 
@@ -24,6 +25,21 @@ def fully_annotated(slices: SliceSet, purpose: str) -> SliceSet:
         return slices
     LOG.info("%s: %d of %d patients left out, not fully annotated", purpose, lacking, len(slices.stacks))
     return SliceSet(whole)
+
+
+class Trainable(Protocol):
+    """What the choice of training patients asks of a model's settings."""
+
+    @property
+    def needs_full_annotation(self) -> bool:
+        """Whether it trains on fully annotated patients alone, for it knows no free classes."""
+
+
+def for_training(slices: SliceSet, model: Trainable) -> SliceSet:
+    """Those of `slices` on which a model trains. Raises ValueError where no patient is left."""
+    if not model.needs_full_annotation:
+        return slices
+    return fully_annotated(slices, "training without mask_ablation")
 
 
 def left_out(slices: SliceSet, used: SliceSet) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from segguided.config.ablation import Timing
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
-from segguided.data.whole_patients import fully_annotated
+from segguided.data.whole_patients import for_training, fully_annotated
 from segguided.devices import device_name, pick_device
 from segguided.evaluation.dice import class_counts, classes_in_masks, nan_mean, pooled_dice
 from segguided.evaluation.prediction import predict
@@ -67,8 +67,7 @@ def timed_training(
     one stops. Infinity: this is the one; it stops at `timing.limit` times the steps of its settings.
     """
     device = pick_device()
-    if model.needs_full_annotation:
-        train = fully_annotated(train, "training without mask_ablation")
+    train = for_training(train, model)
     torch.manual_seed(judge.seed)
     size = train.stacks[0].masks_SHW.shape[-1]
     network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)

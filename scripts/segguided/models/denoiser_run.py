@@ -10,7 +10,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.regression import RegressionModel
 from segguided.data.slices import read_slices
-from segguided.data.whole_patients import fully_annotated, left_out
+from segguided.data.whole_patients import for_training, left_out
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser
 from segguided.models.signals import channels_entry
@@ -43,9 +43,7 @@ def run_denoiser(
     `init_from`: trained weights to begin with; `classes` are then the names of the classes.
     """
     given = read_slices(slices)
-    data = given
-    if model.needs_full_annotation:
-        data = fully_annotated(given, "training without mask_ablation")
+    data = for_training(given, model)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     channels = training.data.channels

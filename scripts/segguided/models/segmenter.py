@@ -5,6 +5,7 @@ values that a mask can have.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,18 +82,35 @@ class SegmenterLearner:
         if self.augmentation:
             images_BHW, masks_BHW = augment(images_BHW, masks_BHW, self.augmentation, generator)
         flags = [] if not_annotated_BV is None else [not_annotated_BV]
-        return self.descent.descend(self._losses, [images_BHW, masks_BHW, *flags])
+        losses = partial(self._losses, not_annotated_NV=not_annotated_BV)
+        return self.descent.descend(losses, [images_BHW, masks_BHW, *flags])
 
-    def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
-        return {"loss": self._loss(*batch)}
+    def _losses(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        not_annotated_BV: Tensor | None = None,
+        *,
+        not_annotated_NV: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Of a process's share of a batch; `not_annotated_NV` is of the whole batch."""
+        return {"loss": self._loss(images_BHW, masks_BHW, not_annotated_BV, not_annotated_NV)}
 
-    def _loss(self, images_BHW: Tensor, masks_BHW: Tensor, not_annotated_BV: Tensor | None = None) -> Tensor:
+    def _loss(
+        self,
+        images_BHW: Tensor,
+        masks_BHW: Tensor,
+        not_annotated_BV: Tensor | None = None,
+        not_annotated_NV: Tensor | None = None,
+    ) -> Tensor:
         with autocast(self.device, self.precision):
             logits_BCHW = self.network(to_signal(images_BHW))
         # One-hot: for class indices of images, torch has no deterministic CUDA kernel.
         onehot_BCHW = functional.one_hot(masks_BHW.long(), logits_BCHW.shape[1]).movedim(-1, 1)
         if not_annotated_BV is not None:
-            return known_dice_entropy(logits_BCHW.float(), onehot_BCHW.float(), not_annotated_BV)
+            return known_dice_entropy(
+                logits_BCHW.float(), onehot_BCHW.float(), not_annotated_BV, not_annotated_NV
+            )
         return self.criterion(logits_BCHW.float(), onehot_BCHW.float())
 
     def after_epoch(self) -> dict[str, float]:

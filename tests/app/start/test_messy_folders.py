@@ -10,9 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from segguided.app.start.configuration import checked
 from segguided.app.start.main import main, start
 from support.own_folders import dicom_folder, image_of, label_map, nifti_folder, png_folder, save_nifti
 
+ONE_IMAGE = "    source: "
+CHANNELS = "    # source: "
 WRITTEN = {"mine.yaml", "mine-paper.yaml", "mine.tsv"}
 
 
@@ -404,3 +407,35 @@ def test_names_and_modality_of_a_dataset_json(trial):
         ("tumour_core", "tumour core"), ("all_class", None)
     ]  # fmt: skip
     assert trial.settings()["intensity"]["kind"] == "percentile", "an MRI, whatever its values"
+
+
+def test_several_images_of_each_patient_are_proposed_as_channels(trial):
+    for number in range(4):
+        mask_xyz = label_map((1, 2))
+        for channel in (0, 1):
+            image_xyz = image_of(mask_xyz, 10 * number + channel)
+            save_nifti(trial.data / f"imagesTr/p{number}_{channel:04}.nii.gz", image_xyz)
+        save_nifti(trial.data / f"labelsTr/p{number}.nii.gz", mask_xyz)
+    trial.run()
+    assert "channel_0000, channel_0001: a line in mine.yaml" in trial.sentence("channels of one image")
+    for file in ("mine.yaml", "mine-paper.yaml"):
+        lines = (trial.output / file).read_text().splitlines()
+        (proposal,) = [line for line in lines if line.startswith(CHANNELS)]
+        taken = [
+            proposal.replace(CHANNELS, ONE_IMAGE) if line.startswith(ONE_IMAGE) else line for line in lines
+        ]
+        source = checked("\n".join(taken)).datasets["mine"].source
+        assert [channel.name for channel in source.channels] == ["channel_0000", "channel_0001"]
+        files = source.raw_files(trial.table()["p2"], "mine")
+        assert [Path(path).relative_to(trial.data).as_posix() for path in files] == [
+            "imagesTr/p2_0000.nii.gz",
+            "imagesTr/p2_0001.nii.gz",
+            "labelsTr/p2.nii.gz",
+        ]
+    assert "channels" not in trial.settings()["source"]
+
+
+def test_one_image_of_each_patient_is_no_channel(trial):
+    nifti_folder(trial.data)
+    trial.run()
+    assert CHANNELS not in (trial.output / "mine.yaml").read_text()

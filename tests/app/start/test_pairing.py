@@ -118,6 +118,40 @@ def test_of_several_images_of_a_patient_one_is_used_for_all():
     assert len(remarks) == 1 and "one is used: flair" in remarks[0]
 
 
+def channels(*names):
+    """By patient, the names of its channels and of their files."""
+    paths = [ROOT / f"{name}.nii.gz" for name in sorted(names)]
+    pairs = pair(paths, ROOT, NIFTI, no_content).pairs
+    return {
+        pair.mask.name.partition(".")[0]: {
+            name: path.name.partition(".")[0] for name, path in pair.channels.items()
+        }
+        for pair in pairs
+    }
+
+
+def test_the_same_images_of_each_patient_are_channels():
+    nnunet = [f"{folder}Tr/p{k}{end}" for k in range(2) for folder, end in
+              (("images", "_0000"), ("images", "_0001"), ("labels", ""))]  # fmt: skip
+    assert channels(*nnunet)["p1"] == {"channel_0000": "p1_0000", "channel_0001": "p1_0001"}
+    modalities = [f"s{k}/s{k}_{part}" for k in range(3) for part in ("t2", "t1", "seg")]
+    assert channels(*modalities)["s2_seg"] == {"t1": "s2_t1", "t2": "s2_t2"}
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        (("t1",), ("t1",)),  # one each
+        (("t1", "t2"), ("t1",)),  # a patient lacks one
+        (("t1", "t2"), ("t1", "flair")),
+        (("t1", "t2", "flair", "adc", "dwi"),) * 2,  # more than an image can have
+    ],
+)
+def test_other_images_are_no_channels(images):
+    names = [f"s{k}/s{k}_{part}" for k, parts in enumerate(images) for part in (*parts, "seg")]
+    assert set(map(len, channels(*names).values())) == {0}
+
+
 @pytest.mark.parametrize(
     "masks", [("mask", "label"), ("segmentations/liver", "segmentations/spleen", "segmentations/aorta")]
 )

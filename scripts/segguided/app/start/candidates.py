@@ -36,6 +36,7 @@ class Candidates:
     """The patients of one kind of source, its section of the configuration, and what is to be said of them.
 
     `classes` are the classes where the source names them itself (DICOM), as keys of the configuration.
+    `channels` are those that all patients have, as keys of a source in which each image has several.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Candidates:
     remarks: list[str] = field(default_factory=list)
     source: dict[str, Any] = field(default_factory=dict)
     classes: list[dict[str, Any]] = field(default_factory=list)
+    channels: list[dict[str, str]] = field(default_factory=list)
 
 
 def safe_name(name: str) -> str:

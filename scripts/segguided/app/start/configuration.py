@@ -110,6 +110,7 @@ def _dataset(
 ) -> str:
     classes = classes_of(found, patients, names.classes)
     lines = ["datasets:", f"  {DATASET}:", f"    source: {_flow(_source(found, names))}"]
+    lines += _source_of_channels(found, names)
     lines += [f"    manifest: {_flow(str(near(names.table)))} # who is in which split: its column split"]
     lines += ["    classes: # change names, titles and colours as you like: nothing is trained again"]
     lines += [f"      - {_flow(fields)}" for fields in classes]
@@ -124,6 +125,18 @@ def _source(found: Candidates, names: Names) -> dict[str, Any]:
     images, masks = names.links / "images", names.links / "masks"
     source = found.source or {"kind": "png", "images": str(images), "masks": str(masks)}
     return source | {key: str(near(Path(source[key]))) for key in FOLDER_KEYS if key in source}
+
+
+def _source_of_channels(found: Candidates, names: Names) -> list[str]:
+    """As a comment, the source that takes all images of a patient as channels, where each has the same."""
+    if not found.channels:
+        return []
+    source = {key: value for key, value in _source(found, names).items() if key != "image"}
+    listed = ", ".join(channel["name"] for channel in found.channels)
+    return [
+        f"    # In place of it, for images of the channels {listed}, which must lie on one grid:",
+        f"    # source: {_flow(source | {'channels': found.channels})}",
+    ]
 
 
 def _flow(value: object) -> str:

@@ -12,7 +12,10 @@ from segguided.listing import composed
 
 
 def nifti_patients(files: FolderFiles) -> Candidates:
-    """A patient for each image that has a label map; the table names both files below the folder."""
+    """A patient for each image that has a label map; the table names both files below the folder.
+
+    And, where each patient has the same several images, all of these, each in a column of its own.
+    """
     pairs = pair(files.nifti, files.root, NIFTI, _count_labels)
     source = {
         "kind": "nifti",
@@ -21,10 +24,18 @@ def nifti_patients(files: FolderFiles) -> Candidates:
         "mask": "{mask}",
     }
     found = Candidates("NIfTI", [], pairs.remarks, source)
+    names = [*pairs.pairs[0].channels] if pairs.pairs else []
+    found.channels = [{"name": channel, "image": f"{{image_{channel}}}"} for channel in names]
+    if names:
+        found.remarks.append(
+            f"each patient has the images {', '.join(names)}: a line in mine.yaml takes them as channels of "
+            "one image"
+        )
     for name, split, files_of in named_patients(pairs.pairs, found.remarks):
         cells = {
             "image": _below(files_of.image, files.root),
             "mask": _below(files_of.mask, files.root),
+            **{f"image_{channel}": _below(path, files.root) for channel, path in files_of.channels.items()},
         }
         read = partial(_read, files_of.image, files_of.mask)
         found.patients.append(Candidate(name, split, cells, read))

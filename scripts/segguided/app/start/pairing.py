@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segguided.app.start.folder_files import counted, shown
 from segguided.app.start.name_words import NamedFile, named_by_folder, named_file
+from segguided.config.limits import MOST_CHANNELS
 from segguided.listing import composed, stem_of
 
 CHANNEL = re.compile(r"(?P<rest>.+)_(?P<channel>\d{4})")  # nnU-Net: one file a channel
@@ -17,11 +18,15 @@ FEWER = 2  # a mask has so many times fewer values than its image, at the least
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask; `parts` are what their paths have in common: folders, then the name."""
+    """An image and its mask; `parts` are what their paths have in common: folders, then the name.
+
+    `channels` are all images of the patient by name, where each patient has the same several.
+    """
 
     parts: tuple[str, ...]
     image: Path
     mask: Path
+    channels: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,9 +69,12 @@ def _paired(named: Sequence[NamedFile], root: Path) -> Pairs:
     _note_several_masks(found, images, masks, root)
     shared = [key for key in sorted(images.keys() & masks.keys()) if len(masks[key]) == 1]
     wanted = _wanted_sequence([images[key] for key in shared], found.remarks)
-    for key in shared:
+    channels = [_by_sequence(images[key]) for key in shared]
+    if len({tuple(of_key) for of_key in channels}) > 1:  # patients differ in what they have
+        channels = [{} for _ in shared]
+    for key, of_channel in zip(shared, channels, strict=True):
         of_key = [item for item in images[key] if wanted in item.words] or images[key]
-        found.pairs.append(Pair(of_key[0].parts, of_key[0].path, masks[key][0].path))
+        found.pairs.append(Pair(of_key[0].parts, of_key[0].path, masks[key][0].path, of_channel))
     _note_unpaired(found, images, masks, root)
     return found
 
@@ -124,6 +132,17 @@ def _wanted_sequence(images: Sequence[list[NamedFile]], remarks: list[str]) -> s
         "name others in the patient table's column image"
     )
     return wanted
+
+
+def _by_sequence(images: Sequence[NamedFile]) -> dict[str, Path]:
+    """A patient's images by the words that tell them apart, in order; none unless there are two to four."""
+    everywhere = set.intersection(*(set(item.words) for item in images))
+    names = [
+        "_".join(word.replace(" ", "_") for word in item.words if word not in everywhere) for item in images
+    ]
+    if not 2 <= len(set(names)) == len(images) <= MOST_CHANNELS or not all(names):
+        return {}
+    return dict(sorted(zip(names, (item.path for item in images), strict=True)))
 
 
 def _note_unpaired(

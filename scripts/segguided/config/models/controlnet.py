@@ -109,6 +109,11 @@ class ControlTraining(AblatedTraining):
     micro_batch_size: MicroBatchSize = None
     training: Training
 
+    @property
+    def needs_full_annotation(self) -> bool:
+        """Whether it trains on fully annotated patients alone, for it knows no free classes."""
+        return self.mask_ablation == "none"
+
 
 class AutoencoderStage(Settings):
     """All settings that decide what stage 1 makes."""
@@ -170,4 +175,4 @@ class ControlNetModel(ModelSettings):
     @property
     def trained_with_ablation(self) -> bool:
         """Whether the training of its ControlNet removed classes from masks at random."""
-        return self.control.mask_ablation != "none"
+        return not self.control.needs_full_annotation
