@@ -200,11 +200,11 @@ def train(
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
-        # The last step is saved too: the outputs may be refused or lost.
-        if checkpoint.due or progress.step == plan.steps:
+        if checkpoint.due or progress.step == plan.steps:  # the last, too: outputs may be refused or lost
             _means(progress)  # raises for a diverged state, which must not be saved
             checkpoint.save(learner, vars(progress))
         yield progress
+    checkpoint.finish()
 
 
 def fit(
