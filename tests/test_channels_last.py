@@ -11,12 +11,13 @@ from torch.nn import functional
 from segguided import compiling as module
 from segguided.channels_last import ChannelsLast, group_norm
 from segguided.compiling import FUSED, Compiling, compile_network, compiling
+from segguided.config.models.training import Training
 from segguided.models.decoder import ModulatedBlock
 from segguided.models.denoiser import build_denoiser
-from segguided.models.prediction_learner import make_learner
+from segguided.training.optimisation import Descent
 from support.tiny_models import diffusion_model
 
-CPU = torch.device("cpu")
+TRAINING = Training(steps=4, batch_size=2, learning_rate=1e-3, ema_decay=0.9)
 ORDERS = [torch.contiguous_format, torch.channels_last]
 aten = torch.ops.aten
 
@@ -174,22 +175,6 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch, "compile", traced)
 
 
-def learner_of(choice):
-    torch.manual_seed(0)
-    model = diffusion_model(conditioning="onehot")
-    with compiling(choice):
-        return make_learner(build_denoiser(model, 2, 16), model, 6, CPU)
-
-
-def train(learner, steps):
-    for step in steps:
-        generator = torch.Generator().manual_seed(step)
-        images_BHW = torch.randint(0, 256, (2, 16, 16), dtype=torch.uint8, generator=generator)
-        masks_BHW = torch.randint(0, 3, (2, 16, 16), dtype=torch.uint8, generator=generator)
-        learner.update(images_BHW, masks_BHW, generator)
-    return nn.utils.parameters_to_vector(learner.network.parameters())
-
-
 def test_a_network_compiled_as_for_a_gpu_has_the_plain_ones_gradients(as_on_a_gpu, caplog):
     torch.manual_seed(0)
     network = build_denoiser(diffusion_model(conditioning="onehot"), 2, 16).double()
@@ -209,23 +194,40 @@ def test_a_network_compiled_as_for_a_gpu_has_the_plain_ones_gradients(as_on_a_gp
     assert "uncompiled" not in caplog.text
 
 
+def descent_of_a_compiled_network():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.GroupNorm(2, 8), nn.SiLU(), nn.Conv2d(8, 1, 3))
+    descent = Descent.with_adamw(network, TRAINING, 4)
+    with compiling(Compiling.CHANNELS_LAST):
+        compile_network(network, 4)
+    return descent
+
+
+def train(descent, steps):
+    for step in steps:
+        x_BCHW = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(step))
+        descent.descend(lambda x_BCHW: {"loss": descent.network(x_BCHW).square().mean()}, [x_BCHW])
+    return nn.utils.parameters_to_vector(descent.network.parameters())
+
+
 def test_it_continues_as_if_it_had_not_been_interrupted(as_on_a_gpu, tmp_path):
-    undisturbed = train(learner_of(Compiling.CHANNELS_LAST), range(4))
-    first = learner_of(Compiling.CHANNELS_LAST)
+    undisturbed = train(descent_of_a_compiled_network(), range(4))
+    first = descent_of_a_compiled_network()
     train(first, range(2))
     torch.save(first.state_dict(), tmp_path / "resume.pt")
-    second = learner_of(Compiling.CHANNELS_LAST)
+    second = descent_of_a_compiled_network()
     second.load_state_dict(torch.load(tmp_path / "resume.pt", weights_only=True))
     assert torch.equal(train(second, range(2, 4)), undisturbed)
 
 
 def test_weights_optimiser_and_averages_keep_their_order(as_on_a_gpu):
     """So files of weights have the same bytes as without."""
-    learner = learner_of(Compiling.CHANNELS_LAST)
-    train(learner, range(2))
-    state = learner.state_dict()
-    tensors = [*state["network"].values()]
+    descent = descent_of_a_compiled_network()
+    train(descent, range(2))
+    state = descent.state_dict()
+    tensors = [*state["network"].values(), *state["ema"]["averages"]]
     tensors += [value for moments in state["optimizer"]["state"].values() for value in moments.values()]
+    assert len(tensors) == 30
     assert all(tensor.is_contiguous() for tensor in tensors)
 
 

@@ -23,6 +23,7 @@ class Steps:
     sums: dict = field(default_factory=dict)
     summed_steps: int = 0
     history: list = field(default_factory=list)
+    micro_batch_size: int | None = None
 
     def advance(self, loss):
         self.sums = {"loss": self.sums.get("loss", 0) + torch.tensor(loss)}

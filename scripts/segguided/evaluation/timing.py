@@ -7,11 +7,12 @@ Shape letters: M masks, H height, W width.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from segguided.config.ablation import Timing
 from segguided.config.models.diffusion import DiffusionModel
@@ -27,7 +28,9 @@ from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.sets import generate_images
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, build_denoiser
 from segguided.models.prediction_learner import PredictionLearner, make_learner
-from segguided.training.loop import Batches, Plan, step_seed
+from segguided.training.loop import Batches, Plan
+from segguided.training.micro_batches import choosing_first
+from segguided.training.seeds import step_seed
 
 ENDLESS = 10**9  # steps: half a cosine of this length stays at 1
 FIRST_CHECK = 10  # steps
@@ -102,7 +105,7 @@ def _checks(
     for steps in check_steps():
         start = perf_counter()
         while done < min(steps, most_steps) and seconds + perf_counter() - start < limit:
-            _step(learner, batches, plan, judge.seed, done)
+            choosing_first(partial(_step, learner, batches, plan, judge.seed, done))
             done += 1
         _wait(batches.device)
         seconds += perf_counter() - start
@@ -114,14 +117,14 @@ def _checks(
 
 def _step(
     learner: DiffusionLearner | PredictionLearner, batches: Batches, plan: Plan, seed: int, step: int
-) -> None:
+) -> dict[str, Tensor]:
     """The same step as that of the training loop."""
     generator = torch.Generator(batches.device)
     torch.manual_seed(step_seed(seed, step))
     generator.manual_seed(step_seed(seed, step))
     indices = plan.indices(seed, step)
     x_B, masks_BHW = batches(indices)
-    learner.update(x_B, masks_BHW, generator, batches.not_annotated(indices))
+    return learner.update(x_B, masks_BHW, generator, batches.not_annotated(indices))
 
 
 def check_steps() -> Iterator[int]:

@@ -43,6 +43,7 @@ class Attempt(BaseModel):
     step: int | None = None
     steps: int
     batch_size: int  # of all devices together
+    micro_batch_size: int | None = None  # images on a device at once, where `auto` had to find it
     images_per_second: float | None = None
     losses: Losses = {}  # means over the running epoch so far
     curve: list[Losses] = []  # the same over time, with `step`
@@ -72,6 +73,7 @@ class ProgressReport(Protocol):
 
     step: int  # steps done
     summed_steps: int  # steps in `sums`
+    micro_batch_size: int | None
 
     @property
     def sums(self) -> Mapping[str, SupportsFloat]:
@@ -173,6 +175,7 @@ class Attempts:
         """Step, speed and mean losses: the only place that waits for the device."""
         current = self.current
         current.step = progress.step
+        current.micro_batch_size = progress.micro_batch_size
         first = (current.first_step or 0) + 1  # the clock starts after the first step, which includes set-up
         seconds = time.monotonic() - self._clock
         if progress.step > first and seconds > 0:

@@ -22,6 +22,7 @@ from segguided.meaning import meaning_of
 from segguided.seals import check_archive, seal_archive
 from segguided.training import ranks
 from segguided.training.resume_files import ASIDE
+from segguided.training.snapshots import BackgroundWork, is_on_gpu, snapshot
 from segguided.training.wall_time import stop_time
 
 LOG = logging.getLogger("segguided")
@@ -55,6 +56,7 @@ class Checkpoint:
         self._saved_at = time.monotonic()
         self._signal: int | None = None
         self._stop_time: float | None = None
+        self._background = BackgroundWork()
         self._reason = 0  # why a save is due in any process, as a number from above; 0: it is not
 
     def listen(self) -> None:
@@ -116,6 +118,7 @@ class Checkpoint:
 
         Processes that train together ask after the same steps, and all get the same answer.
         """
+        self._background.check()
         self._reason = ranks.max_over_processes(self._own_reason())
         return self._reason > 0
 
@@ -136,14 +139,19 @@ class Checkpoint:
         return signal.Signals(self._reason).name if self._reason > INTERVAL else None
 
     def save(self, learner: Stateful, progress: dict[str, Any]) -> None:
-        """Write the file. Raise Interrupted afterwards if `due` found that the run must stop."""
+        """Write the file. Raise Interrupted afterwards if `due` found that the run must stop.
+
+        Of a training on a GPU the state is copied, and written in the background; the next save, `finish` and
+        a stop wait for the file, and they or `due` raise its error.
+        """
         reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
-            with atomic_path(self.path) as temporary:
-                with temporary.open("wb") as file:  # its errors say what the disk lacks; torch's do not
-                    torch.save(state, file)
-                seal_archive(temporary, self.path, {})
+            self.finish()
+            if reason is None and is_on_gpu(state):
+                self._background.start(self._write, snapshot(state))
+            else:
+                self._write(state)
         self._saved_at = time.monotonic()
         if reason is not None:
             ranks.wait_for_all()  # no process ends before the file is whole
@@ -151,6 +159,16 @@ class Checkpoint:
             raise Interrupted(f"{reason}: saved after step {step} in {self.path}; the same command resumes")
         if self._stop_time is not None:
             self._stop_time = stop_time()
+
+    def _write(self, state: dict[str, Any]) -> None:
+        with atomic_path(self.path) as temporary:
+            with temporary.open("wb") as file:  # its errors say what the disk lacks; torch's do not
+                torch.save(state, file)
+            seal_archive(temporary, self.path, {})
+
+    def finish(self) -> None:
+        """Wait until a save in the background is in the file. Raises what went wrong with it."""
+        self._background.finish()
 
 
 def _first_line(error: Exception) -> str:

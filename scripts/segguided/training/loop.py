@@ -5,12 +5,11 @@ checkpoints. All randomness is a function of (seed, step): an interrupted run co
 stopped.
 """
 
-import hashlib
 import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +26,8 @@ from segguided.files import write_table
 from segguided.training import ranks
 from segguided.training.attempts import Attempts
 from segguided.training.checkpoint import Checkpoint, Stateful
+from segguided.training.micro_batches import choosing_first
+from segguided.training.seeds import step_seed
 
 LOG = logging.getLogger("segguided")
 HistoryRow = dict[str, float]  # of history.csv
@@ -157,6 +158,7 @@ class TrainingProgress:
     summed_steps: int = 0  # steps in `sums`
     history: list[HistoryRow] = field(default_factory=list)
     flops: int | None = None  # of one step, counted during the first
+    micro_batch_size: int | None = None  # what `auto` was found to be; None where the settings give it
 
 
 class Observer(Protocol):
@@ -175,11 +177,6 @@ class Cost:
     flops: int  # of convolutions, matrix products and attention, forward and backward
 
 
-def step_seed(seed: int, step: int) -> int:
-    """The 63-bit seed of all randomness of one step."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()) >> 1
-
-
 def train(
     learner: Learner, batches: Batches, plan: Plan, seed: int, checkpoint: Checkpoint
 ) -> Iterator[TrainingProgress]:
@@ -194,20 +191,20 @@ def train(
         yield progress
     generator = torch.Generator(batches.device)
     while progress.step < plan.steps:
-        torch.manual_seed(step_seed(seed, progress.step))  # dropout
-        generator.manual_seed(step_seed(seed, progress.step))
         indices = plan.indices(seed, progress.step)
-        losses = _update(learner, batches, indices, generator, progress)
+        number = step_seed(seed, progress.step)
+        step = partial(_update, learner, batches, indices, generator, number, progress)
+        losses = choosing_first(step, partial(setattr, progress, "micro_batch_size"))
         progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
         progress.summed_steps += 1
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
             _close_epoch(progress, learner, plan)
-        # The last step is saved too: the outputs may be refused or lost.
-        if checkpoint.due or progress.step == plan.steps:
+        if checkpoint.due or progress.step == plan.steps:  # the last, too: outputs may be refused or lost
             _means(progress)  # raises for a diverged state, which must not be saved
             checkpoint.save(learner, vars(progress))
         yield progress
+    checkpoint.finish()
 
 
 def fit(
@@ -264,9 +261,12 @@ def _update(
     batches: Batches,
     indices: np.ndarray,
     generator: torch.Generator,
+    seed: int,
     progress: TrainingProgress,
 ) -> dict[str, Tensor]:
     """One step. The first step of a run also counts the operations, of all processes together."""
+    torch.manual_seed(seed)  # dropout
+    generator.manual_seed(seed)
     x_B, masks_BHW = batches(indices)
     not_annotated_BV = batches.not_annotated(indices)
     flags = {} if not_annotated_BV is None else {"not_annotated_BV": not_annotated_BV}

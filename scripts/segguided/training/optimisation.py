@@ -4,16 +4,18 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from segguided.config.models.training import Training
+from segguided.config.models.training import AUTO, MicroBatchSize, Training
 from segguided.training import ranks
 from segguided.training.averaging import WeightAverages
 from segguided.training.gradients import SharedGradients
+from segguided.training.micro_batches import NotChosen, choose_size
 
 Factor = Callable[[int], float]  # step -> what the learning rate is multiplied by
 
@@ -40,6 +42,7 @@ class Descent:
         self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
         self.ema = WeightAverages(self.parameters, ema_decay) if ema_decay else None
+        self.chosen_size: int | None = None  # what `micro_batch_size: auto` stands for
 
     @classmethod
     def with_adamw(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
@@ -57,16 +60,20 @@ class Descent:
         self,
         losses_of: Callable[..., dict[str, Tensor]],
         batch: Sequence[Tensor],
-        micro_batch_size: int | None = None,
+        micro_batch_size: MicroBatchSize = None,
     ) -> dict[str, Tensor]:
         """One step down the gradient of the batch's mean `loss`, summed over processes and micro-batches.
 
         Each process takes its share of `batch` and computes it in micro-batches of at most
-        `micro_batch_size` images, which fit its device (None: the whole share at once).
+        `micro_batch_size` images, which fit its device (None: the whole share at once; auto: as many as fit).
         `losses_of(*micro_batch)` gives the mean losses of a micro-batch. Returns those of the whole batch,
-        detached.
+        detached. Raises NotChosen, before anything changes, if `auto` was not tried out yet.
         """
         n_images = len(batch[0])
+        if micro_batch_size == AUTO:
+            if self.chosen_size is None:
+                raise NotChosen(partial(self._choose_size, losses_of, batch))
+            micro_batch_size = self.chosen_size
         limit = micro_batch_size or n_images
         parts = [ranks.own_share(tensor).split(limit) for tensor in batch]
         micro_batches = list(zip(*parts, strict=True))
@@ -80,6 +87,10 @@ class Descent:
         self.step()
         return ranks.sum_tensors(means)
 
+    def _choose_size(self, losses_of: Callable[..., dict[str, Tensor]], batch: Sequence[Tensor]) -> int:
+        self.chosen_size = choose_size(losses_of, batch, self.network)
+        return self.chosen_size
+
     def step(self) -> None:
         """One step down the gradients in the parameters' `.grad`, which are cleared."""
         if self.clip is not None:
@@ -91,12 +102,13 @@ class Descent:
             self.ema.update(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, averages, optimiser and schedule."""
+        """Weights, averages, optimiser, schedule and the size that was chosen for micro-batches."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "ema": self.ema.state_dict() if self.ema else None,
+            "chosen_size": self.chosen_size,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -104,6 +116,7 @@ class Descent:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.chosen_size = state["chosen_size"]
         if self.ema:
             self.ema.load_state_dict(state["ema"])
 

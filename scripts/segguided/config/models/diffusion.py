@@ -20,7 +20,7 @@ from segguided.config.models.mask_ablation import (
 )
 from segguided.config.models.movement import MovedTraining
 from segguided.config.models.sampling_changes import SamplingChanges
-from segguided.config.models.training import MicroBatchSize, Training
+from segguided.config.models.training import AUTO, MicroBatchSize, Training
 from segguided.config.models.unet import Unet
 
 
@@ -119,6 +119,15 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
     def _completes_masks_that_it_sees(self) -> "DiffusionModel":
         if self.completer and self.conditioning == "none":
             raise ValueError("a completer fills in masks, but conditioning is none; change either")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_micro_batches(self) -> "DiffusionModel":
+        if self.losses.discriminator and self.micro_batch_size == AUTO:
+            raise ValueError(
+                "micro_batch_size is auto, but a discriminator's spectral norms follow one micro-batch after "
+                "another, so weights would depend on the GPU; give a number, or null for the whole batch"
+            )
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from segguided.config.models.init_from import InitFrom
 from segguided.config.models.mask_ablation import AblatedTraining
 from segguided.config.models.movement import MovedTraining
 from segguided.config.models.perceptual import Perceptual
-from segguided.config.models.training import MicroBatchSize, Precision, TrainingLength
+from segguided.config.models.training import FixedMicroBatchSize, Precision, TrainingLength
 
 FirstWeights = Literal["xavier", "he"]
 
@@ -56,7 +56,7 @@ class AdversarialTraining(TrainingLength):
     decay_share: float = Field(default=0.0, ge=0, le=1)
     mirror: bool = True  # each training image and its mask are mirrored, left to right, with probability ½
     # On all GPUs together, at once; batch norm computes its statistics over these images.
-    micro_batch_size: MicroBatchSize = None
+    micro_batch_size: FixedMicroBatchSize = None
     ema_decay: float | None = Field(default=None, gt=0, lt=1)  # of the generator; None: no weight averaging
     precision: Precision = "auto"
 

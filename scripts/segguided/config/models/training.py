@@ -1,14 +1,38 @@
 """Settings of one training run of one network."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from segguided.config.base import Settings
 
 Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device computes it natively
+AUTO: Final = "auto"
+
+
+def _is_size(value: object) -> object:
+    """One sentence, where pydantic would give one for each type that is allowed."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_number or value in (None, AUTO):
+        return value
+    raise ValueError(
+        f"expected a whole number of at least 1, auto, or null for the whole batch, got {value!r}"
+    )
+
+
+def _is_fixed(value: object) -> object:
+    if value == AUTO:
+        raise ValueError(
+            "auto is not for SPADE, whose batch norms take their statistics over a micro-batch; give a "
+            "number, or null for the whole batch"
+        )
+    return value
+
+
 # Images on the device at once: the gradient of a batch is summed over its parts. None: the whole batch.
-MicroBatchSize = Annotated[int, Field(ge=1)] | None
+FixedMicroBatchSize = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_is_fixed)]
+# auto: as many as the device's memory holds.
+MicroBatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"] | None, BeforeValidator(_is_size)]
 
 
 class TrainingLength(Settings):
