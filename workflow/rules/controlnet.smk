@@ -42,7 +42,7 @@ use rule train_diffusion as train_latent_diffusion with:
         gpu=1,
         deterministic=DETERMINISTIC,
         compile=COMPILE,
-        mem_mb=more_each_attempt(32000, most=2),
+        mem_mb=more_each_attempt(48000, most=2),
         runtime="48h",
         checkpoint_seconds=CONFIG.checkpoint_seconds,
         preview_every=CONFIG.preview_every,

@@ -36,7 +36,10 @@ def snapshot(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _copied(source: torch.UntypedStorage, device: torch.device) -> torch.UntypedStorage:
     """The bytes of a storage; from a GPU they are complete only after the device was waited for."""
-    target = torch.empty(source.nbytes(), dtype=torch.uint8, pin_memory=device.type == "cuda")
+    try:
+        target = torch.empty(source.nbytes(), dtype=torch.uint8, pin_memory=device.type == "cuda")
+    except RuntimeError:  # the machine locks no more pages
+        target = torch.empty(source.nbytes(), dtype=torch.uint8)
     target.copy_(torch.empty(0, dtype=torch.uint8, device=device).set_(source), non_blocking=True)
     return target.untyped_storage()
 
