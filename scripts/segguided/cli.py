@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from segguided.lean_imports import import_leanly
 from segguided.seals import read_listed
 from segguided.shown import printable, without_secrets
 
 LOG = logging.getLogger("segguided")
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the same command continues
+
+import_leanly()  # each script imports this module before any that needs MONAI
 
 
 class PlainStream(io.TextIOBase):

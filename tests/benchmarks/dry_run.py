@@ -20,8 +20,18 @@ from snakemake.cli import main
 profile = cProfile.Profile()
 try: profile.runcall(main, sys.argv[1:])
 except SystemExit: pass
-pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-pstats.Stats(profile).sort_stats("cumtime").print_stats(60)
+def ours(function): return function[0].endswith(".smk") or "/segguided/" in function[0]
+stats = pstats.Stats(profile)
+own = {
+    function: sum(spent[3] for caller, spent in callers.items() if not ours(caller))
+    for function, (_, _, _, _, callers) in stats.stats.items() if ours(function)
+}
+print(f"of {stats.total_tt:.1f} s, {sum(own.values()):.1f} s in our functions; those called back count twice")
+for (file, line, name), seconds in sorted(own.items(), key=lambda item: -item[1])[:15]:
+    calls = stats.stats[file, line, name][1]
+    print(f"{seconds:8.2f} s {calls:8} calls  {name} ({file.rpartition('/')[2]}:{line})")
+stats.sort_stats("tottime").print_stats(25)
+stats.sort_stats("cumtime").print_stats(60)
 """
 
 

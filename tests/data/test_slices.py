@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from segguided.data import open_files
 from segguided.data.formats.npz import map_npz
 from segguided.data.slices import (
     SliceSet,
@@ -186,6 +187,20 @@ def test_more_patients_than_a_process_may_open_files(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert done.stdout == "80\n", done.stderr
+
+
+def test_more_patients_than_the_machine_lets_anybody_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    with pytest.raises(ValueError, match=r"70000 patients at once.* 4096 files .* to 70256,"):
+        read_slices([Path("p.npz")] * 70_000)
+
+
+def test_more_patients_than_the_kernel_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, resource.RLIM_INFINITY))
+    monkeypatch.setattr(open_files, "MOST_MEMORY_MAPS", tmp_path / "max_map_count")
+    (tmp_path / "max_map_count").write_text("65530\n")
+    with pytest.raises(ValueError, match=r"70000 patients .* 65530 maps.*max_map_count raised to 72000,"):
+        read_slices([Path("p.npz")] * 70_000)
 
 
 def test_generated_sets(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 # Inputs and parameters of the rules that make phantoms and slice volumes. A parameter is the smallest part of the
 # configuration that decides an output, so that a changed value reruns exactly the jobs it affects.
 
+from functools import cache
+
 from segguided.config.checks.paths import usable_path
 from segguided.planning.watched_files import files_in_folders
 
@@ -33,7 +35,12 @@ def raw_argument(wildcards, input):
 
 
 def preparation_json(wildcards):
-    return CONFIG.datasets[wildcards.dataset].preparation_json()
+    return preparation_of(wildcards.dataset)
+
+
+@cache  # each patient's job asks for it
+def preparation_of(dataset):
+    return CONFIG.datasets[dataset].preparation_json()
 
 
 def not_annotated_option(wildcards):

@@ -8,7 +8,6 @@ arrays leave it out.
 """
 
 import json
-import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ import numpy as np
 
 from segguided.data.formats.npz import map_npz, write_npz
 from segguided.data.image_arrays import are_images, channels_of
+from segguided.data.open_files import allow_open_files
 from segguided.seals import AGAIN, archive_facts
 
 VALUES = 256  # that a uint8 mask can have
@@ -160,8 +160,11 @@ def _subset(stack: Stack, chosen_S: np.ndarray) -> Stack:
 
 
 def read_slices(paths: Sequence[Path]) -> SliceSet:
-    """The SliceSet of several slice files. Raises ValueError for other files and unequal sizes."""
-    _allow_open_files(len(paths))
+    """The SliceSet of several slice files.
+
+    Raises ValueError for other files, unequal sizes, and more files than this machine lets a process open.
+    """
+    allow_open_files(len(paths))
     stacks = [read_stack(Path(path)) for path in paths]
     sizes = {stack.images_SHW.shape[1:] for stack in stacks}
     if len(sizes) > 1:
@@ -187,15 +190,6 @@ def check_preparation(path: Path, digest: str | None, slices: SliceSet) -> None:
             f"{path} comes from slices that were prepared by other settings (classes, their order, "
             f"grey values, size) than those of patient {slices.stacks[0].patient}; {AGAIN}"
         )
-
-
-def _allow_open_files(count: int) -> None:
-    """Raise this process's limit of open files, often 1024: each memory map counts as one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 256
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def read_stack(path: Path) -> Stack:
