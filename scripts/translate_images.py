@@ -32,7 +32,8 @@ def translate_images(
 ) -> None:
     """Write two images of every mask of `slices`: one starts from its image, one from its matched image.
 
-    A matched image has in each class the grey values of `train`, slices that the model was trained on.
+    A matched image has in each class the grey values of `train`, slices that the model was trained on: see
+    `matched`.
     `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
     """
     start = RealStart(weights, sampling, translation, seed, sampler)

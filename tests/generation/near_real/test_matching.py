@@ -3,7 +3,7 @@
 import numpy as np
 
 from segguided.data.slices import SliceSet, Stack
-from segguided.generation.near_real.matching import exchange_table, matched
+from segguided.generation.near_real.matching import exchanged, matched
 
 
 def patient(name, masks_SHW, images_SHW):
@@ -36,8 +36,22 @@ def test_each_patient_is_matched_by_itself():
     assert np.array_equal(first, images_SHW + 50)
 
 
+def test_the_average_patient_varies_as_one_patient_does_not_as_all_together():
+    masks_SHW = np.ones((1, 8, 8), np.uint8)
+    narrow_SHW = np.arange(64).reshape(1, 8, 8) // 16  # 0…3
+    reference = SliceSet([patient("r", masks_SHW, narrow_SHW), patient("s", masks_SHW, narrow_SHW + 200)])
+    result = matched(SliceSet([patient("p", masks_SHW, 3 * narrow_SHW)]), reference, 1)
+    assert np.array_equal(result.images, narrow_SHW + 100)
+
+
 def test_a_class_that_either_side_lacks_keeps_its_values():
-    counts_G = np.bincount([3, 3, 9], minlength=256)
-    none_G = np.zeros(256, int)
-    for counts, wanted in ((counts_G, none_G), (none_G, counts_G)):
-        assert np.array_equal(exchange_table(counts, wanted), np.arange(256))
+    levels_N = np.array([3, 3, 9])
+    assert np.array_equal(exchanged(levels_N, np.zeros((2, 256), int)), levels_N)
+    assert exchanged(levels_N[:0], np.ones((2, 256), int)).shape == (0,)
+
+
+def test_constant_images_become_the_median():
+    masks_SHW = np.zeros((1, 16, 16), np.uint8)
+    target = patient("r", masks_SHW, np.arange(256).reshape(1, 16, 16))
+    result = matched(SliceSet([patient("p", masks_SHW, np.full((1, 16, 16), 77))]), SliceSet([target]), 1)
+    assert np.unique(result.images).tolist() == [127]
