@@ -25,7 +25,11 @@ def library(name, kind=None):
 
 def library_by_kind(name):
     """The same as a parameter of each job, by the kind of the job's model."""
-    return lambda wildcards: library(name, CONFIG.trained(wildcards.model).kind)
+
+    def digest_for_the_model(wildcards):
+        return library(name, CONFIG.trained(wildcards.model).kind)
+
+    return digest_for_the_model
 
 
 def compact(value):

@@ -27,7 +27,7 @@ models:
     micro_batch_size: null
     training:
       epochs: null
-      steps: 600
+      steps: 900
       batch_size: 2
       learning_rate: 2.0e-3
       warmup_steps: 20
