@@ -1,5 +1,6 @@
 """Checkpoints that are written while training goes on: same bytes, whole or absent, same errors."""
 
+import signal
 import threading
 
 import pytest
@@ -161,3 +162,23 @@ def test_on_a_cpu_nothing_is_copied(tmp_path):
     checkpoint._reason = INTERVAL
     checkpoint.save(descent(), progress())
     assert (tmp_path / "resume.pt").exists()  # at once
+
+
+def test_an_earlier_error_does_not_cost_the_last_state(as_on_a_gpu, tmp_path, monkeypatch, caplog):
+    path = tmp_path / "resume.pt"
+    checkpoint = Checkpoint(path, {}, 600)
+    learner = Descent.with_adamw(nn.Linear(2, 2), TRAINING, 9)
+    write = Checkpoint._write
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpoint, "_write", full)
+    checkpoint._reason = INTERVAL
+    checkpoint.save(learner, {"step": 1})
+    monkeypatch.setattr(Checkpoint, "_write", write)
+    checkpoint._reason = signal.SIGTERM
+    with pytest.raises(Interrupted):
+        checkpoint.save(learner, {"step": 2})
+    assert torch.load(path, weights_only=True)["progress"]["step"] == 2
+    assert "an earlier checkpoint was not written" in caplog.text

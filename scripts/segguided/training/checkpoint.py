@@ -147,7 +147,10 @@ class Checkpoint:
         reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
-            self.finish()
+            if reason is None:
+                self.finish()
+            else:
+                self._finish_before_a_stop()
             if reason is None and is_on_gpu(state):
                 self._background.start(self._write, snapshot(state))
             else:
@@ -165,6 +168,13 @@ class Checkpoint:
             with temporary.open("wb") as file:  # its errors say what the disk lacks; torch's do not
                 torch.save(state, file)
             seal_archive(temporary, self.path, {})
+
+    def _finish_before_a_stop(self) -> None:
+        """Wait for a save in the background; its error must not cost the state that is written next."""
+        try:
+            self.finish()
+        except OSError as error:
+            LOG.warning("an earlier checkpoint was not written: %s", _first_line(error))
 
     def finish(self) -> None:
         """Wait until a save in the background is in the file. Raises what went wrong with it."""

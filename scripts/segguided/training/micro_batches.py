@@ -95,6 +95,8 @@ def _can_descend(micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn
         reserved = torch.empty(RESERVED * trained, dtype=torch.uint8, device=micro_batch[0].device)
         losses_of(*micro_batch)["loss"].backward()
         del reserved
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:  # also those of cuDNN, cuBLAS and other devices
+        if not any(words in str(error).lower() for words in ("out of memory", "alloc_failed")):
+            raise
         return False
     return True
