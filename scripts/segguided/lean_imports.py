@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
 from types import ModuleType
 
+from segguided.main_program import is_our_script
+
 OPTIONAL = ("matplotlib", "nibabel", "pandas", "scipy", "scipy.stats")
-SCRIPTS = Path(__file__).parents[1]
 
 
 @contextmanager
@@ -69,6 +69,5 @@ def import_leanly() -> None:
 
     Whoever uses this library in a program of their own may want the rest of MONAI.
     """
-    started = getattr(sys.modules["__main__"], "__file__", None)
-    if started and Path(started).resolve().parent == SCRIPTS.resolve() and LeanFinder not in sys.meta_path:
+    if is_our_script() and LeanFinder not in sys.meta_path:
         sys.meta_path.insert(0, LeanFinder)

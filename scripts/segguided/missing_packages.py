@@ -4,10 +4,9 @@ It uses nothing but Python itself, and does nothing where the main program is no
 """
 
 import sys
-from pathlib import Path
 from types import TracebackType
 
-SCRIPTS = Path(__file__).resolve().parents[1]
+from segguided.main_program import SCRIPTS, is_our_script
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -24,6 +23,5 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
     sys.__excepthook__(kind, error, trace)
 
 
-_main = getattr(sys.modules["__main__"], "__file__", None)
-if _main and Path(_main).resolve().parent == SCRIPTS:
+if is_our_script():
     sys.excepthook = _explain

@@ -1,6 +1,7 @@
 """Text from elsewhere, made safe to show: no terminal codes, no passwords, no foreign markup."""
 
 import re
+from collections.abc import Sequence
 
 # Control characters except tab and line feed, separators that some viewers take for line ends, marks that
 # change the direction of writing, and halves of characters (from file names that cannot be decoded).
@@ -18,6 +19,12 @@ ENTITY = re.compile(r"&(?=#?\w+;)")
 def printable(text: str) -> str:
     r"""The text with terminal codes written out, such as \x1b; tabs and line feeds stay."""
     return UNSHOWN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def some(values: Sequence[object], most: int = 5) -> str:
+    """The values, or the first `most` of many and how many more there are."""
+    text = ", ".join(map(str, values[:most]))
+    return f"{text} and {len(values) - most} more" if len(values) > most else text
 
 
 def without_secrets(text: str) -> str:

@@ -103,3 +103,11 @@ def test_a_shift_goes_as_far_as_it_says_and_leaves_black_behind():
     assert set(masks_BHW.amax(1).sum(1).tolist()) == {18, 19, 20}
     assert {bool(image[0].any()) for image in images_BHW} == {True, False}  # moved up and down
     assert torch.equal(images_BHW, 255 * masks_BHW)
+
+
+def test_mirroring_alone_draws_no_shift():
+    generator = torch.Generator().manual_seed(0)
+    move(*squares(), Movement(mirror=True), generator)
+    again = torch.Generator().manual_seed(0)
+    torch.rand(6, generator=again)  # whether each image is mirrored
+    assert torch.equal(generator.get_state(), again.get_state())

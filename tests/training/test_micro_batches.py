@@ -6,11 +6,12 @@ from functools import partial
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.spade import AdversarialTraining
-from segguided.config.models.training import Training
+from segguided.config.models.training import MicroBatchSize, Training
 from segguided.config.models.unet import Unet
 from segguided.data.slices import SliceSet, Stack
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
@@ -241,3 +242,8 @@ def test_auto_is_refused_where_the_size_decides_the_weights():
             losses=losses,
             training=TRAINING,
         )
+
+
+def test_a_number_may_be_text_as_an_option_of_snakemake_gives_it():
+    adapter = TypeAdapter(MicroBatchSize)
+    assert [adapter.validate_python(value) for value in ("4", 4, "auto", None)] == [4, 4, "auto", None]

@@ -88,23 +88,25 @@ def test_later_steps_do_not_reach_a_file_that_is_being_written(as_on_a_gpu, slow
     assert [path.name for path in tmp_path.iterdir()] == ["resume.pt"]
 
 
-def test_a_save_waits_for_the_one_before(as_on_a_gpu, slow_disk, tmp_path):
+def advanced_during_a_save(slow_disk, folder):
+    """A training of three steps, and its checkpoint, which still writes the second."""
     made = descent()
-    checkpoint = Checkpoint(tmp_path / "resume.pt", "same")
+    checkpoint = Checkpoint(folder / "resume.pt", "same")
     checkpoint.save(made, progress())
     threading.Timer(0.2, slow_disk.set).start()
     advance(made, 1)
+    return made, checkpoint
+
+
+def test_a_save_waits_for_the_one_before(as_on_a_gpu, slow_disk, tmp_path):
+    made, checkpoint = advanced_during_a_save(slow_disk, tmp_path)
     checkpoint.save(made, progress(3))
     checkpoint.finish()
     assert Checkpoint(tmp_path / "resume.pt", "same").load(descent(0))["step"] == 3
 
 
 def test_a_stop_leaves_the_last_step_in_the_file(as_on_a_gpu, slow_disk, tmp_path):
-    made = descent()
-    checkpoint = Checkpoint(tmp_path / "resume.pt", "same")
-    checkpoint.save(made, progress())
-    threading.Timer(0.2, slow_disk.set).start()
-    advance(made, 1)
+    made, checkpoint = advanced_during_a_save(slow_disk, tmp_path)
     checkpoint._on_signal(15, None)
     assert checkpoint.due
     with pytest.raises(Interrupted, match="SIGTERM: saved after step 3"):

@@ -1,6 +1,6 @@
 """Label volumes with a run's class values: by label in NIfTI; else by segments' names or titles."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from segguided.data.formats.dicom import segmentation as dicom_seg
 from segguided.data.formats.dicom.segments import ENDING, is_dicom
 from segguided.data.formats.segmentation import Segmentation, comparable
 from segguided.data.formats.volume import Volume, labels_in
+from segguided.shown import some
 
 NIFTI = (".nii.gz", ".nii")
 SEG_NRRD = (".seg.nrrd",)
@@ -80,12 +81,6 @@ def _replaced(labels: Volume, value_of: Mapping[int, int]) -> Volume:
         for label, value in value_of.items():
             values_yx[labels_yx == label] = value
     return replace(labels, array_zyx=values_zyx)
-
-
-def some(values: Sequence[object]) -> str:
-    """The values, or the first five of many."""
-    shown = ", ".join(map(str, values[:5]))
-    return f"{shown} and {len(values) - 5} more" if len(values) > 5 else shown
 
 
 def expected(facts: RunFacts, key: str) -> str:

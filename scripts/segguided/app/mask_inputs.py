@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from segguided import listing
-from segguided.app.label_volumes import ENDINGS, expected, is_label_volume, read_label_volume, some
+from segguided.app.label_volumes import ENDINGS, expected, is_label_volume, read_label_volume
 from segguided.app.run_folder import RunFacts
 from segguided.data.file_names import check_names
 from segguided.data.formats.png import PNG, read_grey
 from segguided.data.formats.volume import Volume
 from segguided.data.slicing import square_padding
+from segguided.shown import some
 
 SHOWN = 3  # names in a sentence about many masks
 MASKS = ".png, .nii, .nii.gz, .seg.nrrd or DICOM-SEG"
@@ -76,13 +77,7 @@ def read_masks(path: Path, facts: RunFacts, may_lack: Collection[str] = ()) -> U
 
 def named(names: Sequence[str]) -> str:
     """Which masks a sentence is about: the one, or how many and the first of them."""
-    return names[0] if len(names) == 1 else f"{len(names)} masks ({shortened(names)})"
-
-
-def shortened(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
+    return names[0] if len(names) == 1 else f"{len(names)} masks ({some(names, SHOWN)})"
 
 
 def _files_of(path: Path) -> tuple[list[Path], list[str]]:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from segguided.app.mask_inputs import UserMasks, named, shortened
+from segguided.app.mask_inputs import SHOWN, UserMasks, named
 from segguided.app.run_folder import RunFacts, SeenClass
 from segguided.app.seen_masks import MaskLooks, looks_of
 from segguided.app.turned_masks import possibly_turned
+from segguided.shown import some
 
 FAR = 0.1  # of the image's side: so far outside the centres of training is worth a sentence
 MANY = 1.5  # times the largest area of training, or one divided by this of the smallest
@@ -43,7 +44,7 @@ def usable(masks: UserMasks) -> str:
     text = _counted(count, "mask can", "masks can") + " be used"
     if empty:
         which = "but it is" if count == 1 else f"but {_counted(len(empty), 'is', 'are')}"
-        text += f", {which} without any class ({shortened(empty)})"
+        text += f", {which} without any class ({some(empty, SHOWN)})"
     slices = sum(volume.array_zyx.shape[0] for volume in masks.volumes.values())
     used = sum(place.z is not None for place in masks.places)
     if slices > used:

@@ -54,6 +54,8 @@ def move(
         return images_BHW, masks_BHW
     if movement.mirror:
         images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
+    if not movement.shift:
+        return images_BHW, masks_BHW
     reach = [round(movement.shift * side) for side in masks_BHW.shape[1:]]
     steps_2B = torch.stack(
         [

@@ -16,7 +16,7 @@ from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
-from segguided.models.augmentation import mirrored, move
+from segguided.models.augmentation import move
 from segguided.models.losses.adversarial import ScaleMaps, discriminator_losses, generator_losses, judge
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.mask_ablation import ablate_masks
@@ -70,8 +70,7 @@ class SpadeLearner:
             "perceptual": model.losses.perceptual,
         }
         self.micro_batch_size = training.micro_batch_size
-        self.mirror = training.mirror
-        self.augmentation = model.augmentation
+        self.movement = model.movement
         self.ablation: MaskAblationSettings = model
         for network in (generator, self.discriminator):
             if network is self.discriminator or not is_trained:
@@ -91,9 +90,7 @@ class SpadeLearner:
         not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """One step of the generator, then one of the discriminator, on a batch of uint8 images and masks."""
-        if self.mirror:
-            images_BHW, masks_BHW = mirrored(images_BHW, masks_BHW, generator)
-        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.augmentation, generator)
+        images_BHW, masks_BHW = move(images_BHW, masks_BHW, self.movement, generator)
         masks_BHW = self._ablated(masks_BHW, generator)
         losses = self._step(self.descent, self._generator_losses, images_BHW, masks_BHW)
         return losses | self._step(

@@ -147,14 +147,15 @@ class Checkpoint:
         reason = self._stop_reason
         state = {"fingerprint": self.fingerprint, "learner": learner.state_dict(), "progress": progress}
         if ranks.is_first():
-            if reason is None:
-                self.finish()
-            else:
+            if reason is not None:
                 self._finish_before_a_stop()
-            if reason is None and is_on_gpu(state):
-                self._background.start(self._write, snapshot(state))
-            else:
                 self._write(state)
+            else:
+                self.finish()
+                if is_on_gpu(state):
+                    self._background.start(self._write, snapshot(state))
+                else:
+                    self._write(state)
         self._saved_at = time.monotonic()
         if reason is not None:
             ranks.wait_for_all()  # no process ends before the file is whole

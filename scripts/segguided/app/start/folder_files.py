@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segguided import listing
+from segguided.shown import some
 
 NIFTI = (".nii.gz", ".nii", ".nii.bz2")
 PNG = (".png",)
@@ -103,8 +104,7 @@ def _begins_as_dicom(path: Path) -> bool:
 
 def shown(paths: list[Path], root: Path, most: int = 3) -> str:
     """The first of some files, below `root`, and how many more there are."""
-    names = ", ".join(str(path.relative_to(root)) for path in paths[:most])
-    return f"{names} and {len(paths) - most} more" if len(paths) > most else names
+    return some([path.relative_to(root) for path in paths], most)
 
 
 def counted(count: int, word: str) -> str:

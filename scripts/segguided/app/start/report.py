@@ -7,6 +7,7 @@ from segguided.app.start.candidates import Candidates
 from segguided.app.start.class_list import is_ct
 from segguided.app.start.folder_files import FolderFiles, counted, shown
 from segguided.app.start.reading import Patient
+from segguided.shown import some
 
 MOST_ROWS = 12  # patients that are listed one by one
 MOST_REMARKS = 12  # sentences of one kind
@@ -76,13 +77,13 @@ def about_patients(patients: Sequence[Patient], modality: str) -> Iterator[str]:
     unsure = [patient.name for patient in patients if patient.is_unsure]
     if unsure:
         yield (
-            f"the header of {_some(unsure)} states no position, or two that differ: look in overview.png "
+            f"the header of {some(unsure, 3)} states no position, or two that differ: look in overview.png "
             "whether left, right, front and back are where they should be"
         )
     ct = [patient.name for patient in patients if is_ct(patient, modality)]
     if ct and len(ct) < len(patients):
         yield (
-            f"the values of {_some(ct)} look like CT (HU) and those of the others do not: one intensity is "
+            f"the values of {some(ct, 3)} look like CT (HU) and those of the others do not: one intensity is "
             "used for all; keep one modality"
         )
 
@@ -117,8 +118,8 @@ def about_labels(classes: Sequence[Mapping[str, object]], patients: Sequence[Pat
         holders = [patient.name for patient in patients if label in patient.labels]
         if label and 0 < len(holders) < min(3, len(patients)):
             yield (
-                f"{fields['name']} (label {label}) is in {_some(holders)} alone, too few for it to be learnt "
-                "and measured; if it is no anatomy, list it under source.ignore instead of classes"
+                f"{fields['name']} (label {label}) is in {some(holders, 3)} alone, too few for it to be "
+                "learnt and measured; if it is no anatomy, list it under source.ignore instead of classes"
             )
     for patient in patients:
         label, voxels = patient.labels.most_common(1)[0]
@@ -138,7 +139,3 @@ def listed(remarks: Sequence[str]) -> str:
             lines.append(f"- {remark}")
     more = sum(count - MOST_REMARKS for count in counts.values() if count > MOST_REMARKS)
     return "\n".join([*lines, *([f"- … and {more} more of these"] if more else [])])
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -18,11 +18,6 @@ class PatchDiscriminator(SpadeDiscriminator):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.0, 0.9)
 
 
-def is_one(weight: float) -> bool:
-    """Whether a weight changes nothing. Settings that are so do not name it."""
-    return weight == 1
-
-
 class EnergyScore(Settings):
     """The energy score of random filters' responses, on a pyramid of the image.
 
@@ -35,9 +30,6 @@ class EnergyScore(Settings):
     filters: int = Field(default=8, ge=1)  # random ones, new at each step, at each level of the pyramid
     filter_size: int = Field(default=3, ge=3)  # pixels a side, odd
     levels: int = Field(default=5, ge=1)  # of the pyramid; each halves the side of the one before
-    finest_weight: float = Field(
-        default=1.0, gt=0, exclude_if=is_one
-    )  # of the finest level; the others have 1
 
     @model_validator(mode="after")
     def _odd(self) -> "EnergyScore":

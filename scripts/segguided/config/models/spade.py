@@ -8,7 +8,7 @@ from segguided.config.base import Settings
 from segguided.config.models.base import Channels, ModelSettings
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.mask_ablation import AblatedTraining
-from segguided.config.models.movement import MovedTraining
+from segguided.config.models.movement import MovedTraining, Movement
 from segguided.config.models.perceptual import Perceptual
 from segguided.config.models.training import FixedMicroBatchSize, Precision, TrainingLength
 
@@ -86,6 +86,13 @@ class SpadeModel(MovedTraining, AblatedTraining, ModelSettings):
                 "another SPADE"
             )
         return self
+
+    @property
+    def movement(self) -> Movement | None:
+        """How training images are moved: `augmentation`, and mirrored where either key says so."""
+        if not self.training.mirror:
+            return self.augmentation
+        return Movement(shift=self.augmentation.shift if self.augmentation else 0, mirror=True)
 
     @property
     def trained_with_ablation(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from segguided.config.base import Settings
 
@@ -10,14 +10,14 @@ Precision = Literal["auto", "bf16", "fp32"]  # auto: bf16 where the device compu
 AUTO: Final = "auto"
 
 
-def _is_size(value: object) -> object:
-    """One sentence, where pydantic would give one for each type that is allowed."""
-    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if is_number or value in (None, AUTO):
-        return value
-    raise ValueError(
-        f"expected a whole number of at least 1, auto, or null for the whole batch, got {value!r}"
-    )
+def _in_one_sentence(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    """Where pydantic would give a sentence for each type that is allowed."""
+    try:
+        return check(value)
+    except ValueError:
+        raise ValueError(
+            f"expected a whole number of at least 1, auto, or null for the whole batch, got {value!r}"
+        ) from None
 
 
 def _is_fixed(value: object) -> object:
@@ -32,7 +32,9 @@ def _is_fixed(value: object) -> object:
 # Images on the device at once: the gradient of a batch is summed over its parts. None: the whole batch.
 FixedMicroBatchSize = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_is_fixed)]
 # auto: as many as the device's memory holds.
-MicroBatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"] | None, BeforeValidator(_is_size)]
+MicroBatchSize = Annotated[
+    Annotated[int, Field(ge=1)] | Literal["auto"] | None, WrapValidator(_in_one_sentence)
+]
 
 
 class TrainingLength(Settings):

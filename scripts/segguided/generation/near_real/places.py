@@ -64,7 +64,7 @@ class _Places:
     patients: int
     pixels_C: np.ndarray
     grey_C: np.ndarray
-    hats_CJ: np.ndarray
+    hats_CJ: np.ndarray  # 0 of the other contrast: its values are not corrected
 
 
 def correction_by_place(
@@ -77,7 +77,7 @@ def correction_by_place(
     """
     as_they_are = [InOrder(stack, stack.images_SHW) for stack in others]
     one = [_places(patients[half::2], value) for half in (0, 1)]
-    other = [_places(as_they_are[half::2], value) for half in (0, 1)]
+    other = [_places(as_they_are[half::2], value, with_hats=False) for half in (0, 1)]
     halves = list(zip(one, other, strict=True))
     if not all(_in_common(*half).any() for half in halves):
         return None
@@ -88,7 +88,7 @@ def correction_by_place(
     return Correction(value, _beta(_sum(one), _sum(other)))
 
 
-def _places(patients: Sequence[InOrder], value: int) -> _Places:
+def _places(patients: Sequence[InOrder], value: int, with_hats: bool = True) -> _Places:
     n_cells = int(np.prod(CELLS))
     pixels_C, grey_C = np.zeros(n_cells), np.zeros(n_cells)
     hats_CJ = np.zeros((n_cells, HATS))
@@ -97,6 +97,8 @@ def _places(patients: Sequence[InOrder], value: int) -> _Places:
         cells_N = _cells(patient.stack)[inside_SHW]
         pixels_C += np.bincount(cells_N, minlength=n_cells)
         grey_C += np.bincount(cells_N, patient.images_SHW[inside_SHW], n_cells)
+        if not with_hats:
+            continue
         hats_N4, weights_N4 = _hats(patient.stack, value)
         at = (cells_N[:, None] * HATS + hats_N4).ravel()
         hats_CJ += np.bincount(at, weights_N4.ravel(), hats_CJ.size).reshape(hats_CJ.shape)

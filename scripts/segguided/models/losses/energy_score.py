@@ -28,7 +28,6 @@ class Filters:
 
     filters: list[Tensor]  # L of (F, C, size, size)
     scales: list[Tensor]  # L + 1 scalars; the last is of the coarsest level's pixels
-    finest_weight: float = 1.0  # of the finest level in the mean; the others have 1
 
     def score(self, real_BCHW: Tensor, first_BCHW: Tensor, second_BCHW: Tensor) -> Tensor:
         """The mean score over the levels, each in units of the real responses' deviation; a scalar."""
@@ -39,10 +38,7 @@ class Filters:
         for y, a, b, scale in zip(real, first, second, self.scales, strict=True):
             error = ((a - y).abs() + (b - y).abs()).mean() / 2
             scores.append((error - (a - b).abs().mean() / 2) / scale)
-        if self.finest_weight == 1:
-            return torch.stack(scores).mean()
-        total = self.finest_weight * scores[0] + torch.stack(scores[1:]).sum()
-        return total / (self.finest_weight + len(scores) - 1)
+        return torch.stack(scores).mean()
 
 
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
@@ -52,7 +48,7 @@ def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Ge
         for _ in range(settings.levels)
     ]
     scales = [level.std() + LEAST_SCALE for level in responses(real_BCHW, filters)]
-    return Filters(filters, scales, settings.finest_weight)
+    return Filters(filters, scales)
 
 
 def random_filters(count: int, size: int, generator: torch.Generator, channels: int = 1) -> Tensor:
