@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from segguided.config.models.movement import Movement
 from segguided.config.models.segmenter import Augmentation
-from segguided.models.augmentation import augment, move
+from segguided.models.augmentation import augment, mirrored, move
 
 NONE = {"rotation_deg": 0, "scale": 0, "shift": 0, "contrast": 0, "brightness": 0, "noise": 0}
 
@@ -111,3 +111,12 @@ def test_mirroring_alone_draws_no_shift():
     again = torch.Generator().manual_seed(0)
     torch.rand(6, generator=again)  # whether each image is mirrored
     assert torch.equal(generator.get_state(), again.get_state())
+
+
+def test_mirrored_images_keep_their_masks_and_about_half_are_mirrored():
+    images = torch.arange(64 * 4 * 4).view(64, 4, 4)
+    turned_images, turned_masks = mirrored(images, images + 1, torch.Generator().manual_seed(0))
+    assert torch.equal(turned_images + 1, turned_masks)
+    is_mirrored = (turned_images == images.flip(-1)).all(-1).all(-1)
+    assert torch.equal(turned_images[~is_mirrored], images[~is_mirrored])
+    assert 20 < is_mirrored.sum() < 44

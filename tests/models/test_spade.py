@@ -27,7 +27,7 @@ from segguided.models.spade import (
     initialise,
     normalise_spectrally,
 )
-from segguided.models.spade_learner import SpadeLearner, batches_of_masks, mirrored
+from segguided.models.spade_learner import SpadeLearner, batches_of_masks
 
 CPU = torch.device("cpu")
 TINY = SpadeGenerator(channels=(8, 16), modulation_channels=8, norm="instance")
@@ -267,15 +267,6 @@ def test_the_discriminator_sees_images_of_the_generator_after_its_step():
     spade.update(images, masks, torch.Generator())
     before, after = seen
     assert (before - after).abs().max() > 1e-4
-
-
-def test_mirrored_images_keep_their_masks_and_about_half_are_mirrored():
-    images = torch.arange(64 * 4 * 4).view(64, 4, 4)
-    turned_images, turned_masks = mirrored(images, images + 1, torch.Generator().manual_seed(0))
-    assert torch.equal(turned_images + 1, turned_masks)
-    is_mirrored = (turned_images == images.flip(-1)).all(-1).all(-1)
-    assert torch.equal(turned_images[~is_mirrored], images[~is_mirrored])
-    assert 20 < is_mirrored.sum() < 44
 
 
 def test_masks_for_batch_statistics_are_all_once_in_random_order():
