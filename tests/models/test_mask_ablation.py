@@ -170,7 +170,7 @@ def spade(**changes):
     of_generator, of_discriminator = [], []
     network.register_forward_hook(lambda _module, inputs, _output: of_generator.append(inputs[0]))
     learner.discriminator.register_forward_hook(
-        lambda _module, inputs, _output: of_discriminator.append(inputs[1].chunk(2))
+        lambda _module, inputs, _output: of_discriminator.append(inputs[1])
     )
     return learner, of_generator, of_discriminator
 
@@ -188,10 +188,12 @@ def test_spades_generator_and_discriminator_see_the_same_ablated_masks(parts):
     expected_BHW, _ = ablate_classes(large_masks(8), 3, "sample", torch.Generator().manual_seed(0))
     assert not torch.equal(expected_BHW, large_masks(8))
     assert torch.equal(torch.cat(of_generator), torch.cat([expected_BHW, expected_BHW]))
-    expected_BKHW = learner.generator.encoder(torch.cat([expected_BHW, expected_BHW]))
-    beside_generated, beside_real = (torch.cat(halves) for halves in zip(*of_discriminator, strict=True))
-    assert torch.equal(beside_generated, expected_BKHW)
-    assert torch.equal(beside_real, expected_BKHW)
+    expected_BKHW = learner.generator.encoder(expected_BHW)
+    calls = len(of_discriminator) // 3  # in a step of the generator two: real images, generated ones
+    of_generators_step, of_its_own = of_discriminator[: 2 * calls], of_discriminator[2 * calls :]
+    beside_generated, beside_real = zip(*(both.chunk(2) for both in of_its_own), strict=True)
+    for masks in (of_generators_step[::2], of_generators_step[1::2], beside_generated, beside_real):
+        assert torch.equal(torch.cat(list(masks)), expected_BKHW)
 
 
 def test_spade_without_ablation_sees_whole_masks_and_draws_nothing():

@@ -259,9 +259,9 @@ def test_the_discriminator_sees_images_of_the_generator_after_its_step():
     seen = []
     judge = spade._judge
 
-    def watched(generated_B1HW, real_B1HW, masks_BHW):
+    def watched(judging, generated_B1HW, real_B1HW, masks_BHW):
         seen.append(generated_B1HW.detach().clone())
-        return judge(generated_B1HW, real_B1HW, masks_BHW)
+        return judge(judging, generated_B1HW, real_B1HW, masks_BHW)
 
     spade._judge = watched
     spade.update(images, masks, torch.Generator())

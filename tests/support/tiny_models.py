@@ -14,9 +14,9 @@ MODEL = DiffusionModel(
 TINY = Unet(channels=(8, 8), norm_groups=4, layers_per_block=1)
 
 
-def diffusion_model(prediction_type="epsilon", conditioning="none"):
+def diffusion_model(prediction_type="epsilon", conditioning="none", precision="auto"):
     """A model with the network TINY."""
-    training = Training(steps=1, batch_size=2, learning_rate=1e-3)
+    training = Training(steps=1, batch_size=2, learning_rate=1e-3, precision=precision)
     return DiffusionModel(
         kind="diffusion",
         conditioning=conditioning,

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.decoder import Decoder
+from segguided.models.on_cpu.norms import instance_norm
+from segguided.models.on_cpu.order import in_fast_order
 
 SLOPE = 0.2  # of every leaky ReLU
 
@@ -29,8 +31,9 @@ class ModulatedBlock(nn.Module):
         """The sum of the input and what the two convolutions make of it."""
         changed_BCHW = x_BCHW
         for modulation, convolution in zip(self.modulations, self.convolutions, strict=True):
-            scale_BCHW, shift_BCHW = modulation(modulation_BMHW).chunk(2, 1)
-            changed_BCHW = functional.instance_norm(changed_BCHW) * (1 + scale_BCHW) + shift_BCHW
+            halves = modulation(modulation_BMHW).chunk(2, 1)
+            scale_BCHW, shift_BCHW = (in_fast_order(half_BCHW) for half_BCHW in halves)
+            changed_BCHW = instance_norm(changed_BCHW) * (1 + scale_BCHW) + shift_BCHW
             changed_BCHW = convolution(functional.leaky_relu(changed_BCHW, SLOPE))
         return x_BCHW + changed_BCHW
 
@@ -54,6 +57,7 @@ class ModulatedDecoder(nn.Module):
 
     def forward(self, maps_BKHW: Tensor) -> Tensor:
         """An image for each stack of maps."""
+        maps_BKHW = in_fast_order(maps_BKHW)
         x_BCHW = self.first(_shrink(maps_BKHW, self.sizes[0]))
         for level, (size, block) in enumerate(zip(self.sizes, self.blocks, strict=True)):
             if level:

@@ -19,6 +19,8 @@ from segguided.models.augmentation import move
 from segguided.models.decoder import ModulatedDecoder
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.masks import MaskEncoder
+from segguided.models.on_cpu.order import in_fast_order
+from segguided.models.on_cpu.unet import keep_unet_order
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 
@@ -58,7 +60,7 @@ class MaskedDenoiser(nn.Module):
         # Each step reuses the name, so that a tensor that is no longer needed is freed at once.
         x_BCHW = torch.cat([x_BCHW, self.encoder(mask_BHW, is_free_BK)], 1)
         x_BCHW = functional.pixel_unshuffle(x_BCHW, self.patch)
-        x_BCHW = self.unet(x_BCHW, t_B).sample
+        x_BCHW = self.unet(in_fast_order(x_BCHW), t_B).sample
         return functional.pixel_shuffle(x_BCHW, self.patch)
 
 
@@ -122,7 +124,7 @@ def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
 def build_unet(unet: Unet, in_channels: int, image_size: int, out_channels: int = 1) -> UNet2DModel:
     """The paper's UNet; with `patch` p it sees images of (H/p, W/p) with p² as many channels."""
     has_attention = [level in unet.attention_levels for level in range(len(unet.channels))]
-    return UNet2DModel(
+    network = UNet2DModel(
         sample_size=image_size // unet.patch,
         in_channels=in_channels * unet.patch**2,
         out_channels=out_channels * unet.patch**2,
@@ -132,6 +134,7 @@ def build_unet(unet: Unet, in_channels: int, image_size: int, out_channels: int 
         down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
         up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in has_attention[::-1]),
     )
+    return keep_unet_order(network)
 
 
 class DiffusionLearner(DescentLearner):

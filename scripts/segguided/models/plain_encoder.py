@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.devices import autocast, pick_device
+from segguided.models.on_cpu.order import in_fast_order
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.storage import load_weights, network_description
@@ -39,7 +40,7 @@ class Encoder(nn.Module):
     def forward(self, images_B1HW: Tensor) -> list[Tensor]:
         """The maps of images in [-1, 1]."""
         maps = []
-        x_BCHW = images_B1HW
+        x_BCHW = in_fast_order(images_B1HW)
         for level in self.levels:
             x_BCHW = level(x_BCHW)
             maps.append(x_BCHW)

@@ -19,6 +19,8 @@ from segguided.compiling import compile_network
 from segguided.config.models.segmenter import Segmenter
 from segguided.devices import autocast, pick_device
 from segguided.models.augmentation import augment
+from segguided.models.on_cpu.norms import keep_order
+from segguided.models.on_cpu.order import in_fast_order
 from segguided.models.partial_labels.segmenter_loss import known_dice_entropy
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent
@@ -27,7 +29,7 @@ from segguided.training.storage import load_weights, network_description
 
 def build_segmenter(segmenter: Segmenter, n_classes: int, channels: int = 1) -> nn.Module:
     """network(image_B1HW) -> logits_BCHW for background and `n_classes` classes; images have `channels`."""
-    return UNet(
+    network = UNet(
         spatial_dims=2,
         in_channels=channels,
         out_channels=n_classes + 1,
@@ -35,6 +37,8 @@ def build_segmenter(segmenter: Segmenter, n_classes: int, channels: int = 1) -> 
         strides=[2] * (len(segmenter.channels) - 1),
         num_res_units=segmenter.residual_units,
     )
+    keep_order(network)
+    return network
 
 
 def load_segmenter(weights: Path) -> nn.Module:
@@ -104,7 +108,7 @@ class SegmenterLearner:
         not_annotated_NV: Tensor | None = None,
     ) -> Tensor:
         with autocast(self.device, self.precision):
-            logits_BCHW = self.network(to_signal(images_BHW))
+            logits_BCHW = self.network(in_fast_order(to_signal(images_BHW)))
         # One-hot: for class indices of images, torch has no deterministic CUDA kernel.
         onehot_BCHW = functional.one_hot(masks_BHW.long(), logits_BCHW.shape[1]).movedim(-1, 1)
         if not_annotated_BV is not None:

@@ -21,11 +21,23 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from segguided.config.models.spade import FirstWeights, SpadeDiscriminator, SpadeGenerator
 from segguided.models.masks import MaskEncoder
+from segguided.models.on_cpu.norms import keep_order
+from segguided.models.on_cpu.order import in_fast_order, is_turned
 
 NORMS: dict[str, Any] = {"batch": ("BATCH", {"affine": False}), "instance": "INSTANCE"}
 SLOPE = 0.2  # of every leaky ReLU
 PADDING = 2  # pixels at each border, of every convolution of a discriminator
 XAVIER_GAIN = 0.02  # of SPADE's first weights: its init_variance
+
+
+class _ModulatedNorm(SPADE):
+    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
+        """MONAI's norm that the mask modulates; that one turns its images in any case."""
+        shown_BKHW = functional.interpolate(segmap, size=x.shape[2:])
+        read_BMHW = self.mlp_shared(shown_BKHW)
+        normed_BCHW = self.param_free_norm(x if is_turned(x) else x.contiguous())
+        result: Tensor = normed_BCHW * (1 + self.mlp_gamma(read_BMHW)) + self.mlp_beta(read_BMHW)
+        return result
 
 
 class Generator(nn.Module):
@@ -50,6 +62,7 @@ class Generator(nn.Module):
                 width_before = width
             self.levels.append(blocks)
         self.last = nn.Conv2d(width_before, channels, 3, padding=1)
+        keep_order(self)
 
     def _block(self, settings: SpadeGenerator, channels_in: int, channels_out: int) -> nn.Module:
         block = SPADENetResBlock(
@@ -61,6 +74,7 @@ class Generator(nn.Module):
             norm=NORMS[settings.norm],
         )
         for spade in _modules(block, SPADE):
+            spade.__class__ = _ModulatedNorm
             # MONAI puts an instance norm behind these, which removes all that a mask of a single class says.
             spade.mlp_gamma = spade.mlp_gamma.conv
             spade.mlp_beta = spade.mlp_beta.conv
@@ -71,7 +85,7 @@ class Generator(nn.Module):
 
     def forward(self, mask_BHW: Tensor) -> Tensor:
         """An image for each integer class map."""
-        onehot_BKHW = self.encoder(mask_BHW)
+        onehot_BKHW = in_fast_order(self.encoder(mask_BHW))
         x_BCHW = self.first(functional.interpolate(onehot_BKHW, size=(self.coarsest, self.coarsest)))
         for level, blocks in enumerate(self.levels):
             if level:
@@ -105,10 +119,11 @@ class Discriminator(nn.Module):
         )
         for discriminator in self.scales:
             discriminator.final_conv.conv.padding = (PADDING, PADDING)
+        keep_order(self)
 
     def forward(self, image_B1HW: Tensor, onehot_BKHW: Tensor) -> list[list[Tensor]]:
         """The maps; a verdict is above 0 where a patch looks real."""
-        x_BCHW = torch.cat([image_B1HW, onehot_BKHW], 1)
+        x_BCHW = in_fast_order(torch.cat([image_B1HW, onehot_BKHW], 1))
         maps_by_scale = []
         for scale, discriminator in enumerate(self.scales):
             if scale:

@@ -17,7 +17,14 @@ from segguided.config.models.spade import AdversarialTraining, SpadeModel
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
 from segguided.models.augmentation import move
-from segguided.models.losses.adversarial import ScaleMaps, discriminator_losses, generator_losses, judge
+from segguided.models.losses.adversarial import (
+    Judge,
+    ScaleMaps,
+    discriminator_losses,
+    generator_losses,
+    judge,
+    judge_for_generator,
+)
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.signals import to_signal
@@ -134,7 +141,8 @@ class SpadeLearner:
         """The terms of the generator's loss, without weights."""
         with autocast(self.device, self.precision):
             generated_B1HW = self.generator(masks_BHW)
-            losses = generator_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
+            judged = self._judge(judge_for_generator, generated_B1HW, real_B1HW, masks_BHW)
+            losses = generator_losses(judged)
             if self.perceptual:
                 losses["perceptual"] = self.perceptual(generated_B1HW, real_B1HW)
         return losses
@@ -144,12 +152,12 @@ class SpadeLearner:
         with autocast(self.device, self.precision):
             with torch.no_grad():
                 generated_B1HW = self.generator(masks_BHW)
-            return discriminator_losses(self._judge(generated_B1HW, real_B1HW, masks_BHW))
+            return discriminator_losses(self._judge(judge, generated_B1HW, real_B1HW, masks_BHW))
 
     def _judge(
-        self, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor
+        self, judge: Judge, generated_B1HW: Tensor, real_B1HW: Tensor, masks_BHW: Tensor
     ) -> tuple[ScaleMaps, ScaleMaps]:
-        """The discriminator's maps of generated and of real images, judged in one batch as SPADE does."""
+        """The discriminator's maps of generated and of real images."""
         return judge(self.discriminator, generated_B1HW, real_B1HW, self.generator.encoder(masks_BHW))
 
     def after_epoch(self) -> dict[str, float]:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.completer import CompletionStage, MaskCompleter
+from segguided.models.on_cpu.order import in_fast_order
+from segguided.models.on_cpu.unet import keep_unet_order
 
 TIME_SCALE = 1000  # diffusers embeds times of this range
 FORBIDDEN = -1e4  # the logit of a class that is not free
@@ -44,7 +46,7 @@ class StageNetwork(nn.Module):
         flags_BKhw = free_BK[:, 1:, None, None].float().expand(-1, -1, self.side, self.side)
         place_B2hw = self.place_2hw.expand(len(x_BKhw), -1, -1, -1)
         x_BJhw = torch.cat([x_BJhw, flags_BKhw, place_B2hw], 1)
-        logits_BJhw = self.unet(x_BJhw, time_B * TIME_SCALE).sample.float()
+        logits_BJhw = self.unet(in_fast_order(x_BJhw), time_B * TIME_SCALE).sample.float()
         logits_BKhw = functional.pixel_shuffle(logits_BJhw, self.patch)
         is_forbidden_BK = ~free_BK
         is_forbidden_BK[:, 0] = False
@@ -57,7 +59,7 @@ def _build_unet(stage: CompletionStage, in_channels: int, out_channels: int, sid
     levels = range(len(unet.channels))
     has_attention = [level in unet.attention_levels for level in levels]
     widths = [unet.channels[level] for level in levels if has_attention[level]]
-    return UNet2DModel(
+    network = UNet2DModel(
         sample_size=side,
         in_channels=in_channels,
         out_channels=out_channels,
@@ -69,6 +71,7 @@ def _build_unet(stage: CompletionStage, in_channels: int, out_channels: int, sid
         down_block_types=tuple("AttnDownBlock2D" if attends else "DownBlock2D" for attends in has_attention),
         up_block_types=tuple("AttnUpBlock2D" if attends else "UpBlock2D" for attends in has_attention[::-1]),
     )
+    return keep_unet_order(network)
 
 
 class CompleterNetwork(nn.Module):

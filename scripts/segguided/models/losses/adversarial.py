@@ -3,13 +3,18 @@
 Shape letters: B batch, C feature channels, K mask channels, H height, W width.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
+from segguided.models.on_cpu.order import as_stored
 from segguided.models.spade import Discriminator
 
 ScaleMaps = list[list[Tensor]]  # for each scale, the maps of the discriminator's layers, its verdict last
+Judge = Callable[[Discriminator, Tensor, Tensor, Tensor], tuple[ScaleMaps, ScaleMaps]]
 
 
 def judge(
@@ -21,6 +26,25 @@ def judge(
     generated = [[half for half, _ in scale] for scale in halves]
     real = [[half for _, half in scale] for scale in halves]
     return generated, real
+
+
+def judge_for_generator(
+    discriminator: Discriminator, generated_B1HW: Tensor, real_B1HW: Tensor, mask_BKHW: Tensor
+) -> tuple[ScaleMaps, ScaleMaps]:
+    """The same maps for a step of the generator: only those of generated images have a gradient.
+
+    Each image is judged by itself, so the values are those of one batch. Both halves see the same weights:
+    spectral norms are computed once.
+    """
+    with parametrize.cached():
+        with torch.no_grad():
+            real = discriminator(real_B1HW, mask_BKHW)
+        generated = discriminator(generated_B1HW, mask_BKHW)
+    return _in_fp32(generated), _in_fp32(real)
+
+
+def _in_fp32(maps_by_scale: ScaleMaps) -> ScaleMaps:
+    return [[map_BCHW.float() for map_BCHW in scale] for scale in maps_by_scale]
 
 
 def generator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dict[str, Tensor]:
@@ -50,6 +74,6 @@ def discriminator_losses(generated_and_real: tuple[ScaleMaps, ScaleMaps]) -> dic
 
 
 def _feature_distance(generated: list[Tensor], real: list[Tensor]) -> Tensor:
-    """The sum over the layers of the mean absolute difference; no gradient reaches the real maps."""
+    """The sum over the layers of the mean absolute difference."""
     layers = zip(generated, real, strict=True)
-    return torch.stack([functional.l1_loss(fake, true.detach()) for fake, true in layers]).sum()
+    return torch.stack([functional.l1_loss(as_stored(fake), as_stored(true)) for fake, true in layers]).sum()

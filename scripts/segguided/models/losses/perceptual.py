@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from segguided.config.models.perceptual import Perceptual
 from segguided.models.foreign import read_tensors
+from segguided.models.on_cpu.order import as_stored
 from segguided.models.plain_encoder import load_encoder
 
 # VGG-19 up to relu5_1: channels of its convolutions; each None is a 2×2 maximum pooling.
@@ -38,7 +39,8 @@ class PerceptualLoss(nn.Module):
         weights = self.weights or [0.5**depth for depth in reversed(range(len(maps)))]
         loss = images_B1HW.new_zeros(())
         for weight, image_map, target_map in zip(weights, maps, targets, strict=True):
-            loss = loss + weight * functional.l1_loss(image_map.float(), target_map.float())
+            image, target = as_stored(image_map).float(), as_stored(target_map).float()
+            loss = loss + weight * functional.l1_loss(image, target)
         return loss
 
 

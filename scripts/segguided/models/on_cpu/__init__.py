@@ -1,0 +1,1 @@
+"""Networks that compute faster on a CPU: in channels_last order, with norms that keep it."""
