@@ -1,16 +1,26 @@
 """Networks in channels_last order on a CPU: the same results as torch's own, and no layer loses the order."""
 
 import copy
+from itertools import chain
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from segguided.config.models.controlnet import (
+    AutoencoderSize,
+    AutoencoderTraining,
+    ControlTraining,
+    LatentUnetSize,
+)
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator, SpadeGenerator
+from segguided.models.controlnet.autoencoder import AutoencoderLearner, decode, encode, start_autoencoder
+from segguided.models.controlnet.control import add_control
+from segguided.models.controlnet.latent import LatentDenoiser, build_latent_unet
 from segguided.models.denoiser import build_denoiser
 from segguided.models.losses.adversarial import judge, judge_for_generator
 from segguided.models.on_cpu import order
@@ -133,56 +143,84 @@ def test_images_are_turned_in_bf16_alone():
         assert as_stored(turned(images)).is_contiguous()
 
 
-def diffusion_network(**settings):
+MASKS = torch.randint(0, 4, (2, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+IMAGES = numbers(2, 1, SIDE, SIDE).clamp(-1, 1)
+
+
+def diffusion(**settings):
     model = DiffusionModel(kind="diffusion", training=TRAINING, conditioning="onehot", **settings)
-    return build_denoiser(model, 3, SIDE), 1 + model.noise_inputs
+    network = build_denoiser(model, 3, SIDE)
+    x_BCHW, t_B = numbers(2, 1 + model.noise_inputs, SIDE, SIDE), torch.tensor([3, 500])
+    return network, lambda: network(x_BCHW, t_B, MASKS)
 
 
-def call_of(kind):
-    """A network and a call of it that gives a loss."""
-    masks = torch.randint(0, 4, (2, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
-    if kind in ("unet", "decoder"):
-        parts = {
-            "unet": {"unet": {"channels": [8, 16, 16], "attention_levels": [], "norm_groups": 4}},
-            "decoder": {
-                "unet": None,
-                "decoder": {"channels": [8, 16, 16], "modulation_channels": 8},
-                "losses": {"energy_score": {"levels": 2}, "squared_error": 0.0},
-                "prediction_type": "sample",
-            },
-        }[kind]
-        network, channels = diffusion_network(**parts)
-        x, t = numbers(2, channels, SIDE, SIDE), torch.tensor([3, 500])
-        return network, lambda: network(x, t, masks)
-    if kind == "spade":
-        settings = SpadeGenerator(channels=(8, 16, 16), modulation_channels=8, norm="instance")
-        network = Generator(settings, 3, SIDE)
-        return network, lambda: network(masks)
-    images = numbers(2, 1, SIDE, SIDE).clamp(-1, 1)
-    if kind == "discriminator":
-        network = Discriminator(SpadeDiscriminator(channels=8, layers=3), 3)
-        onehot = functional.one_hot(masks, 4)[..., 1:].movedim(3, 1).float()
+def unet():
+    return diffusion(unet={"channels": [8, 16, 16], "attention_levels": [], "norm_groups": 4})
 
-        def call():
-            maps = network(images, onehot)
-            return torch.stack([as_stored(one).float().abs().mean() for scale in maps for one in scale])
 
-        return network, call
-    if kind == "encoder":
-        network = Encoder(PlainEncoder(channels=[8, 16], training=TRAINING), 3)
-        return network, lambda: torch.stack([as_stored(one).float().std() for one in network(images)])
+def decoder():
+    return diffusion(
+        unet=None,
+        decoder={"channels": [8, 16, 16], "modulation_channels": 8},
+        losses={"energy_score": {"levels": 2}, "squared_error": 0.0},
+        prediction_type="sample",
+    )
+
+
+def spade():
+    settings = SpadeGenerator(channels=(8, 16, 16), modulation_channels=8, norm="instance")
+    network = Generator(settings, 3, SIDE)
+    return network, lambda: network(MASKS)
+
+
+def mean_sizes(maps):
+    return torch.stack([as_stored(map_BCHW).float().abs().mean() for map_BCHW in maps])
+
+
+def discriminator():
+    network = Discriminator(SpadeDiscriminator(channels=8, layers=3), 3)
+    onehot_BKHW = functional.one_hot(MASKS, 4)[..., 1:].movedim(3, 1).float()
+    return network, lambda: mean_sizes(chain.from_iterable(network(IMAGES, onehot_BKHW)))
+
+
+def encoder():
+    network = Encoder(PlainEncoder(channels=[8, 16], training=TRAINING), 3)
+    return network, lambda: mean_sizes(network(IMAGES))
+
+
+def segmenter():
     network = build_segmenter(Segmenter(channels=(8, 16), training=TRAINING), 3)
-    return network, lambda: network(in_fast_order(images))
+    return network, lambda: network(in_fast_order(IMAGES))
 
 
-KINDS = ("unet", "decoder", "spade", "discriminator", "encoder", "segmenter")
+def autoencoder():
+    size = AutoencoderSize(
+        channels=(8, 8), latent_channels=2, layers_per_block=1, norm_groups=4, attention=False
+    )
+    network = start_autoencoder(size)
+    AutoencoderLearner(network, AutoencoderTraining(training=TRAINING, kl_weight=0), 9, torch.device("cpu"))
+    return network, lambda: decode(network, encode(network, IMAGES)[:, :2])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_layer_loses_the_order_and_no_gradient_does(kind):
+def controlnet():
+    size = LatentUnetSize(channels=(8, 16), layers_per_block=1, norm_groups=4)
+    denoiser = LatentDenoiser(build_latent_unet(size, 2), torch.zeros(1, 1, 8))
+    settings = ControlTraining(
+        conditioning="onehot", hint_channels=(4, 8), training=TRAINING, sd_locked=False
+    )
+    network = add_control(denoiser, autoencoder()[0], settings, 3)
+    z_BCHW, t_B = numbers(2, 2, SIDE // 2, SIDE // 2), torch.tensor([3, 500])
+    return network, lambda: network(z_BCHW, t_B, MASKS)
+
+
+NETWORKS = (unet, decoder, spade, discriminator, encoder, segmenter, autoencoder, controlnet)
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+def test_no_layer_loses_the_order_and_no_gradient_does(build):
     """A layer that did would turn all that follows, and be slower than torch's own order."""
     torch.manual_seed(0)
-    network, call = call_of(kind)
+    network, call = build()
     lost = []
 
     def watch(name, place):
@@ -211,18 +249,20 @@ def test_no_layer_loses_the_order_and_no_gradient_does(kind):
         result = call()
         loss = as_stored(result).float().square().mean()
     loss.backward()
-    assert not [one for one in lost if not is_at_the_end(kind, *one)]
+    assert not [one for one in lost if not is_at_the_end(build, *one)]
 
 
-def is_at_the_end(kind, name, place, shape):
-    """The segmenter's logits: their loss gives a gradient in torch's own order, which is turned once."""
-    return kind == "segmenter" and place == "gradient" and shape[1] == 4 and shape[2] == SIDE
+def is_at_the_end(build, name, place, shape):
+    """Where a loss begins: its gradient has torch's own order, and is turned once."""
+    if build is segmenter:
+        return place == "gradient" and shape[1] == 4 and shape[2] == SIDE
+    return place == "gradient" and name in ("decoder.conv_out", "quant_conv")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_as_near_to_those_of_fp32_as_in_torchs_own_order(kind, monkeypatch):
+@pytest.mark.parametrize("build", NETWORKS)
+def test_gradients_are_as_near_to_those_of_fp32_as_in_torchs_own_order(build, monkeypatch):
     torch.manual_seed(0)
-    network, call = call_of(kind)
+    network, call = build()
 
     def gradients(precision):
         with precision:
@@ -235,7 +275,7 @@ def test_gradients_are_as_near_to_those_of_fp32_as_in_torchs_own_order(kind, mon
     ours = gradients(bf16())
     monkeypatch.setattr(order, "_computes_bf16", lambda: False)
     theirs = gradients(bf16())
-    assert torch.equal(ours, theirs) == (kind == "encoder")  # without norms, no bit differs
+    assert torch.equal(ours, theirs) == (build is encoder)  # without norms, no bit differs
     error, usual = (ours - exact).norm(), (theirs - exact).norm()
     assert error <= 1.5 * usual + 1e-3 * exact.norm()
 

@@ -15,6 +15,8 @@ from segguided.compiling import compile_network
 from segguided.config.models.controlnet import AutoencoderSize, AutoencoderTraining, Pretrained
 from segguided.devices import autocast
 from segguided.models.controlnet.stable_diffusion import load_part
+from segguided.models.on_cpu.order import in_fast_order
+from segguided.models.on_cpu.unet import keep_unet_order
 from segguided.models.signals import to_signal
 from segguided.training.optimisation import Descent, DescentLearner
 from segguided.training.storage import load_weights, network_description
@@ -63,7 +65,7 @@ def load_autoencoder(weights: Path, device: torch.device) -> AutoencoderKL:
     """The autoencoder that stage 1 wrote, in evaluation mode."""
     with network_description(weights) as description:
         network = AutoencoderKL.from_config(description["autoencoder"])
-    return load_weights(network, weights, device)
+    return keep_unet_order(load_weights(network, weights, device))
 
 
 def downsampling(autoencoder: AutoencoderKL) -> int:
@@ -77,12 +79,12 @@ def encode(autoencoder: AutoencoderKL, x_B1HW: Tensor) -> Tensor:
     A grey image is every input channel.
     """
     channels = autoencoder.config["in_channels"]
-    return autoencoder.encode(x_B1HW.expand(-1, channels, -1, -1)).latent_dist.parameters
+    return autoencoder.encode(in_fast_order(x_B1HW.expand(-1, channels, -1, -1))).latent_dist.parameters
 
 
 def decode(autoencoder: AutoencoderKL, z_BCHW: Tensor, channels: int = 1) -> Tensor:
     """Images (B, channels, H, W) of latents; grey ones are the mean of the decoder's channels."""
-    images_BCHW: Tensor = autoencoder.decode(z_BCHW).sample
+    images_BCHW: Tensor = autoencoder.decode(in_fast_order(z_BCHW)).sample
     return images_BCHW.mean(1, keepdim=True) if channels == 1 else images_BCHW
 
 
@@ -110,7 +112,7 @@ class AutoencoderLearner(DescentLearner):
     def __init__(
         self, network: AutoencoderKL, settings: AutoencoderTraining, steps: int, device: torch.device
     ) -> None:
-        self.network = network
+        self.network = keep_unet_order(network)
         self.device = device
         self.kl_weight = settings.kl_weight
         self.micro_batch_size = settings.micro_batch_size

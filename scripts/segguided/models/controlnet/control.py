@@ -17,6 +17,8 @@ from segguided.models.controlnet.latent import LatentDenoiser, LatentLearner
 from segguided.models.diffusion import DiffusionSettings
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.masks import MaskEncoder
+from segguided.models.on_cpu.order import in_fast_order
+from segguided.models.on_cpu.unet import keep_unet_order
 
 
 class ControlledDenoiser(nn.Module):
@@ -25,13 +27,13 @@ class ControlledDenoiser(nn.Module):
     def __init__(self, denoiser: LatentDenoiser, control: ControlNetModel, encoder: MaskEncoder) -> None:
         super().__init__()
         self.denoiser = denoiser
-        self.control = control
+        self.control = keep_unet_order(control)
         self.encoder = encoder
 
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The UNet's prediction with the ControlNet's features added to its skip connections."""
         prompt_BLD = self.denoiser.prompt_1LD.expand(len(x_BCHW), -1, -1)
-        hint_BKHW = self.encoder(mask_BHW)
+        x_BCHW, hint_BKHW = in_fast_order(x_BCHW), in_fast_order(self.encoder(mask_BHW))
         down, middle = self.control(x_BCHW, t_B, prompt_BLD, hint_BKHW, return_dict=False)
         return self.denoiser.unet(
             x_BCHW,
@@ -59,7 +61,7 @@ class LatentPipeline(nn.Module):
         channels: int = 1,
     ) -> None:
         super().__init__()
-        self.autoencoder = autoencoder
+        self.autoencoder = keep_unet_order(autoencoder)
         self.denoiser = denoiser
         self.scaling_factor = scaling_factor
         self.channels = channels  # of an image

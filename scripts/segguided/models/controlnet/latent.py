@@ -29,6 +29,8 @@ from segguided.models.controlnet.autoencoder import downsampling, encode, sample
 from segguided.models.controlnet.empty_prompt import empty_prompt
 from segguided.models.controlnet.stable_diffusion import load_part, scheduler_file
 from segguided.models.diffusion import DiffusionSettings
+from segguided.models.on_cpu.order import in_fast_order
+from segguided.models.on_cpu.unet import keep_unet_order
 from segguided.models.signals import to_signal
 from segguided.models.stated_scheduler import check_stated
 from segguided.training import ranks
@@ -44,12 +46,12 @@ class LatentDenoiser(nn.Module):
 
     def __init__(self, unet: UNet2DConditionModel, prompt_1LD: Tensor) -> None:
         super().__init__()
-        self.unet = unet
+        self.unet = keep_unet_order(unet)
         self.register_buffer("prompt_1LD", prompt_1LD)
 
     def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
         """The UNet's prediction."""
-        return self.unet(x_BCHW, t_B, self.prompt_1LD.expand(len(x_BCHW), -1, -1)).sample
+        return self.unet(in_fast_order(x_BCHW), t_B, self.prompt_1LD.expand(len(x_BCHW), -1, -1)).sample
 
 
 def check_noise(stage: LatentStage) -> None:
