@@ -9,6 +9,7 @@ import torch
 from segguided.config.models.training import Precision
 
 LOG = logging.getLogger("segguided")
+UNLIMITED = 2**62  # bytes
 
 
 def pick_device() -> torch.device:
@@ -28,6 +29,11 @@ def _log_once(device: torch.device) -> None:
 def device_name(device: torch.device) -> str:
     """The GPU's product name; for other devices their kind, such as cpu."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of a CUDA GPU's memory, used or not; UNLIMITED of a device that has no size known here."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else UNLIMITED
 
 
 def computes_bf16(device: torch.device) -> bool:

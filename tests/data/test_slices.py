@@ -1,6 +1,7 @@
 """Slice files give back what was written, and sets of slices keep names and pixels together."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -171,36 +172,81 @@ def test_slices_of_unequal_size(tmp_path: Path) -> None:
         read_slices([])
 
 
+def printed_with_file_limits(soft: int, hard: int, code: str, folder: Path) -> str:
+    """What a process prints that may have so many files open; `paths` are 80 slice files in `folder`."""
+    for k in range(80):
+        write_stack(folder / f"p{k}.npz", stack_of(f"p{k}", 1, size=2))
+    start = (
+        "import resource, sys; from pathlib import Path\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from segguided.data.slices import read_slices\n"
+        "from segguided.data import open_files\n"
+        "paths = sorted(Path(sys.argv[1]).iterdir())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, "-c", start + code, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
 def test_more_patients_than_a_process_may_open_files(tmp_path: Path) -> None:
     """The usual limit is 1024; each memory map holds a file open."""
-    for k in range(80):
-        write_stack(tmp_path / f"p{k}.npz", stack_of(f"p{k}", 1, size=2))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    code = f"""if True:
-        import resource, sys
-        from pathlib import Path
-        resource.setrlimit(resource.RLIMIT_NOFILE, (40, {hard}))
-        from segguided.data.slices import read_slices
-        print(len(read_slices(sorted(Path(sys.argv[1]).iterdir()))))
+    assert printed_with_file_limits(40, hard, "print(len(read_slices(paths)))", tmp_path) == "80\n"
+
+
+def test_sets_of_slices_that_are_open_at_once_are_counted_together(tmp_path: Path) -> None:
+    """One set needs no more than its share; five together need more than the limit that one asked for."""
+    code = "open_files.SPARE_FILES = 64; sets = [read_slices(paths) for _ in range(5)]; print(len(sets))"
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert printed_with_file_limits(40, hard, code, tmp_path) == "5\n"
+
+
+def test_a_set_that_does_not_fit_beside_the_open_ones_is_refused(tmp_path: Path) -> None:
+    """Before any file of it is opened; sets that nothing uses any more do not count."""
+    code = """if True:
+        sets = [read_slices(paths), read_slices(paths)]
+        try:
+            read_slices(paths)
+        except ValueError as error:
+            print(error)
+        sets.clear()
+        print(len(read_slices(paths)))
     """
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-    assert done.stdout == "80\n", done.stderr
+    sentence, after = printed_with_file_limits(40, 300, code, tmp_path).splitlines()
+    assert re.fullmatch(
+        r"a job opens the slice files of 80 patients at once, while it has 16\d files open, but a process "
+        r"may have 300 files open on this machine; have the hard limit \(`ulimit -Hn`\) raised to 50\d, or "
+        "make splits of fewer patients",
+        sentence,
+    )
+    assert after == "80"
 
 
 def test_more_patients_than_the_machine_lets_anybody_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
-    with pytest.raises(ValueError, match=r"70000 patients at once.* 4096 files .* to 70256,"):
+    monkeypatch.setattr(open_files, "_open_files", lambda: 44)
+    with pytest.raises(ValueError, match=r"70000 patients at once, .* 44 .* 4096 files .* to 70300,"):
         read_slices([Path("p.npz")] * 70_000)
 
 
 def test_more_patients_than_the_kernel_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, resource.RLIM_INFINITY))
     monkeypatch.setattr(open_files, "MOST_MEMORY_MAPS", tmp_path / "max_map_count")
+    monkeypatch.setattr(open_files, "_open_files", lambda: 44)
     (tmp_path / "max_map_count").write_text("65530\n")
-    with pytest.raises(ValueError, match=r"70000 patients .* 65530 maps.*max_map_count raised to 72000,"):
+    with pytest.raises(ValueError, match=r"70000 patients .* 65530 maps.*max_map_count raised to 72044,"):
         read_slices([Path("p.npz")] * 70_000)
+
+
+def test_where_the_system_does_not_say_what_is_open_each_set_is_counted_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_files, "OPEN_FILES", Path("/nowhere"))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    with pytest.raises(ValueError, match=r"while it has 0 files open, .* to 5256,"):
+        read_slices([Path("p.npz")] * 5_000)
 
 
 def test_generated_sets(tmp_path: Path) -> None:

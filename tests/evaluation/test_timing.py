@@ -1,6 +1,7 @@
 """Timed trainings: where they stop, and what counts."""
 
 import math
+import time
 from itertools import islice, pairwise
 
 import numpy as np
@@ -11,7 +12,9 @@ from segguided.config.ablation import Timing
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
+from segguided.evaluation import timing
 from segguided.evaluation.timing import Judge, check_steps, timed_training
+from segguided.training import optimisation
 from support.partial_sets import stack
 
 MODEL = DiffusionModel.model_validate(
@@ -63,3 +66,19 @@ def test_one_that_reaches_the_share_stops_at_once():
     timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1e-9, limit=9, masks=2), 60)
     assert len(timed.checks) == 1 or timed.checks[-2][2] < 1e-9
     assert timed.reached == (timed.checks[-1][2] >= 1e-9)
+
+
+def test_trying_sizes_of_micro_batches_takes_no_time_of_the_training(monkeypatch):
+    model = MODEL.model_copy(update={"micro_batch_size": "auto"})
+    choose = optimisation.choose_size
+    tried = []
+
+    def slow(*arguments):
+        tried.append(1000)  # seconds
+        return choose(*arguments)
+
+    monkeypatch.setattr(optimisation, "choose_size", slow)
+    monkeypatch.setattr(timing, "perf_counter", lambda: time.perf_counter() + sum(tried))
+    timed = timed_training(model, SliceSet([stack()]), judge(), Timing(share=1.0, limit=1, masks=2), math.inf)
+    assert tried == [1000]
+    assert 0 < timed.seconds < 1000

@@ -378,4 +378,5 @@ def test_linear_network_has_no_hidden_state():
     """The learners under test keep all that they need in state_dict."""
     learner = diffusion_learner(3)
     assert isinstance(learner.network, nn.Module)
-    assert set(learner.state_dict()) == {"network", "optimizer", "schedule", "ema", "chosen_size"}
+    chosen = {"chosen_size", "chosen_memory"}
+    assert set(learner.state_dict()) == {"network", "optimizer", "schedule", "ema"} | chosen

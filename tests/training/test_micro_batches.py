@@ -190,6 +190,88 @@ def test_a_continued_run_takes_the_size_of_its_first_attempt(small_memory, tmp_p
     assert torch.equal(weights, undisturbed)
 
 
+def on_memory(monkeypatch, size):
+    """From now on the device has so many bytes of memory."""
+    monkeypatch.setattr(micro_batches, "total_memory", lambda device: size)
+
+
+@pytest.mark.parametrize(("memory", "room", "expected"), [(39, 2, 2), (39, 9, 4), (40, 9, 4), (80, 9, 4)])
+def test_a_run_that_continues_with_less_memory_tries_its_size_again(
+    memory, room, expected, small_memory, tmp_path, monkeypatch, caplog
+):
+    """The size of its first attempt, 4, as far as it fits; so with as much memory it stays the same run."""
+    caplog.set_level(logging.INFO, "segguided")
+    _, undisturbed = trained(learner(4), tmp_path / "a.pt")
+    on_memory(monkeypatch, 40)
+    trained(learner("auto", room=4), tmp_path / "b.pt", stop_after=3, seconds=0)
+    on_memory(monkeypatch, memory)
+    caplog.clear()
+    continued, weights = trained(learner("auto", room=room), tmp_path / "b.pt")
+    assert continued.micro_batch_size == expected
+    assert torch.equal(weights, undisturbed) == (expected == 4)
+    torch.testing.assert_close(weights, undisturbed, rtol=1e-3, atol=1e-5)
+    line = f"auto: {expected} of 8 images at once; 4 were chosen on a device with more memory"
+    assert sum(line in message for message in caplog.messages) == (memory < 40)
+
+
+def test_the_size_of_the_smallest_memory_is_kept_on_a_larger_one(small_memory, tmp_path, monkeypatch):
+    sizes = []
+    for memory, room, stop_after in ((40, 4, 1), (20, 2, 2), (40, 4, 3), (20, 2, None)):
+        on_memory(monkeypatch, memory)
+        found, _ = trained(learner("auto", room), tmp_path / "a.pt", stop_after, seconds=0)
+        sizes.append(found.micro_batch_size)
+    assert sizes == [4, 2, 2, 2]
+
+
+def test_a_run_of_a_cpu_tries_its_size_where_it_continues_on_a_gpu(tmp_path, monkeypatch):
+    trained(learner("auto"), tmp_path / "a.pt", stop_after=3, seconds=0)
+    on_memory(monkeypatch, 40)
+    monkeypatch.setattr(micro_batches, "may_run_out", lambda device: True)
+    continued, _ = trained(learner("auto", room=4), tmp_path / "a.pt")
+    assert continued.micro_batch_size == 4
+
+
+def test_a_state_that_does_not_say_its_memory_keeps_its_size(small_memory, monkeypatch):
+    """Such states were written by earlier versions."""
+    made = learner("auto", room=4)
+    state = made.state_dict() | {"chosen_size": 2}
+    del state["chosen_memory"]
+    on_memory(monkeypatch, 1)
+    continued = learner("auto", room=4)
+    continued.load_state_dict(state)
+    images_BHW, masks_BHW = Batches(slices(), CPU)(torch.arange(8).numpy())
+    continued.update(images_BHW, masks_BHW, torch.Generator().manual_seed(1))
+    assert continued.descent.chosen_size == 2
+
+
+def test_gpus_that_train_together_have_the_memory_of_the_smallest(monkeypatch):
+    on_memory(monkeypatch, 80)
+    monkeypatch.setattr(ranks, "max_over_processes", lambda own: max(own, -40))
+    assert micro_batches.least_memory(CPU) == 40
+
+
+def test_moments_in_memory_are_not_reserved_again(small_memory, monkeypatch):
+    """A trial within a run reserves what a trial before its first step would, less what the run holds."""
+    network = SmallMemory(9)
+    descent = Descent.with_adamw(network, TRAINING, 6)
+    batch = [torch.randn(8, 3, 4)]
+    reserved = []
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda size, **options: reserved.append(size) or empty(size))
+    with pytest.raises(NotChosen) as before:
+        descent.descend(partial(losses_of, network), batch, "auto")
+    before.value.choose()
+    descent.descend(partial(losses_of, network), batch, "auto")
+    descent.chosen_memory += 1
+    del descent._memory
+    with pytest.raises(NotChosen) as within:
+        descent.descend(partial(losses_of, network), batch, "auto")
+    within.value.choose()
+    weights = sum(p.nbytes for p in network.parameters())
+    steps = 4 * len(list(network.parameters()))  # Adam counts them for each parameter, in fp32
+    assert reserved == [6 * weights, 4 * weights - steps]
+
+
 def test_sizes_of_micro_batches_change_gradients_by_rounding_alone(small_memory, tmp_path):
     gradients = []
     for size in (None, 4, "auto"):

@@ -97,15 +97,24 @@ def _checks(
     timing: Timing,
     reference: float,
 ) -> Iterator[Check]:
-    """Train, and judge the averaged weights ever more seldom; what that takes does not count."""
+    """Train, and judge the averaged weights ever more seldom; what that takes does not count.
+
+    Nor does the choice of `micro_batch_size: auto`, before the first step.
+    """
     limit = timing.limit * reference
     most_steps = ENDLESS if limit < math.inf else timing.limit * plan.steps
     seconds = 0.0
     done = 0
+    start = 0.0
+
+    def start_clock(_size: int) -> None:
+        nonlocal start
+        start = perf_counter()
+
     for steps in check_steps():
         start = perf_counter()
         while done < min(steps, most_steps) and seconds + perf_counter() - start < limit:
-            choosing_first(partial(_step, learner, batches, plan, judge.seed, done))
+            choosing_first(partial(_step, learner, batches, plan, judge.seed, done), start_clock)
             done += 1
         _wait(batches.device)
         seconds += perf_counter() - start

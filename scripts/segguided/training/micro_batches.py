@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segguided.compiling import uncompiled
-from segguided.devices import device_name
+from segguided.devices import device_name, total_memory
 from segguided.training import ranks
 
 LOG = logging.getLogger("segguided")
@@ -20,7 +20,7 @@ LossesOf = Callable[..., Losses]
 
 
 class NotChosen(Exception):
-    """No error: a descent was asked for its first step and does not know its micro-batches yet.
+    """No error: a descent was asked for a step and does not know its micro-batches, or not on this device.
 
     Nothing is computed or changed. After `choose`, which gives the size, the step can be asked for again.
     """
@@ -45,18 +45,25 @@ def choosing_first(step: Callable[[], Losses], note: Callable[[int], None] | Non
     return step()
 
 
-def choose_size(losses_of: LossesOf, batch: Sequence[Tensor], network: nn.Module) -> int:
+def choose_size(
+    losses_of: LossesOf,
+    batch: Sequence[Tensor],
+    network: nn.Module,
+    earlier: int | None = None,
+    moments: int = 0,
+) -> int:
     """The largest part of this process's share of the batch whose gradients fit the device's memory.
 
     The share itself, or else a half of it, a quarter and so on, rounded up; the smallest that any process
-    finds. On a CPU the share. Weights, buffers and random numbers stay as they are. Raises ValueError if not
-    even one image fits.
+    finds. On a CPU the share. `earlier`: what was found on a device with more memory, and is tried first.
+    `moments`: bytes of the optimiser's moments, where they are in memory already. Weights, buffers and random
+    numbers stay as they are. Raises ValueError if not even one image fits.
     """
     share = -(-len(batch[0]) // ranks.count())
     own = [ranks.own_share(tensor) for tensor in batch]
-    size = share
+    size = min(share, earlier or share)
     if may_run_out(batch[0].device):
-        while size and not _fits([tensor[:size] for tensor in own], losses_of, network):
+        while size and not _fits([tensor[:size] for tensor in own], losses_of, network, moments):
             size = -(-size // 2) if size > 1 else 0
     size = -ranks.max_over_processes(-size)
     if not size:
@@ -64,8 +71,14 @@ def choose_size(losses_of: LossesOf, batch: Sequence[Tensor], network: nn.Module
             "micro_batch_size is auto, but not even one image fits the memory of "
             f"{device_name(batch[0].device)}; use a GPU with more memory, or a smaller network"
         )
-    LOG.info("micro_batch_size: auto: %d of %d images at once", size, share)
+    before = f"; {earlier} were chosen on a device with more memory" if earlier else ""
+    LOG.info("micro_batch_size: auto: %d of %d images at once%s", size, share, before)
     return size
+
+
+def least_memory(device: torch.device) -> int:
+    """Bytes of the smallest memory among the devices of the processes that train together."""
+    return -ranks.max_over_processes(-total_memory(device))
 
 
 def may_run_out(device: torch.device) -> bool:
@@ -73,12 +86,12 @@ def may_run_out(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def _fits(micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn.Module) -> bool:
+def _fits(micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn.Module, moments: int) -> bool:
     """Whether the gradients of a micro-batch can be computed beside all that a step keeps."""
     buffers = [buffer.clone() for buffer in network.buffers()]
     device = micro_batch[0].device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        fits = _can_descend(micro_batch, losses_of, network)
+        fits = _can_descend(micro_batch, losses_of, network, moments)
     for buffer, before in zip(network.buffers(), buffers, strict=True):
         buffer.copy_(before)
     for parameter in network.parameters():
@@ -89,10 +102,13 @@ def _fits(micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn.Module
     return fits
 
 
-def _can_descend(micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn.Module) -> bool:
+def _can_descend(
+    micro_batch: Sequence[Tensor], losses_of: LossesOf, network: nn.Module, moments: int
+) -> bool:
     trained = sum(p.nbytes for p in network.parameters() if p.requires_grad)
     try:
-        reserved = torch.empty(RESERVED * trained, dtype=torch.uint8, device=micro_batch[0].device)
+        spare = max(0, RESERVED * trained - moments)
+        reserved = torch.empty(spare, dtype=torch.uint8, device=micro_batch[0].device)
         losses_of(*micro_batch)["loss"].backward()
         del reserved
     except RuntimeError as error:  # also those of cuDNN, cuBLAS and other devices

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from segguided.config.models.training import AUTO, MicroBatchSize, Training
 from segguided.training import ranks
 from segguided.training.averaging import WeightAverages
 from segguided.training.gradients import SharedGradients
-from segguided.training.micro_batches import NotChosen, choose_size
+from segguided.training.micro_batches import NotChosen, choose_size, least_memory
 
 Factor = Callable[[int], float]  # step -> what the learning rate is multiplied by
 
@@ -43,6 +43,7 @@ class Descent:
         self.schedule = LambdaLR(optimizer, factor)
         self.ema = WeightAverages(self.parameters, ema_decay) if ema_decay else None
         self.chosen_size: int | None = None  # what `micro_batch_size: auto` stands for
+        self.chosen_memory: int | None = None  # bytes of the device it was chosen on; None: not known
 
     @classmethod
     def with_adamw(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
@@ -67,11 +68,12 @@ class Descent:
         Each process takes its share of `batch` and computes it in micro-batches of at most
         `micro_batch_size` images, which fit its device (None: the whole share at once; auto: as many as fit).
         `losses_of(*micro_batch)` gives the mean losses of a micro-batch. Returns those of the whole batch,
-        detached. Raises NotChosen, before anything changes, if `auto` was not tried out yet.
+        detached. Raises NotChosen, before anything changes, if `auto` was not tried out yet, or only on a
+        device with more memory.
         """
         n_images = len(batch[0])
         if micro_batch_size == AUTO:
-            if self.chosen_size is None:
+            if self._must_choose():
                 raise NotChosen(partial(self._choose_size, losses_of, batch))
             micro_batch_size = self.chosen_size
         limit = micro_batch_size or n_images
@@ -88,8 +90,20 @@ class Descent:
         return ranks.sum_tensors(means)
 
     def _choose_size(self, losses_of: Callable[..., dict[str, Tensor]], batch: Sequence[Tensor]) -> int:
-        self.chosen_size = choose_size(losses_of, batch, self.network)
+        moments = [value for state in self.optimizer.state.values() for value in state.values()]
+        kept = sum(value.nbytes for value in moments if isinstance(value, Tensor))
+        self.chosen_size = choose_size(losses_of, batch, self.network, self.chosen_size, kept)
+        self.chosen_memory = self._memory
         return self.chosen_size
+
+    def _must_choose(self) -> bool:
+        if self.chosen_size is None:
+            return True
+        return self.chosen_memory is not None and self._memory < self.chosen_memory
+
+    @cached_property
+    def _memory(self) -> int:
+        return least_memory(self.parameters[0].device)
 
     def step(self) -> None:
         """One step down the gradients in the parameters' `.grad`, which are cleared."""
@@ -102,13 +116,14 @@ class Descent:
             self.ema.update(self.parameters)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights, averages, optimiser, schedule and the size that was chosen for micro-batches."""
+        """Weights, averages, optimiser, schedule, and the size of micro-batches with the memory it is for."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "ema": self.ema.state_dict() if self.ema else None,
             "chosen_size": self.chosen_size,
+            "chosen_memory": self.chosen_memory,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -117,6 +132,7 @@ class Descent:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.chosen_size = state["chosen_size"]
+        self.chosen_memory = state.get("chosen_memory")  # earlier versions kept none
         if self.ema:
             self.ema.load_state_dict(state["ema"])
 

@@ -341,7 +341,7 @@ def test_dicom_folders_without_masks(trial):
         path.unlink()
     assert "none is an image with a mask" in trial.refused()
     assert trial.sentence("no masks").startswith(
-        "- the DICOM folders have no masks: expected .seg.nrrd files"
+        "- the DICOM folders have no masks: expected .seg.nrrd, DICOM-SEG or RTSTRUCT files in a folder"
     )
 
 

@@ -160,7 +160,7 @@ CASES = {
     "a packed folder": (files(all_zip=b"PK"), "1 packed file not looked into (all.zip): unpack, and run this again"),
     "images alone": (no_masks, f"data: of 4 NIfTI, 0 DICOM and 0 PNG{ALONE}"),
     "masks alone": (masks_alone, f"data: of 4 NIfTI, 0 DICOM and 0 PNG{ALONE}"),
-    "DICOM without masks": (dicom_without_masks, "the DICOM folders have no masks: expected .seg.nrrd files"),
+    "DICOM without masks": (dicom_without_masks, "the DICOM folders have no masks: expected .seg.nrrd, DICOM-SEG or RTSTRUCT files"),
     "half a .seg.nrrd": (dicom_truncated, "mr1/seg_mr1.seg.nrrd: left out, it ends within its header"),
     "two patients": (fewer(2), "expected at least 3 patients that can be used, got 2 patients: one trains"),
     "fractions for labels": (each_mask(saved(MASK * 0.5)), f"{LABELS}0.5 at voxel (1, 3, 1); is this the image"),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segguided.data.slices import SliceSet, Stack
-from segguided.generation.near_real.matching import exchanged, matched
+from segguided.generation.near_real.matching import exchange_table, matched
 
 
 def patient(name, masks_SHW, images_SHW):
@@ -45,9 +45,9 @@ def test_the_average_patient_varies_as_one_patient_does_not_as_all_together():
 
 
 def test_a_class_that_either_side_lacks_keeps_its_values():
-    levels_N = np.array([3, 3, 9])
-    assert np.array_equal(exchanged(levels_N, np.zeros((2, 256), int)), levels_N)
-    assert exchanged(levels_N[:0], np.ones((2, 256), int)).shape == (0,)
+    counts_L = np.array([0, 2, 0, 1])
+    assert np.array_equal(exchange_table(counts_L, np.zeros((2, 256), int)), range(4))
+    assert np.array_equal(exchange_table(0 * counts_L, np.ones((2, 256), int)), range(4))
 
 
 def test_constant_images_become_the_median():

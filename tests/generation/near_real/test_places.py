@@ -1,13 +1,15 @@
 """A contrast with another order of grey values is found without pairs: from where grey values lie."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from segguided.data.slices import SliceSet, Stack
+from segguided.generation.near_real import places
 from segguided.generation.near_real.matching import matched
-from segguided.generation.near_real.places import InOrder, correction_by_place
+from segguided.generation.near_real.places import InOrder, corrections_by_place
 
 SIDE = 64
 ONE = np.array([10, 60, 120, 200])  # air, fat, muscle, heart
@@ -96,9 +98,11 @@ def test_a_patient_of_both_sets_tells_nothing_by_place():
 
 
 def test_a_class_that_one_side_lacks_is_not_corrected():
-    with_organ = [InOrder(stack, stack.images_SHW.astype(float)) for stack, _ in SOURCE]
+    with_organ = [InOrder(stack, np.tile(np.arange(256.0), (2, 1))) for stack, _ in SOURCE]
     without = [stack for stack, _ in bodies("q", 100, OTHER, organ=False)]
-    assert correction_by_place(with_organ, without, 1) is None
+    of_background, of_organ = corrections_by_place(with_organ, without, 2)
+    assert of_background is not None
+    assert of_organ is None
     result = matched(stacks_of(SOURCE), SliceSet(without), 1)
     inside = stacks_of(SOURCE).masks == 1
     assert np.array_equal(result.images[inside], stacks_of(SOURCE).images[inside])
@@ -110,3 +114,32 @@ def test_constant_images_stay_constant_in_each_class():
         assert np.unique(stack.images_SHW).tolist() == [50]
     for stack in matched(SliceSet(flat), stacks_of(TARGET), 1).stacks:
         assert len(np.unique(stack.images_SHW[stack.masks_SHW == 0])) == 1
+
+
+def peak_of_matching(patients):
+    source, target = stacks_of(bodies("p", 0, ONE, patients)), stacks_of(bodies("q", 100, OTHER, patients))
+    tracemalloc.start()
+    try:
+        matched(source, target, 1)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_grows_with_patients_by_their_matched_images_alone():
+    """A byte a pixel; the images in order, as float64, would take eight."""
+    more_pixels = (40 - 8) * 4 * SIDE * SIDE
+    assert peak_of_matching(40) - peak_of_matching(8) < 2 * more_pixels
+
+
+def test_surroundings_are_computed_once_to_learn_and_once_to_correct(monkeypatch):
+    """However many classes there are; those of the other contrast are not needed."""
+    slices = []
+    smooth = places.gaussian_filter
+    monkeypatch.setattr(
+        places,
+        "gaussian_filter",
+        lambda image, *rest, **more: slices.append(1) or smooth(image, *rest, **more),
+    )
+    matched(stacks_of(SOURCE), stacks_of(TARGET), 1)
+    assert len(slices) == 2 * len(stacks_of(SOURCE))

@@ -1,6 +1,7 @@
-"""Patients of folders of DICOM files with segmentations as .seg.nrrd: the layout that the pipeline reads.
+"""Patients of folders of DICOM files with masks as .seg.nrrd, DICOM-SEG or RTSTRUCT.
 
-IMAGES/PATIENT/*.dcm, and MASKS/PATIENT/FILE.seg.nrrd; both may be the same folder.
+The layout is the one that the pipeline reads: IMAGES/PATIENT/*.dcm, and MASKS/PATIENT/FILE. Both may be the
+same folder.
 """
 
 import re
@@ -12,12 +13,14 @@ from typing import Any
 
 from segguided.app.start.candidates import Candidate, Candidates
 from segguided.app.start.class_names import named
-from segguided.app.start.folder_files import FolderFiles, counted, shown
+from segguided.app.start.folder_files import NRRD, FolderFiles, counted, shown
 from segguided.config.classes import AnatomyClass
 from segguided.config.sources.dicom import DicomSource
 from segguided.data.datasets.sources import read_patient
 from segguided.data.formats import nrrd_header
+from segguided.data.formats.dicom.mask_files import holds_masks, segment_names
 from segguided.data.formats.volume import Volume
+from segguided.shown import some
 
 Segments = dict[str, list[str | None]]  # names of segments by file pattern; None: all that is marked
 
@@ -25,23 +28,32 @@ Segments = dict[str, list[str | None]]  # names of segments by file pattern; Non
 def dicom_patients(files: FolderFiles) -> Candidates:
     """A patient for each folder of DICOM files that has segmentations."""
     found = Candidates("DICOM")
-    images = _most_common_parent(files.dicom)
-    folders = {folder.name: folder for folder in files.dicom if folder.parent == images}
-    elsewhere = sorted(set(files.dicom) - set(folders.values()))
+    dicom_masks = [path for paths in files.dicom.values() for path in paths if holds_masks(path)]
+    series = [folder for folder, paths in files.dicom.items() if not set(paths) <= set(dicom_masks)]
+    if not series:
+        found.remarks.append(
+            f"the DICOM files hold masks alone ({shown(dicom_masks, files.root)}): expected the images that "
+            "they belong to as IMAGES/PATIENT/*.dcm"
+        )
+        return found
+    images = _most_common_parent(series)
+    folders = {folder.name: folder for folder in series if folder.parent == images}
+    elsewhere = sorted(set(series) - set(folders.values()))
     if elsewhere:
         found.remarks.append(
             f"{counted(len(elsewhere), 'folder')} of DICOM files left out, not beside the others in "
             f"{images.relative_to(files.root)}/: {shown(elsewhere, files.root)}; expected "
             "IMAGES/PATIENT/*.dcm"
         )
-    masks = _mask_root(files.nrrd, folders)
+    mask_files = sorted([*files.nrrd, *dicom_masks])
+    masks = _mask_root(mask_files, folders)
     if masks is None:
         found.remarks.append(
-            "the DICOM folders have no masks: expected .seg.nrrd files in a folder named like the patient's, "
-            "as 3D Slicer exports segmentations"
+            "the DICOM folders have no masks: expected .seg.nrrd, DICOM-SEG or RTSTRUCT files in a folder "
+            "named like the patient's; 3D Slicer exports segmentations so"
         )
         return found
-    segments = {name: _segments_of(name, masks, files.nrrd, found.remarks) for name in sorted(folders)}
+    segments = {name: _segments_of(name, masks, mask_files, found.remarks) for name in sorted(folders)}
     found.classes = _classes(segments, found.remarks)
     found.source = {"kind": "dicom", "images": str(images), "masks": str(masks)}
     _add_patients(found, folders, segments)
@@ -71,15 +83,15 @@ def _read(
     return read_patient(source, classes, {"patient": name}, raw)
 
 
-def _most_common_parent(dicom: Mapping[Path, Sequence[Path]]) -> Path:
-    parents = Counter(folder.parent for folder in sorted(dicom))
+def _most_common_parent(series: Sequence[Path]) -> Path:
+    parents = Counter(folder.parent for folder in sorted(series))
     return parents.most_common(1)[0][0]
 
 
-def _mask_root(nrrd: Sequence[Path], patients: Mapping[str, Path]) -> Path | None:
-    """The folder that holds folders of the patients' names with .nrrd files in them."""
+def _mask_root(mask_files: Sequence[Path], patients: Mapping[str, Path]) -> Path | None:
+    """The folder that holds folders of the patients' names with masks in them."""
     roots: dict[Path, set[str]] = defaultdict(set)
-    for path in nrrd:
+    for path in mask_files:
         for above in path.parents:
             if above.name in patients:
                 roots[above.parent].add(above.name)
@@ -87,22 +99,26 @@ def _mask_root(nrrd: Sequence[Path], patients: Mapping[str, Path]) -> Path | Non
     return max(sorted(roots), key=lambda root: len(roots[root]), default=None)
 
 
-def _segments_of(name: str, masks: Path, nrrd: Sequence[Path], remarks: list[str]) -> Segments:
+def _segments_of(name: str, masks: Path, mask_files: Sequence[Path], remarks: list[str]) -> Segments:
     """The segments of a patient's files, by their names with {patient} in place of the patient's."""
     found: Segments = {}
-    for path in nrrd:
+    for path in mask_files:
         if not path.is_relative_to(masks / name):
             continue
         pattern = path.relative_to(masks / name).as_posix().replace(name, "{patient}")
         try:
-            with path.open("rb") as file:
-                header = nrrd_header.read_header(file)
+            names = _names_in_nrrd(path) if path.name.lower().endswith(NRRD) else segment_names(path)
         except (ValueError, OSError, EOFError) as error:
-            remarks.append(f"{path}: left out, {error}")
+            remarks.append(f"{path}: left out, {str(error).removeprefix(f'{path}: ')}")
             continue
-        names = [str(value) for key, value in header.items() if re.fullmatch(r"Segment\d+_Name", key)]
         found[pattern] = [*names] or [None]
     return found
+
+
+def _names_in_nrrd(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        header = nrrd_header.read_header(file)
+    return [str(value) for key, value in header.items() if re.fullmatch(r"Segment\d+_Name", key)]
 
 
 def _classes(segments: Mapping[str, Segments], remarks: list[str]) -> list[dict[str, Any]]:
@@ -115,16 +131,9 @@ def _classes(segments: Mapping[str, Segments], remarks: list[str]) -> list[dict[
     )
     with_masks = sum(bool(files) for files in segments.values())
     frequent = [key for key, count in counts.items() if 2 * count >= with_masks]
-    rare = [
-        f"{segment or 'all'} of {pattern}"
-        for pattern, segment in counts
-        if (pattern, segment) not in frequent
-    ]
+    rare = [key for key in counts if key not in frequent]
     if rare:
-        remarks.append(
-            f"no classes, for fewer than half of the patients have them: {counted(len(rare), 'segment')}, "
-            f"{', '.join(rare[:3])}"
-        )
+        remarks.append(_about_rare(rare, segments, with_masks))
     fields = named({k: _text(*key) for k, key in enumerate(frequent, 1)})
     return [
         {**fields.get(k, {"name": f"class_{k}"}), "file": pattern} | ({"segment": segment} if segment else {})
@@ -132,8 +141,31 @@ def _classes(segments: Mapping[str, Segments], remarks: list[str]) -> list[dict[
     ]
 
 
+def _about_rare(
+    rare: Sequence[tuple[str, str | None]], segments: Mapping[str, Segments], with_masks: int
+) -> str:
+    patterns = Counter(pattern for files in segments.values() for pattern in files)
+    if 2 * max(patterns.values()) < with_masks:
+        return (
+            "no classes, for the mask files have other names in each patient, and a class names one file for "
+            f"all, in which {{patient}} stands for the patient: rename {some(sorted(patterns), 3)}, for "
+            "example to PATIENT_masks.dcm"
+        )
+    names = [f"{segment or 'all'} of {pattern}" for pattern, segment in rare]
+    return (
+        f"no classes, for fewer than half of the patients have them: {counted(len(rare), 'segment')}, "
+        f"{', '.join(names[:3])}"
+    )
+
+
 def _text(pattern: str, segment: str | None) -> str:
     """What a file calls a class: the segment's name, or its own without the patient's."""
     if segment:
         return segment
-    return pattern.replace("{patient}", "").removesuffix(".nrrd").removesuffix(".seg").strip("_-. ")
+    return (
+        pattern.replace("{patient}", "")
+        .removesuffix(".nrrd")
+        .removesuffix(".dcm")
+        .removesuffix(".seg")
+        .strip("_-. ")
+    )

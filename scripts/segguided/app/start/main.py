@@ -1,8 +1,8 @@
 """Look at a folder of your own images and label maps, and write a first configuration for them.
 
-Reads NIfTI volumes, DICOM series with .seg.nrrd masks, and PNG slices. Shows patients, labels, sizes, and
-what is suspicious; writes mine.yaml (minutes on a laptop), mine-paper.yaml (the paper's scale) and mine.tsv
-(the patients). Nothing is overwritten, and nothing in the folder is changed.
+Reads NIfTI volumes, DICOM series with masks as .seg.nrrd, DICOM-SEG or RTSTRUCT, and PNG slices. Shows
+patients, labels, sizes, and what is suspicious; writes mine.yaml (minutes on a laptop), mine-paper.yaml (the
+paper's scale) and mine.tsv (the patients). Nothing is overwritten, and nothing in the folder is changed.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Images with the grey values of another contrast, class by class: in their order first, then by place.
 
-Shape letters: S slices, H height, W width, N pixels, P patients, K mask values, G grey levels (256).
+Shape letters: S slices, H height, W width, N pixels, P patients, K mask values, G grey levels (256),
+L levels of any number.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from segguided.data.slices import SliceSet, Stack
-from segguided.generation.near_real.places import Correction, InOrder, correction_by_place
+from segguided.generation.near_real.places import (
+    Correction,
+    InOrder,
+    corrected_images,
+    corrections_by_place,
+)
 
 GREY_LEVELS = 256
 FINE = 8  # parts of a grey level that ranks tell apart
@@ -47,59 +53,64 @@ def _channels(stack: Stack) -> list[Stack]:
 
 def _matched_channel(stacks: Sequence[Stack], reference: Sequence[Stack], n_values: int) -> list[np.ndarray]:
     """The matched images (S, H, W) uint8 of each stack."""
-    wanted_KPG = [
-        np.array([np.bincount(_pixels(stack, k), minlength=GREY_LEVELS) for stack in reference])
-        for k in range(n_values)
-    ]
-    in_order = [_in_order(stack, wanted_KPG) for stack in stacks]
+    wanted_PKG = np.array([histograms(stack.images_SHW, stack, n_values, GREY_LEVELS) for stack in reference])
+    in_order = [_in_order(stack, wanted_PKG) for stack in stacks]
     names = {stack.patient for stack in stacks}
     others = [stack for stack in reference if stack.patient not in names]
-    corrections = [correction_by_place(in_order, others, k) for k in range(n_values)]
-    return [_by_place(patient, corrections, wanted_KPG) for patient in in_order]
+    corrections = corrections_by_place(in_order, others, n_values)
+    return [_by_place(patient, corrections, wanted_PKG) for patient in in_order]
 
 
-def _pixels(stack: Stack, value: int) -> np.ndarray:
-    """The grey values (N,) of the pixels with one mask value."""
-    pixels_N: np.ndarray = stack.images_SHW[stack.masks_SHW == value]
-    return pixels_N
+def histograms(levels_SHW: np.ndarray, stack: Stack, n_values: int, n_levels: int) -> np.ndarray:
+    """How often each level is in the pixels of each mask value of `stack`, (K, L); slice by slice."""
+    counts = np.zeros(n_values * n_levels, np.int64)
+    for levels_HW, mask_HW in zip(levels_SHW, stack.masks_SHW, strict=True):
+        counts += np.bincount((mask_HW.astype(int) * n_levels + levels_HW).ravel(), minlength=counts.size)
+    return counts.reshape(n_values, n_levels)
 
 
-def _in_order(stack: Stack, wanted_KPG: Sequence[np.ndarray]) -> InOrder:
+def _in_order(stack: Stack, wanted_PKG: np.ndarray) -> InOrder:
     """The stack with its grey values exchanged rank by rank."""
-    images_SHW = stack.images_SHW.astype(float)
-    for k, wanted_PG in enumerate(wanted_KPG):
-        images_SHW[stack.masks_SHW == k] = exchanged(_pixels(stack, k), wanted_PG)
-    return InOrder(stack, images_SHW)
+    counts_KG = histograms(stack.images_SHW, stack, wanted_PKG.shape[1], GREY_LEVELS)
+    tables = [exchange_table(counts_G, wanted_PKG[:, k]) for k, counts_G in enumerate(counts_KG)]
+    return InOrder(stack, np.array(tables))
 
 
 def _by_place(
-    patient: InOrder, corrections: Sequence[Correction | None], wanted_KPG: Sequence[np.ndarray]
+    patient: InOrder, corrections: Sequence[Correction | None], wanted_PKG: np.ndarray
 ) -> np.ndarray:
     """The images (S, H, W) uint8 of a patient, whose order changes where there is a correction."""
-    images_SHW = patient.images_SHW.copy()
+    masks_SHW = patient.stack.masks_SHW
+    images_SHW = np.empty(masks_SHW.shape, np.uint8)
+    for z, image_HW in enumerate(patient.images()):
+        images_SHW[z] = np.rint(image_HW)
+    if not any(corrections):
+        return images_SHW
+    levels_SHW = np.empty(masks_SHW.shape, np.uint16)
+    for z, corrected_HW in enumerate(corrected_images(patient, corrections)):
+        levels_SHW[z] = np.rint(FINE * corrected_HW.clip(0, GREY_LEVELS - 1))
+    counts_KL = histograms(levels_SHW, patient.stack, len(corrections), FINE * (GREY_LEVELS - 1) + 1)
     for k, correction in enumerate(corrections):
         if correction:
-            corrected_N = correction.of(patient).clip(0, GREY_LEVELS - 1)
-            levels_N = np.rint(FINE * corrected_N).astype(np.int64)
-            images_SHW[patient.stack.masks_SHW == k] = exchanged(levels_N, wanted_KPG[k])
-    return np.rint(images_SHW).astype(np.uint8)
+            table_L = np.rint(exchange_table(counts_KL[k], wanted_PKG[:, k])).astype(np.uint8)
+            for image_HW, levels_HW, mask_HW in zip(images_SHW, levels_SHW, masks_SHW, strict=True):
+                image_HW[mask_HW == k] = table_L[levels_HW[mask_HW == k]]
+    return images_SHW
 
 
-def exchanged(levels_N: np.ndarray, wanted_PG: np.ndarray) -> np.ndarray:
-    """The grey value (N,) float64 that takes each pixel's place: of the same rank in the average patient.
+def exchange_table(counts_L: np.ndarray, wanted_PG: np.ndarray) -> np.ndarray:
+    """The grey value (L,) float64 that takes each level's place: of the same rank in the average patient.
 
-    `levels_N` are whole numbers from 0; a level stands for the middle of its ranks. `wanted_PG`: how often
-    each patient has each grey level. Their average is the Wasserstein barycentre, the mean of the quantile
-    functions, each with the weight of the patient's pixels: it varies as one patient does, not as all
-    together. Without any pixel there, levels stay.
+    `counts_L`: how many pixels have each level, a whole number from 0; a level stands for the middle of its
+    ranks. `wanted_PG`: how often each patient has each grey level. Their average is the Wasserstein
+    barycentre, the mean of the quantile functions, each with the weight of the patient's pixels: it varies as
+    one patient does, not as all together. Without any pixel there, or here, levels stay.
     """
     wanted_PG = wanted_PG[wanted_PG.sum(axis=1) > 0]
-    if not len(levels_N) or not len(wanted_PG):
-        return levels_N.astype(float)
-    counts_L = np.bincount(levels_N)
+    if not counts_L.any() or not len(wanted_PG):
+        return np.arange(float(len(counts_L)))
     middle_L = (np.cumsum(counts_L) - counts_L / 2) / counts_L.sum()
     shares_PG = np.cumsum(wanted_PG, axis=1) / wanted_PG.sum(axis=1, keepdims=True)
     values_PL = [np.searchsorted(below_G, middle_L).clip(0, GREY_LEVELS - 1) for below_G in shares_PG]
-    table_L = np.average(values_PL, axis=0, weights=wanted_PG.sum(axis=1))
-    values_N: np.ndarray = table_L[levels_N]
-    return values_N
+    table_L: np.ndarray = np.average(values_PL, axis=0, weights=wanted_PG.sum(axis=1))
+    return table_L

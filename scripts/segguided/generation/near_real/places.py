@@ -13,10 +13,10 @@ pixels, divided so that Σ w_c = 1. s_j: the mean of h_j. λ = RIDGE (1 / n + 1 
 
 f need not increase with u. Where places say nothing, β is near 0 and the order stays.
 
-Shape letters: S slices, H height, W width, N pixels, C cells, J hats.
+Shape letters: S slices, H height, W width, N pixels, C cells, J hats, K mask values, G grey levels (256).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +36,18 @@ LEAST_GAIN = 0.1  # share of the squared error of the mean images of patients it
 
 @dataclass(frozen=True)
 class InOrder:
-    """A patient's slices as they are (u), and their images (S, H, W) float64 matched in order (v)."""
+    """A patient's slices as they are (u), and the value (v) that takes each grey level's place in order.
+
+    `table_KG` (K, 256) has these values for each mask value.
+    """
 
     stack: Stack
-    images_SHW: np.ndarray
+    table_KG: np.ndarray
+
+    def images(self) -> Iterator[np.ndarray]:
+        """The image (H, W) float64 of each slice, matched in order."""
+        for grey_HW, mask_HW in zip(self.stack.images_SHW, self.stack.masks_SHW, strict=True):
+            yield self.table_KG[mask_HW, grey_HW]
 
 
 @dataclass(frozen=True)
@@ -49,17 +57,10 @@ class Correction:
     value: int
     beta_J: np.ndarray
 
-    def of(self, patient: InOrder) -> np.ndarray:
-        """f (N,) of the pixels of the class, in the order of a Boolean index."""
-        hats_N4, weights_N4 = _hats(patient.stack, self.value)
-        in_order_N = patient.images_SHW[patient.stack.masks_SHW == self.value]
-        corrected_N: np.ndarray = in_order_N + (weights_N4 * self.beta_J[hats_N4]).sum(axis=1)
-        return corrected_N
 
-
-@dataclass(frozen=True)
+@dataclass
 class _Places:
-    """Of patients of one contrast, summed over the pixels in each cell."""
+    """Of patients of one contrast and one mask value, summed over the pixels in each cell."""
 
     patients: int
     pixels_C: np.ndarray
@@ -67,17 +68,23 @@ class _Places:
     hats_CJ: np.ndarray  # 0 of the other contrast: its values are not corrected
 
 
-def correction_by_place(
-    patients: Sequence[InOrder], others: Sequence[Stack], value: int
-) -> Correction | None:
-    """How grey values of `patients` become those of `others`, of one mask value.
+def corrections_by_place(
+    patients: Sequence[InOrder], others: Sequence[Stack], n_values: int
+) -> list[Correction | None]:
+    """How grey values of `patients` become those of `others`, of each mask value.
 
     None where it cannot be learnt, or does not come true: learnt from every other patient, it must be nearer
     to the mean images of the rest than the values in their order are, by LEAST_GAIN, both ways together.
     """
-    as_they_are = [InOrder(stack, stack.images_SHW) for stack in others]
-    one = [_places(patients[half::2], value) for half in (0, 1)]
-    other = [_places(as_they_are[half::2], value, with_hats=False) for half in (0, 1)]
+    as_they_are = np.tile(np.arange(256.0), (n_values, 1))
+    unchanged = [InOrder(stack, as_they_are) for stack in others]
+    one = [_places(patients[half::2], n_values) for half in (0, 1)]
+    other = [_places(unchanged[half::2], n_values, with_hats=False) for half in (0, 1)]
+    by_value = zip(zip(*one, strict=True), zip(*other, strict=True), strict=True)
+    return [_correction(value, *halves) for value, halves in enumerate(by_value)]
+
+
+def _correction(value: int, one: Sequence[_Places], other: Sequence[_Places]) -> Correction | None:
     halves = list(zip(one, other, strict=True))
     if not all(_in_common(*half).any() for half in halves):
         return None
@@ -88,39 +95,70 @@ def correction_by_place(
     return Correction(value, _beta(_sum(one), _sum(other)))
 
 
-def _places(patients: Sequence[InOrder], value: int, with_hats: bool = True) -> _Places:
-    n_cells = int(np.prod(CELLS))
-    pixels_C, grey_C = np.zeros(n_cells), np.zeros(n_cells)
-    hats_CJ = np.zeros((n_cells, HATS))
+def corrected_images(patient: InOrder, corrections: Sequence[Correction | None]) -> Iterator[np.ndarray]:
+    """f (H, W) float64 of each slice; v in classes without a correction."""
+    slices = zip(patient.images(), patient.stack.images_SHW, patient.stack.masks_SHW, strict=True)
+    for corrected_HW, grey_HW, mask_HW in slices:
+        means_HW = _surroundings(grey_HW)
+        for correction in filter(None, corrections):
+            inside_HW = mask_HW == correction.value
+            hats_N4, weights_N4 = _hats(grey_HW[inside_HW], means_HW[inside_HW])
+            corrected_HW[inside_HW] += (weights_N4 * correction.beta_J[hats_N4]).sum(axis=1)
+        yield corrected_HW
+
+
+def _places(patients: Sequence[InOrder], n_values: int, with_hats: bool = True) -> list[_Places]:
+    """The places of each mask value; surroundings are computed once for all, slice by slice."""
+    places = [_empty(len(patients)) for _ in range(n_values)]
     for patient in patients:
-        inside_SHW = patient.stack.masks_SHW == value
-        cells_N = _cells(patient.stack)[inside_SHW]
-        pixels_C += np.bincount(cells_N, minlength=n_cells)
-        grey_C += np.bincount(cells_N, patient.images_SHW[inside_SHW], n_cells)
-        if not with_hats:
-            continue
-        hats_N4, weights_N4 = _hats(patient.stack, value)
-        at = (cells_N[:, None] * HATS + hats_N4).ravel()
-        hats_CJ += np.bincount(at, weights_N4.ravel(), hats_CJ.size).reshape(hats_CJ.shape)
-    return _Places(len(patients), pixels_C, grey_C, hats_CJ)
+        slices = zip(patient.images(), patient.stack.images_SHW, patient.stack.masks_SHW, strict=True)
+        for cells_HW, (in_order_HW, grey_HW, mask_HW) in zip(_cells(patient.stack), slices, strict=True):
+            means_HW = _surroundings(grey_HW) if with_hats else None
+            for value in np.unique(mask_HW):
+                inside_HW = mask_HW == value
+                cells_N = cells_HW[inside_HW]
+                _add(places[value].pixels_C, cells_N)
+                _add(places[value].grey_C, cells_N, in_order_HW[inside_HW])
+                if means_HW is not None:
+                    hats_N4, weights_N4 = _hats(grey_HW[inside_HW], means_HW[inside_HW])
+                    at_N4 = cells_N[:, None] * HATS + hats_N4
+                    _add(places[value].hats_CJ.reshape(-1), at_N4.ravel(), weights_N4.ravel())
+    return places
 
 
-def _cells(stack: Stack) -> np.ndarray:
-    """The number of each pixel's cell, (S, H, W)."""
+def _empty(patients: int) -> _Places:
+    n_cells = int(np.prod(CELLS))
+    return _Places(patients, np.zeros(n_cells), np.zeros(n_cells), np.zeros((n_cells, HATS)))
+
+
+def _add(sums: np.ndarray, at_N: np.ndarray, weights_N: np.ndarray | None = None) -> None:
+    """Add the weights, or 1, to `sums` at these places, which lie near each other."""
+    first = at_N.min()
+    added = np.bincount(at_N - first, weights_N)
+    sums[first : first + len(added)] += added
+
+
+def _cells(stack: Stack) -> Iterator[np.ndarray]:
+    """The number of each pixel's cell, (H, W) of each slice."""
     z, y, x = (
         np.arange(size) * cells // size for size, cells in zip(stack.masks_SHW.shape, CELLS, strict=True)
     )
-    cells_SHW: np.ndarray = (z[:, None, None] * CELLS[1] + y[:, None]) * CELLS[2] + x
-    return cells_SHW
+    for of_slice in z:
+        yield (of_slice * CELLS[1] + y[:, None]) * CELLS[2] + x
 
 
-def _hats(stack: Stack, value: int) -> tuple[np.ndarray, np.ndarray]:
-    """The four hats that each pixel of a mask value touches, and how much of each, both (N, 4)."""
-    inside_SHW = stack.masks_SHW == value
-    sigma = SURROUNDINGS * stack.images_SHW.shape[-1]
-    means_SHW = gaussian_filter(stack.images_SHW.astype(float), (0, sigma, sigma), mode="nearest")
-    low_v, share_v = _knots(stack.images_SHW[inside_SHW], VALUE_KNOTS)
-    low_m, share_m = _knots(means_SHW[inside_SHW], MEAN_KNOTS)
+def _surroundings(grey_HW: np.ndarray) -> np.ndarray:
+    """The mean (H, W) float64 of each pixel's surroundings in its slice."""
+    means_HW: np.ndarray = gaussian_filter(
+        grey_HW.astype(float), SURROUNDINGS * grey_HW.shape[-1], mode="nearest"
+    )
+    return means_HW
+
+
+def _hats(grey_N: np.ndarray, means_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The four hats that each pixel (u, m) touches, and how much of each, both (N, 4)."""
+    low_v, share_v = _knots(grey_N, VALUE_KNOTS)
+    low_m, share_m = _knots(means_N, MEAN_KNOTS)
     hats = [(low_v + i) * len(MEAN_KNOTS) + low_m + j for i in (0, 1) for j in (0, 1)]
     weights = [a * b for a in (1 - share_v, share_v) for b in (1 - share_m, share_m)]
     return np.stack(hats, axis=1), np.stack(weights, axis=1)
