@@ -23,10 +23,12 @@ def train_diffusion(
     checkpoint_seconds: float,
     init_from: InitFrom | None = None,
     classes: Sequence[str] = (),
+    perceptual: Path | None = None,
 ) -> None:
     """Write model.safetensors to `output`, with config.json and history.csv beside it.
 
     `init_from`: trained weights to begin with, matched by the names of the `classes`; None: random ones.
+    `perceptual`: weights of the network of the perceptual loss, where the settings have one.
     """
     run_denoiser(
         build_denoiser,
@@ -39,6 +41,7 @@ def train_diffusion(
         checkpoint_seconds,
         init_from,
         classes,
+        perceptual,
     )
 
 
@@ -46,6 +49,7 @@ def command_line() -> argparse.ArgumentParser:
     """The command line of this script."""
     parser = training_parser(__doc__)
     parser.add_argument("--model", type=DiffusionModel.from_json, required=True, help="model settings, JSON")
+    parser.add_argument("--perceptual", type=Path, help="weights of the network of the perceptual loss")
     parser.add_argument("--n-classes", type=int, required=True, help="number of foreground classes")
     add_beginning(parser)
     return parser

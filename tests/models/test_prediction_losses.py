@@ -90,6 +90,8 @@ def test_the_sliced_distance_compares_class_by_class():
         ({"adversarial": 0.1}, "losses of a discriminator, which is missing"),
         ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
         ({"from_step": 5}, "no loss waits for it"),
+        ({"perceptual": 0.5}, "perceptual is 0.5, but perceptual_network is missing; set both"),
+        ({"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}, "perceptual is 0, but .* given"),
         ({"energy_score": {"filter_size": 4}}, "a filter has a pixel in its middle; use 5"),
     ],
 )

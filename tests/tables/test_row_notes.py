@@ -56,6 +56,9 @@ SCRATCH = {"kind": "scratch", "autoencoder": SIZES, "unet": SIZES}
 HINT = {"hint_channels": [16, 32]}  # as many levels as the autoencoder
 
 
+PERCEPTUAL = {"perceptual": 0.1, "perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "text"),
     [
@@ -66,6 +69,7 @@ HINT = {"hint_channels": [16, 32]}  # as many levels as the autoencoder
         ("spade-mat", {"perceptual": {"kind": "none"}}, "without a perceptual loss"),
         ("spade-mat", {}, "trained with mask ablation, which the paper calls applicable to any model"),
         ("controlnet-mat", {}, "trained with mask ablation, which the paper calls applicable to any model"),
+        ("segguided-plus", {"losses": PERCEPTUAL}, "with a perceptual loss on VGG-19"),
         ("segguided-mat", {}, "its masks are whole at every sampling step; the paper does not say"),
         ("segguided-mat-step", {}, "removed from its masks at random at every sampling step; the paper does"),
     ],

@@ -1,5 +1,7 @@
 """train_diffusion with losses on the predicted image, and images of it in one to four calls."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,15 @@ import torch
 from export_model import export_model
 from generate_diffusion import generate_diffusion
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.perceptual import PlainEncoder
+from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
+from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
 from segguided.models.prediction_learner import PredictionLearner
 from train_diffusion import train_diffusion
+from train_perceptual import train_perceptual
 
 CPU = torch.device("cpu")
 ENERGY = {"squared_error": 0, "energy_score": {"levels": 3}, "slope_outside": 0.1}
@@ -79,6 +85,48 @@ def test_training_with_every_loss_gives_the_same_bytes_again(slices, tmp_path):
     header = (tmp_path / "first/history.csv").read_text().splitlines()[0]
     for column in ("energy_score", "sliced_wasserstein", "adversarial", "feature_matching", "discriminator"):
         assert column in header
+
+
+ENCODER = PlainEncoder(channels=(8, 16), training=Training(steps=20, batch_size=4, learning_rate=1e-2))
+PERCEPTUAL = {
+    **ENERGY,
+    "perceptual": 0.1,
+    "perceptual_network": {"kind": "encoder", "encoder": ENCODER.model_dump()},
+}
+
+
+@pytest.fixture(scope="module")
+def perceptual(slices):
+    train_perceptual([slices], ENCODER, 1, 0, slices.parent / "perceptual/model.safetensors")
+    return slices.parent / "perceptual/model.safetensors"
+
+
+def test_a_perceptual_loss_is_one_of_the_terms_and_its_network_is_recorded(slices, perceptual, tmp_path):
+    weights = {}
+    for name, losses, network in (
+        ("first", PERCEPTUAL, perceptual),
+        ("second", PERCEPTUAL, perceptual),
+        ("without", ENERGY, None),
+    ):
+        output = tmp_path / name / "model.safetensors"
+        train_diffusion([slices], settings(losses, steps=3), 1, 0, output, 600, perceptual=network)
+        weights[name] = output.read_bytes()
+    assert weights["first"] == weights["second"] != weights["without"]
+    description = json.loads((tmp_path / "first/config.json").read_text())
+    assert description["perceptual_sha256"] == sha256_of(perceptual)
+    assert "perceptual_sha256" not in json.loads((tmp_path / "without/config.json").read_text())
+    assert "perceptual" in (tmp_path / "first/history.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("losses", [PERCEPTUAL, ENERGY])
+def test_weights_of_a_perceptual_network_are_given_where_it_is_asked_for(
+    losses, slices, perceptual, tmp_path
+):
+    given = None if losses is PERCEPTUAL else perceptual
+    output = tmp_path / "model.safetensors"
+    with pytest.raises(ValueError, match=r"perceptual is .*, but its weights are .*; change either"):
+        train_diffusion([slices], settings(losses, steps=3), 1, 0, output, 600, perceptual=given)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -92,8 +92,8 @@ DECISIONS = {
     "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {
-        "weights": "squared_error energy_score sliced_wasserstein adversarial feature_matching discriminator "
-        "pure_noise_share from_step slope_outside",
+        "weights": "squared_error energy_score perceptual perceptual_network sliced_wasserstein adversarial "
+        "feature_matching discriminator pure_noise_share from_step slope_outside",
     },
     "EnergyScore": {"weights": "weight filters filter_size levels"},
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},

@@ -46,6 +46,24 @@ def test_dry_run_of_each_command_of_the_card_without_data(fresh, arguments, expe
     assert {rule: count for rule, count in jobs.items() if networks.match(rule)} == expected
 
 
+@pytest.mark.parametrize(("channels", "networks"), [([16, 32, 64], 2), ([8, 16], 4)])
+def test_a_diffusion_model_shares_the_perceptual_network_of_a_spade_whose_settings_are_its(
+    fresh, channels, networks
+):
+    """On two datasets. Its images then wait for that network's training."""
+    demo = yaml.safe_load((fresh / "workflow/demo.yaml").read_text())
+    encoder = demo["models"]["spade"]["perceptual"]["encoder"] | {"channels": channels}
+    losses = {"perceptual": 0.1, "perceptual_network": {"kind": "encoder", "encoder": encoder}}
+    added = fresh / "perceptual.yaml"
+    added.write_text(yaml.safe_dump({"models": {"segguided-plus": {"losses": losses}}}))
+    result = snakemake(fresh, "-n", *DEMO, added.name)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert jobs_of(result)["train_perceptual"] == networks
+    without = "grid={models: [segguided-plus], datasets: [breast-phantom]}"
+    alone = snakemake(fresh, "-n", *DEMO, added.name, "--config", without)
+    assert jobs_of(alone)["train_perceptual"] == 1, alone.stdout + alone.stderr
+
+
 def test_shards_multiply_what_generates_and_add_what_gathers_and_one_changes_nothing(fresh):
     whole, one_shard, four_shards = (
         jobs_of(snakemake(fresh, "-n", "all", *options))

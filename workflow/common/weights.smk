@@ -33,10 +33,12 @@ def training_json(wildcards):
     return by_class_value(model, class_names(wildcards)).training_json()
 
 
-def first_alike(kind, settings_of, model):
-    """The first model of a kind in the grid whose settings are those of `model`: what they decide is made once."""
+def first_alike(kinds, settings_of, model):
+    """The first model of these kinds in the grid whose settings are those of `model`: what they decide is made once."""
     for name in CONFIG.grid.models:
-        if CONFIG.models[name].kind == kind and settings_of(name) == settings_of(model):
+        if CONFIG.models[name].kind in kinds and settings_of(name) == settings_of(
+            model
+        ):
             return name
     return model
 

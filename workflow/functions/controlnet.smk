@@ -27,7 +27,7 @@ def stage_file(stage, settings_of, file):
     """
 
     def path(wildcards):
-        owner = first_alike("controlnet", settings_of, wildcards.model)
+        owner = first_alike(("controlnet",), settings_of, wildcards.model)
         return f"<results>/runs/{wildcards.dataset}/{owner}/seed{wildcards.seed}/{stage}/{file}"
 
     return path

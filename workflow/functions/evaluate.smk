@@ -33,9 +33,8 @@ def further_descriptions(wildcards):
 
     A completer costs the same with each seed, and figures show the first seed's: the others are not trained.
     """
-    if CONFIG.trained(wildcards.model).kind == "spade":
-        return perceptual_network(wildcards)[1:]
-    return completer_of(wildcards.dataset, wildcards.model, FIRST_SEED)[1:]
+    completer = completer_of(wildcards.dataset, wildcards.model, FIRST_SEED)
+    return perceptual_network(wildcards)[1:] + completer[1:]
 
 
 def run_argument(wildcards, input):

@@ -38,17 +38,19 @@ def beginning_files(wildcards):
 
 
 def perceptual_settings(name):
-    return CONFIG.models[name].perceptual
+    """Of a model of a kind that has no perceptual loss: None."""
+    return getattr(CONFIG.models[name], "perceptual", None)
 
 
 def perceptual_network(wildcards):
-    """The files of the network whose feature maps SPADE's loss compares; none where that loss is not configured."""
-    perceptual = perceptual_settings(wildcards.model)
+    """The files of the network whose feature maps a model's loss compares; none where it has no such loss."""
+    model = CONFIG.weights_of(wildcards.model)
+    perceptual = perceptual_settings(model)
+    if perceptual is None or perceptual.kind == "none":
+        return []
     if perceptual.kind == "vgg19":
         return [perceptual.weights]
-    if perceptual.kind == "none":
-        return []
-    owner = first_alike("spade", perceptual_settings, wildcards.model)
+    owner = first_alike(("spade", "diffusion"), perceptual_settings, model)
     folder = f"<results>/perceptual/{wildcards.dataset}/{owner}/seed{wildcards.seed}"
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 

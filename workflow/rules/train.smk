@@ -11,6 +11,7 @@ rule train_diffusion:
     input:
         slices=training_slices,
         slices_list="<results>/data/{dataset}/train.txt",
+        perceptual=perceptual_network,
         beginning=beginning_files,
     output:
         weights="<results>/runs/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -42,7 +43,7 @@ rule train_diffusion:
     params:
         script=script_file("train_diffusion"),
         library=library("train_diffusion"),
-        files=[],
+        files=perceptual_argument,
         options=model_options,
     message:
         "Training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -76,7 +77,7 @@ use rule train_diffusion as train_perceptual with:
     pathvars:
         rule="train_perceptual",
     wildcard_constraints:
-        model=models_of("spade"),
+        model=models_of("spade", "diffusion"),
     priority: 30
     threads: 4
     resources:
@@ -91,6 +92,7 @@ use rule train_diffusion as train_perceptual with:
     params:
         script=script_file("train_perceptual"),
         library=library("train_perceptual"),
+        files=[],
         options=perceptual_options,
     message:
         "Training the perceptual network of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -122,6 +124,7 @@ use rule train_diffusion as train_completer with:
     params:
         script=script_file("train_completer"),
         library=library("train_completer"),
+        files=[],
         options=completer_options,
     message:
         "Training the mask completer of {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
@@ -141,4 +144,3 @@ use rule train_diffusion as train_spade with:
     params:
         script=script_file("train_spade"),
         library=library("train_spade"),
-        files=perceptual_argument,

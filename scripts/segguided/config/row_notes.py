@@ -5,7 +5,7 @@ A new footnote is one more text in `row_notes`, true to the settings that it spe
 
 from segguided.config.models.base import ModelSettings
 from segguided.config.models.controlnet import ControlNetModel
-from segguided.config.models.diffusion import DenoiserSettings
+from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.spade import SpadeModel
 from segguided.config.sampling import Sampling
@@ -20,6 +20,13 @@ SPADE_PERCEPTUAL = {
     "encoder": (
         "perceptual loss on a plain encoder of another architecture than the segmenter that measures, "
         "trained on the training patients; that of SPADE's authors is on VGG-19"
+    ),
+}
+PERCEPTUAL = {
+    "vgg19": "trained with a perceptual loss on VGG-19",
+    "encoder": (
+        "trained with a perceptual loss on a plain encoder of another architecture than the segmenter that "
+        "measures, trained on the training patients"
     ),
 }
 REGRESSION = "control: one call, no noise. What ranks it as high as a generator cannot tell the two apart"
@@ -51,6 +58,8 @@ def row_notes(model: ModelSettings, sampling: Sampling, *, lacks_annotation: boo
         notes.append(CONTROLNET_STARTS[model.init.kind])
     if isinstance(model, SpadeModel):
         notes.append(SPADE_PERCEPTUAL[model.perceptual.kind])
+    if isinstance(model, DiffusionModel) and model.losses.perceptual_network:
+        notes.append(PERCEPTUAL[model.perceptual.kind])
     if isinstance(model, RegressionModel):
         notes.append(REGRESSION)
     if lacks_annotation and model.needs_full_annotation:

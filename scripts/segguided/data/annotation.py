@@ -71,7 +71,7 @@ def check_perceptual(
         raise ValueError(
             f"datasets.{dataset}: the perceptual network of {', '.join(models)} trains on fully annotated "
             f"patients alone, but the column {COLUMN} names a class for each of the {len(train)} training "
-            "patients; annotate one fully, or set perceptual: {kind: none}"
+            "patients; annotate one fully, or train without a perceptual loss"
         )
 
 

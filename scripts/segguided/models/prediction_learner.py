@@ -19,6 +19,7 @@ from segguided.models import diffusion
 from segguided.models.augmentation import move
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
 from segguided.models.losses.energy_score import Filters, choose_filters
+from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.signals import to_signal
@@ -42,13 +43,20 @@ class PredictionLearner(DescentLearner):
     """
 
     def __init__(
-        self, network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
+        self,
+        network: MaskedDenoiser,
+        model: DiffusionModel,
+        steps: int,
+        device: torch.device,
+        perceptual: PerceptualLoss | None = None,
     ) -> None:
         self.network = network
         self.model = model
+        self.perceptual = perceptual
         self.losses: DenoiserLosses = model.losses
         self.weights = {
             "squared_error": model.losses.squared_error,
+            "perceptual": model.losses.perceptual,
             "sliced_wasserstein": model.losses.sliced_wasserstein,
             "adversarial": model.losses.adversarial,
             "feature_matching": model.losses.feature_matching,
@@ -185,6 +193,9 @@ class PredictionLearner(DescentLearner):
         """The terms of one prediction, without weights; 0 of those that have not begun."""
         terms = {name: x0_BCHW.new_zeros(()) for name, weight in self.weights.items() if weight}
         terms["squared_error"] = functional.mse_loss(predicted_BCHW, x0_BCHW)
+        if self.perceptual:
+            with autocast(self.device, self.model.training.precision):
+                terms["perceptual"] = self.perceptual(predicted_BCHW, x0_BCHW)
         if chosen.directions:
             terms["sliced_wasserstein"] = sliced_wasserstein(
                 predicted_BCHW, x0_BCHW, masks_BHW, chosen.directions
@@ -249,8 +260,16 @@ def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def make_learner(
-    network: MaskedDenoiser, model: DiffusionModel, steps: int, device: torch.device
+    network: MaskedDenoiser,
+    model: DiffusionModel,
+    steps: int,
+    device: torch.device,
+    perceptual: PerceptualLoss | None = None,
 ) -> DiffusionLearner | PredictionLearner:
-    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names."""
-    learner = DiffusionLearner if model.losses.is_papers else PredictionLearner
-    return learner(network, model, steps, device)
+    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names.
+
+    `perceptual`: the loss of `model.losses.perceptual_network`, where there is one.
+    """
+    if model.losses.is_papers:
+        return DiffusionLearner(network, model, steps, device)
+    return PredictionLearner(network, model, steps, device, perceptual)

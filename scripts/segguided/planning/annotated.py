@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.perceptual import EncoderPerceptual
 from segguided.config.models.spade import SpadeModel
 from segguided.config.workflow import Config
@@ -34,4 +35,4 @@ def check_annotations(
 
 
 def _has_encoder(model: object) -> bool:
-    return isinstance(model, SpadeModel) and isinstance(model.perceptual, EncoderPerceptual)
+    return isinstance(model, SpadeModel | DiffusionModel) and isinstance(model.perceptual, EncoderPerceptual)

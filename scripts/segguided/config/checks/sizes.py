@@ -7,7 +7,7 @@ from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel, LatentUnetSize, Scratch
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
-from segguided.config.models.perceptual import EncoderPerceptual
+from segguided.config.models.perceptual import EncoderPerceptual, Perceptual
 from segguided.config.models.regression import RegressionModel
 from segguided.config.models.segmenter import Segmenter
 from segguided.config.models.spade import SpadeDiscriminator, SpadeModel
@@ -18,6 +18,8 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     """Sentences on why a model cannot be trained on images of `size` pixels a side; none where it can."""
     where = f"models.{name}"
     yield from _stride_misfits(where, model.stride, size)
+    if isinstance(model, DiffusionModel):
+        yield from _perceptual_misfits(f"{where}.losses.perceptual_network", model.perceptual, size)
     if isinstance(model, DiffusionModel) and model.completer:
         yield from _completer_misfits(f"{where}.completer", model.completer, size)
     match model:
@@ -33,9 +35,7 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
             yield from _group_norm_misfits(f"{where}.init.unet", init.unet, latent)
         case SpadeModel():
             yield from _discriminator_misfits(f"{where}.discriminator", model.discriminator, size)
-            if isinstance(model.perceptual, EncoderPerceptual):
-                encoder = model.perceptual.encoder
-                yield from _stride_misfits(f"{where}.perceptual.encoder", encoder.stride, size)
+            yield from _perceptual_misfits(f"{where}.perceptual", model.perceptual, size)
 
 
 def segmenter_misfits(where: str, segmenter: Segmenter, size: int) -> Iterator[str]:
@@ -54,6 +54,11 @@ def _stride_misfits(where: str, stride: int, size: int) -> Iterator[str]:
             f"image_size is {size}, which the levels of {where} cannot halve evenly; choose a multiple of "
             f"{stride}, or fewer levels there"
         )
+
+
+def _perceptual_misfits(where: str, perceptual: Perceptual, size: int) -> Iterator[str]:
+    if isinstance(perceptual, EncoderPerceptual):
+        yield from _stride_misfits(f"{where}.encoder", perceptual.encoder.stride, size)
 
 
 def _completer_misfits(where: str, completer: MaskCompleter, size: int) -> Iterator[str]:

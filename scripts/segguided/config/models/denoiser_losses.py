@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from segguided.config.base import Settings
+from segguided.config.models.perceptual import PerceptualNetwork
 from segguided.config.models.spade import SpadeDiscriminator
 
 
@@ -51,6 +52,8 @@ class DenoiserLosses(Settings):
 
     squared_error: float = Field(default=1.0, ge=0)
     energy_score: EnergyScore | None = None
+    perceptual: float = Field(default=0.0, ge=0)  # distance in the maps of `perceptual_network`
+    perceptual_network: PerceptualNetwork | None = None
     sliced_wasserstein: float = Field(default=0.0, ge=0)  # of filter responses, class by class
     adversarial: float = Field(default=0.0, ge=0)  # hinge
     feature_matching: float = Field(default=0.0, ge=0)  # of the discriminator's maps
@@ -70,6 +73,11 @@ class DenoiserLosses(Settings):
             raise ValueError(
                 "squared_error is 0 and there is no energy_score, but one of them must tie the image to its "
                 "mask; set either"
+            )
+        if bool(self.perceptual) != bool(self.perceptual_network):
+            raise ValueError(
+                f"perceptual is {self.perceptual:g}, but perceptual_network is "
+                f"{'given' if self.perceptual_network else 'missing'}; set both, or 0 and null"
             )
         if (self.adversarial or self.feature_matching) and self.discriminator is None:
             raise ValueError(

@@ -19,6 +19,7 @@ from segguided.config.models.mask_ablation import (
     is_even,
 )
 from segguided.config.models.movement import MovedTraining
+from segguided.config.models.perceptual import NoPerceptual, Perceptual
 from segguided.config.models.sampling_changes import SamplingChanges
 from segguided.config.models.training import AUTO, MicroBatchSize, Training
 from segguided.config.models.unet import Unet
@@ -161,6 +162,11 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
                 "losses.sliced_wasserstein compares class by class, but conditioning is none; change either"
             )
         return self
+
+    @property
+    def perceptual(self) -> Perceptual:
+        """Which network's feature maps compare x̂0 with the image."""
+        return self.losses.perceptual_network or NoPerceptual(kind="none")
 
     @property
     def stride(self) -> int:

@@ -48,3 +48,4 @@ class EncoderPerceptual(Settings):
 
 
 Perceptual = Annotated[NoPerceptual | Vgg19Perceptual | EncoderPerceptual, Field(discriminator="kind")]
+PerceptualNetwork = Annotated[Vgg19Perceptual | EncoderPerceptual, Field(discriminator="kind")]
