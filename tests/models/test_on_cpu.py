@@ -105,6 +105,36 @@ def test_a_norm_in_bf16_rounds_about_as_much_as_torchs():
     assert 0 < errors["ours"] < 2.5 * errors["torch"]
 
 
+@pytest.mark.parametrize("mean", [0, 1, 3, 10])
+@pytest.mark.parametrize("side", [33, 64])
+def test_a_mean_far_from_0_costs_a_weights_gradient_no_precision(side, mean):
+    """Of sums of bf16 products, most would cancel."""
+    x = (numbers(2, 16, side, side) + mean).bfloat16()
+    upstream = (0.5 * numbers(2, 16, side, side, seed=1) + 0.5).bfloat16()
+    exact = torch.autograd.grad(
+        functional.group_norm(x.double(), 16, weight := torch.ones(16, dtype=torch.float64).requires_grad_()),
+        weight,
+        upstream.double(),
+    )[0]
+    norm = nn.GroupNorm(16, 16)
+    keep_order(norm)
+    images = turned(x)
+    with bf16():
+        normed = norm(images)
+    of_image, of_weight = torch.autograd.grad(normed, (images, norm.weight), upstream)
+    assert (of_weight.double() - exact).norm() < 0.03 * exact.norm()
+    # The gradient has no part along the image's mean.
+    assert of_image.double().mean((2, 3)).abs().max() < 0.01 * of_image.double().std()
+
+
+def test_an_image_without_a_batch_is_left_to_torch():
+    x = numbers(8, 16, 16)
+    norm = nn.InstanceNorm2d(8)
+    expected = norm(x)
+    keep_order(norm)
+    assert torch.equal(norm(x), expected)
+
+
 @pytest.mark.usefixtures("as_in_bf16")
 def test_a_prelu_and_its_gradients_are_torchs():
     x = numbers(2, 8, 20, 20)

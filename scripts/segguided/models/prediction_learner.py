@@ -204,20 +204,22 @@ class PredictionLearner(DescentLearner):
             discriminator = self.discriminator_descent.network.requires_grad_(False)
             with autocast(self.device, self.model.training.precision):
                 judged = _adversarial().generator_losses(
-                    self._judge("judge_for_generator", predicted_BCHW, x0_BCHW, masks_BHW, free_BK)
+                    self._judge(
+                        _adversarial().judge_for_generator, predicted_BCHW, x0_BCHW, masks_BHW, free_BK
+                    )
                 )
             discriminator.requires_grad_(True)
             terms |= {name: judged[name] for name in judged if self.weights[name]}
         return terms
 
     def _judge(
-        self, judge: str, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
+        self, judge: Any, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-        """The maps that `judge` of losses/adversarial.py gives."""
+        """The maps that a `Judge` of losses/adversarial.py gives of predictions and of images."""
         assert self.discriminator_descent is not None
         discriminator: Any = self.discriminator_descent.network
         mask_BKHW = self.network.encoder(masks_BHW, free_BK)
-        return getattr(_adversarial(), judge)(discriminator, predicted_BCHW, x0_BCHW, mask_BKHW)
+        return judge(discriminator, predicted_BCHW, x0_BCHW, mask_BKHW)
 
     def _discriminator_losses(
         self, predicted_BNCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
@@ -225,7 +227,9 @@ class PredictionLearner(DescentLearner):
         """The hinge loss of the discriminator on what the network predicted before its own step."""
         with autocast(self.device, self.model.training.precision):
             of_predictions = [
-                _adversarial().discriminator_losses(self._judge("judge", x_BCHW, x0_BCHW, masks_BHW, free_BK))
+                _adversarial().discriminator_losses(
+                    self._judge(_adversarial().judge, x_BCHW, x0_BCHW, masks_BHW, free_BK)
+                )
                 for x_BCHW in predicted_BNCHW.unbind(1)
             ]
         return {"loss": _mean_terms(of_predictions)["discriminator"]}

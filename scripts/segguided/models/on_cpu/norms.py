@@ -5,15 +5,19 @@ gradient of their own. So has a PReLU of a single weight, for which torch adds u
 Shape letters: as in order.py; G groups, D channels of a group.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from segguided.models.on_cpu.order import ORDER, as_rows, is_turned, rows
 
 SMALL = 1024  # pixels: of fewer, torch reads channels_last order badly, and its own with both turns is faster
+FAR = 1  # standard deviation: a mean farther from 0 is taken off the image, so that little is rounded
+PARTS = 4  # of an image, whose sums are rounded
 
 
 def keep_order(network: nn.Module) -> None:
@@ -38,7 +42,9 @@ class _GroupNorm(nn.GroupNorm):
 class _InstanceNorm(nn.InstanceNorm2d):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """The normed images, in the order that they have."""
-        return instance_norm(x_BCHW, self.weight, self.bias, self.eps)
+        if is_turned(x_BCHW):
+            return instance_norm(x_BCHW, self.weight, self.bias, self.eps)
+        return super().forward(x_BCHW)
 
 
 class _PReLU(nn.PReLU):
@@ -60,6 +66,7 @@ class _OneSlope(torch.autograd.Function):
         return functional.leaky_relu(x_BCHW, ctx.slope)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         (x_BCHW,) = ctx.saved_tensors
         slope_BCHW = gradients[0].contiguous(memory_format=ORDER)
@@ -104,6 +111,7 @@ class _Norm(torch.autograd.Function):
         return normed_BCHW.contiguous(memory_format=ORDER)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradients_of = _small_gradients if ctx.is_small else _gradients
         return (*gradients_of(gradients[0], *ctx.saved_tensors), None, None)
@@ -133,8 +141,12 @@ def _gradients(
     x_BRT, slope_BRT = rows(x_BCHW), rows(slope_BCHW.contiguous(memory_format=ORDER))
     mean_BG1, inverse_BG1 = mean_BG[..., None], inverse_BG[..., None]
     weight_GD = weight_C.view(mean_BG.shape[1], -1)
-    slope_BGD = _sum(slope_BRT, weight_GD)
-    product_BGD = (_sum(slope_BRT * x_BRT, weight_GD) - mean_BG1 * slope_BGD) * inverse_BG1
+    if (mean_BG1.abs() * inverse_BG1 > FAR).any():
+        rounded_BG1 = mean_BG1.to(x_BRT.dtype)
+        x_BRT = x_BRT - as_rows(rounded_BG1.expand(-1, *weight_GD.shape).reshape(batch, channels), x_BRT)
+        mean_BG1 = mean_BG1 - rounded_BG1.float()
+    slope_BGD = _sum(slope_BRT, weight_GD, height)
+    product_BGD = (_sum(slope_BRT * x_BRT, weight_GD, height) - mean_BG1 * slope_BGD) * inverse_BG1
     values = height * width * weight_GD.shape[1]
     mean_slope_BG1 = (slope_BGD * weight_GD).sum(2, keepdim=True) / values
     mean_product_BG1 = (product_BGD * weight_GD).sum(2, keepdim=True) / values
@@ -147,7 +159,14 @@ def _gradients(
     return of_x_BCHW, product_BGD.sum(0).view(-1), slope_BGD.sum(0).view(-1)
 
 
-def _sum(x_BRT: Tensor, weight_GD: Tensor) -> Tensor:
-    """The sum over the pixels, (B, G, D), fp32; that over the rows is rounded once to the type of `x_BRT`."""
-    sums_BT = x_BRT.sum(1)
-    return sums_BT.view(len(sums_BT), -1, *weight_GD.shape).sum(1, dtype=torch.float32)
+def _sum(x_BRT: Tensor, weight_GD: Tensor, height: int) -> Tensor:
+    """The sum over the pixels, (B, G, D), fp32.
+
+    That over some rows is rounded to the type of `x_BRT`, once for each part of the image.
+    """
+    batch, count, size = x_BRT.shape
+    parts = math.gcd(count, PARTS)
+    if parts < PARTS:  # an odd height has no such divisor
+        parts = math.gcd(count, height)
+    sums_BPT = x_BRT.view(batch, parts, count // parts, size).sum(2)
+    return sums_BPT.view(batch, -1, *weight_GD.shape).sum(1, dtype=torch.float32)

@@ -5,7 +5,8 @@ before each of them and turned back after it: at 128×128 and 16 channels a conv
 channels_last order 0.8 (four images, one core of an AMD EPYC). But then all that is between the convolutions
 has to keep the order, and be fast in it: norms.py, unet.py.
 
-In fp32, on a GPU and in compiled networks nothing changes. Weights and `state_dict` stay as they are.
+In fp32 images have torch's order; on a GPU and in compiled networks nothing changes. Weights and `state_dict`
+stay as they are.
 Shape letters: B batch, C channels, H height, W width, R rows of the image, T values of a row.
 """
 
@@ -44,6 +45,7 @@ def is_turned(x_BCHW: Tensor) -> bool:
     """Whether `in_fast_order` turned the images: they are in channels_last order, and in no other, too."""
     return (
         x_BCHW.device.type == "cpu"
+        and x_BCHW.dtype in (torch.bfloat16, torch.float32)
         and _computes_bf16()
         and not torch.compiler.is_compiling()
         and x_BCHW.dim() == 4

@@ -1,6 +1,6 @@
 """diffusers' networks that keep channels_last order on a CPU.
 
-Shape letters: B batch, C channels, D of the embedded time, H height, W width.
+Shape letters: B batch, C channels, H height, W width.
 """
 
 from typing import Any, TypeVar
