@@ -15,6 +15,7 @@ from segguided.data.slices import SliceSet
 from segguided.evaluation import timing
 from segguided.evaluation.timing import Judge, check_steps, timed_training
 from segguided.training import optimisation
+from segguided.training.micro_batches import NotChosen
 from support.partial_sets import stack
 
 MODEL = DiffusionModel.model_validate(
@@ -82,3 +83,37 @@ def test_trying_sizes_of_micro_batches_takes_no_time_of_the_training(monkeypatch
     timed = timed_training(model, SliceSet([stack()]), judge(), Timing(share=1.0, limit=1, masks=2), math.inf)
     assert tried == [1000]
     assert 0 < timed.seconds < 1000
+
+
+@pytest.mark.parametrize("chosen_before", [0, 6, 11])
+def test_a_choice_at_any_step_leaves_the_seconds_before_it(chosen_before, monkeypatch):
+    """On a device that computes behind Python's back: the clock goes on when it is waited for."""
+    clock = {"behind": 0.0, "now": 0.0}
+    choices = []
+    compute = timing._step
+
+    def wait(_device):
+        clock["now"] += clock["behind"]
+        clock["behind"] = 0.0
+
+    def choose():
+        wait(None)
+        clock["now"] += 1000
+        clock["behind"] += 500
+        choices.append(1500)
+        return 1
+
+    def step(*arguments):
+        if arguments[-1] == chosen_before and not choices:
+            raise NotChosen(choose)
+        clock["behind"] += 10
+        return compute(*arguments)
+
+    monkeypatch.setattr(timing, "_step", step)
+    monkeypatch.setattr(timing, "_wait", wait)
+    monkeypatch.setattr(timing, "perf_counter", lambda: clock["now"])
+    timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1.0, limit=2, masks=2), math.inf)
+    assert choices == [1500]
+    assert [(steps, seconds) for steps, seconds, _share in timed.checks] == [
+        (steps, 10.0 * steps) for steps in (10, 12, 15, 18)
+    ]

@@ -24,6 +24,8 @@ def test_mask_values_follow_class_names_and_an_unknown_class_is_named():
         in_target_classes(slices, CLASSES, ("a", "c"))
     with pytest.raises(ValueError, match="masks hold class 2, class 3, but the model knows no class"):
         with_mask_values(slices, [1, 0, 0])
+    with pytest.raises(ValueError, match=r"expected a value for each class .* got 2, but masks hold 3;"):
+        with_mask_values(slices, [1, 2])
     assert in_target_classes(SliceSet([stack(n=2)]), CLASSES, ("a", "x")).masks.max() == 1, (
         "absent classes may lack"
     )

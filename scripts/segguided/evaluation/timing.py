@@ -6,6 +6,7 @@ Shape letters: M masks, H height, W width.
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -99,7 +100,7 @@ def _checks(
 ) -> Iterator[Check]:
     """Train, and judge the averaged weights ever more seldom; what that takes does not count.
 
-    Nor does the choice of `micro_batch_size: auto`, before the first step.
+    Nor does the choice of `micro_batch_size: auto`, before whichever step.
     """
     limit = timing.limit * reference
     most_steps = ENDLESS if limit < math.inf else timing.limit * plan.steps
@@ -107,14 +108,20 @@ def _checks(
     done = 0
     start = 0.0
 
-    def start_clock(_size: int) -> None:
+    @contextmanager
+    def stopped_clock() -> Iterator[None]:
         nonlocal start
-        start = perf_counter()
+        _wait(batches.device)
+        stopped = perf_counter()
+        yield
+        _wait(batches.device)
+        start += perf_counter() - stopped
 
     for steps in check_steps():
         start = perf_counter()
         while done < min(steps, most_steps) and seconds + perf_counter() - start < limit:
-            choosing_first(partial(_step, learner, batches, plan, judge.seed, done), start_clock)
+            step = partial(_step, learner, batches, plan, judge.seed, done)
+            choosing_first(step, around=stopped_clock)
             done += 1
         _wait(batches.device)
         seconds += perf_counter() - start

@@ -29,8 +29,15 @@ def with_mask_values(
 ) -> SliceSet:
     """The same slices; their masks' value k is changed to the k-th of `values`, counted from 1.
 
-    Raises ValueError where masks hold a class whose new value is 0; `classes`: names for the message.
+    Raises ValueError where masks hold a class whose new value is 0, or that has none; `classes`: names for
+    the message.
     """
+    highest = max(int(stack.masks_SHW.max(initial=0)) for stack in slices.stacks)
+    if highest > len(values):
+        raise ValueError(
+            f"expected a value for each class of the masks, got {len(values)}, but masks hold {highest}; "
+            "give as many values as the slices have classes, or prepare the slices again"
+        )
     names = classes or [f"class {k}" for k in range(1, len(values) + 1)]
     without_value = [names[k - 1] for k, value in enumerate(values, 1) if value == 0 and _holds(slices, k)]
     if without_value:

@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -30,15 +31,21 @@ class NotChosen(Exception):
         self.choose = choose
 
 
-def choosing_first(step: Callable[[], Losses], note: Callable[[int], None] | None = None) -> Losses:
+def choosing_first(
+    step: Callable[[], Losses],
+    note: Callable[[int], None] | None = None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Losses:
     """`step()`; if the size of its micro-batches must be chosen first, that is done, and `note` called.
 
-    `step` must seed its random numbers itself, for it is called again then.
+    The choice is made within `around()`. `step` must seed its random numbers itself, for it is called again
+    then.
     """
     try:
         return step()
     except NotChosen as unknown:
-        with uncompiled():  # so are the first step and the check of compiled code, which need the most
+        # Uncompiled are the first step and the check of compiled code, too, which need the most memory.
+        with around(), uncompiled():
             size = unknown.choose()
         if note:
             note(size)

@@ -154,6 +154,58 @@ def test_structures_that_are_no_masks_are_no_classes(tmp_path):
     assert segment_names(tmp_path / "rt.dcm") == list(NAMES)
 
 
+def test_names_that_are_there_twice_are_left_out(tmp_path, capsys):
+    """Reading refuses them, whatever their capitals and whether both have contours; the patients stay."""
+
+    def change(dataset: Dataset) -> None:
+        for number, name in enumerate(("GTV", "liver", "gtv ", "Spinal cord", "SPINAL CORD"), 50):
+            roi, drawn = Dataset(), Dataset()
+            roi.ROINumber = drawn.ReferencedROINumber = number
+            roi.ROIName = name
+            if name != "SPINAL CORD":
+                drawn.ContourSequence = dataset.ROIContourSequence[0].ContourSequence
+            dataset.StructureSetROISequence.append(roi)
+            dataset.ROIContourSequence.append(drawn)
+
+    contours(tmp_path / "rt.dcm", change)
+    assert segment_names(tmp_path / "rt.dcm") == [*NAMES, "liver"]
+
+    def twice(path: Path) -> None:
+        both = np.stack([*masks().values()])
+        write_dicom_seg(path, dict(zip(("liver", "GTV", "gtv"), [*both, both[0]], strict=True)), AFFINE)
+
+    folder = patients(tmp_path / "data", twice, "masks/{name}/masks.dcm")
+    settings = proposed(folder, tmp_path / "out")
+    assert [c["segment"] for c in settings["classes"]] == ["liver"]
+    assert not [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+
+
+def test_a_segmentation_with_an_unnamed_segment_gets_one_sentence(tmp_path, capsys):
+    folder = patients(tmp_path / "data", frames, "masks/{name}/masks.dcm", 5)
+    path = folder / "masks/mr1/masks.dcm"
+    write_dicom_seg(path, dict(zip(("breast", " "), masks().values(), strict=True)), AFFINE)
+    proposed(folder, tmp_path / "out")
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("- ")] == [
+        f"- {path}: left out, expected a SegmentLabel for each segment, but segment 2 has none; export it "
+        "again with its segments' names",
+        "- 1 patient without masks left out: mr1",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_kinds_of_contours_are_compared_as_the_reader_does(tmp_path):
+    """In capitals; without one, its structure is left out and no other."""
+
+    def change(dataset: Dataset) -> None:
+        fgt, breast = dataset.ROIContourSequence
+        for contour in breast.ContourSequence:
+            contour.ContourGeometricType = "Closed_Planar"
+        del fgt.ContourSequence[0].ContourGeometricType
+
+    contours(tmp_path / "rt.dcm", change)
+    assert segment_names(tmp_path / "rt.dcm") == ["breast"]
+
+
 def test_what_a_file_holds_is_read_from_its_header(tmp_path):
     write_dicom(tmp_path / "series", Stored(image_of(label_map((1,)), 0), AFFINE))
     assert not any(holds_masks(path) for path in (tmp_path / "series").iterdir())

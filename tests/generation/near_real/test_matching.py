@@ -1,6 +1,9 @@
 """Grey values of one contrast exchanged for another's, class by class and rank by rank."""
 
+import re
+
 import numpy as np
+import pytest
 
 from segguided.data.slices import SliceSet, Stack
 from segguided.generation.near_real.matching import exchange_table, matched
@@ -48,6 +51,18 @@ def test_a_class_that_either_side_lacks_keeps_its_values():
     counts_L = np.array([0, 2, 0, 1])
     assert np.array_equal(exchange_table(counts_L, np.zeros((2, 256), int)), range(4))
     assert np.array_equal(exchange_table(0 * counts_L, np.ones((2, 256), int)), range(4))
+
+
+def test_mask_values_that_are_no_class_are_one_sentence():
+    images_SHW = np.arange(128).reshape(2, 8, 8)
+    fine = SliceSet([patient("p", np.ones((2, 8, 8), np.uint8), images_SHW)])
+    masks_SHW = np.zeros((2, 8, 8), np.uint8)
+    masks_SHW[0, 0], masks_SHW[1, :2] = 9, 3
+    above = SliceSet([patient("q", masks_SHW, images_SHW)])
+    words = "expected masks with values from 0 to 2, the model's number of classes, but those of the slices "
+    for slices, reference, role in ((above, fine, "to be matched"), (fine, above, "to match them with")):
+        with pytest.raises(ValueError, match=re.escape(f"{words}{role} hold 3, 9; give each class a value")):
+            matched(slices, reference, 2)
 
 
 def test_constant_images_become_the_median():

@@ -41,3 +41,9 @@ def test_a_class_that_the_model_lacks_is_one_sentence_and_nothing_is_written(tra
     with pytest.raises(ValueError, match="masks hold class 2, but the model knows no class of that name"):
         translate(trained, "none.npz", values=(1, 0))
     assert not (trained / "none.npz").exists()
+
+
+def test_a_value_that_the_model_lacks_is_one_sentence_and_nothing_is_written(trained):
+    with pytest.raises(ValueError, match=r"the slices to be matched hold 9; give each class .* \(--values\)"):
+        translate(trained, "none.npz", values=(1, 9))
+    assert not (trained / "none.npz").exists()

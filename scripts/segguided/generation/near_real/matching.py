@@ -28,8 +28,11 @@ def matched(slices: SliceSet, reference: SliceSet, n_classes: int) -> SliceSet:
        average patient of `reference`: order stays.
     2. Where the mean images of both say that the order is another one, it changes, see `places`. Patients of
        both sets have no part in that. The new order's ranks get the average patient's values again.
-    Each channel is matched for itself. A class that `reference` lacks keeps its values.
+    Each channel is matched for itself. A class that `reference` lacks keeps its values. Raises ValueError for
+    masks with values above `n_classes`.
     """
+    _check_values(slices, n_classes, "to be matched")
+    _check_values(reference, n_classes, "to match them with")
     by_channel = zip(*(_channels(stack) for stack in slices.stacks), strict=True)
     reference_by_channel = zip(*(_channels(stack) for stack in reference.stacks), strict=True)
     channels = [
@@ -42,6 +45,19 @@ def matched(slices: SliceSet, reference: SliceSet, n_classes: int) -> SliceSet:
     ]
     pairs = zip(slices.stacks, images, strict=True)
     return SliceSet([replace(stack, images_SHW=images_SHW) for stack, images_SHW in pairs])
+
+
+def _check_values(slices: SliceSet, n_classes: int, role: str) -> None:
+    found: set[int] = set()
+    for mask_HW in (mask_HW for stack in slices.stacks for mask_HW in stack.masks_SHW):
+        if mask_HW.max() > n_classes:
+            found.update(np.unique(mask_HW[mask_HW > n_classes]).tolist())
+    if found:
+        raise ValueError(
+            f"expected masks with values from 0 to {n_classes}, the model's number of classes, but those of "
+            f"the slices {role} hold {', '.join(map(str, sorted(found)))}; give each class a value of the "
+            "model's (--values), or prepare the slices with the model's classes"
+        )
 
 
 def _channels(stack: Stack) -> list[Stack]:

@@ -58,7 +58,7 @@ class Correction:
     beta_J: np.ndarray
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Places:
     """Of patients of one contrast and one mask value, summed over the pixels in each cell."""
 

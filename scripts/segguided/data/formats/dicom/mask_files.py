@@ -1,5 +1,6 @@
 """Which DICOM files hold masks (DICOM-SEG, RTSTRUCT), and what their segments or structures are called."""
 
+from collections import Counter
 from pathlib import Path
 
 import pydicom
@@ -7,6 +8,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from segguided.data.formats.dicom import attributes, files, segmentation, structures
+from segguided.data.formats.segmentation import comparable
 
 STORAGES = (*segmentation.STORAGES, structures.STORAGE)
 
@@ -38,23 +40,31 @@ def segment_names(path: Path) -> list[str]:
     """The names of the segments (SegmentLabel), or of the structures (ROIName) that can be read as masks.
 
     These have contours, all of them closed; points of reference and isocentres have not. Names that are empty
-    or there twice are left out. Raises ValueError for a damaged file.
+    or, as names are compared, there twice are left out. Raises ValueError for a damaged file, and for a
+    DICOM-SEG with a segment without a name, which its reader refuses.
     """
     dataset = files.open_file(path)
     try:
         if attributes.text(dataset, "SOPClassUID", path) == structures.STORAGE:
-            names = _closed_structures(dataset)
+            names = structures.names_by_number(dataset)
+            readable = _closed_structures(dataset, path)
         else:
-            names = [str(segment.get("SegmentLabel", "")) for segment in dataset.SegmentSequence]
+            segmentation.check_names(dataset, path)
+            names = {n: str(segment.SegmentLabel) for n, segment in enumerate(dataset.SegmentSequence)}
+            readable = set(names)
     except attributes.UNREADABLE as error:
+        if str(error).startswith(f"{path}: "):
+            raise
         raise attributes.damaged(path, error) from error
-    return list(dict.fromkeys(filter(None, (name.strip() for name in names))))
+    counts = Counter(map(comparable, names.values()))
+    once = {number: name.strip() for number, name in names.items() if counts[comparable(name)] == 1}
+    return [name for number, name in once.items() if name and number in readable]
 
 
-def _closed_structures(dataset: pydicom.Dataset) -> list[str]:
+def _closed_structures(dataset: pydicom.Dataset, path: Path) -> set[int]:
+    """The numbers of the structures that have contours, all of them closed."""
     kinds = {
-        int(roi.ReferencedROINumber): {str(c.ContourGeometricType) for c in roi.get("ContourSequence") or []}
-        for roi in dataset.ROIContourSequence
+        number: {attributes.text(contour, "ContourGeometricType", path) for contour in contours}
+        for number, contours in structures.contours_by_number(dataset).items()
     }
-    closed = [number for number, of_roi in kinds.items() if of_roi and of_roi <= set(structures.CLOSED)]
-    return [str(roi.get("ROIName", "")) for roi in dataset.StructureSetROISequence if roi.ROINumber in closed]
+    return {number for number, of_roi in kinds.items() if of_roi and of_roi <= set(structures.CLOSED)}

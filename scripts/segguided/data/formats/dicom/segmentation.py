@@ -92,14 +92,15 @@ def _check_storage(dataset: pydicom.Dataset, path: Path) -> None:
 
 def _frames(dataset: pydicom.Dataset, path: Path) -> "Frames":
     _check_storage(dataset, path)
-    _check_names(dataset, path)
+    check_names(dataset, path)
     # Takes half a second, which other formats need not wait for.
     from highdicom.seg import Segmentation as Frames  # noqa: PLC0415
 
     return Frames.from_dataset(dataset, copy=False)
 
 
-def _check_names(dataset: pydicom.Dataset, path: Path) -> None:
+def check_names(dataset: pydicom.Dataset, path: Path) -> None:
+    """Raise RefusedError where a segment has no name (SegmentLabel), or there is no segment."""
     segments = dataset.SegmentSequence
     unnamed = [number for number, segment in enumerate(segments, 1) if not _name(segment)]
     if unnamed or not segments:

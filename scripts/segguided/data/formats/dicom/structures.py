@@ -29,11 +29,8 @@ def read_structures(
     name that it does not hold, contours that are not closed, and contours that lie in no slice of the series.
     """
     try:
-        labels = {int(roi.ROINumber): str(roi.get("ROIName", "")) for roi in dataset.StructureSetROISequence}
-        contours = {
-            int(roi.ReferencedROINumber): roi.get("ContourSequence") or []
-            for roi in dataset.ROIContourSequence
-        }
+        labels = names_by_number(dataset)
+        contours = contours_by_number(dataset)
         for name in names:
             mask_zyx = np.zeros(reference.array_zyx.shape, bool)
             for number in numbers_of(path, name, labels):
@@ -43,6 +40,18 @@ def read_structures(
         if str(error).startswith(f"{path}: "):
             raise
         raise attributes.damaged(path, error) from error
+
+
+def names_by_number(dataset: pydicom.Dataset) -> dict[int, str]:
+    """The name (ROIName) of each structure; empty if it has none."""
+    return {int(roi.ROINumber): str(roi.get("ROIName", "")) for roi in dataset.StructureSetROISequence}
+
+
+def contours_by_number(dataset: pydicom.Dataset) -> dict[int, Sequence[pydicom.Dataset]]:
+    """The contours of each structure that has an entry for them; it may be empty."""
+    return {
+        int(roi.ReferencedROINumber): roi.get("ContourSequence") or [] for roi in dataset.ROIContourSequence
+    }
 
 
 def _add(
