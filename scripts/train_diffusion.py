@@ -3,15 +3,22 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from segguided.cli import run
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.init_from import InitFrom
+from segguided.data.slices import SliceSet
+from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
 from segguided.models.denoiser_run import run_denoiser
+from segguided.models.losses.perceptual import load_perceptual
 from segguided.models.prediction_learner import make_learner
 from segguided.training.launch import on_gpus
 from segguided.training.run import add_beginning, training_parser
+from segguided.training.storage import check_trained_on
 
 
 def train_diffusion(
@@ -30,6 +37,13 @@ def train_diffusion(
     `init_from`: trained weights to begin with, matched by the names of the `classes`; None: random ones.
     `perceptual`: weights of the network of the perceptual loss, where the settings have one.
     """
+
+    def loss_on(data: SliceSet, device: torch.device) -> dict[str, Any]:
+        if perceptual and model.perceptual.kind == "encoder":
+            check_trained_on(perceptual, data)
+        loss = load_perceptual(model.perceptual, perceptual, device)
+        return {"perceptual": loss} if loss else {}
+
     run_denoiser(
         build_denoiser,
         make_learner,
@@ -41,7 +55,8 @@ def train_diffusion(
         checkpoint_seconds,
         init_from,
         classes,
-        perceptual,
+        loss_on,
+        {"perceptual_sha256": sha256_of(perceptual)} if perceptual else {},
     )
 
 

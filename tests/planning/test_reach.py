@@ -73,6 +73,7 @@ RULES_OF = {
     "data/datasets": {"prepare_patient", "write_phantom", "fetch_series", "fetch_volume"},
     "training": NETWORKS | {"write_run"},
     "models": NETWORKS,
+    "models/on_cpu": NETWORKS,
     "models/controlnet": CONTROLNET,
     "models/completer": {"train_completer", "time_training"}
     | {"generate_paired", "generate_partial", "generate_similar", "generate_free"}

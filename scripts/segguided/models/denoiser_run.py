@@ -1,22 +1,22 @@
 """The training run of a MaskedDenoiser, with the loss of a diffusion model or of the control."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
+
+import torch
 
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.init_from import InitFrom
 from segguided.config.models.regression import RegressionModel
-from segguided.data.slices import read_slices
+from segguided.data.slices import SliceSet, read_slices
 from segguided.data.whole_patients import for_training, left_out
-from segguided.files import sha256_of
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser
-from segguided.models.losses.perceptual import load_perceptual
 from segguided.models.signals import channels_entry
 from segguided.training.previews import PreviewedLearner, images_by
 from segguided.training.run import FinishedLearner, TrainingRun
-from segguided.training.storage import check_trained_on
 
 Model = TypeVar("Model", DiffusionModel, RegressionModel)
 
@@ -36,13 +36,14 @@ def run_denoiser(
     checkpoint_seconds: float,
     init_from: InitFrom | None = None,
     classes: Sequence[str] = (),
-    perceptual: Path | None = None,
+    perceptual: Callable[[SliceSet, torch.device], dict[str, Any]] | None = None,
+    made_of: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
 
     `network_of` gives the network, from settings and the numbers of classes, pixels a side and channels;
-    `learner_of` what trains it, from network, settings, number of steps and device, and the perceptual loss
-    where the settings have one: `perceptual` holds the weights of its network.
+    `learner_of` what trains it, from network, settings, number of steps and device, and what `perceptual`
+    gives by name, from the training slices and the device. `made_of`: further entries of config.json.
     `init_from`: trained weights to begin with; `classes` are then the names of the classes.
     """
     given = read_slices(slices)
@@ -55,12 +56,7 @@ def run_denoiser(
     if init_from and isinstance(model, DiffusionModel):
         beginning = {"init_from": begin_denoiser(network, model, classes, training.image_size, init_from)}
     network = network.to(training.device)
-    further: dict[str, Any] = {}
-    if isinstance(model, DiffusionModel):
-        if perceptual and model.perceptual.kind == "encoder":
-            check_trained_on(perceptual, data)
-        loss = load_perceptual(model.perceptual, perceptual, training.device)
-        further = {"perceptual": loss} if loss else {}
+    further = perceptual(data, training.device) if perceptual else {}
     learner = learner_of(network, model, training.steps, training.device, **further)
     description = {
         "kind": model.kind,
@@ -69,7 +65,7 @@ def run_denoiser(
         "image_size": training.image_size,
         **channels_entry(channels),
         **beginning,
-        **({"perceptual_sha256": sha256_of(perceptual)} if perceptual else {}),
+        **made_of,
         **left_out(given, data),
     }
     preview = images_by(f"{model.kind}_previews", learner, model, seed)
