@@ -74,7 +74,7 @@ lint: env ## ruff, snakefmt, mypy, snakemake --lint
 	mypy
 	snakemake --lint
 
-test: lint ## lint, then unit, workflow and end-to-end tests: about twelve minutes on two cores
+test: lint ## lint, then unit, workflow and end-to-end tests: some twenty minutes on two cores
 	@# A test file that cannot be imported is said now, not after the others.
 	@found=$$(pytest --collect-only -qq 2>&1) || { echo "$$found" | tail -n 40; exit 1; }
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile

@@ -14,11 +14,10 @@ from segguided.data.slices import SliceSet
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
 from segguided.models.denoiser_run import run_denoiser
-from segguided.models.losses.perceptual import load_perceptual
+from segguided.models.losses.perceptual import perceptual_on
 from segguided.models.prediction_learner import make_learner
 from segguided.training.launch import on_gpus
 from segguided.training.run import add_beginning, training_parser
-from segguided.training.storage import check_trained_on
 
 
 def train_diffusion(
@@ -39,9 +38,7 @@ def train_diffusion(
     """
 
     def loss_on(data: SliceSet, device: torch.device) -> dict[str, Any]:
-        if perceptual and model.perceptual.kind == "encoder":
-            check_trained_on(perceptual, data)
-        loss = load_perceptual(model.perceptual, perceptual, device)
+        loss = perceptual_on(data, model.perceptual, perceptual, device)
         return {"perceptual": loss} if loss else {}
 
     run_denoiser(

@@ -11,14 +11,13 @@ from segguided.data.slices import read_slices
 from segguided.data.whole_patients import for_training, left_out
 from segguided.files import sha256_of
 from segguided.models.fine_tuning.beginning import begin_generator
-from segguided.models.losses.perceptual import load_perceptual
+from segguided.models.losses.perceptual import perceptual_on
 from segguided.models.signals import channels_entry
 from segguided.models.spade import Generator
 from segguided.models.spade_learner import SpadeLearner, batches_of_masks, check_shareable
 from segguided.training.launch import on_gpus
 from segguided.training.previews import images_by
 from segguided.training.run import TrainingRun, add_beginning, training_parser
-from segguided.training.storage import check_trained_on
 
 
 def train_spade(
@@ -35,15 +34,13 @@ def train_spade(
     """Write model.safetensors, the generator, to `output`, with config.json and history.csv beside it."""
     given = read_slices(slices)
     data = for_training(given, model)
-    if perceptual and model.perceptual.kind == "encoder":
-        check_trained_on(perceptual, data)
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     check_shareable(training.plan.batch_size, model.training.micro_batch_size)
     training.seed_first_weights()
     network = Generator(model.generator, n_classes, training.image_size, data.channels)
     beginning = begin_generator(network, classes, training.image_size, init_from) if init_from else None
     network = network.to(training.device)
-    loss = load_perceptual(model.perceptual, perceptual, training.device)
+    loss = perceptual_on(data, model.perceptual, perceptual, training.device)
     masks = batches_of_masks(data, training.device) if model.needs_statistics else None
     learner = SpadeLearner(
         network, model, loss, training.steps, training.device, masks, is_trained=bool(beginning)

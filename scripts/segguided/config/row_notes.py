@@ -14,20 +14,18 @@ CONTROLNET_STARTS = {
     "pretrained": "starts from pre-trained weights in Stable Diffusion's layout, as in the paper",
     "scratch": "trained from random weights; the paper's starts from Stable Diffusion's",
 }
+ENCODER = (
+    "perceptual loss on a plain encoder of another architecture than the segmenter that measures, trained on "
+    "the training patients"
+)
 SPADE_PERCEPTUAL = {
     "none": "trained without a perceptual loss; the paper's has one on VGG-19",
     "vgg19": "perceptual loss on VGG-19, as in the paper",
-    "encoder": (
-        "perceptual loss on a plain encoder of another architecture than the segmenter that measures, "
-        "trained on the training patients; that of SPADE's authors is on VGG-19"
-    ),
+    "encoder": f"{ENCODER}; that of SPADE's authors is on VGG-19",
 }
 PERCEPTUAL = {
     "vgg19": "trained with a perceptual loss on VGG-19",
-    "encoder": (
-        "trained with a perceptual loss on a plain encoder of another architecture than the segmenter that "
-        "measures, trained on the training patients"
-    ),
+    "encoder": f"trained with a {ENCODER}",
 }
 REGRESSION = "control: one call, no noise. What ranks it as high as a generator cannot tell the two apart"
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.perceptual import Perceptual
+from segguided.data.slices import SliceSet
 from segguided.models.foreign import read_tensors
 from segguided.models.on_cpu.order import as_stored
 from segguided.models.plain_encoder import load_encoder
+from segguided.training.storage import check_trained_on
 
 # VGG-19 up to relu5_1: channels of its convolutions; each None is a 2×2 maximum pooling.
 VGG19 = (64, 64, None, 128, 128, None, 256, 256, 256, 256, None, 512, 512, 512, 512, None, 512)
@@ -58,6 +60,18 @@ def load_perceptual(
     if settings.kind == "vgg19":
         return vgg19_loss(weights).to(device)
     return PerceptualLoss(load_encoder(weights))
+
+
+def perceptual_on(
+    data: SliceSet, settings: Perceptual, weights: Path | None, device: torch.device
+) -> PerceptualLoss | None:
+    """The same for a training on `data`, whose slices an encoder must have been trained on.
+
+    Raises ValueError if it was trained on others.
+    """
+    if weights and settings.kind == "encoder":
+        check_trained_on(weights, data)
+    return load_perceptual(settings, weights, device)
 
 
 def vgg19_loss(weights: Path) -> PerceptualLoss:

@@ -43,7 +43,7 @@ class _InstanceNorm(nn.InstanceNorm2d):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """The normed images, in the order that they have."""
         if is_turned(x_BCHW):
-            return instance_norm(x_BCHW, self.weight, self.bias, self.eps)
+            return _norm(x_BCHW, x_BCHW.shape[1], self.weight, self.bias, self.eps)
         return super().forward(x_BCHW)
 
 
