@@ -7,8 +7,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALLED := .venv/.installed
 # The library and its command, from this folder. All that they need is installed by then, so nothing is downloaded.
 THIS := --no-index --no-deps --no-build-isolation --editable .
-# glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU.
-KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000
+# glibc hands a training step's memory back and asks for it again at the next: 6 % of a step on a CPU. Huge pages: 1 %.
+KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 \
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 
 # $(CONFIGURATION): the configuration files.
 define RUN_DEMO

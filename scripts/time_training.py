@@ -29,12 +29,17 @@ def time_training(
     seed: int,
     output: Path,
     against: Path | None = None,
+    perceptual: Path | None = None,
 ) -> None:
-    """Write the time. `against`: the timed training of the model that limits this one's time."""
+    """Write the time.
+
+    `against`: the timed training of the model that limits this one's time.
+    `perceptual`: weights of the network of the perceptual loss, where the settings have one.
+    """
     slices = read_slices(test)
     judge = Judge(slices, timing.masks, load_segmenter_for(slices, evaluator), len(classes), sampling, seed)
     reference = read_timed(against).seconds if against else math.inf
-    timed = timed_training(model, read_slices(train), judge, timing, reference)
+    timed = timed_training(model, read_slices(train), judge, timing, reference, perceptual)
     write_timed(output, dataset, model_name, seed, timed)
 
 
@@ -52,6 +57,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, required=True, help="of all random choices")
     parser.add_argument("--against", type=Path, help="timed training that limits this one")
+    parser.add_argument("--perceptual", type=Path, help="weights of the network of the perceptual loss")
     return parser
 
 

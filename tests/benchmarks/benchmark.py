@@ -31,11 +31,14 @@ from snakemake.utils import update_config
 from benchmarks import plain
 from segguided.compiling import Compiling
 from segguided.computing import computing
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast, device_name, pick_device
 from segguided.generation.diffusion import make_sampler
 from segguided.models.denoiser import build_denoiser, build_unet
+from segguided.models.losses.perceptual import PerceptualLoss
+from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import make_learner
 
 ROOT = Path(__file__).parents[2]
@@ -80,11 +83,20 @@ def trainings(config: Config, side: int, device: torch.device, folder: Path) -> 
     for name, given in (("the paper's network", model), ("segguided-plus", plus)):
         count = given.micro_batch_size or given.training.batch_size
         settings = given.model_copy(update={"micro_batch_size": None})
-        learner = make_learner(build_denoiser(settings, 3, side).to(device), settings, 10**6, device)
+        network, loss = build_denoiser(settings, 3, side).to(device), untrained_loss(settings, device)
+        learner = make_learner(network, settings, 10**6, device, loss)
         images = torch.randint(0, 256, (count, side, side), dtype=torch.uint8, device=device)
         masks = torch.randint(0, 4, (count, side, side), dtype=torch.uint8, device=device)
         generator = torch.Generator(device)
         yield Timed("training", name, step_of(learner, images, masks, generator), count, reference="plain")
+
+
+def untrained_loss(settings: DiffusionModel, device: torch.device) -> PerceptualLoss | None:
+    """The perceptual loss of a model, with random weights: they decide no time."""
+    if settings.perceptual.kind == "none":
+        return None
+    assert settings.perceptual.kind == "encoder", "a benchmark downloads no VGG-19"
+    return PerceptualLoss(Encoder(settings.perceptual.encoder, 3).to(device))
 
 
 def step_of(learner: Any, images: Any, masks: Any, generator: torch.Generator) -> Callable[[], Any]:

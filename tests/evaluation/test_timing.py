@@ -10,12 +10,17 @@ import torch
 
 from segguided.config.ablation import Timing
 from segguided.config.models.diffusion import DiffusionModel
+from segguided.config.models.perceptual import PlainEncoder
+from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
 from segguided.evaluation import timing
 from segguided.evaluation.timing import Judge, check_steps, timed_training
+from segguided.models.plain_encoder import Encoder
+from segguided.models.prediction_learner import PredictionLearner
 from segguided.training import optimisation
 from segguided.training.micro_batches import NotChosen
+from segguided.training.storage import save_network
 from support.partial_sets import stack
 
 MODEL = DiffusionModel.model_validate(
@@ -67,6 +72,26 @@ def test_one_that_reaches_the_share_stops_at_once():
     timed = timed_training(MODEL, SliceSet([stack()]), judge(), Timing(share=1e-9, limit=9, masks=2), 60)
     assert len(timed.checks) == 1 or timed.checks[-2][2] < 1e-9
     assert timed.reached == (timed.checks[-1][2] >= 1e-9)
+
+
+def test_the_perceptual_loss_of_a_model_is_in_its_timed_training(tmp_path, monkeypatch):
+    """The time of a training without it would be another model's."""
+    encoder = PlainEncoder(channels=(4, 8), training=Training(steps=1, batch_size=1, learning_rate=1))
+    weights = tmp_path / "model.safetensors"
+    description = {"encoder": encoder.model_dump(), "n_classes": 3, "channels": 1}
+    train = SliceSet([stack()])
+    save_network(Encoder(encoder, 3), weights, description | {"preparation": train.preparation})
+    losses = {"perceptual": 0.1, "perceptual_network": {"kind": "encoder", "encoder": encoder.model_dump()}}
+    model = DiffusionModel.model_validate(MODEL.model_dump() | {"losses": losses})
+    seen = []
+    update = PredictionLearner.update
+    monkeypatch.setattr(PredictionLearner, "update", lambda *batch: seen.append(update(*batch)) or seen[-1])
+    stops = Timing(share=1.0, limit=2, masks=2)
+    timed_training(model, train, judge(), stops, math.inf, weights)
+    assert len(seen) == 18
+    assert all(losses["perceptual"] > 0 for losses in seen)
+    with pytest.raises(ValueError, match="its weights are None"):
+        timed_training(model, train, judge(), stops, math.inf)
 
 
 def test_trying_sizes_of_micro_batches_takes_no_time_of_the_training(monkeypatch):

@@ -90,7 +90,8 @@ def test_with_an_energy_score_both_predictions_see_one_noisy_image():
     learner = PredictionLearner(network, settings, 1, torch.device("cpu"))
     images_BHW = torch.randint(0, 256, (2, 16, 16), dtype=torch.uint8)
     learner.update(images_BHW, torch.zeros_like(images_BHW), torch.Generator().manual_seed(0))
-    first_BCHW, second_BCHW = seen
+    (both_XCHW,) = seen  # in one call
+    first_BCHW, second_BCHW = both_XCHW[0::2], both_XCHW[1::2]
     assert torch.equal(first_BCHW[:, 0], second_BCHW[:, 0])
     assert not torch.equal(first_BCHW[:, 1], second_BCHW[:, 1])
 

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from segguided.config.models.denoiser_losses import DenoiserLosses, EnergyScore
-from segguided.models.losses.energy_score import choose_filters, random_filters, respond
+from segguided.models.losses.energy_score import (
+    choose_filters,
+    random_filters,
+    respond,
+    responses,
+    scales_of,
+    score,
+)
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 
 
@@ -18,7 +25,7 @@ def real_images(count, generator):
     return torch.nn.functional.avg_pool2d(noise_BCHW, 5, stride=1, padding=2)
 
 
-def score(make_prediction, images=256):
+def score_of(make_prediction, images=256):
     """The mean energy score of predictions for images that nothing is known of."""
     generator = seeded()
     real = real_images(images, generator)
@@ -27,13 +34,15 @@ def score(make_prediction, images=256):
 
 
 def test_the_energy_score_is_lowest_for_the_distribution_of_the_real_images():
-    true = score(real_images)
+    true = score_of(real_images)
     wrong = {
-        "their mean": score(lambda count, _generator: torch.zeros(count, 1, 32, 32)),
-        "too little variation": score(lambda count, g: 0.5 * real_images(count, g)),
-        "too much": score(lambda count, g: 1.5 * real_images(count, g)),
-        "blurred": score(lambda c, g: torch.nn.functional.avg_pool2d(real_images(c, g), 5, 1, 2)),
-        "white noise of their deviation": score(lambda c, g: 0.2 * torch.randn((c, 1, 32, 32), generator=g)),
+        "their mean": score_of(lambda count, _generator: torch.zeros(count, 1, 32, 32)),
+        "too little variation": score_of(lambda count, g: 0.5 * real_images(count, g)),
+        "too much": score_of(lambda count, g: 1.5 * real_images(count, g)),
+        "blurred": score_of(lambda c, g: torch.nn.functional.avg_pool2d(real_images(c, g), 5, 1, 2)),
+        "white noise of their deviation": score_of(
+            lambda c, g: 0.2 * torch.randn((c, 1, 32, 32), generator=g)
+        ),
     }
     assert {name: value for name, value in wrong.items() if value < 1.02 * true} == {}
 
@@ -49,6 +58,25 @@ def test_filters_ignore_a_grey_level_and_have_length_one():
     assert torch.allclose(filters.sum((2, 3)), torch.zeros(8, 1), atol=1e-6)
     assert torch.allclose(filters.square().sum((2, 3)), torch.ones(8, 1))
     assert torch.allclose(respond(torch.full((1, 1, 8, 8), 0.7), filters), torch.zeros(1, 8, 8, 8), atol=1e-6)
+
+
+def test_the_score_of_filters_is_that_of_their_responses():
+    """By the formula, level by level."""
+    real, first, second = (real_images(3, seeded(number)) for number in range(3))
+    filters = choose_filters(real, EnergyScore(levels=2), seeded(3))
+    levels = [
+        (((a - y).abs() + (b - y).abs()) / 2 - (a - b).abs() / 2).mean() / (y.std() + 1e-3)
+        for y, a, b in zip(*(responses(x, filters.filters) for x in (real, first, second)), strict=True)
+    ]
+    expected = torch.stack(levels).mean()
+    assert filters.score(real, first, second) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_each_map_counts_in_units_of_its_own_deviation():
+    y, a, b = (real_images(4, seeded(number)) for number in range(3))
+    alone = score([y], [a], [b], scales_of([y]))
+    larger = score([y, 50 * y], [a, 50 * a], [b, 50 * b], scales_of([y, 50 * y]))
+    assert larger == pytest.approx(alone.item(), rel=0.01)
 
 
 def test_flat_images_have_a_finite_score():
@@ -90,8 +118,12 @@ def test_the_sliced_distance_compares_class_by_class():
         ({"adversarial": 0.1}, "losses of a discriminator, which is missing"),
         ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
         ({"from_step": 5}, "no loss waits for it"),
-        ({"perceptual": 0.5}, "perceptual is 0.5, but perceptual_network is missing; set both"),
-        ({"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}, "perceptual is 0, but .* given"),
+        ({"perceptual": 0.5}, "perceptual is 0.5, but perceptual_network is missing; add it"),
+        ({"energy_score": {"perceptual": 0.3}}, r"energy_score\.perceptual is 0\.3, but .* missing"),
+        (
+            {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}},
+            "no loss reads its maps",
+        ),
         ({"energy_score": {"filter_size": 4}}, "a filter has a pixel in its middle; use 5"),
     ],
 )

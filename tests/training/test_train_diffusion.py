@@ -15,7 +15,10 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
+from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features
+from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import PredictionLearner
+from segguided.models.signals import to_signal
 from train_diffusion import train_diffusion
 from train_perceptual import train_perceptual
 
@@ -95,6 +98,10 @@ PERCEPTUAL = {
 }
 
 
+# Both of what maps can be for: a distance of each prediction, and the score of two.
+MAPS = {**PERCEPTUAL, "energy_score": {"levels": 3, "perceptual": 0.3}}
+
+
 @pytest.fixture(scope="module")
 def perceptual(slices):
     train_perceptual([slices], ENCODER, 1, 0, slices.parent / "perceptual/model.safetensors")
@@ -171,10 +178,17 @@ def test_settings_that_cannot_train_are_refused(values, message):
         settings(ENERGY, **values)
 
 
-def learner(losses, **more):
+def learner(losses, maps_of=None, **more):
+    """`maps_of`: the network of the perceptual loss."""
     torch.manual_seed(0)
     model = settings(losses, steps=10, **more)
-    return PredictionLearner(build_denoiser(model, 2, 16), model, 10, CPU)
+    loss = PerceptualLoss(maps_of) if maps_of else None
+    return PredictionLearner(build_denoiser(model, 2, 16), model, 10, CPU, loss)
+
+
+def encoder():
+    torch.manual_seed(1)
+    return Encoder(ENCODER, 2)
 
 
 def batch(seed=0):
@@ -210,15 +224,62 @@ def test_losses_of_texture_wait_for_their_step():
     assert all(last[name].item() != 0 for name in waiting)
 
 
-def test_micro_batches_change_no_gradient_of_the_energy_score():
-    fp32 = {"training": {"steps": 10, "batch_size": 4, "learning_rate": 1e-3, "precision": "fp32"}}
+FP32 = {"training": {"steps": 10, "batch_size": 4, "learning_rate": 1e-3, "precision": "fp32"}}
+
+
+@pytest.mark.parametrize("losses", [ENERGY, MAPS])
+def test_micro_batches_change_no_gradient_of_the_energy_score(losses):
     networks = []
     for limit in (None, 2):
-        trained = learner(ENERGY, micro_batch_size=limit, **fp32)
+        trained = learner(losses, encoder() if losses is MAPS else None, micro_batch_size=limit, **FP32)
         steps_of(trained, [0])
         networks.append(trained.network)
     for first, second in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert torch.allclose(first, second, atol=1e-4)
+
+
+def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
+    """By the formulas, from what one call with both predictions gives."""
+    trained = learner(MAPS, encoder(), **FP32)
+    predictions = []
+    predict = trained._predict_each
+    trained._predict_each = lambda *inputs: predictions.append(predict(*inputs)) or predictions[-1]
+    (losses,) = steps_of(trained, [0])
+    first, second = predictions[0].detach().unbind(1)
+    with torch.no_grad():
+        y, a, b = (trained.perceptual.maps(x) for x in (to_signal(batch()[0]), first, second))
+    scored = [
+        (((a - y).abs() + (b - y).abs()) / 2 - (a - b).abs() / 2).mean() / (y.std() + 1e-3)
+        for y, a, b in zip(y, a, b, strict=True)
+    ]
+    pulled = [((a - y).abs().mean() + (b - y).abs().mean()) / 2 for y, a, b in zip(y, a, b, strict=True)]
+    assert losses["energy_score_of_maps"].item() == pytest.approx(torch.stack(scored).mean().item(), rel=1e-4)
+    assert losses["perceptual"].item() == pytest.approx((pulled[0] / 2 + pulled[1]).item(), rel=1e-4)
+    total = losses["energy_score"] + 0.3 * losses["energy_score_of_maps"] + 0.1 * losses["perceptual"]
+    assert losses["loss"].item() == pytest.approx(total.item(), rel=1e-4)
+
+
+def test_a_perceptual_network_trains_no_further_and_images_with_channels_keep_their_own_maps():
+    network = encoder()
+    before = [p.detach().clone() for p in network.parameters()]
+    trained = learner(MAPS, network)
+    steps_of(trained, range(2))
+    assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+    vgg = PerceptualLoss(Vgg19Features())
+    trained.perceptual = vgg
+    two_BCHW = torch.rand(3, 2, 32, 32) * 2 - 1
+    with torch.no_grad():
+        first_map = trained._maps(two_BCHW)[0]
+        channel = vgg.maps(two_BCHW[1:2, 1:2])[0]
+    assert first_map.shape[:3] == (3, 2, 64)
+    torch.testing.assert_close(first_map[1, 1], channel[0], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(("losses", "network"), [(MAPS, None), (ENERGY, encoder)])
+def test_a_training_without_its_perceptual_network_is_refused(losses, network):
+    """Otherwise it would be another training than its settings say."""
+    with pytest.raises(ValueError, match=r"maps of (one|none) perceptual network, but (none|one) was"):
+        learner(losses, network and network())
 
 
 def test_half_of_the_training_may_begin_where_sampling_does():

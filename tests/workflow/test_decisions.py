@@ -95,7 +95,7 @@ DECISIONS = {
         "weights": "squared_error energy_score perceptual perceptual_network sliced_wasserstein adversarial "
         "feature_matching discriminator pure_noise_share from_step slope_outside",
     },
-    "EnergyScore": {"weights": "weight filters filter_size levels"},
+    "EnergyScore": {"weights": "weight filters filter_size levels perceptual"},
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},

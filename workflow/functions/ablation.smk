@@ -29,6 +29,11 @@ def timed_against(wildcards):
     return [] if wildcards.model == reference else [timed(wildcards.dataset, reference)]
 
 
+def timed_perceptual(wildcards):
+    """The network of the model's perceptual loss, of the grid's first seed; none where it has no such loss."""
+    return perceptual_files(wildcards.dataset, wildcards.model, FIRST_SEED)
+
+
 def against_argument(wildcards, input):
     return option("--against", input.against)
 

@@ -44,14 +44,18 @@ def perceptual_settings(name):
 
 def perceptual_network(wildcards):
     """The files of the network whose feature maps a model's loss compares; none where it has no such loss."""
-    model = CONFIG.weights_of(wildcards.model)
+    return perceptual_files(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def perceptual_files(dataset, model, seed):
+    model = CONFIG.weights_of(model)
     perceptual = perceptual_settings(model)
     if perceptual is None or perceptual.kind == "none":
         return []
     if perceptual.kind == "vgg19":
         return [perceptual.weights]
     owner = first_alike(("spade", "diffusion"), perceptual_settings, model)
-    folder = f"<results>/perceptual/{wildcards.dataset}/{owner}/seed{wildcards.seed}"
+    folder = f"<results>/perceptual/{dataset}/{owner}/seed{seed}"
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 
 

@@ -31,6 +31,7 @@ rule time_training:
         evaluator=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/model.safetensors",
         evaluator_config=f"<results>/segmenters/{{dataset}}/{REAL}/seed{FIRST_SEED}/config.json",
         against=timed_against,
+        perceptual=timed_perceptual,
     output:
         "<results>/times/{dataset}/{model}.json",
     log:
@@ -54,6 +55,7 @@ rule time_training:
         sampling=sampling_json,
         timing=timing_json,
         against=against_argument,
+        perceptual=perceptual_argument,
         classes=class_names,
         seed=FIRST_SEED,
     message:
@@ -61,6 +63,7 @@ rule time_training:
     shell:
         "python {params.script:q} --dataset {wildcards.dataset:q} --model-name {wildcards.model:q}"
         " --model {params.model:q} --sampling {params.sampling:q} --timing {params.timing:q} {params.against:q}"
+        " {params.perceptual:q}"
         " --train @{input.train_list:q} --test @{input.test_list:q} --evaluator {input.evaluator:q}"
         " --classes {params.classes:q} --seed {params.seed:q} --threads {threads}"
         " --deterministic {resources.deterministic} --output {output:q} > {log:q} 2>&1"

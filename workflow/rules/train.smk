@@ -110,7 +110,8 @@ use rule train_diffusion as train_completer with:
         rule="train_completer",
     wildcard_constraints:
         model=models_with_completer(),
-    priority: 0
+    # After all other trainings but segmenters: sets of partial masks alone wait for it.
+    priority: 7
     threads: 4
     resources:
         gpu=1,

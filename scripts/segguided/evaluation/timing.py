@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -28,6 +29,7 @@ from segguided.generation.diffusion import make_sampler
 from segguided.generation.partial_masks import slices_of_several_classes
 from segguided.generation.sets import generate_images
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, build_denoiser
+from segguided.models.losses.perceptual import perceptual_on
 from segguided.models.prediction_learner import PredictionLearner, make_learner
 from segguided.training.loop import Batches, Plan
 from segguided.training.micro_batches import choosing_first
@@ -63,10 +65,16 @@ class Judge:
 
 
 def timed_training(
-    model: DiffusionModel, train: SliceSet, judge: Judge, timing: Timing, reference: float
+    model: DiffusionModel,
+    train: SliceSet,
+    judge: Judge,
+    timing: Timing,
+    reference: float,
+    perceptual: Path | None = None,
 ) -> TimedTraining:
     """Train `model` until its images reach a share of the ceiling.
 
+    `perceptual`: weights of the network of its perceptual loss, where it has one; its training is not timed.
     `reference`: the seconds of the training that all are timed against; at `timing.limit` times that, this
     one stops. Infinity: this is the one; it stops at `timing.limit` times the steps of its settings.
     """
@@ -74,8 +82,9 @@ def timed_training(
     train = for_training(train, model)
     torch.manual_seed(judge.seed)
     size = train.stacks[0].masks_SHW.shape[-1]
+    loss = perceptual_on(train, model.perceptual, perceptual, device)
     network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)
-    learner = make_learner(network, model, ENDLESS, device)
+    learner = make_learner(network, model, ENDLESS, device, loss)
     plan = Plan.from_settings(model.training, len(train))
     checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))
     seconds = checks[-1][1]

@@ -18,7 +18,7 @@ from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.augmentation import move
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.losses.energy_score import Filters, choose_filters
+from segguided.models.losses.energy_score import Filters, choose_filters, scales_of, score
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 from segguided.models.mask_ablation import ablate_masks
@@ -33,13 +33,16 @@ class _Chosen:
 
     filters: Filters | None
     directions: list[Tensor] | None
+    map_scales: list[Tensor]  # of the perceptual network's maps of the real images
 
 
 class PredictionLearner(DescentLearner):
     """Trains a MaskedDenoiser with the losses that `model.losses` names, on the image that it predicts.
 
-    Raises ValueError where several GPUs share a training with a discriminator: its spectral norms would
-    differ between them.
+    `perceptual`: the loss of `model.losses.perceptual_network`.
+
+    Raises ValueError where several GPUs share a training with a discriminator, whose spectral norms would
+    differ between them, and where `perceptual` is missing or not wanted.
     """
 
     def __init__(
@@ -50,6 +53,10 @@ class PredictionLearner(DescentLearner):
         device: torch.device,
         perceptual: PerceptualLoss | None = None,
     ) -> None:
+        if (perceptual is None) != (model.losses.perceptual_network is None):
+            wanted = "none" if model.losses.perceptual_network is None else "one"
+            given = "none" if perceptual is None else "one"
+            raise ValueError(f"the losses read maps of {wanted} perceptual network, but {given} was given")
         self.network = network
         self.model = model
         self.perceptual = perceptual
@@ -108,9 +115,10 @@ class PredictionLearner(DescentLearner):
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
-        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B]
+        real_maps = self._real_maps(x0_BCHW)
+        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, *real_maps]
         predictions: list[Tensor] = []
-        losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)
+        losses_of = partial(self._losses, self._choose(x0_BCHW, real_maps, generator), predictions)
         losses = self.descent.descend(losses_of, batch, self.model.micro_batch_size)
         if self.discriminator_descent:
             judged = [torch.cat(predictions), x0_BCHW, masks_BHW, free_BK]
@@ -148,12 +156,27 @@ class PredictionLearner(DescentLearner):
         x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
         return torch.where((t_B == last).view(-1, 1, 1, 1), unknown_BCHW, x_BCHW), noise_BNCHW, t_B
 
-    def _choose(self, x0_BCHW: Tensor, generator: torch.Generator) -> _Chosen:
+    def _real_maps(self, x0_BCHW: Tensor) -> list[Tensor]:
+        """The perceptual network's maps of real images, B first; none without such a network."""
+        with torch.no_grad():
+            return self._maps(x0_BCHW)
+
+    def _maps(self, images_BCHW: Tensor) -> list[Tensor]:
+        """The same with a gradient."""
+        if self.perceptual is None:
+            return []
+        with autocast(self.device, self.model.training.precision):
+            maps = self.perceptual.maps(images_BCHW)
+        # VGG-19 sees each channel of an image as an image of its own.
+        return [features.unflatten(0, (len(images_BCHW), -1)) for features in maps]
+
+    def _choose(self, x0_BCHW: Tensor, real_maps: list[Tensor], generator: torch.Generator) -> _Chosen:
         energy = self.losses.energy_score
         wants_directions = self.losses.sliced_wasserstein and self._sees_texture
         return _Chosen(
             choose_filters(x0_BCHW, energy, generator) if energy else None,
             choose_directions(generator, x0_BCHW.shape[1]) if wants_directions else None,
+            scales_of(real_maps),
         )
 
     def _losses(
@@ -166,19 +189,43 @@ class PredictionLearner(DescentLearner):
         x_BCHW: Tensor,
         noise_BNCHW: Tensor,
         t_B: Tensor,
+        *real_maps: Tensor,
     ) -> dict[str, Tensor]:
         """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached."""
-        predicted = [
-            self._predict(torch.cat([x_BCHW, noise_BCHW], 1), masks_BHW, free_BK, t_B)
-            for noise_BCHW in noise_BNCHW.unbind(1)
-        ]
-        predictions.append(torch.stack(predicted, 1).detach())
-        terms = _mean_terms([self._terms(chosen, x, x0_BCHW, masks_BHW, free_BK) for x in predicted])
+        predicted_BNCHW = self._predict_each(x_BCHW, noise_BNCHW, masks_BHW, free_BK, t_B)
+        predictions.append(predicted_BNCHW.detach())
+        terms = _mean_terms(
+            [self._terms(chosen, x_BCHW, x0_BCHW, masks_BHW, free_BK) for x_BCHW in predicted_BNCHW.unbind(1)]
+        )
+        maps = self._maps_of_each(predicted_BNCHW)
+        if self.perceptual and self.losses.perceptual:
+            targets = [real[:, None].expand_as(each) for real, each in zip(real_maps, maps, strict=True)]
+            terms["perceptual"] = self.perceptual.distance(maps, targets)
         total = sum(self.weights[name] * term for name, term in terms.items())
-        if chosen.filters and self.losses.energy_score:
-            terms["energy_score"] = chosen.filters.score(x0_BCHW, predicted[0], predicted[1])
-            total = total + self.losses.energy_score.weight * terms["energy_score"]
+        energy = self.losses.energy_score
+        if chosen.filters and energy:
+            first_BCHW, second_BCHW = predicted_BNCHW.unbind(1)
+            terms["energy_score"] = chosen.filters.score(x0_BCHW, first_BCHW, second_BCHW)
+            total = total + energy.weight * terms["energy_score"]
+        if energy and energy.perceptual:
+            first, second = ([each[:, number] for each in maps] for number in (0, 1))
+            terms["energy_score_of_maps"] = score(real_maps, first, second, chosen.map_scales)
+            total = total + energy.perceptual * terms["energy_score_of_maps"]
         return {"loss": torch.as_tensor(total), **terms}
+
+    def _predict_each(
+        self, x_BCHW: Tensor, noise_BNCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, t_B: Tensor
+    ) -> Tensor:
+        """x̂0 from each noise input (B, N, C, H, W), in one call."""
+        batch, count = noise_BNCHW.shape[:2]
+        x_BNCHW = torch.cat([x_BCHW[:, None].expand(-1, count, -1, -1, -1), noise_BNCHW], 2)
+        others = (tensor.repeat_interleave(count, 0) for tensor in (masks_BHW, free_BK, t_B))
+        return self._predict(x_BNCHW.flatten(0, 1), *others).unflatten(0, (batch, count))
+
+    def _maps_of_each(self, predicted_BNCHW: Tensor) -> list[Tensor]:
+        """The perceptual network's maps of predictions, B and N first; none without such a network."""
+        maps = self._maps(predicted_BNCHW.flatten(0, 1))
+        return [features.unflatten(0, predicted_BNCHW.shape[:2]) for features in maps]
 
     def _predict(self, x_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, t_B: Tensor) -> Tensor:
         """x̂0, cut to [-1, 1] as far as `slope_outside` says."""
@@ -190,12 +237,9 @@ class PredictionLearner(DescentLearner):
     def _terms(
         self, chosen: _Chosen, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
     ) -> dict[str, Tensor]:
-        """The terms of one prediction, without weights; 0 of those that have not begun."""
+        """The terms of one prediction by itself, without weights; 0 of those that have not begun."""
         terms = {name: x0_BCHW.new_zeros(()) for name, weight in self.weights.items() if weight}
         terms["squared_error"] = functional.mse_loss(predicted_BCHW, x0_BCHW)
-        if self.perceptual:
-            with autocast(self.device, self.model.training.precision):
-                terms["perceptual"] = self.perceptual(predicted_BCHW, x0_BCHW)
         if chosen.directions:
             terms["sliced_wasserstein"] = sliced_wasserstein(
                 predicted_BCHW, x0_BCHW, masks_BHW, chosen.directions

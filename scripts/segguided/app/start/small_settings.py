@@ -6,7 +6,14 @@ SMALL = """\
 models:
   segguided-plus: # our generator: another image from each noise, in one call (workflow/docs/plus.md)
     decoder: {{channels: [16, 32, 64, 64, 64], modulation_channels: 16}}
-    losses: {{energy_score: {{levels: 5}}}}
+    losses:
+      energy_score: {{levels: 5, perceptual: 0.3}}
+      perceptual: 0.03 # distance in the maps of a network that knows the classes
+      perceptual_network: &network
+        kind: encoder
+        encoder:
+          channels: [16, 32, 64]
+          training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
     completer: # fills in the classes that a partial mask leaves free
       stages:
         - cell: 16
@@ -27,7 +34,7 @@ models:
     micro_batch_size: null
     training:
       epochs: null
-      steps: 900
+      steps: 750
       batch_size: 2
       learning_rate: 2.0e-3
       warmup_steps: 20
@@ -35,10 +42,7 @@ models:
   spade: # the baseline: a GAN that makes one image a mask
     generator: {{channels: [16, 32, 64, 64], middle_blocks: 1, modulation_channels: 32, norm: instance}}
     discriminator: {{channels: 32, layers: 3}}
-    perceptual:
-      encoder:
-        channels: [16, 32, 64]
-        training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
+    perceptual: *network
     first_weights: he
     training:
       epochs: null

@@ -31,6 +31,7 @@ class EnergyScore(Settings):
     filters: int = Field(default=8, ge=1)  # random ones, new at each step, at each level of the pyramid
     filter_size: int = Field(default=3, ge=3)  # pixels a side, odd
     levels: int = Field(default=5, ge=1)  # of the pyramid; each halves the side of the one before
+    perceptual: float = Field(default=0.0, ge=0)  # weight of the same score of `perceptual_network`'s maps
 
     @model_validator(mode="after")
     def _odd(self) -> "EnergyScore":
@@ -74,11 +75,6 @@ class DenoiserLosses(Settings):
                 "squared_error is 0 and there is no energy_score, but one of them must tie the image to its "
                 "mask; set either"
             )
-        if bool(self.perceptual) != bool(self.perceptual_network):
-            raise ValueError(
-                f"perceptual is {self.perceptual:g}, but perceptual_network is "
-                f"{'given' if self.perceptual_network else 'missing'}; set both, or 0 and null"
-            )
         if (self.adversarial or self.feature_matching) and self.discriminator is None:
             raise ValueError(
                 "adversarial and feature_matching are losses of a discriminator, which is missing; add "
@@ -93,6 +89,24 @@ class DenoiserLosses(Settings):
             raise ValueError(
                 "there is a discriminator, but adversarial and feature_matching are 0; set either, or remove "
                 "the discriminator"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_network_of_its_maps(self) -> "DenoiserLosses":
+        weights = {
+            "perceptual": self.perceptual,
+            "energy_score.perceptual": self.energy_score.perceptual if self.energy_score else 0.0,
+        }
+        used = " and ".join(f"{name} is {weight:g}" for name, weight in weights.items() if weight)
+        if used and self.perceptual_network is None:
+            raise ValueError(
+                f"{used}, but perceptual_network is missing; add it, or set each of these weights to 0"
+            )
+        if self.perceptual_network and not used:
+            raise ValueError(
+                "perceptual_network is given, but no loss reads its maps: perceptual and "
+                "energy_score.perceptual are 0; set either, or remove the network"
             )
         return self
 

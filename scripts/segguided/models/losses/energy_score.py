@@ -6,11 +6,13 @@ whose expectation is smallest where a and b have the distribution of y, given wh
 (Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution.
 The responses are those of random filters at each level of a pyramid. Over all directions of such filters,
 equal distributions of the responses mean equal distributions of the pixels below a filter, less their mean
-(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together.
+(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together. The maps of a
+network that knows the classes can be scored the same way.
 
 Shape letters: B batch, C image channels, F filters, H height, W width, L levels.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,11 +36,7 @@ class Filters:
         real = responses(real_BCHW, self.filters)
         first = responses(first_BCHW, self.filters)
         second = responses(second_BCHW, self.filters)
-        scores = []
-        for y, a, b, scale in zip(real, first, second, self.scales, strict=True):
-            error = ((a - y).abs() + (b - y).abs()).mean() / 2
-            scores.append((error - (a - b).abs().mean() / 2) / scale)
-        return torch.stack(scores).mean()
+        return score(real, first, second, self.scales)
 
 
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
@@ -47,8 +45,27 @@ def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Ge
         random_filters(settings.filters, settings.filter_size, generator, real_BCHW.shape[1])
         for _ in range(settings.levels)
     ]
-    scales = [level.std() + LEAST_SCALE for level in responses(real_BCHW, filters)]
-    return Filters(filters, scales)
+    return Filters(filters, scales_of(responses(real_BCHW, filters)))
+
+
+def score(
+    real: Sequence[Tensor], first: Sequence[Tensor], second: Sequence[Tensor], scales: Sequence[Tensor]
+) -> Tensor:
+    """The mean energy score over lists of maps, each in units of its own scale; a scalar.
+
+    A list has one map of real images, or of the first or second prediction, for each scale; shapes are
+    equal from list to list.
+    """
+    scores = []
+    for y, a, b, scale in zip(real, first, second, scales, strict=True):
+        error = ((a - y).abs() + (b - y).abs()).mean() / 2
+        scores.append((error - (a - b).abs().mean() / 2) / scale)
+    return torch.stack(scores).mean()
+
+
+def scales_of(maps: Iterable[Tensor]) -> list[Tensor]:
+    """The standard deviation of each map, a scalar each, never 0."""
+    return [values.std() + LEAST_SCALE for values in maps]
 
 
 def random_filters(count: int, size: int, generator: torch.Generator, channels: int = 1) -> Tensor:

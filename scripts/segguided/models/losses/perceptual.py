@@ -36,13 +36,19 @@ class PerceptualLoss(nn.Module):
     def forward(self, images_B1HW: Tensor, targets_B1HW: Tensor) -> Tensor:
         """The scalar loss of images in [-1, 1]; its gradient reaches `images_B1HW` only."""
         with torch.no_grad():
-            targets = self.features(targets_B1HW)
-        maps = self.features(images_B1HW)
+            targets = self.maps(targets_B1HW)
+        return self.distance(self.maps(images_B1HW), targets)
+
+    def maps(self, images_B1HW: Tensor) -> list[Tensor]:
+        """The maps f_i of images in [-1, 1], in fp32, their axes in the order in which they are stored."""
+        return [as_stored(features).float() for features in self.features(images_B1HW)]
+
+    def distance(self, maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+        """The scalar loss, from the maps of images and of their targets, which have equal shapes."""
         weights = self.weights or [0.5**depth for depth in reversed(range(len(maps)))]
-        loss = images_B1HW.new_zeros(())
+        loss = maps[0].new_zeros(())
         for weight, image_map, target_map in zip(weights, maps, targets, strict=True):
-            image, target = as_stored(image_map).float(), as_stored(target_map).float()
-            loss = loss + weight * functional.l1_loss(image, target)
+            loss = loss + weight * functional.l1_loss(image_map, target_map)
         return loss
 
 
