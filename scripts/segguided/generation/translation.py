@@ -12,6 +12,7 @@ import numpy as np
 from segguided.data.slices import SliceSet
 
 IMAGE = "image"  # the variant that starts from the noised image of the other modality
+LARGEST_VALUE = 255  # of a mask's pixels, which are uint8
 MATCHED = "matched"  # from the same with the grey values of the target, class by class
 
 
@@ -29,9 +30,15 @@ def with_mask_values(
 ) -> SliceSet:
     """The same slices; their masks' value k is changed to the k-th of `values`, counted from 1.
 
-    Raises ValueError where masks hold a class whose new value is 0, or that has none; `classes`: names for
-    the message.
+    Raises ValueError where masks hold a class whose new value is 0, or that has none, and where a value is
+    none that a mask's pixel can have; `classes`: names for the message.
     """
+    outside = [value for value in values if not 0 <= value <= LARGEST_VALUE]
+    if outside:
+        raise ValueError(
+            f"expected mask values from 0 to {LARGEST_VALUE}, got {', '.join(map(str, outside))}; give the "
+            "place of each class among the model's classes, counted from 1, or 0"
+        )
     highest = max(int(stack.masks_SHW.max(initial=0)) for stack in slices.stacks)
     if highest > len(values):
         raise ValueError(

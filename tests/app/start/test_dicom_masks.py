@@ -151,7 +151,7 @@ def test_structures_that_are_no_masks_are_no_classes(tmp_path):
             dataset.ROIContourSequence.append(drawn)
 
     contours(tmp_path / "rt.dcm", change)
-    assert segment_names(tmp_path / "rt.dcm") == list(NAMES)
+    assert segment_names(tmp_path / "rt.dcm") == (list(NAMES), [])
 
 
 def test_names_that_are_there_twice_are_left_out(tmp_path, capsys):
@@ -168,7 +168,7 @@ def test_names_that_are_there_twice_are_left_out(tmp_path, capsys):
             dataset.ROIContourSequence.append(drawn)
 
     contours(tmp_path / "rt.dcm", change)
-    assert segment_names(tmp_path / "rt.dcm") == [*NAMES, "liver"]
+    assert segment_names(tmp_path / "rt.dcm") == ([*NAMES, "liver"], ["GTV", "Spinal cord"])
 
     def twice(path: Path) -> None:
         both = np.stack([*masks().values()])
@@ -177,7 +177,10 @@ def test_names_that_are_there_twice_are_left_out(tmp_path, capsys):
     folder = patients(tmp_path / "data", twice, "masks/{name}/masks.dcm")
     settings = proposed(folder, tmp_path / "out")
     assert [c["segment"] for c in settings["classes"]] == ["liver"]
-    assert not [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    assert [line for line in capsys.readouterr().out.splitlines() if "left out" in line] == [
+        "- GTV left out, there more than once in masks/mr0/masks.dcm, masks/mr1/masks.dcm, "
+        "masks/mr2/masks.dcm and 1 more; give each segment or structure a name of its own"
+    ]
 
 
 def test_a_segmentation_with_an_unnamed_segment_gets_one_sentence(tmp_path, capsys):
@@ -203,7 +206,7 @@ def test_kinds_of_contours_are_compared_as_the_reader_does(tmp_path):
         del fgt.ContourSequence[0].ContourGeometricType
 
     contours(tmp_path / "rt.dcm", change)
-    assert segment_names(tmp_path / "rt.dcm") == ["breast"]
+    assert segment_names(tmp_path / "rt.dcm") == (["breast"], [])
 
 
 def test_what_a_file_holds_is_read_from_its_header(tmp_path):

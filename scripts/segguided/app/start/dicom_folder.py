@@ -22,6 +22,7 @@ from segguided.data.formats.dicom.mask_files import holds_masks, segment_names
 from segguided.data.formats.volume import Volume
 from segguided.shown import some
 
+Repeated = dict[tuple[str, ...], list[Path]]  # files by names that are there more than once
 Segments = dict[str, list[str | None]]  # names of segments by file pattern; None: all that is marked
 
 
@@ -53,7 +54,13 @@ def dicom_patients(files: FolderFiles) -> Candidates:
             "named like the patient's; 3D Slicer exports segmentations so"
         )
         return found
-    segments = {name: _segments_of(name, masks, mask_files, found.remarks) for name in sorted(folders)}
+    twice: Repeated = defaultdict(list)
+    segments = {name: _segments_of(name, masks, mask_files, found.remarks, twice) for name in sorted(folders)}
+    found.remarks += [
+        f"{some(names)} left out, there more than once in {shown(paths, files.root)}; give each segment or "
+        "structure a name of its own"
+        for names, paths in twice.items()
+    ]
     found.classes = _classes(segments, found.remarks)
     found.source = {"kind": "dicom", "images": str(images), "masks": str(masks)}
     _add_patients(found, folders, segments)
@@ -99,18 +106,29 @@ def _mask_root(mask_files: Sequence[Path], patients: Mapping[str, Path]) -> Path
     return max(sorted(roots), key=lambda root: len(roots[root]), default=None)
 
 
-def _segments_of(name: str, masks: Path, mask_files: Sequence[Path], remarks: list[str]) -> Segments:
-    """The segments of a patient's files, by their names with {patient} in place of the patient's."""
+def _segments_of(
+    name: str, masks: Path, mask_files: Sequence[Path], remarks: list[str], twice: Repeated
+) -> Segments:
+    """The segments of a patient's files, by their names with {patient} in place of the patient's.
+
+    `twice` gains the files with names that are there more than once.
+    """
     found: Segments = {}
     for path in mask_files:
         if not path.is_relative_to(masks / name):
             continue
         pattern = path.relative_to(masks / name).as_posix().replace(name, "{patient}")
+        repeated: list[str] = []
         try:
-            names = _names_in_nrrd(path) if path.name.lower().endswith(NRRD) else segment_names(path)
+            if path.name.lower().endswith(NRRD):
+                names = _names_in_nrrd(path)
+            else:
+                names, repeated = segment_names(path)
         except (ValueError, OSError, EOFError) as error:
             remarks.append(f"{path}: left out, {str(error).removeprefix(f'{path}: ')}")
             continue
+        if repeated:
+            twice[tuple(repeated)].append(path)
         found[pattern] = [*names] or [None]
     return found
 
