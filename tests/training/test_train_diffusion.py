@@ -247,7 +247,7 @@ def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
     (losses,) = steps_of(trained, [0])
     first, second = predictions[0].detach().unbind(1)
     with torch.no_grad():
-        y, a, b = (trained.perceptual.maps(x) for x in (to_signal(batch()[0]), first, second))
+        y, a, b = (trained.maps.loss.maps(x) for x in (to_signal(batch()[0]), first, second))
     scored = [
         (((a - y).abs() + (b - y).abs()) / 2 - (a - b).abs() / 2).mean() / (y.std() + 1e-3)
         for y, a, b in zip(y, a, b, strict=True)
@@ -266,10 +266,10 @@ def test_a_perceptual_network_trains_no_further_and_images_with_channels_keep_th
     steps_of(trained, range(2))
     assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
     vgg = PerceptualLoss(Vgg19Features())
-    trained.perceptual = vgg
+    trained.maps.loss = vgg
     two_BCHW = torch.rand(3, 2, 32, 32) * 2 - 1
+    first_map = trained.maps.of_real(two_BCHW)[0]
     with torch.no_grad():
-        first_map = trained._maps(two_BCHW)[0]
         channel = vgg.maps(two_BCHW[1:2, 1:2])[0]
     assert first_map.shape[:3] == (3, 2, 64)
     torch.testing.assert_close(first_map[1, 1], channel[0], rtol=0.02, atol=0.02)
@@ -278,7 +278,7 @@ def test_a_perceptual_network_trains_no_further_and_images_with_channels_keep_th
 @pytest.mark.parametrize(("losses", "network"), [(MAPS, None), (ENERGY, encoder)])
 def test_a_training_without_its_perceptual_network_is_refused(losses, network):
     """Otherwise it would be another training than its settings say."""
-    with pytest.raises(ValueError, match=r"maps of (one|none) perceptual network, but (none|one) was"):
+    with pytest.raises(ValueError, match=r"read (a|no) perceptual network's maps, but (no|a) one"):
         learner(losses, network and network())
 
 

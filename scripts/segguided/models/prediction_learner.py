@@ -18,7 +18,8 @@ from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.augmentation import move
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.losses.energy_score import Filters, choose_filters, scales_of, score
+from segguided.models.losses.energy_score import Filters, choose_filters, scales_of
+from segguided.models.losses.of_maps import MapLosses
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 from segguided.models.mask_ablation import ablate_masks
@@ -53,15 +54,14 @@ class PredictionLearner(DescentLearner):
         device: torch.device,
         perceptual: PerceptualLoss | None = None,
     ) -> None:
-        if (perceptual is None) != (model.losses.perceptual_network is None):
-            wanted = "none" if model.losses.perceptual_network is None else "one"
-            given = "none" if perceptual is None else "one"
-            raise ValueError(f"the losses read maps of {wanted} perceptual network, but {given} was given")
         self.network = network
         self.model = model
-        self.perceptual = perceptual
+        self.maps = MapLosses(perceptual, model.losses, device, model.training.precision)
         self.losses: DenoiserLosses = model.losses
+        energy = model.losses.energy_score
         self.weights = {
+            "energy_score": energy.weight if energy else 0.0,
+            "energy_score_of_maps": energy.perceptual if energy else 0.0,
             "squared_error": model.losses.squared_error,
             "perceptual": model.losses.perceptual,
             "sliced_wasserstein": model.losses.sliced_wasserstein,
@@ -115,7 +115,7 @@ class PredictionLearner(DescentLearner):
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
-        real_maps = self._real_maps(x0_BCHW)
+        real_maps = self.maps.of_real(x0_BCHW)
         batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, *real_maps]
         predictions: list[Tensor] = []
         losses_of = partial(self._losses, self._choose(x0_BCHW, real_maps, generator), predictions)
@@ -156,20 +156,6 @@ class PredictionLearner(DescentLearner):
         x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
         return torch.where((t_B == last).view(-1, 1, 1, 1), unknown_BCHW, x_BCHW), noise_BNCHW, t_B
 
-    def _real_maps(self, x0_BCHW: Tensor) -> list[Tensor]:
-        """The perceptual network's maps of real images, B first; none without such a network."""
-        with torch.no_grad():
-            return self._maps(x0_BCHW)
-
-    def _maps(self, images_BCHW: Tensor) -> list[Tensor]:
-        """The same with a gradient."""
-        if self.perceptual is None:
-            return []
-        with autocast(self.device, self.model.training.precision):
-            maps = self.perceptual.maps(images_BCHW)
-        # VGG-19 sees each channel of an image as an image of its own.
-        return [features.unflatten(0, (len(images_BCHW), -1)) for features in maps]
-
     def _choose(self, x0_BCHW: Tensor, real_maps: list[Tensor], generator: torch.Generator) -> _Chosen:
         energy = self.losses.energy_score
         wants_directions = self.losses.sliced_wasserstein and self._sees_texture
@@ -197,20 +183,11 @@ class PredictionLearner(DescentLearner):
         terms = _mean_terms(
             [self._terms(chosen, x_BCHW, x0_BCHW, masks_BHW, free_BK) for x_BCHW in predicted_BNCHW.unbind(1)]
         )
-        maps = self._maps_of_each(predicted_BNCHW)
-        if self.perceptual and self.losses.perceptual:
-            targets = [real[:, None].expand_as(each) for real, each in zip(real_maps, maps, strict=True)]
-            terms["perceptual"] = self.perceptual.distance(maps, targets)
-        total = sum(self.weights[name] * term for name, term in terms.items())
-        energy = self.losses.energy_score
-        if chosen.filters and energy:
+        terms |= self.maps.terms(predicted_BNCHW, real_maps, chosen.map_scales)
+        if chosen.filters:
             first_BCHW, second_BCHW = predicted_BNCHW.unbind(1)
             terms["energy_score"] = chosen.filters.score(x0_BCHW, first_BCHW, second_BCHW)
-            total = total + energy.weight * terms["energy_score"]
-        if energy and energy.perceptual:
-            first, second = ([each[:, number] for each in maps] for number in (0, 1))
-            terms["energy_score_of_maps"] = score(real_maps, first, second, chosen.map_scales)
-            total = total + energy.perceptual * terms["energy_score_of_maps"]
+        total = sum(self.weights[name] * term for name, term in terms.items())
         return {"loss": torch.as_tensor(total), **terms}
 
     def _predict_each(
@@ -221,11 +198,6 @@ class PredictionLearner(DescentLearner):
         x_BNCHW = torch.cat([x_BCHW[:, None].expand(-1, count, -1, -1, -1), noise_BNCHW], 2)
         others = (tensor.repeat_interleave(count, 0) for tensor in (masks_BHW, free_BK, t_B))
         return self._predict(x_BNCHW.flatten(0, 1), *others).unflatten(0, (batch, count))
-
-    def _maps_of_each(self, predicted_BNCHW: Tensor) -> list[Tensor]:
-        """The perceptual network's maps of predictions, B and N first; none without such a network."""
-        maps = self._maps(predicted_BNCHW.flatten(0, 1))
-        return [features.unflatten(0, predicted_BNCHW.shape[:2]) for features in maps]
 
     def _predict(self, x_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, t_B: Tensor) -> Tensor:
         """x̂0, cut to [-1, 1] as far as `slope_outside` says."""
