@@ -14,7 +14,6 @@ models:
         encoder:
           channels: [16, 32, 64]
           training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
-    augmentation: {{shift: 0.08}} # another patient may lie elsewhere
     completer: # fills in the classes that a partial mask leaves free
       stages:
         - cell: 16
@@ -55,7 +54,6 @@ models:
       decay_share: 0.5
       mirror: false
       ema_decay: 0.99
-    augmentation: {{shift: 0.08}}
 
 segmenter: # measures whether an image shows its mask
   channels: [32, 64]
