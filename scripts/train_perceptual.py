@@ -26,7 +26,7 @@ def train_perceptual(
     The last epoch, because no other patient may choose one: a generative model learns from the training
     patients only.
     """
-    data = fully_annotated(read_slices(slices), "training of SPADE's perceptual network")
+    data = fully_annotated(read_slices(slices), "training of a perceptual network")
     training = TrainingRun.from_settings(data, encoder.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     network = Encoder(encoder, n_classes, data.channels).to(training.device)

@@ -11,6 +11,7 @@ from segguided.generation.command_lines import single_set_parser
 from segguided.generation.diffusion import load_sampler
 from segguided.generation.sets import generate_images, write_generated
 from segguided.generation.translation import with_mask_values
+from segguided.training.storage import read_description
 
 
 def translate_masks(
@@ -26,7 +27,7 @@ def translate_masks(
     `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
     """
     sampler = load_sampler(weights, sampling, seed)
-    masks = with_mask_values(read_slices(slices), values)
+    masks = with_mask_values(read_slices(slices), values, most=int(read_description(weights)["n_classes"]))
     images_SHW = generate_images(sampler, masks, sampling.batch_size)
     write_generated(output, weights, masks, images_SHW, masks.names)
 

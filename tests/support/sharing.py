@@ -38,6 +38,17 @@ IMAGES = {
     "mat": {"mask_ablation": "sample", "prediction_type": "v_prediction", "min_snr_gamma": 5.0},
     "mat-of-a-batch": {"mask_ablation": "batch", "prediction_type": "sample"},
 }
+# As the demo's segguided-plus: the scales of its losses are those of the whole batch.
+MAPS = {
+    "prediction_type": "sample",
+    "losses": {
+        "squared_error": 0,
+        "energy_score": {"levels": 2, "perceptual": 0.3},
+        "perceptual": 0.1,
+        "perceptual_network": {"kind": "encoder", "encoder": ENCODER.model_dump()},
+    },
+}
+WITH_MAPS = {"maps": MAPS, "maps-in-parts": MAPS | {"micro_batch_size": 2}}
 # Their batches of 5 are shared as 3 and 2; in micro-batches of 3, as 2 and 1, then 1 and 1.
 SPADES = {
     "spade": {"norm": "batch", "training": {"mirror": True}},
@@ -73,16 +84,21 @@ def train_all(folder: Path) -> None:
 
     slices = folder / "p.npz"
     unet = Unet(channels=(8, 16), norm_groups=4, layers_per_block=1)
-    for name, changes in IMAGES.items():
-        settings = {
-            "kind": "diffusion",
-            "conditioning": "onehot",
-            "unet": unet,
-            "training": TRAINING,
-            **changes,
-        }
-        model = DiffusionModel.model_validate(settings)
-        train_diffusion([slices], model, 2, 3, folder / name / "model.safetensors", 1e9)
+
+    def train_diffusions(models: dict[str, dict[str, object]], perceptual: Path | None = None) -> None:
+        for name, changes in models.items():
+            settings = {
+                "kind": "diffusion",
+                "conditioning": "onehot",
+                "unet": unet,
+                "training": TRAINING,
+                **changes,
+            }
+            model = DiffusionModel.model_validate(settings)
+            output = folder / name / "model.safetensors"
+            train_diffusion([slices], model, 2, 3, output, 1e9, perceptual=perceptual)
+
+    train_diffusions(IMAGES)
     data = read_slices([slices])
     training = Training(**{**TRAINING, "ema_decay": None})
     segmenter = Segmenter(channels=(4, 8), augmentation={}, training=training)
@@ -93,8 +109,10 @@ def train_all(folder: Path) -> None:
     for stage in ("control", "latent", "autoencoder") if built else ("autoencoder", "latent", "control"):
         stages.train(stage)
     train_spades = partial(_train_spades, folder)
+    train_maps = partial(train_diffusions, WITH_MAPS, folder / PERCEPTUAL)
     train_encoder = partial(train_perceptual, [slices], ENCODER, 2, 3, folder / PERCEPTUAL)
-    for train_next in (train_spades, train_encoder) if built else (train_encoder, train_spades):
+    of_encoder = (train_spades, train_maps)
+    for train_next in (*of_encoder, train_encoder) if built else (train_encoder, *of_encoder):
         train_next()
 
 

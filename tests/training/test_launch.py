@@ -27,7 +27,7 @@ from segguided.training.launch import on_gpus
 from segguided.training.loop import Plan, fit
 from segguided.training.storage import read_description
 from support.miniature import in_foreground
-from support.sharing import IMAGES, PERCEPTUAL, SPADES, train_a_spade, train_all
+from support.sharing import IMAGES, PERCEPTUAL, SPADES, WITH_MAPS, train_a_spade, train_all
 
 # Without a GPU, the processes compute on the CPU; with GPUs, each needs one.
 pytestmark = pytest.mark.skipif(
@@ -66,7 +66,7 @@ def alone_and_shared(tmp_path_factory):
     return alone, shared
 
 
-@pytest.mark.parametrize("name", [*IMAGES, "segmenter", *STAGES, "perceptual", *SPADES])
+@pytest.mark.parametrize("name", [*IMAGES, "segmenter", *STAGES, "perceptual", *SPADES, *WITH_MAPS])
 def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, name):
     alone, shared = (folder / name for folder in alone_and_shared)
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in (alone, shared)]

@@ -8,6 +8,7 @@ import torch
 
 from export_model import export_model
 from generate_diffusion import generate_diffusion
+from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.training import Training
@@ -15,6 +16,8 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
+from segguided.models.losses.energy_score import scales_of, score
+from segguided.models.losses.of_maps import MapLosses
 from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features
 from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import PredictionLearner
@@ -228,14 +231,21 @@ FP32 = {"training": {"steps": 10, "batch_size": 4, "learning_rate": 1e-3, "preci
 
 
 @pytest.mark.parametrize("losses", [ENERGY, MAPS])
-def test_micro_batches_change_no_gradient_of_the_energy_score(losses):
-    networks = []
+def test_micro_batches_change_no_gradient_of_the_energy_score(losses, monkeypatch):
+    gradients, terms = [], []
     for limit in (None, 2):
         trained = learner(losses, encoder() if losses is MAPS else None, micro_batch_size=limit, **FP32)
-        steps_of(trained, [0])
-        networks.append(trained.network)
-    for first, second in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
-        assert torch.allclose(first, second, atol=1e-4)
+        network = trained.network
+        monkeypatch.setattr(
+            trained.descent,
+            "step",
+            lambda network=network: gradients.append([p.grad for p in network.parameters()]),
+        )
+        terms += steps_of(trained, [0])
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-6)
+    whole, in_parts = ({name: value.item() for name, value in of_run.items()} for of_run in terms)
+    assert whole == pytest.approx(in_parts, rel=1e-4)
 
 
 def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
@@ -259,26 +269,30 @@ def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
     assert losses["loss"].item() == pytest.approx(total.item(), rel=1e-4)
 
 
-def test_a_perceptual_network_trains_no_further_and_images_with_channels_keep_their_own_maps():
-    network = encoder()
-    before = [p.detach().clone() for p in network.parameters()]
-    trained = learner(MAPS, network)
-    steps_of(trained, range(2))
-    assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+def test_the_terms_of_maps_of_two_channels_are_those_of_each_prediction_alone():
+    """VGG-19 sees each channel as an image of its own; the maps of an image stay together."""
+    torch.manual_seed(0)
     vgg = PerceptualLoss(Vgg19Features())
-    trained.maps.loss = vgg
-    two_BCHW = torch.rand(3, 2, 32, 32) * 2 - 1
-    first_map = trained.maps.of_real(two_BCHW)[0]
+    losses = DenoiserLosses.model_validate(
+        MAPS | {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
+    )
+    maps = MapLosses(vgg, losses, CPU, "fp32")
+    real_BCHW = torch.rand(3, 2, 16, 16) * 2 - 1
+    predicted_BNCHW = torch.rand(3, 2, 2, 16, 16) * 2 - 1
     with torch.no_grad():
-        channel = vgg.maps(two_BCHW[1:2, 1:2])[0]
-    assert first_map.shape[:3] == (3, 2, 64)
-    torch.testing.assert_close(first_map[1, 1], channel[0], rtol=0.02, atol=0.02)
+        terms = maps.terms(predicted_BNCHW, maps.of_real(real_BCHW), torch.arange(3))
+        alone = [vgg(x_BCHW, real_BCHW).item() for x_BCHW in predicted_BNCHW.unbind(1)]
+        y, a, b = (vgg.maps(x_BCHW) for x_BCHW in (real_BCHW, *predicted_BNCHW.unbind(1)))
+    assert terms["perceptual"].item() == pytest.approx(sum(alone) / 2, rel=1e-5)
+    assert terms["energy_score_of_maps"].item() == pytest.approx(
+        score(y, a, b, scales_of(y)).item(), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("losses", "network"), [(MAPS, None), (ENERGY, encoder)])
 def test_a_training_without_its_perceptual_network_is_refused(losses, network):
     """Otherwise it would be another training than its settings say."""
-    with pytest.raises(ValueError, match=r"read (a|no) perceptual network's maps, but (no|a) one"):
+    with pytest.raises(ValueError, match=r"perceptual_network, but (none|one) was given"):
         learner(losses, network and network())
 
 

@@ -29,7 +29,7 @@ rule generate_diffusion:
         rule="generate_diffusion",
     wildcard_constraints:
         model=models_of("diffusion", "imported", "shared_weights"),
-    # Before the segmenters of other models: one of these images, and its measuring, follow.
+    # Before segmenters that could wait: one that learns from these images, and its measuring, follow.
     priority: 8
     conda:
         "../../envs/segguided.yaml"

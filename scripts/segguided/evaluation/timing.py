@@ -82,8 +82,8 @@ def timed_training(
     train = for_training(train, model)
     torch.manual_seed(judge.seed)
     size = train.stacks[0].masks_SHW.shape[-1]
-    loss = perceptual_on(train, model.perceptual, perceptual, device)
     network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)
+    loss = perceptual_on(train, model.perceptual, perceptual, device)  # its weights draw numbers, too
     learner = make_learner(network, model, ENDLESS, device, loss)
     plan = Plan.from_settings(model.training, len(train))
     checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))

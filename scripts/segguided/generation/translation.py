@@ -12,7 +12,6 @@ import numpy as np
 from segguided.data.slices import SliceSet
 
 IMAGE = "image"  # the variant that starts from the noised image of the other modality
-LARGEST_VALUE = 255  # of a mask's pixels, which are uint8
 MATCHED = "matched"  # from the same with the grey values of the target, class by class
 
 
@@ -26,18 +25,20 @@ def in_target_classes(slices: SliceSet, classes: Sequence[str], target_classes: 
 
 
 def with_mask_values(
-    slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None
+    slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None, most: int = 255
 ) -> SliceSet:
     """The same slices; their masks' value k is changed to the k-th of `values`, counted from 1.
 
-    Raises ValueError where masks hold a class whose new value is 0, or that has none, and where a value is
-    none that a mask's pixel can have; `classes`: names for the message.
+    `most`: the highest value, which is the number of the model's classes.
+
+    Raises ValueError where masks hold a class whose new value is 0, or that has none, and for values beyond
+    `most`; `classes`: names for the message.
     """
-    outside = [value for value in values if not 0 <= value <= LARGEST_VALUE]
+    outside = [value for value in values if not 0 <= value <= most]
     if outside:
         raise ValueError(
-            f"expected mask values from 0 to {LARGEST_VALUE}, got {', '.join(map(str, outside))}; give the "
-            "place of each class among the model's classes, counted from 1, or 0"
+            f"expected values from 0 to {most}, the classes of the model, "
+            f"got {', '.join(map(str, outside))}; give each class's place among the model's, from 1, or 0"
         )
     highest = max(int(stack.masks_SHW.max(initial=0)) for stack in slices.stacks)
     if highest > len(values):

@@ -1,4 +1,4 @@
-"""A plain convolutional encoder, trained on masks: the network of SPADE's perceptual loss without VGG-19.
+"""A plain convolutional encoder, trained on masks: the network of perceptual losses without VGG-19.
 
 Shape letters: B batch, C feature channels, K classes with background, H and W of the image, h and w of a map.
 """

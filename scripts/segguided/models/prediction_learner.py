@@ -18,8 +18,8 @@ from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.augmentation import move
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
-from segguided.models.losses.energy_score import Filters, choose_filters, scales_of
-from segguided.models.losses.of_maps import MapLosses
+from segguided.models.losses.energy_score import Filters, choose_filters
+from segguided.models.losses.of_maps import MapLosses, RealMaps
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 from segguided.models.mask_ablation import ablate_masks
@@ -34,7 +34,7 @@ class _Chosen:
 
     filters: Filters | None
     directions: list[Tensor] | None
-    map_scales: list[Tensor]  # of the perceptual network's maps of the real images
+    real_maps: RealMaps  # of the perceptual network
 
 
 class PredictionLearner(DescentLearner):
@@ -115,10 +115,10 @@ class PredictionLearner(DescentLearner):
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
-        real_maps = self.maps.of_real(x0_BCHW)
-        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, *real_maps]
+        places_B = torch.arange(len(x0_BCHW), device=x0_BCHW.device)
+        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, places_B]
         predictions: list[Tensor] = []
-        losses_of = partial(self._losses, self._choose(x0_BCHW, real_maps, generator), predictions)
+        losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)
         losses = self.descent.descend(losses_of, batch, self.model.micro_batch_size)
         if self.discriminator_descent:
             judged = [torch.cat(predictions), x0_BCHW, masks_BHW, free_BK]
@@ -156,13 +156,13 @@ class PredictionLearner(DescentLearner):
         x_BCHW = self.schedule.add_noise(x0_BCHW, eps_BCHW, t_B)
         return torch.where((t_B == last).view(-1, 1, 1, 1), unknown_BCHW, x_BCHW), noise_BNCHW, t_B
 
-    def _choose(self, x0_BCHW: Tensor, real_maps: list[Tensor], generator: torch.Generator) -> _Chosen:
+    def _choose(self, x0_BCHW: Tensor, generator: torch.Generator) -> _Chosen:
         energy = self.losses.energy_score
         wants_directions = self.losses.sliced_wasserstein and self._sees_texture
         return _Chosen(
-            choose_filters(x0_BCHW, energy, generator) if energy else None,
+            choose_filters(ranks.own_share(x0_BCHW), energy, generator) if energy else None,
             choose_directions(generator, x0_BCHW.shape[1]) if wants_directions else None,
-            scales_of(real_maps),
+            self.maps.of_real(x0_BCHW),
         )
 
     def _losses(
@@ -175,15 +175,18 @@ class PredictionLearner(DescentLearner):
         x_BCHW: Tensor,
         noise_BNCHW: Tensor,
         t_B: Tensor,
-        *real_maps: Tensor,
+        places_B: Tensor,
     ) -> dict[str, Tensor]:
-        """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached."""
+        """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached.
+
+        `places_B`: these images' places in the whole batch.
+        """
         predicted_BNCHW = self._predict_each(x_BCHW, noise_BNCHW, masks_BHW, free_BK, t_B)
         predictions.append(predicted_BNCHW.detach())
         terms = _mean_terms(
             [self._terms(chosen, x_BCHW, x0_BCHW, masks_BHW, free_BK) for x_BCHW in predicted_BNCHW.unbind(1)]
         )
-        terms |= self.maps.terms(predicted_BNCHW, real_maps, chosen.map_scales)
+        terms |= self.maps.terms(predicted_BNCHW, chosen.real_maps, places_B)
         if chosen.filters:
             first_BCHW, second_BCHW = predicted_BNCHW.unbind(1)
             terms["energy_score"] = chosen.filters.score(x0_BCHW, first_BCHW, second_BCHW)
@@ -210,7 +213,8 @@ class PredictionLearner(DescentLearner):
         self, chosen: _Chosen, predicted_BCHW: Tensor, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor
     ) -> dict[str, Tensor]:
         """The terms of one prediction by itself, without weights; 0 of those that have not begun."""
-        terms = {name: x0_BCHW.new_zeros(()) for name, weight in self.weights.items() if weight}
+        waiting = ("sliced_wasserstein", "adversarial", "feature_matching")
+        terms = {name: x0_BCHW.new_zeros(()) for name in waiting if self.weights[name]}
         terms["squared_error"] = functional.mse_loss(predicted_BCHW, x0_BCHW)
         if chosen.directions:
             terms["sliced_wasserstein"] = sliced_wasserstein(

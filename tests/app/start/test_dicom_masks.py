@@ -183,6 +183,30 @@ def test_names_that_are_there_twice_are_left_out(tmp_path, capsys):
     ]
 
 
+def test_a_file_whose_names_are_all_there_twice_gives_no_class(tmp_path, capsys):
+    """Not one of everything that is marked; and points without contours are not worth a word."""
+
+    def twice(path: Path) -> None:
+        both = [*masks().values()]
+        write_dicom_seg(path, dict(zip(("GTV", "gtv"), both, strict=True)), AFFINE)
+
+    folder = patients(tmp_path / "data", twice, "masks/{name}/masks.dcm")
+    with pytest.raises((SystemExit, ValueError)):
+        proposed(folder, tmp_path / "out")
+    assert "GTV left out, there more than once" in capsys.readouterr().out
+
+    def points(dataset: Dataset) -> None:
+        for number in (50, 51):
+            roi, drawn = Dataset(), Dataset()
+            roi.ROINumber = drawn.ReferencedROINumber = number
+            roi.ROIName = "POI"
+            dataset.StructureSetROISequence.append(roi)
+            dataset.ROIContourSequence.append(drawn)
+
+    contours(tmp_path / "rt.dcm", points)
+    assert segment_names(tmp_path / "rt.dcm") == (list(NAMES), [])
+
+
 def test_a_segmentation_with_an_unnamed_segment_gets_one_sentence(tmp_path, capsys):
     folder = patients(tmp_path / "data", frames, "masks/{name}/masks.dcm", 5)
     path = folder / "masks/mr1/masks.dcm"

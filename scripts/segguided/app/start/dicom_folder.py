@@ -129,7 +129,8 @@ def _segments_of(
             continue
         if repeated:
             twice[tuple(repeated)].append(path)
-        found[pattern] = [*names] or [None]
+        if names or not repeated:
+            found[pattern] = [*names] or [None]
     return found
 
 

@@ -9,7 +9,7 @@ models:
     losses:
       energy_score: {{levels: 5, perceptual: 0.3}}
       perceptual: 0.03 # distance in the maps of a network that knows the classes
-      perceptual_network: &network
+      perceptual_network: # SPADE's: equal settings share one network
         kind: encoder
         encoder:
           channels: [16, 32, 64]
@@ -42,7 +42,11 @@ models:
   spade: # the baseline: a GAN that makes one image a mask
     generator: {{channels: [16, 32, 64, 64], middle_blocks: 1, modulation_channels: 32, norm: instance}}
     discriminator: {{channels: 32, layers: 3}}
-    perceptual: *network
+    perceptual:
+      kind: encoder
+      encoder:
+        channels: [16, 32, 64]
+        training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
     first_weights: he
     training:
       epochs: null

@@ -6,13 +6,13 @@ whose expectation is smallest where a and b have the distribution of y, given wh
 (Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution.
 The responses are those of random filters at each level of a pyramid. Over all directions of such filters,
 equal distributions of the responses mean equal distributions of the pixels below a filter, less their mean
-(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together. The maps of a
-network that knows the classes can be scored the same way.
+(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together. Maps of a
+network that knows the classes can be scored, too, each of their values by itself.
 
 Shape letters: B batch, C image channels, F filters, H height, W width, L levels.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from segguided.config.models.denoiser_losses import EnergyScore
+from segguided.training import ranks
 
-LEAST_SCALE = 1e-3  # of a level's responses, in units of x0; below it the level is as good as flat
+LEAST_SCALE = 1e-3  # of responses or maps, in their own units; below it they are as good as flat
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Filters:
 
 
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
-    """New random filters, scaled by the responses of the real images of a batch."""
+    """New random filters, scaled by the responses of real images: of this process's share of a batch."""
     filters = [
         random_filters(settings.filters, settings.filter_size, generator, real_BCHW.shape[1])
         for _ in range(settings.levels)
@@ -63,9 +64,17 @@ def score(
     return torch.stack(scores).mean()
 
 
-def scales_of(maps: Iterable[Tensor]) -> list[Tensor]:
-    """The standard deviation of each map, a scalar each, never 0."""
-    return [values.std() + LEAST_SCALE for values in maps]
+def scales_of(maps: Sequence[Tensor]) -> list[Tensor]:
+    """The standard deviation of each map, over the images of all processes; a scalar each, never 0."""
+    if not (maps and ranks.is_shared()):
+        return [values.std() + LEAST_SCALE for values in maps]
+    own = []
+    for values in maps:
+        exact = values.double()
+        own.append(torch.stack([exact.new_tensor(exact.numel()), exact.sum(), exact.square().sum()]))
+    count_L, sum_L, squares_L = ranks.sum_tensors({"moments": torch.stack(own)})["moments"].unbind(1)
+    variance_L = (squares_L - sum_L.square() / count_L).clamp(min=0) / (count_L - 1)
+    return [*(variance_L.sqrt().float() + LEAST_SCALE)]
 
 
 def random_filters(count: int, size: int, generator: torch.Generator, channels: int = 1) -> Tensor:

@@ -1,10 +1,10 @@
 """Losses on the maps of a perceptual network: how far they are from the real image's, and their energy score.
 
-Shape letters: B batch, N predictions of an image, C image channels, H height, W width. Maps have B first, or
-B and N, and then the network's own axes.
+Shape letters: B batch, P images of a part of it, N predictions of an image, C image channels, H height,
+W width. Maps have the images first, or images and predictions, and then the network's own axes.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,8 +12,26 @@ from torch import Tensor
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.models.losses.energy_score import score
+from segguided.models.losses.energy_score import scales_of, score
 from segguided.models.losses.perceptual import PerceptualLoss
+from segguided.training import ranks
+
+AT_ONCE = 8  # real images: their maps need little memory beyond themselves
+
+
+@dataclass(frozen=True)
+class RealMaps:
+    """The maps of a process's share of the real images of a step; `first` is its first image in the batch."""
+
+    maps: list[Tensor]
+    first: int
+    scales: list[Tensor]  # of the whole batch's maps
+
+    def of(self, places_P: Tensor) -> list[Tensor]:
+        """The maps of some of these images, by their places in the batch."""
+        if not self.maps or len(places_P) == len(self.maps[0]):
+            return self.maps
+        return [of_share[places_P - self.first] for of_share in self.maps]
 
 
 class MapLosses:
@@ -29,38 +47,40 @@ class MapLosses:
         device: torch.device,
         precision: Precision,
     ) -> None:
-        wanted = "no" if settings.perceptual_network is None else "a"
-        given = "no" if loss is None else "a"
-        if wanted != given:
-            raise ValueError(f"the losses read {wanted} perceptual network's maps, but {given} one was given")
+        if (loss is None) != (settings.perceptual_network is None):
+            raise ValueError(
+                "the losses have no perceptual_network, but one was given"
+                if loss
+                else "the losses read the maps of a perceptual_network, but none was given"
+            )
         self.loss = loss
-        self.distance = settings.perceptual > 0
-        self.score = settings.energy_score is not None and settings.energy_score.perceptual > 0
+        self.settings = settings
         self.device = device
         self.precision = precision
 
-    def of_real(self, images_BCHW: Tensor) -> list[Tensor]:
-        """The maps of real images, without a gradient."""
+    def of_real(self, images_BCHW: Tensor) -> RealMaps:
+        """The maps of this process's share of real images, without a gradient."""
+        places_B = torch.arange(len(images_BCHW))
         with torch.no_grad():
-            return self._maps(images_BCHW)
+            parts = [self._maps(part) for part in ranks.own_share(images_BCHW).split(AT_ONCE)]
+        maps = [torch.cat(of_parts) for of_parts in zip(*parts, strict=True)]
+        return RealMaps(maps, int(ranks.own_share(places_B)[0]), scales_of(maps))
 
-    def terms(
-        self, predicted_BNCHW: Tensor, real_maps: Sequence[Tensor], scales: Sequence[Tensor]
-    ) -> dict[str, Tensor]:
-        """The scalar terms, without weights; `scales` of the real maps: see energy_score.py."""
+    def terms(self, predicted_PNCHW: Tensor, real: RealMaps, places_P: Tensor) -> dict[str, Tensor]:
+        """The scalar terms, without weights; `places_P`: where in the batch their real images are."""
         if self.loss is None:
             return {}
-        maps = [
-            of_all.unflatten(0, predicted_BNCHW.shape[:2])
-            for of_all in self._maps(predicted_BNCHW.flatten(0, 1))
-        ]
+        real_maps = real.of(places_P)
+        shape = predicted_PNCHW.shape[:2]
+        maps = [of_all.unflatten(0, shape) for of_all in self._maps(predicted_PNCHW.flatten(0, 1))]
         terms = {}
-        if self.distance:
-            targets = [real[:, None].expand_as(each) for real, each in zip(real_maps, maps, strict=True)]
+        if self.settings.perceptual:
+            targets = [target[:, None].expand_as(each) for target, each in zip(real_maps, maps, strict=True)]
             terms["perceptual"] = self.loss.distance(maps, targets)
-        if self.score:
-            first, second = ([each[:, number] for each in maps] for number in (0, 1))
-            terms["energy_score_of_maps"] = score(real_maps, first, second, scales)
+        energy = self.settings.energy_score
+        if energy and energy.perceptual:
+            first, second = zip(*(each.unbind(1) for each in maps), strict=True)
+            terms["energy_score_of_maps"] = score(real_maps, first, second, real.scales)
         return terms
 
     def _maps(self, images_BCHW: Tensor) -> list[Tensor]:

@@ -40,9 +40,9 @@ def segment_names(path: Path) -> tuple[list[str], list[str]]:
     """The names of the segments (SegmentLabel), or of the structures (ROIName) that can be read as masks.
 
     These have contours, all of them closed; points of reference and isocentres have not. Names that are empty
-    or, as names are compared, there twice are left out; the second list has those that are there twice, as
-    first written. Raises ValueError for a damaged file, and for a DICOM-SEG with a segment without a name,
-    which its reader refuses.
+    or, as names are compared, there twice are left out; the second list has those of masks that are there
+    twice, as first written. Raises ValueError for a damaged file, and for a DICOM-SEG with a segment without
+    a name, which its reader refuses.
     """
     dataset = files.open_file(path)
     try:
@@ -60,7 +60,8 @@ def segment_names(path: Path) -> tuple[list[str], list[str]]:
     counts = Counter(map(comparable, names.values()))
     once = {number: name.strip() for number, name in names.items() if counts[comparable(name)] == 1}
     first = {comparable(name): name.strip() for name in reversed(names.values())}
-    repeated = [first[name] for name, count in counts.items() if count > 1 and name]
+    of_masks = {comparable(names[number]) for number in readable & set(names)}
+    repeated = [first[name] for name, count in counts.items() if count > 1 and name and name in of_masks]
     return [name for number, name in once.items() if name and number in readable], repeated
 
 
