@@ -37,7 +37,7 @@ def translate_images(
     `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
     """
     start = RealStart(weights, sampling, translation, seed, sampler)
-    source = with_mask_values(read_slices(slices), values, most=start.n_classes)
+    source = with_mask_values(read_slices(slices), values, start.n_classes)
     target = fully_annotated(read_matching_slices(weights, train), "matching of grey values")
     like_target = matched(source, target, start.n_classes)
     variants = {

@@ -27,7 +27,7 @@ def translate_masks(
     `values`: for each class of these masks the model's value of the class of that name, 0 where it has none.
     """
     sampler = load_sampler(weights, sampling, seed)
-    masks = with_mask_values(read_slices(slices), values, most=int(read_description(weights)["n_classes"]))
+    masks = with_mask_values(read_slices(slices), values, int(read_description(weights)["n_classes"]))
     images_SHW = generate_images(sampler, masks, sampling.batch_size)
     write_generated(output, weights, masks, images_SHW, masks.names)
 

@@ -33,6 +33,14 @@ def test_translated_images_are_measured_against_masks_and_the_modalitys_own_imag
     assert rows["ssim"]["images"] == 4
 
 
+def test_a_value_that_the_model_does_not_know_is_refused(trained):
+    with pytest.raises(ValueError, match="from 0 to 2, the classes of the model, got 3;"):
+        translate_masks(
+            trained / "model/model.safetensors", [trained / "p.npz"], SAMPLING, [1, 3], 0, trained / "t.npz"
+        )
+    assert not (trained / "t.npz").exists()
+
+
 def test_the_measuring_half_alone_may_be_measured(trained):
     """Of two patients, one chooses segmenters' epochs and the other is measured."""
     paths = [trained / "p.npz", trained / "q.npz"]

@@ -23,9 +23,9 @@ def test_mask_values_follow_class_names_and_an_unknown_class_is_named():
     with pytest.raises(ValueError, match="masks hold b, but the model knows no class of that name"):
         in_target_classes(slices, CLASSES, ("a", "c"))
     with pytest.raises(ValueError, match="masks hold class 2, class 3, but the model knows no class"):
-        with_mask_values(slices, [1, 0, 0])
+        with_mask_values(slices, [1, 0, 0], 3)
     with pytest.raises(ValueError, match=r"expected a value for each class .* got 2, but masks hold 3;"):
-        with_mask_values(slices, [1, 2])
+        with_mask_values(slices, [1, 2], 3)
     assert in_target_classes(SliceSet([stack(n=2)]), CLASSES, ("a", "x")).masks.max() == 1, (
         "absent classes may lack"
     )
@@ -36,7 +36,7 @@ def test_values_that_the_model_does_not_know_are_refused(values, shown):
     with pytest.raises(
         ValueError, match=f"expected values from 0 to 3, the classes of the model, got {shown};"
     ):
-        with_mask_values(SliceSet([stack()]), values, most=3)
+        with_mask_values(SliceSet([stack()]), values, 3)
 
 
 def test_only_patients_of_both_modalities_are_compared():

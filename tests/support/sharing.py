@@ -48,7 +48,7 @@ MAPS = {
         "perceptual_network": {"kind": "encoder", "encoder": ENCODER.model_dump()},
     },
 }
-WITH_MAPS = {"maps": MAPS, "maps-in-parts": MAPS | {"micro_batch_size": 2}}
+WITH_MAPS = {"maps": MAPS, "maps-in-parts": MAPS | {"micro_batch_size": 1}}
 # Their batches of 5 are shared as 3 and 2; in micro-batches of 3, as 2 and 1, then 1 and 1.
 SPADES = {
     "spade": {"norm": "batch", "training": {"mirror": True}},

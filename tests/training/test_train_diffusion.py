@@ -269,6 +269,17 @@ def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
     assert losses["loss"].item() == pytest.approx(total.item(), rel=1e-4)
 
 
+def test_real_maps_are_found_by_their_places_however_many_are_made_at_once():
+    """More than `AT_ONCE` images; a part of them in another order."""
+    losses = DenoiserLosses.model_validate(MAPS)
+    maps = MapLosses(PerceptualLoss(encoder()), losses, CPU, "fp32")
+    real_BCHW = torch.rand(11, 1, 16, 16) * 2 - 1
+    real = maps.of_real(real_BCHW)
+    some = torch.tensor([10, 0, 8])
+    for whole, part in zip(maps.of_real(real_BCHW[some]).maps, real.of(some), strict=True):
+        torch.testing.assert_close(whole, part)
+
+
 def test_the_terms_of_maps_of_two_channels_are_those_of_each_prediction_alone():
     """VGG-19 sees each channel as an image of its own; the maps of an image stay together."""
     torch.manual_seed(0)

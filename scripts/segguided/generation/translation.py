@@ -21,15 +21,15 @@ def in_target_classes(slices: SliceSet, classes: Sequence[str], target_classes: 
     Raises ValueError where masks hold a class that the target lacks.
     """
     values = [target_classes.index(name) + 1 if name in target_classes else 0 for name in classes]
-    return with_mask_values(slices, values, classes)
+    return with_mask_values(slices, values, len(target_classes), classes)
 
 
 def with_mask_values(
-    slices: SliceSet, values: Sequence[int], classes: Sequence[str] | None = None, most: int = 255
+    slices: SliceSet, values: Sequence[int], most: int, classes: Sequence[str] | None = None
 ) -> SliceSet:
     """The same slices; their masks' value k is changed to the k-th of `values`, counted from 1.
 
-    `most`: the highest value, which is the number of the model's classes.
+    `most`: the number of the model's classes, which is the highest value.
 
     Raises ValueError where masks hold a class whose new value is 0, or that has none, and for values beyond
     `most`; `classes`: names for the message.

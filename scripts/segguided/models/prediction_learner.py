@@ -30,7 +30,7 @@ from segguided.training.optimisation import Descent, DescentLearner, constant_li
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What is random in the losses of a step, the same for all parts of a batch."""
+    """What all parts of a batch share in the losses of a step: random choices, this process's real maps."""
 
     filters: Filters | None
     directions: list[Tensor] | None

@@ -117,7 +117,7 @@ def test_masks_without_the_images_they_belong_to(tmp_path, capsys):
     ("length", "start_of", "lonely"),
     [
         (900, "patient mr1 left out: {}:", []),
-        (600, "{}: left out,", ["- 1 patient without masks left out: mr1"]),
+        (600, "{}: left out,", ["- 1 patient without masks that can be used left out: mr1"]),
     ],
 )
 def test_a_damaged_segmentation_leaves_its_patient_out(length, start_of, lonely, tmp_path, capsys):
@@ -191,8 +191,9 @@ def test_a_file_whose_names_are_all_there_twice_gives_no_class(tmp_path, capsys)
         write_dicom_seg(path, dict(zip(("GTV", "gtv"), both, strict=True)), AFFINE)
 
     folder = patients(tmp_path / "data", twice, "masks/{name}/masks.dcm")
-    with pytest.raises((SystemExit, ValueError)):
+    with pytest.raises(ValueError, match="none is an image with a mask, so nothing was written"):
         proposed(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     assert "GTV left out, there more than once" in capsys.readouterr().out
 
     def points(dataset: Dataset) -> None:
@@ -207,6 +208,23 @@ def test_a_file_whose_names_are_all_there_twice_gives_no_class(tmp_path, capsys)
     assert segment_names(tmp_path / "rt.dcm") == (list(NAMES), [])
 
 
+def test_a_structure_set_of_points_is_no_class(tmp_path):
+    """Beside masks in another file: it takes neither these nor the patient away."""
+
+    def points_alone(dataset: Dataset) -> None:
+        for drawn in dataset.ROIContourSequence:
+            for contour in drawn.ContourSequence:
+                contour.ContourGeometricType = "POINT"
+
+    def both(path: Path) -> None:
+        frames(path)
+        contours(path.with_name("points.dcm"), points_alone)
+
+    folder = patients(tmp_path / "data", both, "masks/{name}/masks.dcm")
+    settings = proposed(folder, tmp_path / "out")
+    assert [c["segment"] for c in settings["classes"]] == list(NAMES)
+
+
 def test_a_segmentation_with_an_unnamed_segment_gets_one_sentence(tmp_path, capsys):
     folder = patients(tmp_path / "data", frames, "masks/{name}/masks.dcm", 5)
     path = folder / "masks/mr1/masks.dcm"
@@ -215,7 +233,7 @@ def test_a_segmentation_with_an_unnamed_segment_gets_one_sentence(tmp_path, caps
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("- ")] == [
         f"- {path}: left out, expected a SegmentLabel for each segment, but segment 2 has none; export it "
         "again with its segments' names",
-        "- 1 patient without masks left out: mr1",
+        "- 1 patient without masks that can be used left out: mr1",
     ]
 
 

@@ -353,7 +353,7 @@ def test_dicom_folders_of_which_some_cannot_be_used(trial):
     (trial.data / "deeper").mkdir()
     (trial.data / "mr3").rename(trial.data / "deeper" / "mr3")
     trial.run()
-    assert trial.sentence("without masks") == "- 1 patient without masks left out: mr1"
+    assert trial.sentence("without masks") == "- 1 patient without masks that can be used left out: mr1"
     assert str(series[3]) in trial.sentence("mr2 left out")
     assert "1 folder of DICOM files left out" in trial.sentence("not beside the others")
     assert set(trial.table()) == {"mr0", "mr4", "mr5", "mr6"}

@@ -75,7 +75,8 @@ def _add_patients(found: Candidates, folders: Mapping[str, Path], segments: Mapp
     lonely = [name for name, files in segments.items() if not files]
     if lonely:
         found.remarks.append(
-            f"{counted(len(lonely), 'patient')} without masks left out: {', '.join(lonely[:3])}"
+            f"{counted(len(lonely), 'patient')} without masks that can be used left out: "
+            f"{', '.join(lonely[:3])}"
         )
     for name, files in segments.items():
         if files:
@@ -118,18 +119,15 @@ def _segments_of(
         if not path.is_relative_to(masks / name):
             continue
         pattern = path.relative_to(masks / name).as_posix().replace(name, "{patient}")
-        repeated: list[str] = []
+        is_nrrd = path.name.lower().endswith(NRRD)
         try:
-            if path.name.lower().endswith(NRRD):
-                names = _names_in_nrrd(path)
-            else:
-                names, repeated = segment_names(path)
+            names, repeated = (_names_in_nrrd(path), []) if is_nrrd else segment_names(path)
         except (ValueError, OSError, EOFError) as error:
             remarks.append(f"{path}: left out, {str(error).removeprefix(f'{path}: ')}")
             continue
         if repeated:
             twice[tuple(repeated)].append(path)
-        if names or not repeated:
+        if names or is_nrrd:  # a plain .nrrd is one mask without a name
             found[pattern] = [*names] or [None]
     return found
 

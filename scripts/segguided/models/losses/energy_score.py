@@ -70,8 +70,9 @@ def scales_of(maps: Sequence[Tensor]) -> list[Tensor]:
         return [values.std() + LEAST_SCALE for values in maps]
     own = []
     for values in maps:
-        exact = values.double()
-        own.append(torch.stack([exact.new_tensor(exact.numel()), exact.sum(), exact.square().sum()]))
+        total = values.sum(dtype=torch.float64)
+        squares = values.square().sum(dtype=torch.float64)
+        own.append(torch.stack([total.new_tensor(values.numel()), total, squares]))
     count_L, sum_L, squares_L = ranks.sum_tensors({"moments": torch.stack(own)})["moments"].unbind(1)
     variance_L = (squares_L - sum_L.square() / count_L).clamp(min=0) / (count_L - 1)
     return [*(variance_L.sqrt().float() + LEAST_SCALE)]

@@ -25,7 +25,7 @@ class RealMaps:
 
     maps: list[Tensor]
     first: int
-    scales: list[Tensor]  # of the whole batch's maps
+    scales: list[Tensor]  # of the whole batch's maps; none where no score reads them
 
     def of(self, places_P: Tensor) -> list[Tensor]:
         """The maps of some of these images, by their places in the batch."""
@@ -58,13 +58,19 @@ class MapLosses:
         self.device = device
         self.precision = precision
 
+    @property
+    def _scored(self) -> bool:
+        energy = self.settings.energy_score
+        return energy is not None and energy.perceptual > 0
+
     def of_real(self, images_BCHW: Tensor) -> RealMaps:
         """The maps of this process's share of real images, without a gradient."""
         places_B = torch.arange(len(images_BCHW))
         with torch.no_grad():
             parts = [self._maps(part) for part in ranks.own_share(images_BCHW).split(AT_ONCE)]
         maps = [torch.cat(of_parts) for of_parts in zip(*parts, strict=True)]
-        return RealMaps(maps, int(ranks.own_share(places_B)[0]), scales_of(maps))
+        scales = scales_of(maps) if self._scored else []
+        return RealMaps(maps, int(ranks.own_share(places_B)[0]), scales)
 
     def terms(self, predicted_PNCHW: Tensor, real: RealMaps, places_P: Tensor) -> dict[str, Tensor]:
         """The scalar terms, without weights; `places_P`: where in the batch their real images are."""
@@ -77,8 +83,7 @@ class MapLosses:
         if self.settings.perceptual:
             targets = [target[:, None].expand_as(each) for target, each in zip(real_maps, maps, strict=True)]
             terms["perceptual"] = self.loss.distance(maps, targets)
-        energy = self.settings.energy_score
-        if energy and energy.perceptual:
+        if self._scored:
             first, second = zip(*(each.unbind(1) for each in maps), strict=True)
             terms["energy_score_of_maps"] = score(real_maps, first, second, real.scales)
         return terms
