@@ -31,7 +31,8 @@ def run_description(wildcards):
 def further_descriptions(wildcards):
     """The config.json of each network that the model needs and that is trained in a run of its own.
 
-    Models may share a perceptual network: it counts for each. A completer costs the same with each seed, and figures show the first seed's: the others are not trained.
+    Models may share a perceptual network: it counts for each. A completer costs the same with each seed, and
+    figures show the first seed's: the others are not trained.
     """
     completer = completer_of(wildcards.dataset, wildcards.model, FIRST_SEED)
     return perceptual_network(wildcards)[1:] + completer[1:]

@@ -43,11 +43,11 @@ def perceptual_settings(name):
 
 
 def perceptual_network(wildcards):
-    """The files of the network whose feature maps a model's loss compares; none where it has no such loss."""
     return perceptual_files(wildcards.dataset, wildcards.model, wildcards.seed)
 
 
 def perceptual_files(dataset, model, seed):
+    """The files of the network whose feature maps a model's loss compares; none where it has no such loss."""
     model = CONFIG.weights_of(model)
     perceptual = perceptual_settings(model)
     if perceptual is None or perceptual.kind == "none":
