@@ -1,16 +1,17 @@
 """Losses on the predicted image: what each of them tells apart, and what it leaves alone."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from segguided.config.models.denoiser_losses import DenoiserLosses, EnergyScore
+from segguided.config.models.diffusion import DiffusionModel
 from segguided.models.losses.energy_score import (
     choose_filters,
     random_filters,
     respond,
     responses,
-    scales_of,
-    score,
 )
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 
@@ -25,26 +26,54 @@ def real_images(count, generator):
     return torch.nn.functional.avg_pool2d(noise_BCHW, 5, stride=1, padding=2)
 
 
-def score_of(make_prediction, images=256):
+BLOCKS = EnergyScore(levels=3, blocks=1.0)
+
+
+def score_of(make_prediction, name="energy_score", make_real=real_images, images=256):
     """The mean energy score of predictions for images that nothing is known of."""
     generator = seeded()
-    real = real_images(images, generator)
-    filters = choose_filters(real, EnergyScore(levels=3), seeded(1))
-    return float(filters.score(real, make_prediction(images, generator), make_prediction(images, generator)))
+    real = make_real(images, generator)
+    filters = choose_filters(real, BLOCKS, seeded(1))
+    return float(filters.scores(real, *(make_prediction(images, generator) for _ in range(2)))[name])
 
 
-def test_the_energy_score_is_lowest_for_the_distribution_of_the_real_images():
-    true = score_of(real_images)
+@pytest.mark.parametrize("name", ["energy_score", "energy_score_of_blocks"])
+def test_the_energy_score_is_lowest_for_the_distribution_of_the_real_images(name):
+    true = score_of(real_images, name)
     wrong = {
-        "their mean": score_of(lambda count, _generator: torch.zeros(count, 1, 32, 32)),
-        "too little variation": score_of(lambda count, g: 0.5 * real_images(count, g)),
-        "too much": score_of(lambda count, g: 1.5 * real_images(count, g)),
-        "blurred": score_of(lambda c, g: torch.nn.functional.avg_pool2d(real_images(c, g), 5, 1, 2)),
+        "their mean": score_of(lambda count, _generator: torch.zeros(count, 1, 32, 32), name),
+        "too little variation": score_of(lambda count, g: 0.5 * real_images(count, g), name),
+        "too much": score_of(lambda count, g: 1.5 * real_images(count, g), name),
+        "blurred": score_of(lambda c, g: torch.nn.functional.avg_pool2d(real_images(c, g), 5, 1, 2), name),
         "white noise of their deviation": score_of(
-            lambda c, g: 0.2 * torch.randn((c, 1, 32, 32), generator=g)
+            lambda c, g: 0.2 * torch.randn((c, 1, 32, 32), generator=g), name
         ),
     }
-    assert {name: value for name, value in wrong.items() if value < 1.02 * true} == {}
+    assert {change: value for change, value in wrong.items() if value < 1.02 * true} == {}
+
+
+def blobs(count, generator, *, whole=True):
+    """Each quarter of an image black or white; not `whole`: each pixel by itself, as often."""
+    side = 2 if whole else 32
+    coins = torch.randint(0, 2, (count, 1, side, side), generator=generator) * 2.0 - 1
+    return torch.nn.functional.interpolate(coins, size=32)
+
+
+def test_blocks_are_scored_as_wholes():
+    """With the right pixels of two independent images mixed, each value alone is right, the whole is not."""
+
+    def mixed(count, generator):
+        first, second = blobs(count, generator), blobs(count, generator)
+        return torch.where(blobs(1, generator, whole=False) > 0, first, second)
+
+    filters = choose_filters(blobs(256, seeded(1)), EnergyScore(levels=1, blocks=1.0), seeded(1))
+    # Filters see neighbours. The pixels themselves, which are the coarsest level, are scored here alone.
+    alone = type(filters)([], filters.scales[-1:], 8)
+    real, true, other = (blobs(256, seeded(number)) for number in range(1, 4))
+    of_true = alone.scores(real, true, other)
+    of_mixed = alone.scores(real, mixed(256, seeded(4)), mixed(256, seeded(5)))
+    assert of_mixed["energy_score"] == pytest.approx(of_true["energy_score"].item(), rel=0.05)
+    assert of_mixed["energy_score_of_blocks"] > 1.1 * of_true["energy_score_of_blocks"]
 
 
 def test_the_squared_error_is_lowest_for_the_mean_instead():
@@ -69,20 +98,56 @@ def test_the_score_of_filters_is_that_of_their_responses():
         for y, a, b in zip(*(responses(x, filters.filters) for x in (real, first, second)), strict=True)
     ]
     expected = torch.stack(levels).mean()
-    assert filters.score(real, first, second) == pytest.approx(expected.item(), rel=1e-5)
+    scores = filters.scores(real, first, second)
+    assert scores.keys() == {"energy_score"}
+    assert scores["energy_score"] == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_each_map_counts_in_units_of_its_own_deviation():
-    y, a, b = (real_images(4, seeded(number)) for number in range(3))
-    alone = score([y], [a], [b], scales_of([y]))
-    larger = score([y, 50 * y], [a, 50 * a], [b, 50 * b], scales_of([y, 50 * y]))
-    assert larger == pytest.approx(alone.item(), rel=0.01)
+@pytest.mark.parametrize("side", [5, 8, 64])
+def test_the_score_of_blocks_is_that_of_their_vectors(side):
+    """By the formula, block by block; those at the edge have what is left of them."""
+    real, first, second = (real_images(3, seeded(number)) for number in range(3))
+    settings = EnergyScore(levels=2, blocks=0.5, block_side=side)
+    filters = choose_filters(real, settings, seeded(3))
+
+    def distance(u, v):
+        lengths = []
+        for top in range(0, u.shape[2], side):
+            for left in range(0, u.shape[3], side):
+                of_block = (u - v)[:, :, top : top + side, left : left + side]
+                lengths.append(of_block.square().mean((1, 2, 3)).sqrt())
+        return torch.stack(lengths).mean()
+
+    levels = [
+        ((distance(a, y) + distance(b, y)) / 2 - distance(a, b) / 2) / (y.std() + 1e-3)
+        for y, a, b in zip(*(responses(x, filters.filters) for x in (real, first, second)), strict=True)
+    ]
+    expected = torch.stack(levels).mean()
+    assert filters.scores(real, first, second)["energy_score_of_blocks"] == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_equal_images_have_a_finite_gradient():
+    same = real_images(2, seeded()).requires_grad_()
+    filters = choose_filters(same.detach(), BLOCKS, seeded(1))
+    sum(filters.scores(same.detach(), same, same).values()).backward()
+    assert torch.isfinite(same.grad).all()
+
+
+def test_brighter_images_have_the_same_score():
+    """Each level counts in units of its own deviation."""
+    sets = [real_images(4, seeded(number)) for number in range(3)]
+    scores = choose_filters(sets[0], BLOCKS, seeded(3)).scores(*sets)
+    larger = choose_filters(50 * sets[0], BLOCKS, seeded(3)).scores(*(50 * images for images in sets))
+    for name, value in scores.items():
+        assert larger[name] == pytest.approx(value.item(), rel=0.03)
 
 
 def test_flat_images_have_a_finite_score():
     flat = torch.full((2, 1, 16, 16), -1.0)
-    filters = choose_filters(flat, EnergyScore(levels=3), seeded())
-    assert torch.isfinite(filters.score(flat, flat + 0.1, flat - 0.1))
+    filters = choose_filters(flat, BLOCKS, seeded())
+    assert all(torch.isfinite(score) for score in filters.scores(flat, flat + 0.1, flat - 0.1).values())
 
 
 def test_the_sliced_distance_sees_texture_and_not_where_it_lies():
@@ -119,7 +184,11 @@ def test_the_sliced_distance_compares_class_by_class():
         ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
         ({"from_step": 5}, "no loss waits for it"),
         ({"perceptual": 0.5}, "perceptual is 0.5, but perceptual_network is missing; add it"),
-        ({"energy_score": {"perceptual": 0.3}}, r"energy_score\.perceptual is 0\.3, but .* missing"),
+        ({"class_shares": 0.1}, r"class_shares is 0\.1, but .* missing"),
+        (
+            {"class_shares": 0.1, "perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}},
+            "vgg19, which knows no classes",
+        ),
         (
             {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}},
             "no loss reads its maps",
@@ -136,3 +205,28 @@ def test_without_other_terms_the_loss_is_the_papers():
     assert DenoiserLosses().is_papers
     assert not DenoiserLosses(energy_score=EnergyScore()).is_papers
     assert not DenoiserLosses(slope_outside=0.5).is_papers
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"conditioning": "none"}, "class_shares compares class by class, but conditioning is none"),
+        (
+            {"conditioning": "onehot_free", "mask_ablation": "sample"},
+            "class_shares is 0.1, but mask_ablation is sample: .* its mask does not say",
+        ),
+        ({"conditioning": "onehot"}, None),
+    ],
+)
+def test_the_classes_seen_are_compared_with_whole_masks_alone(values, message):
+    training = {"steps": 1, "batch_size": 2, "learning_rate": 1e-3}
+    network = {"kind": "encoder", "encoder": {"channels": [4, 8], "training": training}}
+    model = {
+        "kind": "diffusion",
+        "prediction_type": "sample",
+        "decoder": {"channels": (4, 8), "modulation_channels": 4},
+        "losses": {"class_shares": 0.1, "perceptual_network": network},
+        "training": training,
+    }
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        DiffusionModel.model_validate(model | values)

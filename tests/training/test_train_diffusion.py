@@ -16,10 +16,9 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
-from segguided.models.losses.energy_score import scales_of, score
 from segguided.models.losses.of_maps import MapLosses
 from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features
-from segguided.models.plain_encoder import Encoder
+from segguided.models.plain_encoder import Encoder, shares_loss
 from segguided.models.prediction_learner import PredictionLearner
 from segguided.models.signals import to_signal
 from train_diffusion import train_diffusion
@@ -101,8 +100,8 @@ PERCEPTUAL = {
 }
 
 
-# Both of what maps can be for: a distance of each prediction, and the score of two.
-MAPS = {**PERCEPTUAL, "energy_score": {"levels": 3, "perceptual": 0.3}}
+# Both of what maps can be for: a distance of each prediction, and the classes of one.
+MAPS = {**PERCEPTUAL, "energy_score": {"levels": 3, "blocks": 0.5}, "class_shares": 0.3}
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +247,7 @@ def test_micro_batches_change_no_gradient_of_the_energy_score(losses, monkeypatc
     assert whole == pytest.approx(in_parts, rel=1e-4)
 
 
-def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
+def test_the_maps_of_both_predictions_are_pulled_to_the_real_ones_and_the_classes_of_one_to_the_mask():
     """By the formulas, from what one call with both predictions gives."""
     trained = learner(MAPS, encoder(), **FP32)
     predictions = []
@@ -258,15 +257,12 @@ def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
     first, second = predictions[0].detach().unbind(1)
     with torch.no_grad():
         y, a, b = (trained.maps.loss.maps(x) for x in (to_signal(batch()[0]), first, second))
-    scored = [
-        (((a - y).abs() + (b - y).abs()) / 2 - (a - b).abs() / 2).mean() / (y.std() + 1e-3)
-        for y, a, b in zip(y, a, b, strict=True)
-    ]
+        of_classes = shares_loss(trained.maps.loss.features.class_logits(first), batch()[1])
     pulled = [((a - y).abs().mean() + (b - y).abs().mean()) / 2 for y, a, b in zip(y, a, b, strict=True)]
-    assert losses["energy_score_of_maps"].item() == pytest.approx(torch.stack(scored).mean().item(), rel=1e-4)
+    assert losses["class_shares"].item() == pytest.approx(of_classes.item(), rel=1e-4)
     assert losses["perceptual"].item() == pytest.approx((pulled[0] / 2 + pulled[1]).item(), rel=1e-4)
-    total = losses["energy_score"] + 0.3 * losses["energy_score_of_maps"] + 0.1 * losses["perceptual"]
-    assert losses["loss"].item() == pytest.approx(total.item(), rel=1e-4)
+    total = losses["energy_score"] + 0.5 * losses["energy_score_of_blocks"] + 0.1 * losses["perceptual"]
+    assert losses["loss"].item() == pytest.approx((total + 0.3 * of_classes).item(), rel=1e-4)
 
 
 def test_real_maps_are_found_by_their_places_however_many_are_made_at_once():
@@ -285,19 +281,17 @@ def test_the_terms_of_maps_of_two_channels_are_those_of_each_prediction_alone():
     torch.manual_seed(0)
     vgg = PerceptualLoss(Vgg19Features())
     losses = DenoiserLosses.model_validate(
-        MAPS | {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
+        PERCEPTUAL | {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
     )
     maps = MapLosses(vgg, losses, CPU, "fp32")
     real_BCHW = torch.rand(3, 2, 16, 16) * 2 - 1
     predicted_BNCHW = torch.rand(3, 2, 2, 16, 16) * 2 - 1
     with torch.no_grad():
-        terms = maps.terms(predicted_BNCHW, maps.of_real(real_BCHW), torch.arange(3))
+        masks_BHW = torch.zeros(3, 16, 16, dtype=torch.uint8)
+        terms = maps.terms(predicted_BNCHW, masks_BHW, maps.of_real(real_BCHW), torch.arange(3))
         alone = [vgg(x_BCHW, real_BCHW).item() for x_BCHW in predicted_BNCHW.unbind(1)]
-        y, a, b = (vgg.maps(x_BCHW) for x_BCHW in (real_BCHW, *predicted_BNCHW.unbind(1)))
+    assert terms.keys() == {"perceptual"}
     assert terms["perceptual"].item() == pytest.approx(sum(alone) / 2, rel=1e-5)
-    assert terms["energy_score_of_maps"].item() == pytest.approx(
-        score(y, a, b, scales_of(y)).item(), rel=1e-4
-    )
 
 
 @pytest.mark.parametrize(("losses", "network"), [(MAPS, None), (ENERGY, encoder)])
