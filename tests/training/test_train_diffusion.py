@@ -257,7 +257,9 @@ def test_the_maps_of_both_predictions_are_pulled_to_the_real_ones_and_the_classe
     first, second = predictions[0].detach().unbind(1)
     with torch.no_grad():
         y, a, b = (trained.maps.loss.maps(x) for x in (to_signal(batch()[0]), first, second))
-        of_classes = shares_loss(trained.maps.loss.features.class_logits(first), batch()[1])
+        network = trained.maps.loss.features
+        logits = [head(x) for head, x in zip(network.heads, network(first), strict=True)]
+        of_classes = shares_loss(logits, batch()[1])
     pulled = [((a - y).abs().mean() + (b - y).abs().mean()) / 2 for y, a, b in zip(y, a, b, strict=True)]
     assert losses["class_shares"].item() == pytest.approx(of_classes.item(), rel=1e-4)
     assert losses["perceptual"].item() == pytest.approx((pulled[0] / 2 + pulled[1]).item(), rel=1e-4)

@@ -30,7 +30,7 @@ class Encoder(nn.Module):
                 layers += [nn.Conv2d(channels_in, width, 3, padding=1), nn.ReLU()]
                 channels_in = width
             self.levels.append(nn.Sequential(*layers))
-        # They read the shares of the classes off the maps.
+        # Used in training alone: they read the shares of the classes off the maps.
         self.heads = nn.ModuleList(nn.Conv2d(width, n_classes + 1, 1) for width in settings.channels)
         for convolution in self.levels.modules():
             if isinstance(convolution, nn.Conv2d):
@@ -45,10 +45,6 @@ class Encoder(nn.Module):
             x_BCHW = level(x_BCHW)
             maps.append(x_BCHW)
         return maps
-
-    def class_logits(self, images_B1HW: Tensor) -> list[Tensor]:
-        """Logits (B, K, h, w) of the classes' shares at each position of each level, finest level first."""
-        return [head(x_BCHW) for head, x_BCHW in zip(self.heads, self(images_B1HW), strict=True)]
 
 
 class EncoderLearner(DescentLearner):
@@ -72,7 +68,8 @@ class EncoderLearner(DescentLearner):
 
     def _losses(self, images_BHW: Tensor, masks_BHW: Tensor) -> dict[str, Tensor]:
         with autocast(self.device, self.precision):
-            logits = self.network.class_logits(to_signal(images_BHW))
+            maps = self.network(to_signal(images_BHW))
+            logits = [head(x_BCHW) for head, x_BCHW in zip(self.network.heads, maps, strict=True)]
         return {"loss": shares_loss(logits, masks_BHW)}
 
 

@@ -82,9 +82,7 @@ class MapLosses:
             if real:
                 terms["perceptual"] = _distance(self.loss, predicted_PNCHW, real.of(places_P))
             if self.settings.class_shares:
-                encoder = self.loss.features
-                assert isinstance(encoder, Encoder)
-                terms["class_shares"] = shares_loss(encoder.class_logits(predicted_PNCHW[:, 0]), masks_PHW)
+                terms["class_shares"] = _class_loss(self.loss, predicted_PNCHW[:, 0], masks_PHW)
         return terms
 
 
@@ -94,6 +92,15 @@ def _distance(loss: PerceptualLoss, predicted_PNCHW: Tensor, real_maps: list[Ten
     maps = [of_all.unflatten(0, shape) for of_all in _maps(loss, predicted_PNCHW.flatten(0, 1))]
     targets = [target[:, None].expand_as(each) for target, each in zip(real_maps, maps, strict=True)]
     return loss.distance(maps, targets)
+
+
+def _class_loss(loss: PerceptualLoss, images_PCHW: Tensor, masks_PHW: Tensor) -> Tensor:
+    """The cross-entropy of the classes' shares that the heads of an encoder read in images, with masks."""
+    encoder = loss.features
+    assert isinstance(encoder, Encoder)
+    maps = encoder(images_PCHW)
+    logits = [head(x_PCHW) for head, x_PCHW in zip(encoder.heads, maps, strict=True)]
+    return shares_loss(logits, masks_PHW)
 
 
 def _maps(loss: PerceptualLoss, images_BCHW: Tensor) -> list[Tensor]:
