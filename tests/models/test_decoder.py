@@ -5,7 +5,7 @@ import torch
 
 from segguided.config.models.decoder import Decoder
 from segguided.config.models.diffusion import DiffusionModel
-from segguided.models.decoder import ModulatedDecoder, layer_norm
+from segguided.models.decoder import ModulatedDecoder
 from segguided.models.denoiser import DiffusionLearner, build_denoiser
 from segguided.models.prediction_learner import PredictionLearner, make_learner
 
@@ -102,25 +102,3 @@ def test_the_papers_loss_and_the_others_have_learners_of_their_own():
     cpu = torch.device("cpu")
     assert isinstance(make_learner(network, model(), 1, cpu), DiffusionLearner)
     assert isinstance(make_learner(network, others, 1, cpu), PredictionLearner)
-
-
-def test_a_layer_norm_is_torchs_in_each_order_of_memory():
-    images_BCHW = torch.randn(2, 6, 5, 4)
-    by_torch = torch.nn.functional.layer_norm(images_BCHW.permute(0, 2, 3, 1), (6,)).permute(0, 3, 1, 2)
-    for order in (torch.contiguous_format, torch.channels_last):
-        torch.testing.assert_close(layer_norm(images_BCHW.to(memory_format=order)), by_torch)
-    assert layer_norm(images_BCHW.bfloat16()).dtype == torch.bfloat16
-
-
-def test_with_a_layer_norm_no_place_depends_on_what_lies_far_away():
-    """An instance norm's statistics are those of the whole image."""
-    far = {}
-    for norm in ("instance", "layer"):
-        torch.manual_seed(0)
-        network = ModulatedDecoder(Decoder(channels=(4, 4), modulation_channels=4, norm=norm), 3, 64)
-        maps_BKHW = torch.randn(1, 3, 64, 64)
-        changed_BKHW = maps_BKHW.clone()
-        changed_BKHW[..., :8] += 3
-        far[norm] = (network(changed_BKHW) - network(maps_BKHW))[..., 40:].abs().max()
-    assert far["layer"] == 0
-    assert far["instance"] > 1e-3

@@ -1,12 +1,9 @@
 """Losses on the predicted image: what each of them tells apart, and what it leaves alone."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 
 from segguided.config.models.denoiser_losses import DenoiserLosses, EnergyScore
-from segguided.config.models.diffusion import DiffusionModel
 from segguided.models.losses.energy_score import (
     choose_filters,
     random_filters,
@@ -184,11 +181,7 @@ def test_the_sliced_distance_compares_class_by_class():
         ({"discriminator": {"channels": 8}}, "adversarial and feature_matching are 0"),
         ({"from_step": 5}, "no loss waits for it"),
         ({"perceptual": 0.5}, "perceptual is 0.5, but perceptual_network is missing; add it"),
-        ({"class_shares": 0.1}, r"class_shares is 0\.1, but .* missing"),
-        (
-            {"class_shares": 0.1, "perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}},
-            "vgg19, which knows no classes",
-        ),
+        ({"energy_score": {"perceptual": 0.3}}, r"energy_score\.perceptual is 0\.3, but .* missing"),
         (
             {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}},
             "no loss reads its maps",
@@ -205,28 +198,3 @@ def test_without_other_terms_the_loss_is_the_papers():
     assert DenoiserLosses().is_papers
     assert not DenoiserLosses(energy_score=EnergyScore()).is_papers
     assert not DenoiserLosses(slope_outside=0.5).is_papers
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"conditioning": "none"}, "class_shares compares class by class, but conditioning is none"),
-        (
-            {"conditioning": "onehot_free", "mask_ablation": "sample"},
-            "class_shares is 0.1, but mask_ablation is sample: .* its mask does not say",
-        ),
-        ({"conditioning": "onehot"}, None),
-    ],
-)
-def test_the_classes_seen_are_compared_with_whole_masks_alone(values, message):
-    training = {"steps": 1, "batch_size": 2, "learning_rate": 1e-3}
-    network = {"kind": "encoder", "encoder": {"channels": [4, 8], "training": training}}
-    model = {
-        "kind": "diffusion",
-        "prediction_type": "sample",
-        "decoder": {"channels": (4, 8), "modulation_channels": 4},
-        "losses": {"class_shares": 0.1, "perceptual_network": network},
-        "training": training,
-    }
-    with pytest.raises(ValueError, match=message) if message else nullcontext():
-        DiffusionModel.model_validate(model | values)

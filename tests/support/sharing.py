@@ -43,9 +43,8 @@ MAPS = {
     "prediction_type": "sample",
     "losses": {
         "squared_error": 0,
-        "energy_score": {"levels": 2, "blocks": 1.0},
+        "energy_score": {"levels": 2, "blocks": 1.0, "perceptual": 0.3},
         "perceptual": 0.1,
-        "class_shares": 0.1,
         "perceptual_network": {"kind": "encoder", "encoder": ENCODER.model_dump()},
     },
 }

@@ -16,9 +16,10 @@ from segguided.config.sampling import Sampling
 from segguided.data.slices import read_generated
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
+from segguided.models.losses.energy_score import scales_of, score
 from segguided.models.losses.of_maps import MapLosses
 from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features
-from segguided.models.plain_encoder import Encoder, shares_loss
+from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import PredictionLearner
 from segguided.models.signals import to_signal
 from train_diffusion import train_diffusion
@@ -100,8 +101,8 @@ PERCEPTUAL = {
 }
 
 
-# Both of what maps can be for: a distance of each prediction, and the classes of one.
-MAPS = {**PERCEPTUAL, "energy_score": {"levels": 3, "blocks": 0.5}, "class_shares": 0.3}
+# Both of what maps can be for: a distance of each prediction, and the score of two.
+MAPS = {**PERCEPTUAL, "energy_score": {"levels": 3, "blocks": 0.5, "perceptual": 0.3}}
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +248,7 @@ def test_micro_batches_change_no_gradient_of_the_energy_score(losses, monkeypatc
     assert whole == pytest.approx(in_parts, rel=1e-4)
 
 
-def test_the_maps_of_both_predictions_are_pulled_to_the_real_ones_and_the_classes_of_one_to_the_mask():
+def test_the_maps_of_both_predictions_are_scored_and_pulled_to_the_real_ones():
     """By the formulas, from what one call with both predictions gives."""
     trained = learner(MAPS, encoder(), **FP32)
     predictions = []
@@ -257,14 +258,16 @@ def test_the_maps_of_both_predictions_are_pulled_to_the_real_ones_and_the_classe
     first, second = predictions[0].detach().unbind(1)
     with torch.no_grad():
         y, a, b = (trained.maps.loss.maps(x) for x in (to_signal(batch()[0]), first, second))
-        network = trained.maps.loss.features
-        logits = [head(x) for head, x in zip(network.heads, network(first), strict=True)]
-        of_classes = shares_loss(logits, batch()[1])
+    scored = [
+        (((a - y).abs() + (b - y).abs()) / 2 - (a - b).abs() / 2).mean() / (y.std() + 1e-3)
+        for y, a, b in zip(y, a, b, strict=True)
+    ]
     pulled = [((a - y).abs().mean() + (b - y).abs().mean()) / 2 for y, a, b in zip(y, a, b, strict=True)]
-    assert losses["class_shares"].item() == pytest.approx(of_classes.item(), rel=1e-4)
+    assert losses["energy_score_of_maps"].item() == pytest.approx(torch.stack(scored).mean().item(), rel=1e-4)
     assert losses["perceptual"].item() == pytest.approx((pulled[0] / 2 + pulled[1]).item(), rel=1e-4)
-    total = losses["energy_score"] + 0.5 * losses["energy_score_of_blocks"] + 0.1 * losses["perceptual"]
-    assert losses["loss"].item() == pytest.approx((total + 0.3 * of_classes).item(), rel=1e-4)
+    total = losses["energy_score"] + 0.3 * losses["energy_score_of_maps"] + 0.1 * losses["perceptual"]
+    total = total + 0.5 * losses["energy_score_of_blocks"]
+    assert losses["loss"].item() == pytest.approx(total.item(), rel=1e-4)
 
 
 def test_real_maps_are_found_by_their_places_however_many_are_made_at_once():
@@ -283,17 +286,19 @@ def test_the_terms_of_maps_of_two_channels_are_those_of_each_prediction_alone():
     torch.manual_seed(0)
     vgg = PerceptualLoss(Vgg19Features())
     losses = DenoiserLosses.model_validate(
-        PERCEPTUAL | {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
+        MAPS | {"perceptual_network": {"kind": "vgg19", "weights": "vgg.pth"}}
     )
     maps = MapLosses(vgg, losses, CPU, "fp32")
     real_BCHW = torch.rand(3, 2, 16, 16) * 2 - 1
     predicted_BNCHW = torch.rand(3, 2, 2, 16, 16) * 2 - 1
     with torch.no_grad():
-        masks_BHW = torch.zeros(3, 16, 16, dtype=torch.uint8)
-        terms = maps.terms(predicted_BNCHW, masks_BHW, maps.of_real(real_BCHW), torch.arange(3))
+        terms = maps.terms(predicted_BNCHW, maps.of_real(real_BCHW), torch.arange(3))
         alone = [vgg(x_BCHW, real_BCHW).item() for x_BCHW in predicted_BNCHW.unbind(1)]
-    assert terms.keys() == {"perceptual"}
+        y, a, b = (vgg.maps(x_BCHW) for x_BCHW in (real_BCHW, *predicted_BNCHW.unbind(1)))
     assert terms["perceptual"].item() == pytest.approx(sum(alone) / 2, rel=1e-5)
+    assert terms["energy_score_of_maps"].item() == pytest.approx(
+        score(y, a, b, scales_of(y)).item(), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("losses", "network"), [(MAPS, None), (ENERGY, encoder)])

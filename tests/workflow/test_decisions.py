@@ -92,10 +92,10 @@ DECISIONS = {
     "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {
-        "weights": "squared_error energy_score perceptual class_shares perceptual_network sliced_wasserstein "
-        "adversarial feature_matching discriminator pure_noise_share from_step slope_outside",
+        "weights": "squared_error energy_score perceptual perceptual_network sliced_wasserstein adversarial "
+        "feature_matching discriminator pure_noise_share from_step slope_outside",
     },
-    "EnergyScore": {"weights": "weight filters filter_size levels blocks block_side"},
+    "EnergyScore": {"weights": "weight filters filter_size levels blocks block_side perceptual"},
     "PatchDiscriminator": {"weights": "channels layers scales learning_rate betas"},
     "Unet": {"weights": "channels attention_levels layers_per_block norm_groups patch"},
     "SharedWeightsModel": {"words": "title", "weights": "kind weights_of", "images": "sampling"},
@@ -116,7 +116,7 @@ DECISIONS = {
         "ablated_share ablation_probability augmentation",
         "where training begins": "init_from",
     },
-    "Decoder": {"weights": "channels modulation_channels norm"},
+    "Decoder": {"weights": "channels modulation_channels"},
     "SpadeGenerator": {"weights": "channels middle_blocks modulation_channels norm"},
     "SpadeDiscriminator": {"weights": "channels layers scales"},
     "SpadeLosses": {"weights": "adversarial feature_matching perceptual"},

@@ -22,9 +22,8 @@ SLOPE = 0.2  # of every leaky ReLU
 class ModulatedBlock(nn.Module):
     """A residual block of two convolutions; before each, a norm is scaled and shifted at every position."""
 
-    def __init__(self, channels: int, modulation_channels: int, norm: str = "instance") -> None:
+    def __init__(self, channels: int, modulation_channels: int) -> None:
         super().__init__()
-        self.norm = {"instance": instance_norm, "layer": layer_norm}[norm]
         self.modulations = nn.ModuleList(_reader(modulation_channels, 2 * channels) for _ in range(2))
         self.convolutions = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
 
@@ -34,7 +33,7 @@ class ModulatedBlock(nn.Module):
         for modulation, convolution in zip(self.modulations, self.convolutions, strict=True):
             halves = modulation(modulation_BMHW).chunk(2, 1)
             scale_BCHW, shift_BCHW = (in_fast_order(half_BCHW) for half_BCHW in halves)
-            changed_BCHW = self.norm(changed_BCHW) * (1 + scale_BCHW) + shift_BCHW
+            changed_BCHW = instance_norm(changed_BCHW) * (1 + scale_BCHW) + shift_BCHW
             changed_BCHW = convolution(functional.leaky_relu(changed_BCHW, SLOPE))
         return x_BCHW + changed_BCHW
 
@@ -49,7 +48,7 @@ class ModulatedDecoder(nn.Module):
         self.sizes = [image_size >> level for level in reversed(range(len(widths)))]
         self.first = nn.Conv2d(map_channels, widths[0], 3, padding=1)
         self.readers = nn.ModuleList(_reader(map_channels, width) for _ in widths)
-        self.blocks = nn.ModuleList(ModulatedBlock(channels, width, settings.norm) for channels in widths)
+        self.blocks = nn.ModuleList(ModulatedBlock(channels, width) for channels in widths)
         self.reductions = nn.ModuleList(
             nn.Identity() if coarse == fine else nn.Conv2d(coarse, fine, 1, bias=False)
             for coarse, fine in pairwise(widths)
@@ -65,12 +64,6 @@ class ModulatedDecoder(nn.Module):
                 x_BCHW = functional.interpolate(self.reductions[level - 1](x_BCHW), scale_factor=2)
             x_BCHW = block(x_BCHW, functional.relu(self.readers[level](_shrink(maps_BKHW, size))))
         return torch.tanh(self.last(functional.leaky_relu(x_BCHW, SLOPE)).float())
-
-
-def layer_norm(x_BCHW: Tensor) -> Tensor:
-    """Each position normed over its channels (Ba et al. 2016), in the order and the type that images have."""
-    x_BHWC = x_BCHW.movedim(1, 3)
-    return functional.layer_norm(x_BHWC, x_BHWC.shape[3:]).to(x_BCHW.dtype).movedim(3, 1)
 
 
 def _shrink(maps_BKHW: Tensor, size: int) -> Tensor:

@@ -34,7 +34,7 @@ class _Chosen:
 
     filters: Filters | None
     directions: list[Tensor] | None
-    real_maps: RealMaps | None  # of the perceptual network, where a term reads them
+    real_maps: RealMaps  # of the perceptual network
 
 
 class PredictionLearner(DescentLearner):
@@ -62,9 +62,9 @@ class PredictionLearner(DescentLearner):
         self.weights = {
             "energy_score": energy.weight if energy else 0.0,
             "energy_score_of_blocks": energy.blocks if energy else 0.0,
+            "energy_score_of_maps": energy.perceptual if energy else 0.0,
             "squared_error": model.losses.squared_error,
             "perceptual": model.losses.perceptual,
-            "class_shares": model.losses.class_shares,
             "sliced_wasserstein": model.losses.sliced_wasserstein,
             "adversarial": model.losses.adversarial,
             "feature_matching": model.losses.feature_matching,
@@ -187,7 +187,7 @@ class PredictionLearner(DescentLearner):
         terms = _mean_terms(
             [self._terms(chosen, x_BCHW, x0_BCHW, masks_BHW, free_BK) for x_BCHW in predicted_BNCHW.unbind(1)]
         )
-        terms |= self.maps.terms(predicted_BNCHW, masks_BHW, chosen.real_maps, places_B)
+        terms |= self.maps.terms(predicted_BNCHW, chosen.real_maps, places_B)
         if chosen.filters:
             first_BCHW, second_BCHW = predicted_BNCHW.unbind(1)
             terms |= chosen.filters.scores(x0_BCHW, first_BCHW, second_BCHW)

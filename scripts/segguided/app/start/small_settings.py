@@ -5,10 +5,10 @@ SMALL = """\
 # More steps make better images. For results at the paper's scale: {paper}.
 models:
   segguided-plus: # our generator: another image from each noise, in one call (workflow/docs/plus.md)
-    decoder: {{channels: [16, 32, 64, 64, 64], modulation_channels: 16, norm: layer}}
+    decoder: {{channels: [16, 32, 64, 64, 64], modulation_channels: 16}}
     losses:
-      energy_score: {{levels: 5, blocks: 1.0}}
-      class_shares: 0.1 # the classes that a network sees in an image are to be the mask's
+      energy_score: {{levels: 5, blocks: 1.0, perceptual: 0.3}}
+      perceptual: 0.03 # distance in the maps of a network that knows the classes
       perceptual_network: # SPADE's: equal settings share one network
         kind: encoder
         encoder:
@@ -34,7 +34,7 @@ models:
     micro_batch_size: null
     training:
       epochs: null
-      steps: 900
+      steps: 750
       batch_size: 2
       learning_rate: 2.0e-3
       warmup_steps: 20

@@ -1,7 +1,5 @@
 """Settings of a decoder whose norms are modulated by mask and noise."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from segguided.config.base import Settings
@@ -14,9 +12,6 @@ class Decoder(Settings):
     channels: tuple[Channels, ...] = Field(min_length=2)
     # Of the layer of each level between mask and noise, and the scale and shift of the level's norms.
     modulation_channels: int = Field(default=32, ge=1)
-    # What is normed before it is scaled and shifted: each channel over the image (instance), or each position
-    # over the channels (layer), so that no place depends on what lies far away.
-    norm: Literal["instance", "layer"] = "instance"
 
     @property
     def stride(self) -> int:

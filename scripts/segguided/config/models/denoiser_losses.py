@@ -34,6 +34,7 @@ class EnergyScore(Settings):
     # Weight of the score of blocks of responses, each as one vector: what lies in a block fits together.
     blocks: float = Field(default=0.0, ge=0)
     block_side: int = Field(default=8, ge=2)  # in pixels of the pyramid's level
+    perceptual: float = Field(default=0.0, ge=0)  # weight of the same score of `perceptual_network`'s maps
 
     @model_validator(mode="after")
     def _odd(self) -> "EnergyScore":
@@ -56,8 +57,6 @@ class DenoiserLosses(Settings):
     squared_error: float = Field(default=1.0, ge=0)
     energy_score: EnergyScore | None = None
     perceptual: float = Field(default=0.0, ge=0)  # distance in the maps of `perceptual_network`
-    # Cross-entropy of the classes that an encoder `perceptual_network` sees in x̂0 with those of the mask.
-    class_shares: float = Field(default=0.0, ge=0)
     perceptual_network: PerceptualNetwork | None = None
     sliced_wasserstein: float = Field(default=0.0, ge=0)  # of filter responses, class by class
     adversarial: float = Field(default=0.0, ge=0)  # hinge
@@ -98,7 +97,10 @@ class DenoiserLosses(Settings):
 
     @model_validator(mode="after")
     def _has_the_network_of_its_maps(self) -> "DenoiserLosses":
-        weights = {"perceptual": self.perceptual, "class_shares": self.class_shares}
+        weights = {
+            "perceptual": self.perceptual,
+            "energy_score.perceptual": self.energy_score.perceptual if self.energy_score else 0.0,
+        }
         used = " and ".join(f"{name} is {weight:g}" for name, weight in weights.items() if weight)
         if used and self.perceptual_network is None:
             raise ValueError(
@@ -106,14 +108,8 @@ class DenoiserLosses(Settings):
             )
         if self.perceptual_network and not used:
             raise ValueError(
-                "perceptual_network is given, but no loss reads its maps: perceptual and class_shares are 0; "
-                "set either, or remove the network"
-            )
-        if self.class_shares and self.perceptual_network and self.perceptual_network.kind != "encoder":
-            raise ValueError(
-                f"class_shares is {self.class_shares:g}, but perceptual_network is "
-                f"{self.perceptual_network.kind}, which knows no classes; set perceptual_network: "
-                "{kind: encoder, …}, or class_shares: 0"
+                "perceptual_network is given, but no loss reads its maps: perceptual and "
+                "energy_score.perceptual are 0; set either, or remove the network"
             )
         return self
 

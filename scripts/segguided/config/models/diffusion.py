@@ -157,16 +157,9 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
                 "min_snr_gamma weighs the squared error of the paper's loss alone; remove it, or the other "
                 "losses"
             )
-        by_class = [name for name in ("sliced_wasserstein", "class_shares") if getattr(self.losses, name)]
-        if by_class and self.conditioning == "none":
+        if self.losses.sliced_wasserstein and self.conditioning == "none":
             raise ValueError(
-                f"losses.{by_class[0]} compares class by class, but conditioning is none; change either"
-            )
-        if self.losses.class_shares and self.mask_ablation != "none":
-            raise ValueError(
-                f"losses.class_shares is {self.losses.class_shares:g}, but mask_ablation is "
-                f"{self.mask_ablation}: which place a free class has in an image, its mask does not say; set "
-                "class_shares: 0, or mask_ablation: none"
+                "losses.sliced_wasserstein compares class by class, but conditioning is none; change either"
             )
         return self
 

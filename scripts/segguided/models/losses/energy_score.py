@@ -6,7 +6,8 @@ whose expectation is smallest where a and b have the distribution of y, given wh
 (Gneiting & Raftery, JASA 2007): the squared error's minimum is the mean, this one's the distribution.
 The responses are those of random filters at each level of a pyramid. Over all directions of such filters,
 equal distributions of the responses mean equal distributions of the pixels below a filter, less their mean
-(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together.
+(Cramér & Wold 1936). A filter sees all channels of an image, so that these fit together. Maps of a
+network that knows the classes can be scored, too, each of their values by itself.
 
 That compares values one by one. With the length of a vector in place of |·| the score is smallest where all
 its values together have the distribution of the real ones. So blocks of responses are scored as vectors, too:
@@ -44,18 +45,11 @@ class Filters:
         Of the values one by one, `energy_score`, and of blocks, `energy_score_of_blocks`.
         """
         real, first, second = (responses(x, self.filters) for x in (real_BCHW, first_BCHW, second_BCHW))
-        distances: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"energy_score": _distance}
+        scores = {"energy_score": score(real, first, second, self.scales)}
         if self.block_side:
-            distances["energy_score_of_blocks"] = partial(_block_distance, side=self.block_side)
-        return {
-            name: torch.stack(
-                [
-                    _score(distance, y, a, b) / scale
-                    for y, a, b, scale in zip(real, first, second, self.scales, strict=True)
-                ]
-            ).mean()
-            for name, distance in distances.items()
-        }
+            distance = partial(_block_distance, side=self.block_side)
+            scores["energy_score_of_blocks"] = score(real, first, second, self.scales, distance)
+        return scores
 
 
 def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Generator) -> Filters:
@@ -65,19 +59,12 @@ def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Ge
         for _ in range(settings.levels)
     ]
     block_side = settings.block_side if settings.blocks else 0
-    return Filters(filters, _scales_of(responses(real_BCHW, filters)), block_side)
+    return Filters(filters, scales_of(responses(real_BCHW, filters)), block_side)
 
 
-def _score(
-    distance: Callable[[Tensor, Tensor], Tensor], real: Tensor, first: Tensor, second: Tensor
-) -> Tensor:
-    """The energy score by a mean distance of two maps; a scalar."""
-    return (distance(first, real) + distance(second, real)) / 2 - distance(first, second) / 2
-
-
-def _distance(a_BFHW: Tensor, b_BFHW: Tensor) -> Tensor:
+def _value_distance(a: Tensor, b: Tensor) -> Tensor:
     """The mean of |a − b|. torch's l1_loss takes three times as long on a CPU."""
-    return functional.smooth_l1_loss(a_BFHW, b_BFHW, beta=LEAST_DIFFERENCE)
+    return functional.smooth_l1_loss(a, b, beta=LEAST_DIFFERENCE)
 
 
 def _block_distance(a_BFHW: Tensor, b_BFHW: Tensor, side: int) -> Tensor:
@@ -88,9 +75,27 @@ def _block_distance(a_BFHW: Tensor, b_BFHW: Tensor, side: int) -> Tensor:
     return (mean_B1hw + LEAST_DIFFERENCE**2).sqrt().mean()
 
 
-def _scales_of(maps: Sequence[Tensor]) -> list[Tensor]:
+def score(
+    real: Sequence[Tensor],
+    first: Sequence[Tensor],
+    second: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    distance: Callable[[Tensor, Tensor], Tensor] = _value_distance,
+) -> Tensor:
+    """The mean energy score over lists of maps, each in units of its own scale; a scalar.
+
+    A list has one map of real images, or of the first or second prediction, for each scale; shapes are
+    equal from list to list.
+    """
+    scores = []
+    for y, a, b, scale in zip(real, first, second, scales, strict=True):
+        scores.append(((distance(a, y) + distance(b, y)) / 2 - distance(a, b) / 2) / scale)
+    return torch.stack(scores).mean()
+
+
+def scales_of(maps: Sequence[Tensor]) -> list[Tensor]:
     """The standard deviation of each map, over the images of all processes; a scalar each, never 0."""
-    if not ranks.is_shared():
+    if not (maps and ranks.is_shared()):
         return [values.std() + LEAST_SCALE for values in maps]
     own = []
     for values in maps:

@@ -1,4 +1,4 @@
-"""Losses on the maps of a perceptual network: their distance to the real image's, and the classes in them.
+"""Losses on the maps of a perceptual network: how far they are from the real image's, and their energy score.
 
 Shape letters: B batch, P images of a part of it, N predictions of an image, C image channels, H height,
 W width. Maps have the images first, or images and predictions, and then the network's own axes.
@@ -12,8 +12,8 @@ from torch import Tensor
 from segguided.config.models.denoiser_losses import DenoiserLosses
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
+from segguided.models.losses.energy_score import scales_of, score
 from segguided.models.losses.perceptual import PerceptualLoss
-from segguided.models.plain_encoder import Encoder, shares_loss
 from segguided.training import ranks
 
 AT_ONCE = 8  # real images: their maps need little memory beyond themselves
@@ -25,10 +25,11 @@ class RealMaps:
 
     maps: list[Tensor]
     first: int
+    scales: list[Tensor]  # of the whole batch's maps; none where no score reads them
 
     def of(self, places_P: Tensor) -> list[Tensor]:
         """The maps of some of these images, by their places in the batch."""
-        if len(places_P) == len(self.maps[0]):
+        if not self.maps or len(places_P) == len(self.maps[0]):
             return self.maps
         return [of_share[places_P - self.first] for of_share in self.maps]
 
@@ -57,52 +58,40 @@ class MapLosses:
         self.device = device
         self.precision = precision
 
-    def of_real(self, images_BCHW: Tensor) -> RealMaps | None:
-        """The maps of this process's share of real images, without a gradient; None: no term reads them."""
-        if self.loss is None or not self.settings.perceptual:
-            return None
+    @property
+    def _scored(self) -> bool:
+        energy = self.settings.energy_score
+        return energy is not None and energy.perceptual > 0
+
+    def of_real(self, images_BCHW: Tensor) -> RealMaps:
+        """The maps of this process's share of real images, without a gradient."""
         places_B = torch.arange(len(images_BCHW))
-        with torch.no_grad(), autocast(self.device, self.precision):
-            parts = [_maps(self.loss, part) for part in ranks.own_share(images_BCHW).split(AT_ONCE)]
+        with torch.no_grad():
+            parts = [self._maps(part) for part in ranks.own_share(images_BCHW).split(AT_ONCE)]
         maps = [torch.cat(of_parts) for of_parts in zip(*parts, strict=True)]
-        return RealMaps(maps, int(ranks.own_share(places_B)[0]))
+        scales = scales_of(maps) if self._scored else []
+        return RealMaps(maps, int(ranks.own_share(places_B)[0]), scales)
 
-    def terms(
-        self, predicted_PNCHW: Tensor, masks_PHW: Tensor, real: RealMaps | None, places_P: Tensor
-    ) -> dict[str, Tensor]:
-        """The scalar terms, without weights; `places_P`: where in the batch their real images are.
-
-        The classes are read from the first prediction of each image alone: in expectation that is the same,
-        at half of the cost.
-        """
-        terms: dict[str, Tensor] = {}
+    def terms(self, predicted_PNCHW: Tensor, real: RealMaps, places_P: Tensor) -> dict[str, Tensor]:
+        """The scalar terms, without weights; `places_P`: where in the batch their real images are."""
         if self.loss is None:
-            return terms
-        with autocast(self.device, self.precision):
-            if real:
-                terms["perceptual"] = _distance(self.loss, predicted_PNCHW, real.of(places_P))
-            if self.settings.class_shares:
-                terms["class_shares"] = _class_loss(self.loss, predicted_PNCHW[:, 0], masks_PHW)
+            return {}
+        real_maps = real.of(places_P)
+        shape = predicted_PNCHW.shape[:2]
+        maps = [of_all.unflatten(0, shape) for of_all in self._maps(predicted_PNCHW.flatten(0, 1))]
+        terms = {}
+        if self.settings.perceptual:
+            targets = [target[:, None].expand_as(each) for target, each in zip(real_maps, maps, strict=True)]
+            terms["perceptual"] = self.loss.distance(maps, targets)
+        if self._scored:
+            first, second = zip(*(each.unbind(1) for each in maps), strict=True)
+            terms["energy_score_of_maps"] = score(real_maps, first, second, real.scales)
         return terms
 
-
-def _distance(loss: PerceptualLoss, predicted_PNCHW: Tensor, real_maps: list[Tensor]) -> Tensor:
-    """The mean distance of each prediction to its real image."""
-    shape = predicted_PNCHW.shape[:2]
-    maps = [of_all.unflatten(0, shape) for of_all in _maps(loss, predicted_PNCHW.flatten(0, 1))]
-    targets = [target[:, None].expand_as(each) for target, each in zip(real_maps, maps, strict=True)]
-    return loss.distance(maps, targets)
-
-
-def _class_loss(loss: PerceptualLoss, images_PCHW: Tensor, masks_PHW: Tensor) -> Tensor:
-    """The cross-entropy of the classes' shares that the heads of an encoder read in images, with masks."""
-    encoder = loss.features
-    assert isinstance(encoder, Encoder)
-    maps = encoder(images_PCHW)
-    logits = [head(x_PCHW) for head, x_PCHW in zip(encoder.heads, maps, strict=True)]
-    return shares_loss(logits, masks_PHW)
-
-
-def _maps(loss: PerceptualLoss, images_BCHW: Tensor) -> list[Tensor]:
-    # VGG-19 sees each channel of an image as an image of its own.
-    return [of_all.unflatten(0, (len(images_BCHW), -1)) for of_all in loss.maps(images_BCHW)]
+    def _maps(self, images_BCHW: Tensor) -> list[Tensor]:
+        if self.loss is None:
+            return []
+        with autocast(self.device, self.precision):
+            maps = self.loss.maps(images_BCHW)
+        # VGG-19 sees each channel of an image as an image of its own.
+        return [of_all.unflatten(0, (len(images_BCHW), -1)) for of_all in maps]
