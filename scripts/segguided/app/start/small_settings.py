@@ -7,7 +7,7 @@ models:
   segguided-plus: # our generator: another image from each noise, in one call (workflow/docs/plus.md)
     decoder: {{channels: [16, 32, 64, 64, 64], modulation_channels: 16}}
     losses:
-      energy_score: {{levels: 5, blocks: 1.0, perceptual: 0.3}}
+      energy_score: {{levels: 5, perceptual: 0.3}}
       perceptual: 0.03 # distance in the maps of a network that knows the classes
       perceptual_network: # SPADE's: equal settings share one network
         kind: encoder
