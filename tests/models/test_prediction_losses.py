@@ -26,10 +26,10 @@ def real_images(count, generator):
 BLOCKS = EnergyScore(levels=3, blocks=1.0)
 
 
-def score_of(make_prediction, name="energy_score", make_real=real_images, images=256):
+def score_of(make_prediction, name="energy_score", images=256):
     """The mean energy score of predictions for images that nothing is known of."""
     generator = seeded()
-    real = make_real(images, generator)
+    real = real_images(images, generator)
     filters = choose_filters(real, BLOCKS, seeded(1))
     return float(filters.scores(real, *(make_prediction(images, generator) for _ in range(2)))[name])
 

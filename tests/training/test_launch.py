@@ -57,7 +57,7 @@ def description(folder):
     """
     said = {**read_description(folder / "model.safetensors"), "weights_sha256": None}
     if "scaling_factor" in said:
-        said["scaling_factor"] = round(said["scaling_factor"], 6)
+        said["scaling_factor"] = pytest.approx(said["scaling_factor"], rel=1e-6)
     return said
 
 
@@ -77,9 +77,10 @@ def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, n
     alone, shared = (folder / name for folder in alone_and_shared)
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in (alone, shared)]
     assert times[0] < times[1]
-    assert description(alone) == description(shared)
+    assert read_description(alone / "model.safetensors") | {"weights_sha256": None} == description(shared)
     assert rows(alone / "history.csv")[0] == rows(shared / "history.csv")[0]
     losses = [np.array(rows(folder / "history.csv")[1:], float) for folder in (alone, shared)]
+    # Of rounding alone: 1.1e-5, and 1.1e-6 in the mean of a weight, were seen.
     np.testing.assert_allclose(losses[0], losses[1], rtol=3e-5)
     weights_alone, weights_shared = (load_file(folder / "model.safetensors") for folder in (alone, shared))
     assert weights_alone.keys() == weights_shared.keys()

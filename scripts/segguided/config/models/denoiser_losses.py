@@ -33,7 +33,7 @@ class EnergyScore(Settings):
     levels: int = Field(default=5, ge=1)  # of the pyramid; each halves the side of the one before
     # Weight of the score of blocks of responses, each as one vector: what lies in a block fits together.
     blocks: float = Field(default=0.0, ge=0)
-    block_side: int = Field(default=8, ge=2)  # in pixels of the pyramid's level
+    block_side: int = Field(default=8, ge=2)  # in pixels of the pyramid's level; read where `blocks` is not 0
     perceptual: float = Field(default=0.0, ge=0)  # weight of the same score of `perceptual_network`'s maps
 
     @model_validator(mode="after")

@@ -10,8 +10,8 @@ equal distributions of the responses mean equal distributions of the pixels belo
 network that knows the classes can be scored, too, each of their values by itself.
 
 That compares values one by one. With the length of a vector in place of |·| the score is smallest where all
-its values together have the distribution of the real ones. So blocks of responses are scored as vectors, too:
-what lies in one block must fit together.
+its values together have the distribution of the real ones. So blocks of responses can be scored as vectors,
+too: what lies in one block must fit together.
 
 Shape letters: B batch, C image channels, F filters, H height, W width, L levels.
 """
@@ -26,7 +26,7 @@ from torch.nn import functional
 from segguided.config.models.denoiser_losses import EnergyScore
 from segguided.training import ranks
 
-LEAST_DIFFERENCE = 1e-7  # of a block: shorter differences count as their squares, so that there is a gradient
+LEAST_DIFFERENCE = 1e-7  # d of a block's length √(‖·‖² + d²), which so has a gradient at 0, too
 LEAST_SCALE = 1e-3  # of responses or maps, in their own units; below it they are as good as flat
 
 
