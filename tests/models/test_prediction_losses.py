@@ -9,6 +9,8 @@ from segguided.models.losses.energy_score import (
     random_filters,
     respond,
     responses,
+    scales_of,
+    score,
 )
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
 
@@ -130,6 +132,13 @@ def test_equal_images_have_a_finite_gradient():
     filters = choose_filters(same.detach(), BLOCKS, seeded(1))
     sum(filters.scores(same.detach(), same, same).values()).backward()
     assert torch.isfinite(same.grad).all()
+
+
+def test_each_map_counts_in_units_of_its_own_deviation():
+    y, a, b = (real_images(4, seeded(number)) for number in range(3))
+    alone = score([y], [a], [b], scales_of([y]))
+    larger = score([y, 50 * y], [a, 50 * a], [b, 50 * b], scales_of([y, 50 * y]))
+    assert larger == pytest.approx(alone.item(), rel=0.01)
 
 
 def test_brighter_images_have_the_same_score():

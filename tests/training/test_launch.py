@@ -51,14 +51,8 @@ def rows(path):
 
 
 def description(folder):
-    """What config.json says of a run, without the checksum of its weights, which rounding changes.
-
-    It also changes the last digits of the scale of an autoencoder's latents.
-    """
-    said = {**read_description(folder / "model.safetensors"), "weights_sha256": None}
-    if "scaling_factor" in said:
-        said["scaling_factor"] = pytest.approx(said["scaling_factor"], rel=1e-6)
-    return said
+    """What config.json says of a run, without the checksum of its weights, which rounding changes."""
+    return {**read_description(folder / "model.safetensors"), "weights_sha256": None}
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +71,17 @@ def test_two_processes_compute_the_losses_and_weights_of_one(alone_and_shared, n
     alone, shared = (folder / name for folder in alone_and_shared)
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in (alone, shared)]
     assert times[0] < times[1]
-    assert read_description(alone / "model.safetensors") | {"weights_sha256": None} == description(shared)
+    assert description(alone) == description(shared)
     assert rows(alone / "history.csv")[0] == rows(shared / "history.csv")[0]
     losses = [np.array(rows(folder / "history.csv")[1:], float) for folder in (alone, shared)]
-    # Of rounding alone: 1.1e-5, and 1.1e-6 in the mean of a weight, were seen.
-    np.testing.assert_allclose(losses[0], losses[1], rtol=3e-5)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     weights_alone, weights_shared = (load_file(folder / "model.safetensors") for folder in (alone, shared))
     assert weights_alone.keys() == weights_shared.keys()
     # A normalisation or a softmax may cancel a bias: its gradient is rounding error, yet Adam takes steps.
     for key in (key for key in weights_alone if key.endswith(".weight")):
         difference = np.abs(weights_alone[key] - weights_shared[key])
         assert difference.max() < 3e-4, f"{key}: a third of one of eight steps"
-        assert difference.mean() < 2e-6, key
+        assert difference.mean() < 1e-6, key
     for key in (key for key in weights_alone if key.endswith(".running_var")):
         np.testing.assert_allclose(weights_alone[key], weights_shared[key], rtol=1e-4, err_msg=key)
 

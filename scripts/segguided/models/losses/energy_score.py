@@ -16,8 +16,9 @@ too: what lies in one block must fit together.
 Shape letters: B batch, C image channels, F filters, H height, W width, L levels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -46,8 +47,8 @@ class Filters:
         real, first, second = (responses(x, self.filters) for x in (real_BCHW, first_BCHW, second_BCHW))
         scores = {"energy_score": score(real, first, second, self.scales)}
         if self.block_side:
-            of_blocks = _block_score(real, first, second, self.scales, self.block_side)
-            scores["energy_score_of_blocks"] = of_blocks
+            lengths = partial(_block_lengths, side=self.block_side)
+            scores["energy_score_of_blocks"] = score(real, first, second, self.scales, lengths)
         return scores
 
 
@@ -61,41 +62,30 @@ def choose_filters(real_BCHW: Tensor, settings: EnergyScore, generator: torch.Ge
     return Filters(filters, scales_of(responses(real_BCHW, filters)), block_side)
 
 
-def _block_score(
+def _block_lengths(difference_BFHW: Tensor, side: int) -> Tensor:
+    """‖·‖/√n of each block's n values, of all channels in `side`×`side` pixels; at the edge of fewer."""
+    square_B1HW = difference_BFHW.square().mean(1, keepdim=True)
+    side = min(side, *square_B1HW.shape[2:])
+    mean_B1hw = functional.avg_pool2d(square_B1HW, side, ceil_mode=True, count_include_pad=False)
+    return (mean_B1hw + LEAST_DIFFERENCE**2).sqrt()
+
+
+def score(
     real: Sequence[Tensor],
     first: Sequence[Tensor],
     second: Sequence[Tensor],
     scales: Sequence[Tensor],
-    side: int,
-) -> Tensor:
-    """As `score`, of blocks of `side` pixels a side, each with all its channels one vector; a scalar."""
-    scores = []
-    for y, a, b, scale in zip(real, first, second, scales, strict=True):
-        error = (_block_distance(a, y, side) + _block_distance(b, y, side)) / 2
-        scores.append((error - _block_distance(a, b, side) / 2) / scale)
-    return torch.stack(scores).mean()
-
-
-def _block_distance(a_BFHW: Tensor, b_BFHW: Tensor, side: int) -> Tensor:
-    """The mean over blocks of ‖a − b‖/√n, of a block's n values; blocks at the edge may be smaller."""
-    square_B1HW = (a_BFHW - b_BFHW).square().mean(1, keepdim=True)
-    side = min(side, *square_B1HW.shape[2:])
-    mean_B1hw = functional.avg_pool2d(square_B1HW, side, ceil_mode=True, count_include_pad=False)
-    return (mean_B1hw + LEAST_DIFFERENCE**2).sqrt().mean()
-
-
-def score(
-    real: Sequence[Tensor], first: Sequence[Tensor], second: Sequence[Tensor], scales: Sequence[Tensor]
+    lengths: Callable[[Tensor], Tensor] = torch.abs,
 ) -> Tensor:
     """The mean energy score over lists of maps, each in units of its own scale; a scalar.
 
     A list has one map of real images, or of the first or second prediction, for each scale; shapes are
-    equal from list to list.
+    equal from list to list. `lengths`: of differences, of each value by itself or of blocks.
     """
     scores = []
     for y, a, b, scale in zip(real, first, second, scales, strict=True):
-        error = ((a - y).abs() + (b - y).abs()).mean() / 2
-        scores.append((error - (a - b).abs().mean() / 2) / scale)
+        error = (lengths(a - y) + lengths(b - y)).mean() / 2
+        scores.append((error - lengths(a - b).mean() / 2) / scale)
     return torch.stack(scores).mean()
 
 
