@@ -11,9 +11,11 @@ from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
 from segguided.generation.diffusion import load_denoiser, make_sampler
 from segguided.generation.samplers.renoising import fresh_noise, input_noise
-from segguided.generation.sampling import initial_noise
+from segguided.generation.sampling import initial_noise, noise_of
 from segguided.models.denoiser import build_denoiser
+from segguided.models.tissues.division import Division
 from segguided.training.storage import save_network
+from support.tissues import tiny_tissues
 
 SIZE = 16
 SEED = 3
@@ -32,7 +34,10 @@ def trained(folder, prediction_type="sample", **values):
     )
     torch.manual_seed(0)
     description = {"kind": "diffusion", "model": model.model_dump(), "n_classes": 3, "image_size": SIZE}
-    save_network(build_denoiser(model, 3, SIZE), folder / "model.safetensors", description)
+    division = Division(3, {0: (40, 200), 1: (150,)}, 3) if model.tissues else None
+    if division:
+        description["tissues"] = division.to_entry()
+    save_network(build_denoiser(model, 3, SIZE, division=division), folder / "model.safetensors", description)
     return folder / "model.safetensors"
 
 
@@ -46,6 +51,7 @@ def sampled_by(sampler, steps):
         ({"decoder": DECODER}, 1),
         ({"decoder": DECODER, "losses": {"energy_score": {"levels": 2}}}, 1),
         ({"decoder": DECODER, "losses": {"energy_score": {"levels": 2}}}, 3),
+        ({"decoder": DECODER, "losses": {"energy_score": {"levels": 2}}, "tissues": tiny_tissues()}, 2),
         ({"decoder": DECODER, "schedule": {"growth": "scaled_linear"}}, 3),
         ({"unet": UNET, "conditioning": "onehot_free", "mask_ablation": "sample"}, 2),
         ({"unet": UNET, "conditioning": "index255"}, 2),
@@ -63,6 +69,12 @@ def test_the_lines_on_the_page_give_the_same_images(tmp_path, monkeypatch, value
     later = iter(fresh_noise(SEED, NAMES, number, SIZE) for number in range(1, steps))
     noises = [initial_noise(SEED, NAMES, SIZE)]
     noises += [input_noise(SEED, NAMES, number, (1, SIZE, SIZE)) for number in range(1, steps)]
+    if network.tissues:
+        drawn = [
+            noise_of(SEED, NAMES, shape, f"tissues/{number}").flatten(1)
+            for number, shape in enumerate(network.tissues.noise_shapes)
+        ]
+        noises = [torch.cat(drawn, 1), *noises]
     first = iter(noises)
     monkeypatch.setattr(torch, "randn", lambda *_shape: next(first))
     monkeypatch.setattr(torch, "randn_like", lambda _x: next(later))

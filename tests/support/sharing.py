@@ -38,6 +38,7 @@ IMAGES = {
     "mat": {"mask_ablation": "sample", "prediction_type": "v_prediction", "min_snr_gamma": 5.0},
     "mat-of-a-batch": {"mask_ablation": "batch", "prediction_type": "sample"},
 }
+UNET = {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1}
 # As the demo's segguided-plus: the scales of its losses are those of the whole batch.
 MAPS = {
     "prediction_type": "sample",
@@ -48,7 +49,15 @@ MAPS = {
         "perceptual_network": {"kind": "encoder", "encoder": ENCODER.model_dump()},
     },
 }
-WITH_MAPS = {"maps": MAPS, "maps-in-parts": MAPS | {"micro_batch_size": 1}}
+MAPS_AND_TISSUES = {
+    **MAPS,
+    "tissues": {
+        "parts": 2,
+        "filter_size": 1,
+        "stages": [{"cell": 4, "unet": UNET}, {"cell": 1, "unet": UNET, "copies": 2}],
+    },
+}
+WITH_MAPS = {"maps": MAPS, "maps-in-parts": MAPS_AND_TISSUES | {"micro_batch_size": 1}}
 # Their batches of 5 are shared as 3 and 2; in micro-batches of 3, as 2 and 1, then 1 and 1.
 SPADES = {
     "spade": {"norm": "batch", "training": {"mirror": True}},

@@ -22,12 +22,14 @@ class Steps:
     step: int = 0
     sums: dict = field(default_factory=dict)
     summed_steps: int = 0
+    counts: dict = field(default_factory=lambda: {"loss": 1})
     history: list = field(default_factory=list)
     micro_batch_size: int | None = None
 
     def advance(self, loss):
         self.sums = {"loss": self.sums.get("loss", 0) + torch.tensor(loss)}
         self.summed_steps += 1
+        self.counts = {"loss": self.summed_steps}
         self.step += 1
 
 

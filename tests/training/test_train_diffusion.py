@@ -13,7 +13,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.perceptual import PlainEncoder
 from segguided.config.models.training import Training
 from segguided.config.sampling import Sampling
-from segguided.data.slices import read_generated
+from segguided.data.slices import read_generated, write_stack
 from segguided.files import sha256_of
 from segguided.models.denoiser import build_denoiser
 from segguided.models.losses.energy_score import scales_of, score
@@ -22,6 +22,8 @@ from segguided.models.losses.perceptual import PerceptualLoss, Vgg19Features
 from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import PredictionLearner
 from segguided.models.signals import to_signal
+from segguided.models.tissues.division import Division
+from support.tissues import spotted_squares, tiny_tissues
 from train_diffusion import train_diffusion
 from train_perceptual import train_perceptual
 
@@ -186,7 +188,8 @@ def learner(losses, maps_of=None, **more):
     torch.manual_seed(0)
     model = settings(losses, steps=10, **more)
     loss = PerceptualLoss(maps_of) if maps_of else None
-    return PredictionLearner(build_denoiser(model, 2, 16), model, 10, CPU, loss)
+    division = Division(2, {1: (90,)}, 1) if model.tissues else None
+    return PredictionLearner(build_denoiser(model, 2, 16, division=division), model, 10, CPU, loss)
 
 
 def encoder():
@@ -207,17 +210,38 @@ def steps_of(learner, numbers):
     ]
 
 
-def test_a_resumed_training_goes_on_as_if_it_had_not_stopped():
-    ablated = {"conditioning": "onehot_free", "mask_ablation": "sample", "ablated_share": 0.5}
-    whole = learner(EVERYTHING, **ablated)
+ABLATED = {"conditioning": "onehot_free", "mask_ablation": "sample", "ablated_share": 0.5}
+
+
+@pytest.mark.parametrize("more", [ABLATED, {"tissues": tiny_tissues()}])
+def test_a_resumed_training_goes_on_as_if_it_had_not_stopped(more):
+    whole = learner(EVERYTHING, **more)
     steps_of(whole, range(5))
-    stopped = learner(EVERYTHING, **ablated)
+    stopped = learner(EVERYTHING, **more)
     steps_of(stopped, range(3))
-    resumed = learner(EVERYTHING, **ablated)
+    resumed = learner(EVERYTHING, **more)
     resumed.load_state_dict(stopped.state_dict())
     steps_of(resumed, (3, 4))
     for expected, got in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
         assert torch.equal(expected, got)
+
+
+def test_tissues_are_recorded_and_images_made_from_masks_of_classes(tmp_path):
+    """From the slices to images, as the pipeline does it."""
+    (stack,) = spotted_squares().stacks
+    write_stack(tmp_path / "p.npz", stack)
+    model = settings(ENERGY, steps=5, tissues=tiny_tissues(), unet=None, decoder=DECODER)
+    for name in ("first", "second"):
+        train_diffusion([tmp_path / "p.npz"], model, 1, 0, tmp_path / name / "model.safetensors", 600)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second"))
+    assert first == second
+    description = json.loads((tmp_path / "first/config.json").read_text())
+    assert description["n_classes"] == 1
+    assert description["tissues"]["cuts"].keys() == {"1"}
+    header = (tmp_path / "first/history.csv").read_text().splitlines()[0]
+    assert "tissues_in_cells_of_4" in header
+    images_SHW = generate(tmp_path / "first/model.safetensors", tmp_path / "p.npz", tmp_path / "test.npz")
+    assert images_SHW.shape == stack.images_SHW.shape
 
 
 def test_losses_of_texture_wait_for_their_step():
@@ -230,11 +254,15 @@ def test_losses_of_texture_wait_for_their_step():
 FP32 = {"training": {"steps": 10, "batch_size": 4, "learning_rate": 1e-3, "precision": "fp32"}}
 
 
-@pytest.mark.parametrize("losses", [ENERGY, MAPS])
-def test_micro_batches_change_no_gradient_of_the_energy_score(losses, monkeypatch):
+WITH_TISSUES = {"tissues": tiny_tissues()}
+
+
+@pytest.mark.parametrize(("losses", "more"), [(ENERGY, {}), (MAPS, {}), (ENERGY, WITH_TISSUES)])
+def test_micro_batches_change_no_gradient_of_the_energy_score(losses, more, monkeypatch):
     gradients, terms = [], []
     for limit in (None, 2):
-        trained = learner(losses, encoder() if losses is MAPS else None, micro_batch_size=limit, **FP32)
+        maps_of = encoder() if losses is MAPS else None
+        trained = learner(losses, maps_of, micro_batch_size=limit, **FP32, **more)
         network = trained.network
         monkeypatch.setattr(
             trained.descent,

@@ -83,13 +83,15 @@ DECISIONS = {
     "DiffusionModel": {
         "words": "title",
         "weights": "kind prediction_type schedule conditioning mask_ablation ablated_share "
-        "ablation_probability min_snr_gamma losses unet decoder micro_batch_size training augmentation",
+        "ablation_probability min_snr_gamma losses unet decoder micro_batch_size training augmentation "
+        "tissues",
         "images": "sampling completer",
         "where training begins": "init_from",
     },
     "InitFrom": {"where training begins": "run folder conditioning classes"},
     "MaskCompleter": {"weights": "stages augmentation training"},  # of the completer
     "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
+    "Tissues": {"weights": "parts least_share filter_size stages augmentation every"},
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {
         "weights": "squared_error energy_score perceptual perceptual_network sliced_wasserstein adversarial "

@@ -31,6 +31,7 @@ from segguided.generation.sets import generate_images
 from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser, build_denoiser
 from segguided.models.losses.perceptual import perceptual_on
 from segguided.models.prediction_learner import PredictionLearner, make_learner
+from segguided.models.tissues.division import choose_division
 from segguided.training.loop import Batches, Plan
 from segguided.training.micro_batches import choosing_first
 from segguided.training.seeds import step_seed
@@ -82,11 +83,14 @@ def timed_training(
     train = for_training(train, model)
     torch.manual_seed(judge.seed)
     size = train.stacks[0].masks_SHW.shape[-1]
-    network = build_denoiser(model, judge.n_classes, size, train.channels).to(device)
+    tissues = model.tissues
+    division = choose_division(train, judge.n_classes, tissues) if tissues else None
+    network = build_denoiser(model, judge.n_classes, size, train.channels, division).to(device)
+    seen = division.divide(train) if division else train
     loss = perceptual_on(train, model.perceptual, perceptual, device)  # its weights draw numbers, too
     learner = make_learner(network, model, ENDLESS, device, loss)
     plan = Plan.from_settings(model.training, len(train))
-    checks = list(_checks(learner, model, Batches(train, device), plan, judge, timing, reference))
+    checks = list(_checks(learner, model, Batches(seen, device), plan, judge, timing, reference))
     seconds = checks[-1][1]
     return TimedTraining(
         share=timing.share,

@@ -1,22 +1,25 @@
 """A trained denoiser that predicts x0, as a program that PyTorch alone loads, and a page on its use."""
 
+import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segguided.config.models.diffusion import DenoiserSettings, NoiseSchedule
 from segguided.files import atomic_path
 from segguided.generation.samplers.renoising import renoising_timesteps
+from segguided.generation.tissues import draw_tissues
 from segguided.models.denoiser import MaskedDenoiser
+from segguided.models.tissues.network import TissueNetwork
 
 MOST_AT_ONCE = 63  # images; diffusers' UNet computes larger batches by other operations
 PAGE = """# A program for plain PyTorch
 
 `{program}` loads with PyTorch alone. It takes noisy {grey} images (B, {inputs_in_all}, {size}, {size}), pixel
 value k as k / 127.5 − 1{second}, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0
-(background) to {n_classes}, and predicts x0, the images without noise (B, {channels}, {size}, {size}). At
-most {most} at once.
+(background) to {n_classes}{third}, and predicts x0, the images without noise (B, {channels}, {size}, {size}).
+At most {most} at once.
 
 With `folder` the path of this folder, `mask` such masks, and `torch` {version} or newer:
 
@@ -27,10 +30,10 @@ network = torch.export.load(f"{{folder}}/{program}").module()
 beta = {beta}
 alpha_bar = torch.cumprod(1 - beta, 0)
 times = {times}
-x = {first}
+{drawn}x = {first}
 for number, t in enumerate(times):
     with torch.no_grad():
-        x0 = network({inputs}, torch.full((len(mask),), t), mask).clamp(-1, 1)
+        x0 = network({inputs}, torch.full((len(mask),), t), mask{further}).clamp(-1, 1)
     for following in times[number + 1 : number + 2]:
         signal, noise = alpha_bar[following].sqrt(), (1 - alpha_bar[following]).sqrt()
         x = signal * x0 + noise * torch.randn_like(x0)
@@ -44,12 +47,39 @@ def write_program(target: Path, network: MaskedDenoiser, model: DenoiserSettings
     batch = torch.export.Dim("batch", min=1, max=MOST_AT_ONCE)
     example = _example(network.channels * (1 + model.noise_inputs), size)
     shapes = {"x_BCHW": {0: batch}, "t_B": {0: batch}, "mask_BHW": {0: batch}}
-    program = torch.export.export(network.eval(), example, dynamic_shapes=shapes)
+    exported: nn.Module = network
+    if network.tissues:
+        exported = _WithTissues(network, network.tissues)
+        example = (*example, torch.zeros(2, _numbers(network.tissues)))
+        shapes["drawn_BN"] = {0: batch}
+    program = torch.export.export(exported.eval(), example, dynamic_shapes=shapes)
     with atomic_path(target) as temporary:
         torch.export.save(program, temporary)
 
 
-def _example(channels: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+class _WithTissues(nn.Module):
+    """A denoiser that draws the tissues of masks of classes first, from N random numbers for each mask."""
+
+    def __init__(self, network: MaskedDenoiser, tissues: TissueNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.tissues = tissues
+
+    def forward(self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, drawn_BN: Tensor) -> Tensor:
+        """x0, (B, C, H, W)."""
+        shapes = self.tissues.noise_shapes
+        parts = drawn_BN.split([math.prod(shape) for shape in shapes], 1)
+        noises = [part_BN.unflatten(1, shape) for part_BN, shape in zip(parts, shapes, strict=True)]
+        x0_BCHW: Tensor = self.network(x_BCHW, t_B, draw_tissues(self.tissues, mask_BHW, noises))
+        return x0_BCHW
+
+
+def _numbers(tissues: TissueNetwork) -> int:
+    """How many random numbers the tissues of a mask are drawn from."""
+    return sum(math.prod(shape) for shape in tissues.noise_shapes)
+
+
+def _example(channels: int, size: int) -> tuple[Tensor, ...]:
     """Noisy images, times and masks of a batch, from which the program's shapes are known."""
     x_BCHW = torch.zeros(2, channels, size, size)
     t_B = torch.zeros(2, dtype=torch.long)
@@ -62,6 +92,8 @@ def program_page(
     """The README.md beside the program: what it takes, and code that generates in `steps` calls."""
     shape = f"len(mask), {network.channels}, {size}, {size}"
     noise = f"torch.randn({shape})"
+    tissues = network.tissues
+    n_classes = tissues.division.n_classes if tissues else network.encoder.n_classes
     return PAGE.format(
         program=program,
         channels=network.channels,
@@ -75,7 +107,10 @@ def program_page(
         most=MOST_AT_ONCE,
         size=size,
         last=model.schedule.timesteps - 1,
-        n_classes=network.encoder.n_classes,
+        n_classes=n_classes,
+        third=f", of which parts are drawn from {_numbers(tissues)} random numbers each" if tissues else "",
+        drawn=f"drawn = torch.randn(len(mask), {_numbers(tissues)})\n" if tissues else "",
+        further=", drawn" if tissues else "",
         version=torch.__version__.partition("+")[0],
         beta=_beta(model.schedule),
         times=renoising_timesteps(steps, model.schedule.timesteps),

@@ -15,9 +15,10 @@ from segguided.config.models.completer import CompletionStage, MaskCompleter
 from segguided.config.models.training import Precision
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
+from segguided.generation.cascade import sample_stage
 from segguided.generation.sampling import noise_of
 from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
-from segguided.models.completer.shares import alpha_bar, complete_shares, in_cells, noisy, shares_of, without
+from segguided.models.completer.shares import complete_shares, in_cells, shares_of, without
 from segguided.models.mask_ablation import free_flags
 from segguided.training.storage import check_trained_on, load_weights, network_description
 
@@ -92,16 +93,11 @@ def _sample(
     free_BK: Tensor,
     coarse_BKhw: Tensor,
 ) -> Tensor:
-    """All shares in the stage's cells, by steps of DDIM (η = 0, Song et al. 2021) at evenly spaced times."""
-    times = torch.linspace(1, 0, stage.steps + 1, device=x_BKhw.device)
-    alpha_bars = alpha_bar(times, stage.noise_scale)
+    """All shares in the stage's cells."""
     kept_BKij = in_cells(kept_BKHW, stage.detail)
     kept_BKhw = in_cells(kept_BKHW, stage.cell)
-    for step in range(stage.steps):
-        time_B = times[step].expand(len(x_BKhw))
-        logits_BKhw = network(x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
-        shares_BKhw = complete_shares(logits_BKhw, kept_BKhw)
-        signal_BKhw = alpha_bars[step].sqrt() * (2 * shares_BKhw - 1)
-        eps_BKhw = (x_BKhw - signal_BKhw) / (1 - alpha_bars[step]).sqrt()
-        x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bars[step + 1])
-    return shares_BKhw
+
+    def shares_of_noisy(x_BKhw: Tensor, time_B: Tensor) -> Tensor:
+        return complete_shares(network(x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw), kept_BKhw)
+
+    return sample_stage(stage, x_BKhw, shares_of_noisy)

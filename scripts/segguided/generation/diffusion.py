@@ -21,9 +21,11 @@ from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.generation.sets import Sampler
+from segguided.generation.tissues import tissue_painter
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser, build_denoiser
 from segguided.models.diffusion import Denoiser
 from segguided.models.signals import to_images
+from segguided.models.tissues.division import Division
 from segguided.training.storage import load_weights, network_description
 
 
@@ -40,7 +42,9 @@ def load_denoiser(weights: Path, device: torch.device) -> tuple[MaskedDenoiser, 
             case "diffusion":
                 model = DiffusionModel.model_validate(settings)
                 channels = description.get("channels", 1)
-                network = build_denoiser(model, n_classes, description["image_size"], channels)
+                entry = description.get("tissues")
+                division = Division.from_entry(entry) if entry else None
+                network = build_denoiser(model, n_classes, description["image_size"], channels, division)
             case "imported":
                 model = ImportedModel.model_validate(settings)
                 unet = UNet2DModel.from_config(description["unet"])
@@ -56,6 +60,7 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
     sample_x0 = _x0_sampler(model, sampling, seed, network.channels)
     device = next(network.parameters()).device
     n_classes = network.encoder.n_classes
+    draw_tissues = tissue_painter(network, seed, sampling.precision)
 
     def sampler(masks_BHW: Tensor, names: Sequence[str], free: Collection[int] = ()) -> Tensor:
         denoiser = with_free_classes(network, free)
@@ -65,7 +70,7 @@ def make_sampler(network: MaskedDenoiser, model: DenoiserSettings, sampling: Sam
             of_none = with_free_classes(network, range(1, n_classes + 1))
             denoiser = GuidedDenoiser(denoiser, of_none, sampling.guidance)
         with autocast(device, sampling.precision):
-            x0_BCHW = sample_x0(denoiser, masks_BHW.to(device), names)
+            x0_BCHW = sample_x0(denoiser, draw_tissues(masks_BHW.to(device), names), names)
         return to_images(x0_BCHW)
 
     return sampler

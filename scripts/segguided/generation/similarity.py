@@ -22,6 +22,7 @@ from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
+from segguided.generation.tissues import Painter, tissue_painter
 from segguided.generation.variants import SEPARATOR
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser
@@ -110,12 +111,13 @@ def generate_by_similarity(
     denoiser = with_free_classes(network, given.free)
     interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler, network.channels)
     device = next(network.parameters()).device
+    draw_tissues = tissue_painter(network, seed, settings.precision)
     numbers = range(similarity.samples_per_mask)
     images: dict[str, list[np.ndarray]] = {
         f"{share:g}{SEPARATOR}{number}": [] for share in shares for number in numbers
     }
     for number in numbers:
-        for batch in batches(slices, settings.batch_size, given, seed, device, number):
+        for batch in batches(slices, settings.batch_size, given, seed, device, number, draw_tissues):
             with autocast(device, settings.precision):
                 for share, x0_BCHW in zip(shares, interpolated(batch, shares), strict=True):
                     variant = f"{share:g}{SEPARATOR}{number}"
@@ -167,9 +169,18 @@ class Batch:
 
 
 def batches(
-    slices: SliceSet, batch_size: int, given: GivenClasses, seed: int, device: torch.device, number: int = 0
+    slices: SliceSet,
+    batch_size: int,
+    given: GivenClasses,
+    seed: int,
+    device: torch.device,
+    number: int,
+    draw_tissues: Painter,
 ) -> Iterator[Batch]:
-    """The slices in batches, with masks that hold the classes `given`; `number` counts images of a mask."""
+    """The slices in batches, with masks that hold the classes `given`; `number` counts images of a mask.
+
+    `draw_tissues`: that of the network, which turns them into what it sees.
+    """
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
         images_BHW, masks_BHW = slices.batch(indices)
@@ -178,7 +189,7 @@ def batches(
         yield Batch(
             names,
             torch.from_numpy(images_BHW).to(device),
-            given.masks(torch.from_numpy(masks_BHW), names).to(device),
+            draw_tissues(given.masks(torch.from_numpy(masks_BHW), names).to(device), names),
             initial_noise(seed, names, size, slices.channels).to(device),
             initial_noise(seed, [f"{name}#real" for name in names], size, slices.channels).to(device),
         )

@@ -3,6 +3,8 @@
 Shape letters: B batch, C image channels, H height, W width.
 """
 
+from collections.abc import Sequence
+
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from segguided.compiling import compile_network
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.regression import RegressionModel
+from segguided.config.models.training import Precision
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
@@ -22,15 +25,21 @@ from segguided.models.masks import MaskEncoder
 from segguided.models.on_cpu.order import in_fast_order
 from segguided.models.on_cpu.unet import keep_unet_order
 from segguided.models.signals import to_signal
+from segguided.models.tissues.division import Division
+from segguided.models.tissues.network import TissueNetwork
 from segguided.training.optimisation import Descent, DescentLearner
 
 
 class MaskedDenoiser(nn.Module):
     """model(x_BCHW, t_B, mask_BHW[, is_free_BK]) -> prediction_BCHW. `self.unet` is a plain UNet2DModel.
 
+    With `tissues` the mask's values are tissues.
+
     With `noise_inputs`, x_BCHW has so many channels of noise, for each channel of an image, behind the noisy
     image.
     """
+
+    tissues: TissueNetwork | None  # draws them, and trains beside the denoiser
 
     def __init__(
         self,
@@ -41,6 +50,7 @@ class MaskedDenoiser(nn.Module):
         channels: int = 1,
     ) -> None:
         super().__init__()
+        self.tissues = None
         assert model.unet is not None
         self.channels = channels  # of an image
         self.encoder = MaskEncoder(model.conditioning, n_classes)
@@ -48,6 +58,13 @@ class MaskedDenoiser(nn.Module):
         self.unet = build_unet(
             model.unet, channels * (1 + noise_inputs) + self.encoder.channels, image_size, channels
         )
+
+    def parts(self) -> list[list[nn.Parameter]]:
+        """The parameters in parts that share no gradient: the denoiser's, and the tissues' if it has any."""
+        of_tissues = list(self.tissues.parameters()) if self.tissues else []
+        theirs = set(map(id, of_tissues))
+        own = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
+        return [own, of_tissues] if of_tissues else [own]
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
@@ -69,6 +86,7 @@ class ImportedDenoiser(MaskedDenoiser):
 
     def __init__(self, unet: UNet2DModel, conditioning: str, n_classes: int) -> None:
         nn.Module.__init__(self)
+        self.tissues = None
         self.encoder = MaskEncoder(conditioning, n_classes)
         self.patch = 1
         self.channels = int(unet.config["out_channels"])
@@ -85,6 +103,7 @@ class ModulatedDenoiser(MaskedDenoiser):
 
     def __init__(self, model: DiffusionModel, n_classes: int, image_size: int, channels: int = 1) -> None:
         nn.Module.__init__(self)
+        self.tissues = None
         assert model.decoder is not None
         self.channels = channels
         self.encoder = MaskEncoder(model.conditioning, n_classes)
@@ -106,12 +125,25 @@ class ModulatedDenoiser(MaskedDenoiser):
 
 
 def build_denoiser(
-    model: DiffusionModel, n_classes: int, image_size: int, channels: int = 1
+    model: DiffusionModel,
+    n_classes: int,
+    image_size: int,
+    channels: int = 1,
+    division: Division | None = None,
 ) -> MaskedDenoiser:
-    """The network that the settings describe, with its first weights."""
+    """The network that the settings describe, with its first weights.
+
+    `division`: of the classes, where the settings have tissues.
+    """
+    n_seen = len(division.classes) - 1 if division else n_classes
+    network: MaskedDenoiser
     if model.decoder:
-        return ModulatedDenoiser(model, n_classes, image_size, channels)
-    return MaskedDenoiser(model, n_classes, image_size, model.noise_inputs, channels)
+        network = ModulatedDenoiser(model, n_seen, image_size, channels)
+    else:
+        network = MaskedDenoiser(model, n_seen, image_size, model.noise_inputs, channels)
+    if model.tissues and division:
+        network.tissues = TissueNetwork(model.tissues, division, image_size)
+    return network
 
 
 def _check_sizes(x_BCHW: Tensor, mask_BHW: Tensor) -> None:
@@ -151,7 +183,8 @@ class DiffusionLearner(DescentLearner):
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
-        self.descent = Descent.with_adamw(network, model.training, steps)
+        self.descent = Descent.with_adamw(network, model.training, steps, network.parts())
+        self.cycle = cycle_of(network)
         compile_network(network, calls=steps)
 
     def update(
@@ -167,11 +200,18 @@ class DiffusionLearner(DescentLearner):
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.ablation, generator, not_annotated_BV)
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
-        batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B]
+        examples = tissue_examples(self.network, masks_BHW, generator, self.descent.steps)
+        batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B, *examples]
         return self.descent.descend(self._losses, batch, self.micro_batch_size)
 
     def _losses(
-        self, x0_BCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, eps_BCHW: Tensor, t_B: Tensor
+        self,
+        x0_BCHW: Tensor,
+        masks_BHW: Tensor,
+        free_BK: Tensor,
+        eps_BCHW: Tensor,
+        t_B: Tensor,
+        *examples: Tensor,
     ) -> dict[str, Tensor]:
 
         def denoiser(x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor) -> Tensor:
@@ -182,4 +222,28 @@ class DiffusionLearner(DescentLearner):
             loss = diffusion.loss(
                 denoiser, self.schedule, x0_BCHW, masks_BHW, eps_BCHW, t_B, self.min_snr_gamma
             )
-        return {"loss": loss}
+        return with_tissue_losses({"loss": loss}, self.network, examples, self.precision)
+
+
+def tissue_examples(
+    network: MaskedDenoiser, tissues_BHW: Tensor, generator: torch.Generator, step: int
+) -> list[Tensor]:
+    """What the network's tissues learn from a batch of masks; nothing where it has none, or in this step."""
+    if not network.tissues or step % network.tissues.settings.every:
+        return []
+    return network.tissues.examples(tissues_BHW, generator)
+
+
+def cycle_of(network: MaskedDenoiser) -> int:
+    """After how many steps a training has done all that it does by turns."""
+    return network.tissues.settings.every if network.tissues else 1
+
+
+def with_tissue_losses(
+    losses: dict[str, Tensor], network: MaskedDenoiser, examples: Sequence[Tensor], precision: Precision
+) -> dict[str, Tensor]:
+    """The losses of a step with those of the network's tissues, which share no weight with the others."""
+    if not network.tissues or not examples:
+        return losses
+    of_tissues = network.tissues.losses(examples, precision)
+    return {**losses, "loss": losses["loss"] + torch.stack(list(of_tissues.values())).sum(), **of_tissues}

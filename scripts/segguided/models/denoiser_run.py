@@ -15,6 +15,8 @@ from segguided.data.whole_patients import for_training, left_out
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.fine_tuning.beginning import begin_denoiser
 from segguided.models.signals import channels_entry
+from segguided.models.tissues.division import choose_division
+from segguided.training.loop import Batches
 from segguided.training.previews import PreviewedLearner, images_by
 from segguided.training.run import FinishedLearner, TrainingRun
 
@@ -26,7 +28,7 @@ class DenoiserLearner(FinishedLearner, PreviewedLearner, Protocol):
 
 
 def run_denoiser(
-    network_of: Callable[[Model, int, int, int], MaskedDenoiser],
+    network_of: Callable[..., MaskedDenoiser],
     learner_of: Callable[..., DenoiserLearner],
     slices: list[Path],
     model: Model,
@@ -41,7 +43,8 @@ def run_denoiser(
 ) -> None:
     """Train on the slice files and write model.safetensors, with config.json and history.csv beside it.
 
-    `network_of` gives the network, from settings and the numbers of classes, pixels a side and channels;
+    `network_of` gives the network, from settings and the numbers of classes, pixels a side and channels, and
+    the division of the classes where the settings have tissues;
     `learner_of` what trains it, from network, settings, number of steps and device, and what `perceptual`
     gives by name, from the training slices and the device. `made_of`: further entries of config.json.
     `init_from`: trained weights to begin with; `classes` are then the names of the classes.
@@ -51,7 +54,10 @@ def run_denoiser(
     training = TrainingRun.from_settings(data, model.training, seed, output, checkpoint_seconds)
     training.seed_first_weights()
     channels = training.data.channels
-    network = network_of(model, n_classes, training.image_size, channels)
+    tissues = model.tissues if isinstance(model, DiffusionModel) else None
+    division = choose_division(data, n_classes, tissues) if tissues else None
+    further_parts = (division,) if division else ()
+    network = network_of(model, n_classes, training.image_size, channels, *further_parts)
     beginning: dict[str, Any] = {}
     if init_from and isinstance(model, DiffusionModel):
         beginning = {"init_from": begin_denoiser(network, model, classes, training.image_size, init_from)}
@@ -66,7 +72,9 @@ def run_denoiser(
         **channels_entry(channels),
         **beginning,
         **made_of,
+        **({"tissues": division.to_entry()} if division else {}),
         **left_out(given, data),
     }
     preview = images_by(f"{model.kind}_previews", learner, model, seed)
-    training.train_to_files(learner, description, preview=preview)
+    batches = Batches(division.divide(training.data), training.device) if division else None
+    training.train_to_files(learner, description, batches=batches, preview=preview)

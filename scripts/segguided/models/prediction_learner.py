@@ -17,7 +17,13 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.devices import autocast
 from segguided.models import diffusion
 from segguided.models.augmentation import move
-from segguided.models.denoiser import DiffusionLearner, MaskedDenoiser
+from segguided.models.denoiser import (
+    DiffusionLearner,
+    MaskedDenoiser,
+    cycle_of,
+    tissue_examples,
+    with_tissue_losses,
+)
 from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.of_maps import MapLosses, RealMaps
 from segguided.models.losses.perceptual import PerceptualLoss
@@ -71,7 +77,8 @@ class PredictionLearner(DescentLearner):
         }
         self.device = device
         self.schedule = diffusion.noise_schedule(model)
-        self.descent = Descent.with_adamw(network, model.training, steps)
+        self.descent = Descent.with_adamw(network, model.training, steps, network.parts())
+        self.cycle = cycle_of(network)
         compile_network(network, calls=steps)
         self.discriminator_descent = self._discriminator_descent(steps)
         self.steps_done = 0
@@ -117,7 +124,8 @@ class PredictionLearner(DescentLearner):
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
         places_B = torch.arange(len(x0_BCHW), device=x0_BCHW.device)
-        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, places_B]
+        examples = tissue_examples(self.network, masks_BHW, generator, self.descent.steps)
+        batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, places_B, *examples]
         predictions: list[Tensor] = []
         losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)
         losses = self.descent.descend(losses_of, batch, self.model.micro_batch_size)
@@ -177,10 +185,11 @@ class PredictionLearner(DescentLearner):
         noise_BNCHW: Tensor,
         t_B: Tensor,
         places_B: Tensor,
+        *examples: Tensor,
     ) -> dict[str, Tensor]:
         """The terms and their weighted sum, `loss`. `predictions` gains x̂0 (B, N, C, H, W), detached.
 
-        `places_B`: these images' places in the whole batch.
+        `places_B`: these images' places in the whole batch. `examples`: for the network's tissues.
         """
         predicted_BNCHW = self._predict_each(x_BCHW, noise_BNCHW, masks_BHW, free_BK, t_B)
         predictions.append(predicted_BNCHW.detach())
@@ -192,7 +201,8 @@ class PredictionLearner(DescentLearner):
             first_BCHW, second_BCHW = predicted_BNCHW.unbind(1)
             terms |= chosen.filters.scores(x0_BCHW, first_BCHW, second_BCHW)
         total = sum(self.weights[name] * term for name, term in terms.items())
-        return {"loss": torch.as_tensor(total), **terms}
+        losses = {"loss": torch.as_tensor(total), **terms}
+        return with_tissue_losses(losses, self.network, examples, self.model.training.precision)
 
     def _predict_each(
         self, x_BCHW: Tensor, noise_BNCHW: Tensor, masks_BHW: Tensor, free_BK: Tensor, t_B: Tensor

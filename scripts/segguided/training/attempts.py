@@ -73,6 +73,7 @@ class ProgressReport(Protocol):
 
     step: int  # steps done
     summed_steps: int  # steps in `sums`
+    counts: dict[str, int]  # steps that gave each of them
     micro_batch_size: int | None
 
     @property
@@ -217,7 +218,7 @@ class Attempts:
 def _means(progress: ProgressReport) -> Losses:
     """Mean losses of the running epoch, or of the one that just ended."""
     if progress.summed_steps:
-        values = {name: float(total) / progress.summed_steps for name, total in progress.sums.items()}
+        values = {name: float(total) / progress.counts[name] for name, total in progress.sums.items()}
     elif progress.history:
         row = progress.history[-1]
         values = {name: value for name, value in row.items() if name not in ("epoch", "step")}

@@ -157,7 +157,9 @@ class TrainingProgress:
     sums: dict[str, Tensor] = field(default_factory=dict)  # losses of the running epoch
     summed_steps: int = 0  # steps in `sums`
     history: list[HistoryRow] = field(default_factory=list)
-    flops: int | None = None  # of one step, counted during the first
+    counts: dict[str, int] = field(default_factory=dict)  # steps that gave each of them
+    flops: int | None = None  # of the steps counted, the first ones
+    counted_steps: int = 1
     micro_batch_size: int | None = None  # what `auto` was found to be; None where the settings give it
 
 
@@ -195,7 +197,9 @@ def train(
         number = step_seed(seed, progress.step)
         step = partial(_update, learner, batches, indices, generator, number, progress)
         losses = choosing_first(step, partial(setattr, progress, "micro_batch_size"))
-        progress.sums = {name: progress.sums.get(name, 0) + value for name, value in losses.items()}
+        for name, value in losses.items():
+            progress.sums[name] = progress.sums.get(name, 0) + value
+            progress.counts[name] = progress.counts.get(name, 0) + 1
         progress.summed_steps += 1
         progress.step += 1
         if plan.ends_epoch(progress.step - 1):
@@ -241,7 +245,8 @@ def fit(
                 _log_epoch(progress.history[-1])
     if ranks.is_first():
         write_table(history, progress.history)
-    return Cost(plan.steps, plan.steps * plan.batch_size, plan.steps * (progress.flops or 0))
+    flops = plan.steps * (progress.flops or 0) // progress.counted_steps
+    return Cost(plan.steps, plan.steps * plan.batch_size, flops)
 
 
 def _check_shareable(plan: Plan) -> None:
@@ -264,17 +269,23 @@ def _update(
     seed: int,
     progress: TrainingProgress,
 ) -> dict[str, Tensor]:
-    """One step. The first step of a run also counts the operations, of all processes together."""
+    """One step. The first steps of a run also count the operations, of all processes together.
+
+    The first one, or as many as a learner needs to do all that it does by turns (`cycle`).
+    """
     torch.manual_seed(seed)  # dropout
     generator.manual_seed(seed)
     x_B, masks_BHW = batches(indices)
     not_annotated_BV = batches.not_annotated(indices)
     flags = {} if not_annotated_BV is None else {"not_annotated_BV": not_annotated_BV}
-    if progress.flops is not None:
+    cycle = getattr(learner, "cycle", 1)
+    if progress.flops is not None and progress.step >= cycle:
         return learner.update(x_B, masks_BHW, generator, **flags)
     with uncompiled(), FlopCounterMode(display=False) as counter:  # it cannot look into compiled code
         losses = learner.update(x_B, masks_BHW, generator, **flags)
-    progress.flops = ranks.sum_over_processes(counter.get_total_flops())
+    counted = ranks.sum_over_processes(counter.get_total_flops())
+    progress.flops = counted + (progress.flops or 0 if progress.step else 0)
+    progress.counted_steps = progress.step + 1
     return losses
 
 
@@ -284,12 +295,16 @@ def _close_epoch(progress: TrainingProgress, learner: Learner, plan: Plan) -> No
     epoch = math.ceil(progress.step / plan.steps_per_epoch)
     progress.history.append({"epoch": epoch, "step": progress.step, **means, **learner.after_epoch()})
     progress.sums = {}
+    progress.counts = {}
     progress.summed_steps = 0
 
 
 def _means(progress: TrainingProgress) -> HistoryRow:
     """Mean losses of the running epoch. Raises ValueError if one of them is NaN or infinite."""
-    means = {name: float(total) / progress.summed_steps for name, total in progress.sums.items()}
+    means = {
+        name: float(total) / progress.counts.get(name, progress.summed_steps)
+        for name, total in progress.sums.items()
+    }
     diverged = [name for name, mean in means.items() if not math.isfinite(mean)]
     if diverged:
         first = progress.step - progress.summed_steps

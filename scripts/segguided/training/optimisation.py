@@ -23,7 +23,8 @@ Factor = Callable[[int], float]  # step -> what the learning rate is multiplied 
 class Descent:
     """The gradient descent of `network`, with all that it remembers from step to step.
 
-    `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length).
+    `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length),
+    of each of the `parts` of the parameters (None: of all together).
     `ema_decay` averages the weights over the steps, see WeightAverages (None: no averaging).
     """
 
@@ -34,11 +35,13 @@ class Descent:
         factor: Factor,
         clip: float | None = None,
         ema_decay: float | None = None,
+        parts: Sequence[Sequence[nn.Parameter]] | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.clip = clip
         self.parameters = list(network.parameters())
+        self.parts = [self.parameters] if parts is None else parts
         self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
         self.ema = WeightAverages(self.parameters, ema_decay) if ema_decay else None
@@ -46,7 +49,13 @@ class Descent:
         self.chosen_memory: int | None = None  # bytes of the device it was chosen on; None: not known
 
     @classmethod
-    def with_adamw(cls, network: nn.Module, training: Training, steps: int) -> "Descent":
+    def with_adamw(
+        cls,
+        network: nn.Module,
+        training: Training,
+        steps: int,
+        parts: Sequence[Sequence[nn.Parameter]] | None = None,
+    ) -> "Descent":
         """AdamW over `steps` steps, with a warm-up and a cosine decay."""
         optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -55,7 +64,12 @@ class Descent:
             fused=has_fused(network),
         )
         factor = warmup_cosine(training.warmup_steps, steps)
-        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay)
+        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay, parts)
+
+    @property
+    def steps(self) -> int:
+        """How many steps are done."""
+        return int(self.schedule.last_epoch)
 
     def descend(
         self,
@@ -108,7 +122,8 @@ class Descent:
     def step(self) -> None:
         """One step down the gradients in the parameters' `.grad`, which are cleared."""
         if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.clip)
+            for part in self.parts:
+                nn.utils.clip_grad_norm_(part, self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()

@@ -14,8 +14,8 @@ models:
         encoder:
           channels: [16, 32, 64]
           training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
-    completer: # fills in the classes that a partial mask leaves free
-      stages:
+    tissues: # what lies where in a class, such as fat and muscle in the body: drawn first, from the mask
+      stages: &stages
         - cell: 16
           unet: {{channels: [64], layers_per_block: 1, norm_groups: 8, patch: 1}}
           copies: 8
@@ -30,11 +30,14 @@ models:
           middle_attention: false
           noise_scale: 0.5
           steps: 4
-      training: {{steps: 400, batch_size: 2, learning_rate: 2.0e-3, warmup_steps: 20, ema_decay: 0.99}}
+      augmentation: {{rotation_deg: 5, scale: 0.12, shift: 0.1, deformation: 0.015}}
+    completer: # fills in the classes that a partial mask leaves free
+      stages: *stages
+      training: {{steps: 260, batch_size: 2, learning_rate: 2.0e-3, warmup_steps: 20, ema_decay: 0.99}}
     micro_batch_size: null
     training:
       epochs: null
-      steps: 750
+      steps: 560
       batch_size: 2
       learning_rate: 2.0e-3
       warmup_steps: 20

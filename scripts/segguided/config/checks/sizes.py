@@ -1,9 +1,9 @@
 """Which image sizes the networks can take, by their settings: a norm needs more than one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from segguided.config.models.base import ModelSettings
-from segguided.config.models.completer import MaskCompleter
+from segguided.config.models.completer import CompletionStage
 from segguided.config.models.controlnet import AutoencoderSize, ControlNetModel, LatentUnetSize, Scratch
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.imported import ImportedModel
@@ -21,7 +21,9 @@ def misfits(name: str, model: ModelSettings, size: int) -> Iterator[str]:
     if isinstance(model, DiffusionModel):
         yield from _perceptual_misfits(f"{where}.losses.perceptual_network", model.perceptual, size)
     if isinstance(model, DiffusionModel) and model.completer:
-        yield from _completer_misfits(f"{where}.completer", model.completer, size)
+        yield from _stage_misfits(f"{where}.completer", model.completer.stages, size)
+    if isinstance(model, DiffusionModel) and model.tissues:
+        yield from _stage_misfits(f"{where}.tissues", model.tissues.stages, size)
     match model:
         case (
             DiffusionModel(unet=Unet() as unet)
@@ -61,9 +63,9 @@ def _perceptual_misfits(where: str, perceptual: Perceptual, size: int) -> Iterat
         yield from _stride_misfits(f"{where}.encoder", perceptual.encoder.stride, size)
 
 
-def _completer_misfits(where: str, completer: MaskCompleter, size: int) -> Iterator[str]:
+def _stage_misfits(where: str, stages: Sequence[CompletionStage], size: int) -> Iterator[str]:
     """Each stage sees the image in its cells."""
-    for number, stage in enumerate(completer.stages):
+    for number, stage in enumerate(stages):
         stage_at = f"{where}.stages.{number}"
         yield from _stride_misfits(stage_at, stage.stride, size)
         yield from _group_norm_misfits(f"{stage_at}.unet", stage.unet, size // stage.cell // stage.unet.patch)

@@ -1,5 +1,6 @@
 """Settings of the mask completer: small diffusion models of class shares, from coarse to fine."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from pydantic import Field, model_validator
@@ -45,6 +46,17 @@ class CompletionStage(Settings):
         return max(1, self.cell // 4) if self.cell % 4 == 0 else 1
 
 
+def check_stages(stages: Sequence[CompletionStage]) -> None:
+    """Raise ValueError unless the stages go from coarse cells to pixels."""
+    cells = [stage.cell for stage in stages]
+    are_even = all(coarse % fine == 0 and coarse > fine for coarse, fine in pairwise(cells))
+    if not are_even or cells[-1] != 1:
+        raise ValueError(
+            f"the stages have cells of {cells} pixels; expected each to be a multiple of the next, and "
+            "the last to be 1"
+        )
+
+
 class MaskCompleter(Settings):
     """Fills in the free classes of masks; trained on the masks of the training patients."""
 
@@ -54,11 +66,5 @@ class MaskCompleter(Settings):
 
     @model_validator(mode="after")
     def _from_coarse_to_fine(self) -> "MaskCompleter":
-        cells = [stage.cell for stage in self.stages]
-        are_even = all(coarse % fine == 0 and coarse > fine for coarse, fine in pairwise(cells))
-        if not are_even or cells[-1] != 1:
-            raise ValueError(
-                f"the stages have cells of {cells} pixels; expected each to be a multiple of the next, and "
-                "the last to be 1"
-            )
+        check_stages(self.stages)
         return self

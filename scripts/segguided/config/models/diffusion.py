@@ -21,6 +21,7 @@ from segguided.config.models.mask_ablation import (
 from segguided.config.models.movement import MovedTraining
 from segguided.config.models.perceptual import NoPerceptual, Perceptual
 from segguided.config.models.sampling_changes import SamplingChanges
+from segguided.config.models.tissues import Tissues
 from segguided.config.models.training import AUTO, MicroBatchSize, Training
 from segguided.config.models.unet import Unet
 
@@ -92,6 +93,8 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
     micro_batch_size: MicroBatchSize = None
     training: Training
     sampling: SamplingChanges = SamplingChanges()  # what it samples otherwise than the section `sampling`
+    # Classes divided by grey value, which it sees as further classes; None: it sees the mask as it is.
+    tissues: Tissues | None = Field(default=None, exclude_if=lambda tissues: tissues is None)
     # Fills in the free classes of a partial mask, before an image is generated; None: the network is left to
     # see what is free. A model of its own, so it decides no weights of this one.
     completer: MaskCompleter | None = None
@@ -101,7 +104,7 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
     decide_weights: ClassVar = frozenset(
         {"kind", "prediction_type", "schedule", "conditioning", "mask_ablation", "min_snr_gamma", "unet"}
         | {"ablated_share", "ablation_probability", "losses", "decoder", "micro_batch_size", "training"}
-        | {"augmentation"}
+        | {"augmentation", "tissues"}
     )
 
     @model_validator(mode="after")
@@ -120,6 +123,21 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
     def _completes_masks_that_it_sees(self) -> "DiffusionModel":
         if self.completer and self.conditioning == "none":
             raise ValueError("a completer fills in masks, but conditioning is none; change either")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_which_classes_it_divides(self) -> "DiffusionModel":
+        if self.tissues and (self.conditioning != "onehot" or self.mask_ablation != "none"):
+            raise ValueError(
+                "tissues are drawn from whole masks and seen as classes, but conditioning is "
+                f"{self.conditioning} and mask_ablation is {self.mask_ablation}; set conditioning: onehot "
+                "and mask_ablation: none, and leave partial masks to a completer"
+            )
+        if self.tissues and self.init_from:
+            raise ValueError(
+                "init_from begins with weights of other classes than tissues, which each training divides "
+                "anew; remove either"
+            )
         return self
 
     @model_validator(mode="after")
@@ -173,7 +191,12 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
         """An image side must be a multiple of this many pixels."""
         pyramid = self.losses.energy_score
         network = self.unet or self.decoder
-        return lcm(network.stride if network else 1, pyramid.stride if pyramid else 1)
+        stages = self.tissues.stages if self.tissues else ()
+        return lcm(
+            network.stride if network else 1,
+            pyramid.stride if pyramid else 1,
+            *(stage.stride for stage in stages),
+        )
 
     @property
     def sees_a_mask(self) -> bool:

@@ -18,6 +18,7 @@ from segguided.generation.diffusion import load_denoiser
 from segguided.generation.partial_masks import GivenClasses
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.similarity import SimilaritySampler, batches, interpolation
+from segguided.generation.tissues import tissue_painter
 from segguided.models.signals import to_images
 
 
@@ -40,6 +41,7 @@ class RealStart:
         self.seed = seed
         self.device = next(network.parameters()).device
         self.n_classes = network.encoder.n_classes
+        self.draw_tissues = tissue_painter(network, seed, settings.precision)
         denoiser = with_free_classes(network, [])
         self.interpolated = interpolation(denoiser, model, settings, mixing, seed, sampler, network.channels)
 
@@ -51,7 +53,9 @@ class RealStart:
         """
         given = GivenClasses(range(1, self.n_classes + 1), self.n_classes)
         images: list[list[np.ndarray]] = [[] for _ in shares]
-        for batch in batches(slices, self.settings.batch_size, given, self.seed, self.device, number):
+        for batch in batches(
+            slices, self.settings.batch_size, given, self.seed, self.device, number, self.draw_tissues
+        ):
             with torch.inference_mode(), autocast(self.device, self.settings.precision):
                 for of_share, x0_BCHW in zip(images, self.interpolated(batch, shares), strict=True):
                     of_share.append(to_images(x0_BCHW).cpu().numpy())

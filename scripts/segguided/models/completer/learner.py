@@ -86,7 +86,7 @@ class CompleterLearner(DescentLearner):
         coarse_BKhw = self._coarse(number, shares_BKij, generator)
         shares_BKhw = in_cells(shares_BKij, stage.cell // stage.detail)
         eps_BKhw = torch.randn(shares_BKhw.shape, generator=generator, device=self.device)
-        time_B = _spread_times(len(shares_BKhw), generator)
+        time_B = spread_times(len(shares_BKhw), generator)
         examples = [shares_BKhw, kept_BKij, coarse_BKhw, free_BK, eps_BKhw, time_B, *unknown]
         return [tensor.unflatten(0, (-1, stage.copies)) for tensor in examples]
 
@@ -133,7 +133,7 @@ class CompleterLearner(DescentLearner):
         return open_entropy(logits_BKhw, shares_BKhw, kept_BKhw, not_annotated_BK)
 
 
-def _spread_times(count: int, generator: torch.Generator) -> Tensor:
+def spread_times(count: int, generator: torch.Generator) -> Tensor:
     """Random times, one in each of `count` equal parts of [0, 1], in random order, shape (count,)."""
     order_B = torch.randperm(count, generator=generator, device=generator.device)
     return (order_B + torch.rand(count, generator=generator, device=generator.device)) / count

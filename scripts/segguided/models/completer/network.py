@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segguided.config.models.completer import CompletionStage, MaskCompleter
+from segguided.models.completer.shares import alpha_bar
 from segguided.models.on_cpu.order import in_fast_order
 from segguided.models.on_cpu.unet import keep_unet_order
 
 TIME_SCALE = 1000  # diffusers embeds times of this range
 FORBIDDEN = -1e4  # the logit of a class that is not free
+MOST_CERTAIN = 2.0  # logits for each unit of noisy shares
 
 
 class StageNetwork(nn.Module):
@@ -26,6 +28,8 @@ class StageNetwork(nn.Module):
         super().__init__()
         self.is_first = is_first
         self.patch = stage.unet.patch
+        self.noise_scale = stage.noise_scale
+        self.reads_noisy = is_first or stage.cell == 1
         self.side = image_size // stage.cell // self.patch
         self.finer = stage.cell // stage.detail
         maps = n_classes + 1
@@ -44,13 +48,27 @@ class StageNetwork(nn.Module):
         maps = [x_BKhw, kept_BJhw] + ([] if self.is_first else [coarse_BKhw.sqrt()])
         x_BJhw = functional.pixel_unshuffle(torch.cat(maps, 1), self.patch)
         flags_BKhw = free_BK[:, 1:, None, None].float().expand(-1, -1, self.side, self.side)
-        place_B2hw = self.place_2hw.expand(len(x_BKhw), -1, -1, -1)
+        place_B2hw = self.place_2hw.expand(x_BKhw.shape[0], -1, -1, -1)
         x_BJhw = torch.cat([x_BJhw, flags_BKhw, place_B2hw], 1)
         logits_BJhw = self.unet(in_fast_order(x_BJhw), time_B * TIME_SCALE).sample.float()
-        logits_BKhw = functional.pixel_shuffle(logits_BJhw, self.patch)
+        logits_BKhw = functional.pixel_shuffle(logits_BJhw, self.patch) + self._of_noisy(x_BKhw, time_B)
         is_forbidden_BK = ~free_BK
         is_forbidden_BK[:, 0] = False
         return logits_BKhw.masked_fill(is_forbidden_BK[:, :, None, None], FORBIDDEN)
+
+    def _of_noisy(self, x_BKhw: Tensor, time_B: Tensor) -> Tensor:
+        """What the noisy shares alone say, as logits; 0 in the stages between the first and the last.
+
+        By Bayes' rule that of one class a cell: log p(x | class k) = 2·√ᾱ/(1−ᾱ)·x_k + a constant. So the
+        network learns what is plausible beforehand, and need not learn to copy. It is bounded, for in a cell
+        of several classes none is certain. The first stage decides what is where, and without it hardly looks
+        at the noise, and paints the mean; the stages between are told by the one before.
+        """
+        if not self.reads_noisy:
+            return torch.zeros((), device=x_BKhw.device)
+        alpha_bar_B = alpha_bar(time_B, self.noise_scale)
+        weight_B = (2 * alpha_bar_B.sqrt() / (1 - alpha_bar_B).clamp(min=1e-6)).clamp(max=MOST_CERTAIN)
+        return weight_B.view(-1, 1, 1, 1) * x_BKhw
 
 
 def _build_unet(stage: CompletionStage, in_channels: int, out_channels: int, side: int) -> UNet2DModel:

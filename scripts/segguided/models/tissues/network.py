@@ -1,0 +1,139 @@
+"""Networks that draw where tissues lie in a mask: diffusion models of shares, from coarse cells to pixels.
+
+They are a completer's (`models/completer`), with another question: how is each class of the whole mask
+divided.
+
+Shape letters: B batch, M copies of each mask, T tissues, H and W of the mask, h and w of a map of cells, i
+and j of the finer map that shows the classes.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from segguided.config.models.tissues import Tissues
+from segguided.config.models.training import Precision
+from segguided.devices import autocast
+from segguided.models.completer.learner import COARSE_NOISE, spread_times
+from segguided.models.completer.network import StageNetwork, enlarged
+from segguided.models.completer.shares import alpha_bar, changed, in_cells, noisy, shares_of
+from segguided.models.tissues.division import Division
+
+
+class TissueNetwork(nn.Module):
+    """The networks of all stages, from coarse to fine, in `stages`."""
+
+    class_of_T: Tensor
+    is_divided_T: Tensor  # whether a tissue is a part of a class that is divided
+
+    def __init__(self, settings: Tissues, division: Division, image_size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.image_size = image_size
+        self.division = division
+        self.n_tissues = len(division.classes)
+        self.stages = nn.ModuleList(
+            StageNetwork(stage, self.n_tissues - 1, image_size, is_first=number == 0)
+            for number, stage in enumerate(settings.stages)
+        )
+        self.register_buffer("class_of_T", torch.tensor(division.classes), persistent=False)
+        is_divided_T = torch.tensor([value in division.cuts for value in division.classes])
+        self.register_buffer("is_divided_T", is_divided_T, persistent=False)
+
+    @property
+    def noise_shapes(self) -> list[tuple[int, int, int]]:
+        """Of the noise from which each stage samples, without the batch: (T, h, w)."""
+        sides = [self.image_size // stage.cell for stage in self.settings.stages]
+        return [(self.n_tissues, side, side) for side in sides]
+
+    def classes(self, shares_BThw: Tensor) -> Tensor:
+        """The shares of the classes, as maps (B, T, h, w) of which the last ones are 0."""
+        classes_BThw = torch.zeros_like(shares_BThw)
+        return classes_BThw.index_add_(1, self.class_of_T, shares_BThw)
+
+    def log_parts(self, logits_BThw: Tensor) -> Tensor:
+        """The logarithm of each tissue's share of its class."""
+        parts_BThw = torch.empty_like(logits_BThw)
+        for value in range(self.division.n_classes + 1):
+            members = self.class_of_T == value
+            parts_BThw[:, members] = logits_BThw[:, members].log_softmax(1)
+        return parts_BThw
+
+    def logits(
+        self, number: int, x_BThw: Tensor, time_B: Tensor, classes_BTij: Tensor, coarse_BThw: Tensor
+    ) -> Tensor:
+        """What stage `number` says of noisy shares; `classes_BTij` in the finer cells that it is shown."""
+        everything_BT = torch.ones((x_BThw.shape[0], self.n_tissues), dtype=torch.bool, device=x_BThw.device)
+        logits_BThw: Tensor = self.stages[number](x_BThw, time_B, classes_BTij, everything_BT, coarse_BThw)
+        return logits_BThw
+
+    def examples(self, tissues_BHW: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """What the stages learn from, of masks of tissues: five tensors (B, M, …) for each."""
+        shares_BTHW = shares_of(tissues_BHW, self.n_tissues - 1)
+        return [
+            tensor.unflatten(0, (-1, stage.copies))
+            for number, stage in enumerate(self.settings.stages)
+            for tensor in self._examples(number, shares_BTHW, generator)
+        ]
+
+    def _examples(self, number: int, shares_BTHW: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """Shares in the finer cells, noise, time, and a little noise for the shares of the stage before.
+
+        And how much of the masks is divided, on average: the same number for each, however they are split.
+        """
+        stage = self.settings.stages[number]
+        shares_BTij = in_cells(shares_BTHW, stage.detail).repeat_interleave(stage.copies, 0)
+        mode = "nearest" if stage.detail == 1 else "bilinear"
+        shares_BTij = changed(shares_BTij, self.settings.augmentation, False, generator, mode)
+        count, side = len(shares_BTij), shares_BTHW.shape[-1] // stage.cell
+        device = shares_BTij.device
+        eps_BThw = torch.randn((count, self.n_tissues, side, side), generator=generator, device=device)
+        time_B = spread_times(count, generator)
+        before = side if number == 0 else shares_BTHW.shape[-1] // self.settings.stages[number - 1].cell
+        maps = 0 if number == 0 else self.n_tissues
+        width_B = COARSE_NOISE * torch.rand(count, generator=generator, device=device)
+        noise_BThw = torch.randn((count, maps, before, before), generator=generator, device=device)
+        area_B = self._divided(shares_BTij).sum(1).mean().expand(count)
+        return [shares_BTij, eps_BThw, time_B, width_B.view(-1, 1, 1, 1) * noise_BThw, area_B]
+
+    def _divided(self, shares_BThw: Tensor) -> Tensor:
+        """The shares of the parts of classes that are divided; 0 of the others."""
+        return shares_BThw * self.is_divided_T[:, None, None]
+
+    def losses(self, examples: Sequence[Tensor], precision: Precision) -> dict[str, Tensor]:
+        """The mean cross-entropy of each stage, over the area of the classes that are divided."""
+        count = len(examples) // len(self.stages)  # of tensors, for each stage
+        return {
+            f"tissues_in_cells_of_{stage.cell}": self._loss(
+                number,
+                *(tensor.flatten(0, 1) for tensor in examples[count * number : count * (number + 1)]),
+                precision=precision,
+            )
+            for number, stage in enumerate(self.settings.stages)
+        }
+
+    def _loss(
+        self,
+        number: int,
+        shares_BTij: Tensor,
+        eps_BThw: Tensor,
+        time_B: Tensor,
+        coarse_noise_BThw: Tensor,
+        area_B: Tensor,
+        *,
+        precision: Precision,
+    ) -> Tensor:
+        stage = self.settings.stages[number]
+        shares_BThw = in_cells(shares_BTij, stage.cell // stage.detail)
+        coarse_BThw = coarse_noise_BThw
+        if number:
+            before_BThw = in_cells(shares_BTij, self.settings.stages[number - 1].cell // stage.detail)
+            # The noise is for what the stage before does wrong (Ho et al. 2022, conditioning augmentation).
+            roots_BThw = before_BThw.sqrt() + coarse_noise_BThw
+            coarse_BThw = enlarged(roots_BThw.clamp(0, 1).square(), shares_BThw.shape[-1])
+        x_BThw = noisy(shares_BThw, eps_BThw, alpha_bar(time_B, stage.noise_scale))
+        with autocast(x_BThw.device, precision):
+            logits_BThw = self.logits(number, x_BThw, time_B, self.classes(shares_BTij), coarse_BThw)
+        entropy_Bhw = -(self._divided(shares_BThw) * self.log_parts(logits_BThw.float())).sum(1)
+        return (entropy_Bhw.mean((1, 2)) / area_B.clamp(min=1e-6)).mean()
