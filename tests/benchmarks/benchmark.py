@@ -36,10 +36,11 @@ from segguided.config.sampling import Sampling
 from segguided.config.workflow import Config, load
 from segguided.devices import autocast, device_name, pick_device
 from segguided.generation.diffusion import make_sampler
-from segguided.models.denoiser import build_denoiser, build_unet
+from segguided.models.denoiser import MaskedDenoiser, build_denoiser, build_unet
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.plain_encoder import Encoder
 from segguided.models.prediction_learner import make_learner
+from segguided.models.tissues.division import Division
 
 ROOT = Path(__file__).parents[2]
 SAMPLED_STEPS = 2  # of the plain sampling, which are timed and multiplied
@@ -83,12 +84,19 @@ def trainings(config: Config, side: int, device: torch.device, folder: Path) -> 
     for name, given in (("the paper's network", model), ("segguided-plus", plus)):
         count = given.micro_batch_size or given.training.batch_size
         settings = given.model_copy(update={"micro_batch_size": None})
-        network, loss = build_denoiser(settings, 3, side).to(device), untrained_loss(settings, device)
+        network, loss = untrained(settings, side).to(device), untrained_loss(settings, device)
         learner = make_learner(network, settings, 10**6, device, loss)
         images = torch.randint(0, 256, (count, side, side), dtype=torch.uint8, device=device)
         masks = torch.randint(0, 4, (count, side, side), dtype=torch.uint8, device=device)
-        generator = torch.Generator(device)
-        yield Timed("training", name, step_of(learner, images, masks, generator), count, reference="plain")
+        step = steps_of(learner, images, masks, torch.Generator(device))
+        yield Timed("training", name, step, count * learner.cycle, reference="plain")
+
+
+def untrained(settings: DiffusionModel, side: int) -> MaskedDenoiser:
+    """A denoiser with random weights; its tissues divide one class, and what is outside all."""
+    cuts = dict.fromkeys((0, 1), (80, 160)) if settings.tissues else {}
+    division = Division(3, cuts, settings.tissues.filter_size) if settings.tissues else None
+    return build_denoiser(settings, 3, side, division=division)
 
 
 def untrained_loss(settings: DiffusionModel, device: torch.device) -> PerceptualLoss | None:
@@ -99,9 +107,9 @@ def untrained_loss(settings: DiffusionModel, device: torch.device) -> Perceptual
     return PerceptualLoss(Encoder(settings.perceptual.encoder, 3).to(device))
 
 
-def step_of(learner: Any, images: Any, masks: Any, generator: torch.Generator) -> Callable[[], Any]:
-    """A step of training that can be called again and again."""
-    return lambda: learner.update(images, masks, generator)
+def steps_of(learner: Any, images: Any, masks: Any, generator: torch.Generator) -> Callable[[], Any]:
+    """A step of training, to be called again and again; as many as differ, where a learner takes turns."""
+    return lambda: [learner.update(images, masks, generator) for _ in range(learner.cycle)]
 
 
 def samplings(config: Config, side: int, device: torch.device) -> Iterator[Timed]:
@@ -133,9 +141,9 @@ def samplings(config: Config, side: int, device: torch.device) -> Iterator[Timed
     ten = Sampling.model_validate(config.sampling.model_dump() | steps)
     for name, settings, sampling in (
         ("the paper's network, 10 DPM-Solver++ steps", model, ten),
-        ("segguided-plus, one call", plus, config.sampling_of("segguided-plus")),
+        ("segguided-plus, one call, and its tissues", plus, config.sampling_of("segguided-plus")),
     ):
-        network = build_denoiser(settings, 3, side).to(device).eval()
+        network = untrained(settings, side).to(device).eval()
         sampler = make_sampler(network, settings, sampling, 0)
         yield Timed("sampling", name, sample_of(sampler, masks_BHW, names), batch, reference=reference)
 

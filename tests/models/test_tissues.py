@@ -141,6 +141,12 @@ def test_without_tissues_the_settings_read_as_before():
     assert "tissues" in model().training_json()
 
 
+@pytest.mark.parametrize(("tissues", "division"), [(None, Division(1, {}, 1)), (tiny_tissues(), None)])
+def test_tissues_and_their_division_come_together(tissues, division):
+    with pytest.raises(ValueError, match="a model has both, or neither"):
+        build_denoiser(model(tissues=tissues), 1, SIZE, division=division)
+
+
 # Training and drawing
 
 

@@ -133,8 +133,13 @@ def build_denoiser(
 ) -> MaskedDenoiser:
     """The network that the settings describe, with its first weights.
 
-    `division`: of the classes, where the settings have tissues.
+    `division`: of the classes, where the settings have tissues. Raises ValueError where one of them is missing.
     """
+    if bool(model.tissues) != bool(division):
+        raise ValueError(
+            f"tissues are {model.tissues}, but the division of the classes is {division}; a "
+            "model has both, or neither"
+        )
     n_seen = len(division.classes) - 1 if division else n_classes
     network: MaskedDenoiser
     if model.decoder:
