@@ -133,7 +133,7 @@ def build_denoiser(
 ) -> MaskedDenoiser:
     """The network that the settings describe, with its first weights.
 
-    `division`: of the classes, where the settings have tissues. Raises ValueError where one of them is missing.
+    `division`: of the classes, where the settings have tissues. Raises ValueError where one of the two lacks.
     """
     if bool(model.tissues) != bool(division):
         raise ValueError(
