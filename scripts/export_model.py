@@ -17,6 +17,11 @@ from segguided.models.denoiser import ModulatedDenoiser
 def export_model(weights: Path, timestep_spacing: str, readme: Path) -> None:
     """Write unet/ and scheduler/ beside `readme`, then the page, which shows how to call them."""
     network, model = load_denoiser(weights, torch.device("cpu"))
+    if network.tissues:
+        raise ValueError(
+            f"{weights} draws tissues first, and diffusers has nothing that does; use export_program, or "
+            "train it with tissues: null"
+        )
     if isinstance(network, ModulatedDenoiser) or model.noise_inputs:
         raise ValueError(
             f"{weights} is a decoder that masks modulate, or has a noise input; diffusers has no class or "

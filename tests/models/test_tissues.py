@@ -141,6 +141,15 @@ def test_without_tissues_the_settings_read_as_before():
     assert "tissues" in model().training_json()
 
 
+def test_more_tissues_than_a_mask_has_values_are_refused():
+    stack = spotted_squares().stacks[0]
+    masks_SHW = np.arange(250, dtype=np.uint8).repeat(8).reshape(1, 40, 50)
+    images_SHW = np.random.default_rng(0).integers(0, 255, (1, 40, 50)).astype(np.uint8)
+    slices = SliceSet([replace(stack, images_SHW=images_SHW, masks_SHW=masks_SHW)])
+    with pytest.raises(ValueError, match=r"are \d+ mask values, but a mask holds 256; lower parts, or raise"):
+        choose_division(slices, 250, tiny_tissues(least_share=0.001))
+
+
 @pytest.mark.parametrize(("tissues", "division"), [(None, Division(1, {}, 1)), (tiny_tissues(), None)])
 def test_tissues_and_their_division_come_together(tissues, division):
     with pytest.raises(ValueError, match="a model has both, or neither"):

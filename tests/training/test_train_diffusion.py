@@ -1,5 +1,6 @@
 """train_diffusion with losses on the predicted image, and images of it in one to four calls."""
 
+import csv
 import json
 
 import numpy as np
@@ -242,6 +243,46 @@ def test_tissues_are_recorded_and_images_made_from_masks_of_classes(tmp_path):
     assert "tissues_in_cells_of_4" in header
     images_SHW = generate(tmp_path / "first/model.safetensors", tmp_path / "p.npz", tmp_path / "test.npz")
     assert images_SHW.shape == stack.images_SHW.shape
+
+
+@pytest.mark.parametrize("count", [8, 24])
+def test_an_epoch_without_a_step_of_the_tissues_leaves_their_losses_empty(tmp_path, count):
+    """One step of 8 an epoch, or three; tissues train in the steps 0 and 2 of four."""
+    (stack,) = spotted_squares(count=count).stacks
+    write_stack(tmp_path / "p.npz", stack)
+    model = settings(ENERGY, steps=4, tissues=tiny_tissues(), unet=None, decoder=DECODER)
+    train_diffusion([tmp_path / "p.npz"], model, 1, 0, tmp_path / "model.safetensors", 600)
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    empty = [row["tissues_in_cells_of_4"] == "" for row in rows]
+    assert empty == ([False, True, False, True] if count == 8 else [False, True])
+    losses = [float(row["tissues_in_cells_of_4"]) for row in rows if row["tissues_in_cells_of_4"]]
+    assert all(0.2 < loss < 2 for loss in losses), "a mean over the steps that have it"
+
+
+def test_operations_are_counted_over_steps_with_and_without_tissues(tmp_path):
+    (stack,) = spotted_squares().stacks
+    write_stack(tmp_path / "p.npz", stack)
+    flops = {}
+    for every in (1, 2):
+        tissues = tiny_tissues(every=every)
+        model = settings(ENERGY, steps=2, tissues=tissues, unet=None, decoder=DECODER)
+        output = tmp_path / str(every) / "model.safetensors"
+        train_diffusion([tmp_path / "p.npz"], model, 1, 0, output, 600)
+        flops[every] = json.loads(output.with_name("config.json").read_text())["training"]["flops"]
+    model = settings(ENERGY, steps=2, unet=None, decoder=DECODER)
+    train_diffusion([tmp_path / "p.npz"], model, 1, 0, tmp_path / "none/model.safetensors", 600)
+    without = json.loads((tmp_path / "none/config.json").read_text())["training"]["flops"]
+    of_tissues = {every: total - without for every, total in flops.items()}
+    # The image network reads one tissue more, which is little.
+    assert of_tissues[2] == pytest.approx(of_tissues[1] / 2, rel=0.2)
+
+
+def test_tissues_are_not_exported_for_diffusers(tmp_path, slices):
+    model = settings(ENERGY, steps=1, tissues=tiny_tissues())
+    train_diffusion([slices], model, 1, 0, tmp_path / "model.safetensors", 600)
+    with pytest.raises(ValueError, match="draws tissues first, and diffusers has nothing that does"):
+        export_model(tmp_path / "model.safetensors", "trailing", tmp_path / "README.md")
 
 
 def test_losses_of_texture_wait_for_their_step():

@@ -17,8 +17,8 @@ MOST_AT_ONCE = 63  # images; diffusers' UNet computes larger batches by other op
 PAGE = """# A program for plain PyTorch
 
 `{program}` loads with PyTorch alone. It takes noisy {grey} images (B, {inputs_in_all}, {size}, {size}), pixel
-value k as k / 127.5 − 1{second}, timesteps (B,) from 0 to {last}, and masks (B, {size}, {size}) of bytes, 0
-(background) to {n_classes}{third}, and predicts x0, the images without noise (B, {channels}, {size}, {size}).
+value k as k / 127.5 − 1{second}, timesteps (B,) from 0 to {last}, masks (B, {size}, {size}) of bytes, 0
+(background) to {n_classes}{third} and predicts x0, the images without noise (B, {channels}, {size}, {size}).
 At most {most} at once.
 
 With `folder` the path of this folder, `mask` such masks, and `torch` {version} or newer:
@@ -74,6 +74,16 @@ class _WithTissues(nn.Module):
         return x0_BCHW
 
 
+def _third(tissues: TissueNetwork | None) -> str:
+    """What the page says of the numbers that tissues are drawn from."""
+    if not tissues:
+        return ""
+    return (
+        f", and `drawn` (B, {_numbers(tissues)}), normal random numbers that decide where the parts of the "
+        "classes lie, the same in each call,"
+    )
+
+
 def _numbers(tissues: TissueNetwork) -> int:
     """How many random numbers the tissues of a mask are drawn from."""
     return sum(math.prod(shape) for shape in tissues.noise_shapes)
@@ -93,7 +103,6 @@ def program_page(
     shape = f"len(mask), {network.channels}, {size}, {size}"
     noise = f"torch.randn({shape})"
     tissues = network.tissues
-    n_classes = tissues.division.n_classes if tissues else network.encoder.n_classes
     return PAGE.format(
         program=program,
         channels=network.channels,
@@ -107,8 +116,8 @@ def program_page(
         most=MOST_AT_ONCE,
         size=size,
         last=model.schedule.timesteps - 1,
-        n_classes=n_classes,
-        third=f", of which parts are drawn from {_numbers(tissues)} random numbers each" if tissues else "",
+        n_classes=network.n_classes,
+        third=_third(tissues),
         drawn=f"drawn = torch.randn(len(mask), {_numbers(tissues)})\n" if tissues else "",
         further=", drawn" if tissues else "",
         version=torch.__version__.partition("+")[0],

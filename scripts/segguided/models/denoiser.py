@@ -14,7 +14,7 @@ from segguided.compiling import compile_network
 from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.models.mask_ablation import MaskAblationSettings
 from segguided.config.models.regression import RegressionModel
-from segguided.config.models.training import Precision
+from segguided.config.models.training import AUTO, MicroBatchSize, Precision
 from segguided.config.models.unet import Unet
 from segguided.devices import autocast
 from segguided.models import diffusion
@@ -59,8 +59,13 @@ class MaskedDenoiser(nn.Module):
             model.unet, channels * (1 + noise_inputs) + self.encoder.channels, image_size, channels
         )
 
-    def parts(self) -> list[list[nn.Parameter]]:
-        """The parameters in parts that share no gradient: the denoiser's, and the tissues' if it has any."""
+    @property
+    def n_classes(self) -> int:
+        """How many classes the masks have that it is given; with tissues it sees more."""
+        return self.tissues.division.n_classes if self.tissues else self.encoder.n_classes
+
+    def without_common_gradients(self) -> list[list[nn.Parameter]]:
+        """The parameters in groups that share no loss: the denoiser's, and the tissues' if it has any."""
         of_tissues = list(self.tissues.parameters()) if self.tissues else []
         theirs = set(map(id, of_tissues))
         own = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
@@ -188,7 +193,7 @@ class DiffusionLearner(DescentLearner):
         self.micro_batch_size = model.micro_batch_size
         self.schedule = diffusion.noise_schedule(model)
         self.min_snr_gamma = model.min_snr_gamma
-        self.descent = Descent.with_adamw(network, model.training, steps, network.parts())
+        self.descent = Descent.with_adamw(network, model.training, steps, network.without_common_gradients())
         self.cycle = cycle_of(network)
         compile_network(network, calls=steps)
 
@@ -205,7 +210,7 @@ class DiffusionLearner(DescentLearner):
         n_classes = self.network.encoder.n_classes
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.ablation, generator, not_annotated_BV)
         eps_BCHW, t_B = diffusion.sample_noise(self.schedule, x0_BCHW, generator)
-        examples = tissue_examples(self.network, masks_BHW, generator, self.descent.steps)
+        examples = tissue_examples(self.network, masks_BHW, generator, self.descent, self.micro_batch_size)
         batch = [x0_BCHW, masks_BHW, free_BK, eps_BCHW, t_B, *examples]
         return self.descent.descend(self._losses, batch, self.micro_batch_size)
 
@@ -231,10 +236,18 @@ class DiffusionLearner(DescentLearner):
 
 
 def tissue_examples(
-    network: MaskedDenoiser, tissues_BHW: Tensor, generator: torch.Generator, step: int
+    network: MaskedDenoiser,
+    tissues_BHW: Tensor,
+    generator: torch.Generator,
+    descent: Descent,
+    micro_batch_size: MicroBatchSize,
 ) -> list[Tensor]:
-    """What the network's tissues learn from a batch of masks; nothing where it has none, or in this step."""
-    if not network.tissues or step % network.tissues.settings.every:
+    """What the network's tissues learn from a batch of masks; nothing where it has none, or in this step.
+
+    Where `micro_batch_size: auto` is about to be tried out, it is tried with them: they take memory.
+    """
+    is_tried = micro_batch_size == AUTO and descent.must_choose
+    if not network.tissues or (descent.steps % network.tissues.settings.every and not is_tried):
         return []
     return network.tissues.examples(tissues_BHW, generator)
 

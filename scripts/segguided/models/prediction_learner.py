@@ -77,7 +77,7 @@ class PredictionLearner(DescentLearner):
         }
         self.device = device
         self.schedule = diffusion.noise_schedule(model)
-        self.descent = Descent.with_adamw(network, model.training, steps, network.parts())
+        self.descent = Descent.with_adamw(network, model.training, steps, network.without_common_gradients())
         self.cycle = cycle_of(network)
         compile_network(network, calls=steps)
         self.discriminator_descent = self._discriminator_descent(steps)
@@ -124,7 +124,9 @@ class PredictionLearner(DescentLearner):
         masks_BHW, free_BK = ablate_masks(masks_BHW, n_classes, self.model, generator, not_annotated_BV)
         x_BCHW, noise_BNCHW, t_B = self._noise(x0_BCHW, generator)
         places_B = torch.arange(len(x0_BCHW), device=x0_BCHW.device)
-        examples = tissue_examples(self.network, masks_BHW, generator, self.descent.steps)
+        examples = tissue_examples(
+            self.network, masks_BHW, generator, self.descent, self.model.micro_batch_size
+        )
         batch = [x0_BCHW, masks_BHW, free_BK, x_BCHW, noise_BNCHW, t_B, places_B, *examples]
         predictions: list[Tensor] = []
         losses_of = partial(self._losses, self._choose(x0_BCHW, generator), predictions)

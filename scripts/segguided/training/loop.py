@@ -31,10 +31,14 @@ from segguided.training.seeds import step_seed
 
 LOG = logging.getLogger("segguided")
 HistoryRow = dict[str, float]  # of history.csv
+MOST_COUNTED = 16  # steps whose operations are counted
 
 
 class Learner(Stateful, Protocol):
-    """A network with its losses and optimisers: all that the loop needs to know of a model."""
+    """A network with its losses and optimisers: all that the loop needs to know of a model.
+
+    One whose steps are not all alike has an attribute `cycle`: after how many it has done all that it does.
+    """
 
     def update(
         self,
@@ -158,8 +162,8 @@ class TrainingProgress:
     summed_steps: int = 0  # steps in `sums`
     history: list[HistoryRow] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # steps that gave each of them
-    flops: int | None = None  # of the steps counted, the first ones
-    counted_steps: int = 1
+    flops: int = 0  # of the steps counted, the first ones
+    counted_steps: int = 0
     micro_batch_size: int | None = None  # what `auto` was found to be; None where the settings give it
 
 
@@ -244,9 +248,15 @@ def fit(
                 epochs = len(progress.history)
                 _log_epoch(progress.history[-1])
     if ranks.is_first():
-        write_table(history, progress.history)
-    flops = plan.steps * (progress.flops or 0) // progress.counted_steps
+        write_table(history, _with_equal_columns(progress.history))
+    flops = plan.steps * progress.flops // max(1, progress.counted_steps)
     return Cost(plan.steps, plan.steps * plan.batch_size, flops)
+
+
+def _with_equal_columns(rows: Sequence[HistoryRow]) -> list[dict[str, float | str]]:
+    """The rows with the columns of all; empty where no step of an epoch gave the loss."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _check_shareable(plan: Plan) -> None:
@@ -278,14 +288,12 @@ def _update(
     x_B, masks_BHW = batches(indices)
     not_annotated_BV = batches.not_annotated(indices)
     flags = {} if not_annotated_BV is None else {"not_annotated_BV": not_annotated_BV}
-    cycle = getattr(learner, "cycle", 1)
-    if progress.flops is not None and progress.step >= cycle:
+    if progress.counted_steps >= min(getattr(learner, "cycle", 1), MOST_COUNTED):
         return learner.update(x_B, masks_BHW, generator, **flags)
     with uncompiled(), FlopCounterMode(display=False) as counter:  # it cannot look into compiled code
         losses = learner.update(x_B, masks_BHW, generator, **flags)
-    counted = ranks.sum_over_processes(counter.get_total_flops())
-    progress.flops = counted + (progress.flops or 0 if progress.step else 0)
-    progress.counted_steps = progress.step + 1
+    progress.flops += ranks.sum_over_processes(counter.get_total_flops())
+    progress.counted_steps += 1
     return losses
 
 
@@ -301,10 +309,7 @@ def _close_epoch(progress: TrainingProgress, learner: Learner, plan: Plan) -> No
 
 def _means(progress: TrainingProgress) -> HistoryRow:
     """Mean losses of the running epoch. Raises ValueError if one of them is NaN or infinite."""
-    means = {
-        name: float(total) / progress.counts.get(name, progress.summed_steps)
-        for name, total in progress.sums.items()
-    }
+    means = {name: float(total) / progress.counts[name] for name, total in progress.sums.items()}
     diverged = [name for name, mean in means.items() if not math.isfinite(mean)]
     if diverged:
         first = progress.step - progress.summed_steps

@@ -24,7 +24,7 @@ class Descent:
     """The gradient descent of `network`, with all that it remembers from step to step.
 
     `factor` scales the learning rate at each step. `clip` is the longest gradient (None: any length),
-    of each of the `parts` of the parameters (None: of all together).
+    of each group of parameters that is `clipped_apart` (None: of all together).
     `ema_decay` averages the weights over the steps, see WeightAverages (None: no averaging).
     """
 
@@ -35,13 +35,13 @@ class Descent:
         factor: Factor,
         clip: float | None = None,
         ema_decay: float | None = None,
-        parts: Sequence[Sequence[nn.Parameter]] | None = None,
+        clipped_apart: Sequence[Sequence[nn.Parameter]] | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.clip = clip
         self.parameters = list(network.parameters())
-        self.parts = [self.parameters] if parts is None else parts
+        self.clipped_apart = clipped_apart or [self.parameters]
         self.gradients = SharedGradients(self.parameters)
         self.schedule = LambdaLR(optimizer, factor)
         self.ema = WeightAverages(self.parameters, ema_decay) if ema_decay else None
@@ -54,7 +54,7 @@ class Descent:
         network: nn.Module,
         training: Training,
         steps: int,
-        parts: Sequence[Sequence[nn.Parameter]] | None = None,
+        clipped_apart: Sequence[Sequence[nn.Parameter]] | None = None,
     ) -> "Descent":
         """AdamW over `steps` steps, with a warm-up and a cosine decay."""
         optimizer = torch.optim.AdamW(
@@ -64,7 +64,7 @@ class Descent:
             fused=has_fused(network),
         )
         factor = warmup_cosine(training.warmup_steps, steps)
-        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay, parts)
+        return cls(network, optimizer, factor, training.gradient_clip, training.ema_decay, clipped_apart)
 
     @property
     def steps(self) -> int:
@@ -87,7 +87,7 @@ class Descent:
         """
         n_images = len(batch[0])
         if micro_batch_size == AUTO:
-            if self._must_choose():
+            if self.must_choose:
                 raise NotChosen(partial(self._choose_size, losses_of, batch))
             micro_batch_size = self.chosen_size
         limit = micro_batch_size or n_images
@@ -110,7 +110,9 @@ class Descent:
         self.chosen_memory = self._memory
         return self.chosen_size
 
-    def _must_choose(self) -> bool:
+    @property
+    def must_choose(self) -> bool:
+        """Whether `auto` must be tried out before the next step."""
         if self.chosen_size is None:
             return True
         return self.chosen_memory is not None and self._memory < self.chosen_memory
@@ -122,8 +124,8 @@ class Descent:
     def step(self) -> None:
         """One step down the gradients in the parameters' `.grad`, which are cleared."""
         if self.clip is not None:
-            for part in self.parts:
-                nn.utils.clip_grad_norm_(part, self.clip)
+            for parameters in self.clipped_apart:
+                nn.utils.clip_grad_norm_(parameters, self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
@@ -168,6 +170,7 @@ class Descent:
 class DescentLearner:
     """Base class of learners with a single descent, which is all that they remember; they add `update`."""
 
+    cycle = 1  # steps; all are alike
     descent: Descent
 
     def after_epoch(self) -> dict[str, float]:

@@ -131,7 +131,7 @@ class DiffusionModel(MovedTraining, DenoiserSettings):
             raise ValueError(
                 "tissues are drawn from whole masks and seen as classes, but conditioning is "
                 f"{self.conditioning} and mask_ablation is {self.mask_ablation}; set conditioning: onehot "
-                "and mask_ablation: none, and leave partial masks to a completer"
+                "and mask_ablation: none, or tissues: null"
             )
         if self.tissues and self.init_from:
             raise ValueError(

@@ -7,7 +7,7 @@ from segguided.config.models.completer import CompletionStage, MaskAugmentation,
 
 
 class Tissues(Settings):
-    """Each large class, and what lies outside all classes, is divided into parts of alike grey values.
+    """Each large class is divided into parts of alike grey values, and so is what lies outside all classes.
 
     The image network sees the parts as further classes. Where they lie is drawn first, from the mask, by
     models of their own, which train beside the image network.
@@ -17,12 +17,12 @@ class Tissues(Settings):
     # A class is divided if it has this share of the training images' pixels: of a small one, texture would be
     # divided.
     least_share: float = Field(default=0.05, gt=0, lt=1)
-    filter_size: int = Field(
-        default=5, ge=1, le=31
-    )  # pixels, side of the median filter before: noise is none
+    # Side in pixels of the median filter that images see before, so that noise is not divided. It should grow
+    # with the image size.
+    filter_size: int = Field(default=5, ge=1, le=31)
     stages: tuple[CompletionStage, ...] = Field(min_length=1)  # as a completer's
     augmentation: MaskAugmentation | None = MaskAugmentation()  # of the maps they learn from
-    every: int = Field(default=2, ge=1)  # steps of the image network for one of theirs
+    every: int = Field(default=2, ge=1, le=16)  # steps of the image network for one of theirs
 
     @field_validator("filter_size")
     @classmethod

@@ -40,7 +40,7 @@ class RealStart:
         self.settings = settings
         self.seed = seed
         self.device = next(network.parameters()).device
-        self.n_classes = network.encoder.n_classes
+        self.n_classes = network.n_classes
         self.draw_tissues = tissue_painter(network, seed, settings.precision)
         denoiser = with_free_classes(network, [])
         self.interpolated = interpolation(denoiser, model, settings, mixing, seed, sampler, network.channels)

@@ -14,6 +14,7 @@ from segguided.config.models.completer import MaskCompleter
 from segguided.devices import autocast
 from segguided.models.completer.network import CompleterNetwork, enlarged
 from segguided.models.completer.shares import (
+    COARSE_NOISE,
     alpha_bar,
     changed,
     in_cells,
@@ -21,11 +22,10 @@ from segguided.models.completer.shares import (
     open_entropy,
     random_free,
     shares_of,
+    spread_times,
     without,
 )
 from segguided.training.optimisation import Descent, DescentLearner
-
-COARSE_NOISE = 0.1  # standard deviation of the noise on √shares of the stage before, in training
 
 
 class CompleterLearner(DescentLearner):
@@ -131,9 +131,3 @@ class CompleterLearner(DescentLearner):
             logits_BKhw = self.network.stages[number](x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
         kept_BKhw = in_cells(kept_BKij, stage.cell // stage.detail)
         return open_entropy(logits_BKhw, shares_BKhw, kept_BKhw, not_annotated_BK)
-
-
-def spread_times(count: int, generator: torch.Generator) -> Tensor:
-    """Random times, one in each of `count` equal parts of [0, 1], in random order, shape (count,)."""
-    order_B = torch.randperm(count, generator=generator, device=generator.device)
-    return (order_B + torch.rand(count, generator=generator, device=generator.device)) / count

@@ -18,7 +18,7 @@ from segguided.models.on_cpu.unet import keep_unet_order
 
 TIME_SCALE = 1000  # diffusers embeds times of this range
 FORBIDDEN = -1e4  # the logit of a class that is not free
-MOST_CERTAIN = 2.0  # logits for each unit of noisy shares
+MOST_CERTAIN = 2.0  # logits for each unit of noisy shares; chosen: workflow/docs/choices.md, Tissues
 
 
 class StageNetwork(nn.Module):

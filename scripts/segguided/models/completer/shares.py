@@ -13,6 +13,7 @@ from segguided.config.models.completer import MaskAugmentation
 from segguided.models.partial_labels.known import known_log_probabilities
 
 KNOTS = 6  # a side, of the random deformation
+COARSE_NOISE = 0.1  # standard deviation of the noise on √shares of the stage before, in training
 
 
 def shares_of(masks_BHW: Tensor, n_classes: int) -> Tensor:
@@ -126,3 +127,9 @@ def _grid(shares_BKhw: Tensor, augmentation: MaskAugmentation, generator: torch.
     knots_B2kk = torch.randn((count, 2, KNOTS, KNOTS), generator=generator, device=device)
     moves_B2hw = functional.interpolate(knots_B2kk, size, mode="bicubic", align_corners=True)
     return grid_Bhw2 + 2 * augmentation.deformation * moves_B2hw.movedim(1, -1)
+
+
+def spread_times(count: int, generator: torch.Generator) -> Tensor:
+    """Random times, one in each of `count` equal parts of [0, 1], in random order, shape (count,)."""
+    order_B = torch.randperm(count, generator=generator, device=generator.device)
+    return (order_B + torch.rand(count, generator=generator, device=generator.device)) / count

@@ -39,6 +39,11 @@ def described_run(folder: Path, description: Mapping[str, Any]) -> tuple[str, st
         raise ValueError(
             f"init_from: {folder} is a {kind} model; expected one of kind diffusion, imported or spade"
         )
+    if description.get("tissues"):
+        raise ValueError(
+            f"init_from: {folder} was trained with tissues, which each training divides anew; begin with a "
+            "run without them"
+        )
     model = description["model"]
     network = "decoder" if model.get("decoder") else "unet"
     noise_inputs = 1 if (model.get("losses") or {}).get("energy_score") else 0

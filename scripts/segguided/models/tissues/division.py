@@ -73,7 +73,7 @@ def choose_division(slices: SliceSet, n_classes: int, settings: Tissues) -> Divi
     """The division of the classes, and of what lies outside them, by the training slices.
 
     Each class of `least_share` of all pixels is divided so that grey values differ least from the mean of
-    their part.
+    their part. Raises ValueError where a mask cannot hold so many values.
     """
     counts_KV = np.zeros((n_classes + 1, GREY_VALUES), np.int64)
     for stack in slices.stacks:
@@ -86,7 +86,15 @@ def choose_division(slices: SliceSet, n_classes: int, settings: Tissues) -> Divi
         for value in range(n_classes + 1)
         if shares_K[value] >= settings.least_share
     }
-    return Division(n_classes, {value: found for value, found in cuts.items() if found}, settings.filter_size)
+    found = {value: of_class for value, of_class in cuts.items() if of_class}
+    division = Division(n_classes, found, settings.filter_size)
+    if len(division.classes) > GREY_VALUES:
+        raise ValueError(
+            f"tissues: {len(cuts)} of {n_classes + 1} classes in {settings.parts} parts each are "
+            f"{len(division.classes)} mask values, but a mask holds {GREY_VALUES}; lower parts, or raise "
+            "least_share"
+        )
+    return division
 
 
 def _smooth(images_SHW: np.ndarray, size: int) -> np.ndarray:

@@ -15,9 +15,16 @@ from torch import Tensor, nn
 from segguided.config.models.tissues import Tissues
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.models.completer.learner import COARSE_NOISE, spread_times
 from segguided.models.completer.network import StageNetwork, enlarged
-from segguided.models.completer.shares import alpha_bar, changed, in_cells, noisy, shares_of
+from segguided.models.completer.shares import (
+    COARSE_NOISE,
+    alpha_bar,
+    changed,
+    in_cells,
+    noisy,
+    shares_of,
+    spread_times,
+)
 from segguided.models.tissues.division import Division
 
 
@@ -33,6 +40,11 @@ class TissueNetwork(nn.Module):
         self.image_size = image_size
         self.division = division
         self.n_tissues = len(division.classes)
+        # The tissues of each class: lists, for to look them up on a GPU would wait for it.
+        self.members = [
+            [tissue for tissue, value in enumerate(division.classes) if value == wanted]
+            for wanted in range(division.n_classes + 1)
+        ]
         self.stages = nn.ModuleList(
             StageNetwork(stage, self.n_tissues - 1, image_size, is_first=number == 0)
             for number, stage in enumerate(settings.stages)
@@ -55,9 +67,8 @@ class TissueNetwork(nn.Module):
     def log_parts(self, logits_BThw: Tensor) -> Tensor:
         """The logarithm of each tissue's share of its class."""
         parts_BThw = torch.empty_like(logits_BThw)
-        for value in range(self.division.n_classes + 1):
-            members = self.class_of_T == value
-            parts_BThw[:, members] = logits_BThw[:, members].log_softmax(1)
+        for members_P in self.members:
+            parts_BThw[:, members_P] = logits_BThw[:, members_P].log_softmax(1)
         return parts_BThw
 
     def logits(
