@@ -22,7 +22,7 @@ from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
-from segguided.generation.tissues import Painter, tissue_painter
+from segguided.generation.tissues import tissue_painter
 from segguided.generation.variants import SEPARATOR
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser
@@ -112,12 +112,16 @@ def generate_by_similarity(
     interpolated = interpolation(denoiser, model, settings, similarity, seed, sampler, network.channels)
     device = next(network.parameters()).device
     draw_tissues = tissue_painter(network, seed, settings.precision)
+
+    def see(masks_BHW: Tensor, names: Sequence[str], _: np.ndarray) -> Tensor:
+        return draw_tissues(masks_BHW, names)
+
     numbers = range(similarity.samples_per_mask)
     images: dict[str, list[np.ndarray]] = {
         f"{share:g}{SEPARATOR}{number}": [] for share in shares for number in numbers
     }
     for number in numbers:
-        for batch in batches(slices, settings.batch_size, given, seed, device, number, draw_tissues):
+        for batch in batches(slices, settings.batch_size, given, seed, device, number, see):
             with autocast(device, settings.precision):
                 for share, x0_BCHW in zip(shares, interpolated(batch, shares), strict=True):
                     variant = f"{share:g}{SEPARATOR}{number}"
@@ -152,6 +156,10 @@ def interpolation(
     return interpolated
 
 
+# Masks (B, H, W), the ids of their noise, and which of all slices they are -> masks as the network sees them.
+See = Callable[[Tensor, Sequence[str], np.ndarray], Tensor]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some slices on the device where images are generated."""
@@ -175,11 +183,11 @@ def batches(
     seed: int,
     device: torch.device,
     number: int,
-    draw_tissues: Painter,
+    see: See,
 ) -> Iterator[Batch]:
     """The slices in batches, with masks that hold the classes `given`; `number` counts images of a mask.
 
-    `draw_tissues`: that of the network, which turns them into what it sees.
+    `see` turns the masks into what the network sees.
     """
     for start in range(0, len(slices), batch_size):
         indices = np.arange(start, min(start + batch_size, len(slices)))
@@ -189,7 +197,7 @@ def batches(
         yield Batch(
             names,
             torch.from_numpy(images_BHW).to(device),
-            draw_tissues(given.masks(torch.from_numpy(masks_BHW), names).to(device), names),
+            see(given.masks(torch.from_numpy(masks_BHW), names).to(device), names, indices),
             initial_noise(seed, names, size, slices.channels).to(device),
             initial_noise(seed, [f"{name}#real" for name in names], size, slices.channels).to(device),
         )

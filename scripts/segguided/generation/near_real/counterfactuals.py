@@ -82,7 +82,8 @@ def counterfactual_images(start: RealStart, edited: EditedMasks, share: float) -
     variants = Variants({}, {})
     for edit, masks_MHW in edited.masks.items():
         changed = with_masks(slices, masks_MHW)
-        alone_MHW, from_real_MHW = start.images(changed, [0.0, share])
+        (alone_MHW,) = start.images(changed, [0.0])
+        (from_real_MHW,) = start.images(changed, [share], real_masks_MHW=slices.masks)
         (other_MHW,) = start.images(changed, [0.0], number=1)
         weight_MHW = share * (1 - edited_weight(slices.masks, masks_MHW))
         if slices.channels > 1:
