@@ -124,6 +124,12 @@ def json_text(target: Path, value: object) -> str:
         raise ValueError(f"{target}: JSON holds no NaN or infinity ({error}); nothing was written") from error
 
 
+def with_equal_columns(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The rows with the columns of all, as `write_table` wants them; empty where a row has no value."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]
+
+
 def write_table(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write `rows` as CSV to `target` atomically. Raises ValueError unless all rows have the same keys."""
     write_text(target, table_text(target, rows))

@@ -28,6 +28,7 @@ from segguided.models.losses.energy_score import Filters, choose_filters
 from segguided.models.losses.of_maps import MapLosses, RealMaps
 from segguided.models.losses.perceptual import PerceptualLoss
 from segguided.models.losses.sliced_wasserstein import choose_directions, sliced_wasserstein
+from segguided.models.losses.terms import adversarial_losses, mean_terms
 from segguided.models.mask_ablation import ablate_masks
 from segguided.models.signals import to_signal
 from segguided.training import ranks
@@ -195,7 +196,7 @@ class PredictionLearner(DescentLearner):
         """
         predicted_BNCHW = self._predict_each(x_BCHW, noise_BNCHW, masks_BHW, free_BK, t_B)
         predictions.append(predicted_BNCHW.detach())
-        terms = _mean_terms(
+        terms = mean_terms(
             [self._terms(chosen, x_BCHW, x0_BCHW, masks_BHW, free_BK) for x_BCHW in predicted_BNCHW.unbind(1)]
         )
         terms |= self.maps.terms(predicted_BNCHW, chosen.real_maps, places_B)
@@ -236,9 +237,9 @@ class PredictionLearner(DescentLearner):
         if self._sees_texture and self.discriminator_descent:
             discriminator = self.discriminator_descent.network.requires_grad_(False)
             with autocast(self.device, self.model.training.precision):
-                judged = _adversarial().generator_losses(
+                judged = adversarial_losses().generator_losses(
                     self._judge(
-                        _adversarial().judge_for_generator, predicted_BCHW, x0_BCHW, masks_BHW, free_BK
+                        adversarial_losses().judge_for_generator, predicted_BCHW, x0_BCHW, masks_BHW, free_BK
                     )
                 )
             discriminator.requires_grad_(True)
@@ -260,12 +261,12 @@ class PredictionLearner(DescentLearner):
         """The hinge loss of the discriminator on what the network predicted before its own step."""
         with autocast(self.device, self.model.training.precision):
             of_predictions = [
-                _adversarial().discriminator_losses(
-                    self._judge(_adversarial().judge, x_BCHW, x0_BCHW, masks_BHW, free_BK)
+                adversarial_losses().discriminator_losses(
+                    self._judge(adversarial_losses().judge, x_BCHW, x0_BCHW, masks_BHW, free_BK)
                 )
                 for x_BCHW in predicted_BNCHW.unbind(1)
             ]
-        return {"loss": _mean_terms(of_predictions)["discriminator"]}
+        return {"loss": mean_terms(of_predictions)["discriminator"]}
 
     def state_dict(self) -> dict[str, Any]:
         """Both networks with their optimisers, the averaged weights, and the number of steps."""
@@ -284,18 +285,6 @@ class PredictionLearner(DescentLearner):
         self.steps_done = state["steps_done"]
 
 
-def _adversarial() -> Any:
-    """The losses of a discriminator, imported where there is one."""
-    from segguided.models.losses import adversarial  # noqa: PLC0415 - MONAI, which it needs, takes two seconds
-
-    return adversarial
-
-
-def _mean_terms(terms: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of each term over the predictions of an image."""
-    return {name: torch.stack([of_one[name] for of_one in terms]).mean() for name in terms[0]}
-
-
 def make_learner(
     network: MaskedDenoiser,
     model: DiffusionModel,
@@ -303,10 +292,7 @@ def make_learner(
     device: torch.device,
     perceptual: PerceptualLoss | None = None,
 ) -> DiffusionLearner | PredictionLearner:
-    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names.
-
-    `perceptual`: the loss of `model.losses.perceptual_network`, where there is one.
-    """
+    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names, as `perceptual`."""
     if model.losses.is_papers:
         return DiffusionLearner(network, model, steps, device)
     return PredictionLearner(network, model, steps, device, perceptual)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from segguided.compiling import uncompiled
 from segguided.config.models.training import TrainingLength
 from segguided.data.slices import SliceSet
-from segguided.files import write_table
+from segguided.files import with_equal_columns, write_table
 from segguided.training import ranks
 from segguided.training.attempts import Attempts
 from segguided.training.checkpoint import Checkpoint, Stateful
@@ -230,7 +230,7 @@ def fit(
     `attempts` and `observers` are updated at every step. Raises ValueError if more processes train together
     than a batch has slices.
     """
-    _check_shareable(plan)
+    ranks.check_shareable(plan.batch_size)
     checkpoint.listen()
     LOG.info(
         "%d slices, %d steps of batch %d on %s", plan.slices, plan.steps, plan.batch_size, batches.device
@@ -246,29 +246,12 @@ def fit(
                 observer.update(progress)
             if len(progress.history) > epochs:
                 epochs = len(progress.history)
-                _log_epoch(progress.history[-1])
+                row = progress.history[-1]
+                LOG.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
     if ranks.is_first():
-        write_table(history, _with_equal_columns(progress.history))
+        write_table(history, with_equal_columns(progress.history))
     flops = plan.steps * progress.flops // max(1, progress.counted_steps)
     return Cost(plan.steps, plan.steps * plan.batch_size, flops)
-
-
-def _with_equal_columns(rows: Sequence[HistoryRow]) -> list[dict[str, float | str]]:
-    """The rows with the columns of all; empty where no step of an epoch gave the loss."""
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name, "") for name in columns} for row in rows]
-
-
-def _check_shareable(plan: Plan) -> None:
-    if plan.batch_size < ranks.count():
-        raise ValueError(
-            f"a batch of {plan.batch_size} slices cannot be shared by {ranks.count()} GPUs; "
-            f"ask for at most {plan.batch_size}"
-        )
-
-
-def _log_epoch(row: HistoryRow) -> None:
-    LOG.info("%s", " ".join(f"{name}={value:.6g}" for name, value in row.items()))
 
 
 def _update(
@@ -279,10 +262,7 @@ def _update(
     seed: int,
     progress: TrainingProgress,
 ) -> dict[str, Tensor]:
-    """One step. The first steps of a run also count the operations, of all processes together.
-
-    The first one, or as many as a learner needs to do all that it does by turns (`cycle`).
-    """
+    """One step. The first `cycle` ones of a run also count the operations, of all processes together."""
     torch.manual_seed(seed)  # dropout
     generator.manual_seed(seed)
     x_B, masks_BHW = batches(indices)

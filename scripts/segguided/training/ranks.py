@@ -107,3 +107,11 @@ def _reduced(value: int, operation: dist.ReduceOp) -> int:
     reduced = torch.tensor(value)
     dist.all_reduce(reduced, operation)
     return int(reduced)
+
+
+def check_shareable(batch_size: int) -> None:
+    """Raise ValueError if more processes train together than a batch has slices."""
+    if batch_size < count():
+        raise ValueError(
+            f"a batch of {batch_size} slices cannot be shared by {count()} GPUs; ask for at most {batch_size}"
+        )
