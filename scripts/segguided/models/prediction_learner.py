@@ -292,7 +292,7 @@ def make_learner(
     device: torch.device,
     perceptual: PerceptualLoss | None = None,
 ) -> DiffusionLearner | PredictionLearner:
-    """What trains a denoiser: with the paper's loss, or with those that `model.losses` names, as `perceptual`."""
+    """What trains a denoiser: with the paper's loss, or with those of `model.losses`, as `perceptual`."""
     if model.losses.is_papers:
         return DiffusionLearner(network, model, steps, device)
     return PredictionLearner(network, model, steps, device, perceptual)
