@@ -8,8 +8,8 @@ from segguided.cli import run
 from segguided.config.sampling import Sampling
 from segguided.data.spread import evenly_spread
 from segguided.generation.command_lines import add_completer, single_set_parser
-from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_sampler
+from segguided.generation.masks.completion import load_completer_for
 from segguided.generation.partial_masks import GivenClasses, generate_from_partial_masks
 from segguided.generation.sets import read_matching_slices, write_generated
 

@@ -10,7 +10,7 @@ from segguided.config.sampling import Sampling
 from segguided.data.halves import measuring_half
 from segguided.data.whole_patients import fully_annotated
 from segguided.generation.command_lines import add_completer, add_halves_seed, single_set_parser
-from segguided.generation.completion import load_completer_for
+from segguided.generation.masks.completion import load_completer_for
 from segguided.generation.partial_masks import generate_conditions, slices_of_several_classes
 from segguided.generation.samplers.any_model import load_sampler
 from segguided.generation.sets import read_matching_slices

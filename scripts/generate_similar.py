@@ -16,8 +16,8 @@ from segguided.generation.command_lines import (
     add_real_start,
     single_set_parser,
 )
-from segguided.generation.completion import load_completer_for
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.masks.completion import load_completer_for
 from segguided.generation.partial_masks import GivenClasses, slices_of_several_classes
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.similarity import SimilaritySampler, generate_by_similarity

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from segguided.config.models.completer import MaskAugmentation, MaskCompleter
-from segguided.generation.completion import make_completer
+from segguided.generation.masks.completion import make_completer
 from segguided.models.completer.learner import CompleterLearner
 from segguided.models.completer.network import CompleterNetwork
 from segguided.models.completer.shares import (

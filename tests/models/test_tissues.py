@@ -15,7 +15,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
 from segguided.generation.diffusion import make_sampler
-from segguided.generation.tissues import tissue_painter
+from segguided.generation.masks.tissues import tissue_painter
 from segguided.models.denoiser import build_denoiser
 from segguided.models.prediction_learner import make_learner
 from segguided.models.tissues.division import Division, choose_division

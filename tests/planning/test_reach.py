@@ -63,6 +63,9 @@ CONTROLNET |= ANY_MODEL
 COMPARES = {"make_ablation", "draw_ablation", "draw_sweep"}  # numbers of records alone
 COPIES = {"export_layout", "fetch_package", "fetch_series", "gather_images", "pair_images"}
 SAMPLES = GENERATE - {"generate_controlnet", "generate_regression", "generate_spade"}
+# What builds a denoiser, or, of SPADE, what may begin with one's weights.
+DENOISERS = SAMPLES | {"generate_regression", "import_model", "export_model", "export_program"}
+DENOISERS |= {"train_diffusion", "train_regression", "train_spade", "time_training"}
 SHOWN_VARIANTS = {"draw_figure3", "draw_figure4", "draw_figure6"}
 RULES_OF = {
     "config": rules() - {"fetch_package", "fetch_series", "draw_run"},
@@ -75,13 +78,10 @@ RULES_OF = {
     "models": NETWORKS,
     "models/on_cpu": NETWORKS,
     "models/controlnet": CONTROLNET,
-    "models/completer": {"train_completer", "time_training"}
-    | {"generate_paired", "generate_partial", "generate_similar", "generate_free"}
-    | {"generate_counterfactual", "translate_images"},
+    "models/completer": DENOISERS | {"train_completer"},  # its networks draw tissues, too
+    "models/tissues": DENOISERS,
     "models/losses": {"train_diffusion", "train_spade", "time_training"},
-    "models/partial_labels": MEASURE | {"train_segmenter", "train_augmented", "train_completer"}
-    | {"generate_paired", "generate_partial", "generate_similar", "generate_free", "time_training"}
-    | {"generate_counterfactual", "translate_images"},
+    "models/partial_labels": MEASURE | DENOISERS | {"train_segmenter", "train_augmented", "train_completer"},
     "models/fine_tuning": {"train_diffusion", "train_regression", "train_spade"},
     "generation": GENERATE | SHOWN_VARIANTS | {"gather_images", "pair_images"}
     | {"export_model", "export_program"}
@@ -91,6 +91,7 @@ RULES_OF = {
     "generation/near_real": {f"{verb}_counterfactual" for verb in ("generate", "measure", "draw")}
     | {"translate_images"},
     "generation/samplers": SAMPLES | {"export_model", "export_program", "time_training"},
+    "generation/masks": SAMPLES | {"export_model", "export_program", "time_training"},
     "evaluation": MEASURE | COMPARES | {"make_table", "draw_table", "draw_figure4", "time_training"}
     | {"draw_counterfactual", "write_reproduction"},
     "evaluation/likeness": {"evaluate_model", "measure_similarity", "make_table", "draw_table"}

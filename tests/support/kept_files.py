@@ -20,9 +20,9 @@ from segguided.data.slices import read_generated, read_seen_masks, read_slices
 from segguided.describe.facts import read_splits
 from segguided.evaluation.csv_files import read_csv
 from segguided.evaluation.records import read_training_cost
-from segguided.generation.completion import load_completer
 from segguided.generation.controlnet import load_pipeline
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.masks.completion import load_completer
 from segguided.generation.sets import read_matching_slices
 from segguided.generation.spade import load_generator
 from segguided.generation.variants import read_seen_variants, read_variants

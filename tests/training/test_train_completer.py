@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from segguided.data.slices import Stack, read_slices, write_stack
-from segguided.generation.completion import load_completer
+from segguided.generation.masks.completion import load_completer
 from segguided.seals import read_sealed
 from segguided.training.storage import check_trained_on
 from support.completers import tiny_completer

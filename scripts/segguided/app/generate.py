@@ -21,7 +21,7 @@ from segguided.app.run_folder import RunFolder
 from segguided.app.samplers import load_sampler
 from segguided.config.models.training import Precision
 from segguided.files import table_text, write_text
-from segguided.generation.completion import Completer, load_completer
+from segguided.generation.masks.completion import Completer, load_completer
 from segguided.generation.partial_masks import GivenClasses, PartialMaskSampler
 from segguided.text_tables import read_table
 from segguided.training.storage import WEIGHTS_KEY, read_description

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from segguided.config.models.diffusion import DenoiserSettings, NoiseSchedule
 from segguided.files import atomic_path
+from segguided.generation.masks.tissues import draw_tissues
 from segguided.generation.samplers.renoising import renoising_timesteps
-from segguided.generation.tissues import draw_tissues
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.tissues.network import TissueNetwork
 

@@ -14,6 +14,7 @@ from segguided.config.models.diffusion import DenoiserSettings, DiffusionModel
 from segguided.config.models.imported import ImportedModel
 from segguided.config.sampling import Sampling
 from segguided.devices import autocast, pick_device
+from segguided.generation.masks.tissues import tissue_painter
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.guidance import GuidedDenoiser
@@ -21,7 +22,6 @@ from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.samplers.step_ablation import StepAblatedDenoiser
 from segguided.generation.sampling import initial_noise, make_scheduler, sample
 from segguided.generation.sets import Sampler
-from segguided.generation.tissues import tissue_painter
 from segguided.models.denoiser import ImportedDenoiser, MaskedDenoiser, build_denoiser
 from segguided.models.diffusion import Denoiser
 from segguided.models.signals import to_images

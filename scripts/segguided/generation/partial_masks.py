@@ -13,7 +13,7 @@ from torch import Tensor
 from segguided.config.reserved import FULL
 from segguided.data.slices import SliceSet
 from segguided.data.spread import evenly_spread
-from segguided.generation.completion import Completer
+from segguided.generation.masks.completion import Completer
 from segguided.generation.sets import Sampler, generate_images
 from segguided.generation.variants import condition_of
 

@@ -17,12 +17,12 @@ from segguided.config.models.diffusion import DenoiserSettings
 from segguided.config.sampling import Generation, Sampling
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast
+from segguided.generation.masks.tissues import tissue_painter
 from segguided.generation.partial_masks import GivenClasses, numbered
 from segguided.generation.samplers.clipping import clip_as_stated
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.samplers.renoising import Renoiser
 from segguided.generation.sampling import initial_noise, make_scheduler
-from segguided.generation.tissues import tissue_painter
 from segguided.generation.variants import SEPARATOR
 from segguided.models import diffusion
 from segguided.models.denoiser import MaskedDenoiser

@@ -9,10 +9,10 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Generation
 from segguided.data.slices import read_slices, write_stack
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.masks.tissues import tissue_painter
 from segguided.generation.near_real.start import RealStart, with_masks
 from segguided.generation.partial_masks import GivenClasses
 from segguided.generation.similarity import generate_by_similarity
-from segguided.generation.tissues import tissue_painter
 from support.tissues import spotted_squares, tiny_tissues
 from train_diffusion import train_diffusion
 

@@ -16,10 +16,10 @@ from segguided.config.sampling import Generation
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
 from segguided.generation.diffusion import load_denoiser
+from segguided.generation.masks.tissues import tissue_painter
 from segguided.generation.partial_masks import GivenClasses
 from segguided.generation.samplers.free_flags import with_free_classes
 from segguided.generation.similarity import See, SimilaritySampler, batches, interpolation
-from segguided.generation.tissues import tissue_painter
 from segguided.models.signals import to_images
 
 

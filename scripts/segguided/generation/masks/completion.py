@@ -15,7 +15,7 @@ from segguided.config.models.completer import CompletionStage, MaskCompleter
 from segguided.config.models.training import Precision
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
-from segguided.generation.cascade import sample_stage
+from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.sampling import noise_of
 from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
 from segguided.models.completer.shares import complete_shares, in_cells, shares_of, without

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.generation.cascade import sample_stage
+from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.sampling import noise_of
 from segguided.models.completer.network import enlarged
 from segguided.models.completer.shares import in_cells, shares_of

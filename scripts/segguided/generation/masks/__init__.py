@@ -1,0 +1,1 @@
+"""What is drawn in masks before an image: free classes, and tissues."""
