@@ -38,7 +38,7 @@ words:
 	@sed -n 's/^## \?//p' workflow/demo.yaml
 
 demo: CONFIGURATION := workflow/demo.yaml
-demo: words env ## segguided-plus, STD and SPADE on small data: downloads 73 MB, 9 to 10 minutes on two CPU cores
+demo: words env ## segguided-plus, STD and SPADE on small data: downloads 73 MB, 9 to 12 minutes on two CPU cores
 	@set -e; $(RUN_DEMO)
 
 demo-full: CONFIGURATION := workflow/demo.yaml workflow/demo-full.yaml
