@@ -73,21 +73,15 @@ def test_there_are_tables_figures_and_images(done):
         assert (repository / folder / "contact_sheet.png").is_file()
 
 
-def test_the_first_exercise_is_a_configuration(done):
+def test_the_first_exercise_is_a_configuration(done, tmp_path):
     repository, _ = done
     page = PAGE.read_text(encoding="utf-8")
     changes = re.findall(r"`((?:models|pathvars|grid): [^`]*)`", page)
     assert len(changes) == 3
+    added = tmp_path / "added.yaml"
     for change in changes:
-        command = [
-            "snakemake",
-            "-n",
-            "all",
-            "--configfile",
-            "mine.yaml",
-            "--config",
-            change.replace(": ", "=", 1),
-        ]
+        added.write_text(change + "\n", encoding="utf-8")
+        command = ["snakemake", "-n", "all", "--configfile", "mine.yaml", str(added)]
         planned = subprocess.run(command, cwd=repository, capture_output=True, text=True, env=environment())
         assert planned.returncode == 0, planned.stdout + planned.stderr
 
