@@ -66,10 +66,10 @@ class MaskedDenoiser(nn.Module):
 
     def without_common_gradients(self) -> list[list[nn.Parameter]]:
         """The parameters in groups that share no loss: the denoiser's, and the tissues' if it has any."""
-        of_tissues = list(self.tissues.parameters()) if self.tissues else []
-        theirs = set(map(id, of_tissues))
-        own = [parameter for parameter in self.parameters() if id(parameter) not in theirs]
-        return [own, of_tissues] if of_tissues else [own]
+        if not self.tissues:
+            return [list(self.parameters())]
+        own = [tensor for name, tensor in self.named_parameters() if not name.startswith("tissues.")]
+        return [own, list(self.tissues.parameters())]
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, mask_BHW: Tensor, is_free_BK: Tensor | None = None
@@ -261,7 +261,7 @@ def with_tissue_losses(
     losses: dict[str, Tensor], network: MaskedDenoiser, examples: Sequence[Tensor], precision: Precision
 ) -> dict[str, Tensor]:
     """The losses of a step with those of the network's tissues, which share no weight with the others."""
-    if not network.tissues or not examples:
+    if not (network.tissues and examples):
         return losses
     of_tissues = network.tissues.losses(examples, precision)
     return {**losses, "loss": losses["loss"] + torch.stack(list(of_tissues.values())).sum(), **of_tissues}

@@ -56,8 +56,8 @@ def run_denoiser(
     channels = training.data.channels
     tissues = model.tissues if isinstance(model, DiffusionModel) else None
     division = choose_division(data, n_classes, tissues) if tissues else None
-    further_parts = (division,) if division else ()
-    network = network_of(model, n_classes, training.image_size, channels, *further_parts)
+    divided: dict[str, Any] = {"division": division} if division else {}
+    network = network_of(model, n_classes, training.image_size, channels, **divided)
     beginning: dict[str, Any] = {}
     if init_from and isinstance(model, DiffusionModel):
         beginning = {"init_from": begin_denoiser(network, model, classes, training.image_size, init_from)}

@@ -31,7 +31,6 @@ from segguided.training.seeds import step_seed
 
 LOG = logging.getLogger("segguided")
 HistoryRow = dict[str, float]  # of history.csv
-MOST_COUNTED = 16  # steps whose operations are counted
 
 
 class Learner(Stateful, Protocol):
@@ -268,7 +267,7 @@ def _update(
     x_B, masks_BHW = batches(indices)
     not_annotated_BV = batches.not_annotated(indices)
     flags = {} if not_annotated_BV is None else {"not_annotated_BV": not_annotated_BV}
-    if progress.counted_steps >= min(getattr(learner, "cycle", 1), MOST_COUNTED):
+    if progress.counted_steps >= getattr(learner, "cycle", 1):
         return learner.update(x_B, masks_BHW, generator, **flags)
     with uncompiled(), FlopCounterMode(display=False) as counter:  # it cannot look into compiled code
         losses = learner.update(x_B, masks_BHW, generator, **flags)

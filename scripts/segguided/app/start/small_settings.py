@@ -4,7 +4,7 @@ SMALL = """\
 # The demo's networks and numbers of steps, for minutes on a CPU; workflow/demo.yaml says why they are so.
 # More steps make better images. For results at the paper's scale: {paper}.
 models:
-  segguided-plus: # our generator: another image from each noise, in one call (workflow/docs/plus.md)
+  segguided-plus: # our generator: another image from each noise (workflow/docs/plus.md)
     decoder: {{channels: [16, 32, 64, 64, 64], modulation_channels: 16}}
     losses:
       energy_score: {{levels: 5, perceptual: 0.3}}

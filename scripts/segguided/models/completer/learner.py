@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segguided.config.models.completer import MaskCompleter
 from segguided.devices import autocast
-from segguided.models.completer.network import CompleterNetwork, enlarged
+from segguided.models.completer.network import CompleterNetwork, roughened
 from segguided.models.completer.shares import (
     COARSE_NOISE,
     alpha_bar,
@@ -91,10 +91,7 @@ class CompleterLearner(DescentLearner):
         return [tensor.unflatten(0, (-1, stage.copies)) for tensor in examples]
 
     def _coarse(self, number: int, shares_BKij: Tensor, generator: torch.Generator) -> Tensor:
-        """The true shares in the cells of the stage before, with a little noise; no channel for the first.
-
-        The noise is for what the stage before does wrong (Ho et al. 2022, conditioning augmentation).
-        """
+        """The true shares in the cells of the stage before, with a little noise; no channel for the first."""
         stage = self.settings.stages[number]
         side = shares_BKij.shape[-1] * stage.detail // stage.cell
         if number == 0:
@@ -102,8 +99,7 @@ class CompleterLearner(DescentLearner):
         coarse_BKhw = in_cells(shares_BKij, self.settings.stages[number - 1].cell // stage.detail)
         width_B = COARSE_NOISE * torch.rand(len(coarse_BKhw), generator=generator, device=self.device)
         noise_BKhw = torch.randn(coarse_BKhw.shape, generator=generator, device=self.device)
-        roots_BKhw = coarse_BKhw.sqrt() + width_B.view(-1, 1, 1, 1) * noise_BKhw
-        return enlarged(roots_BKhw.clamp(0, 1).square(), side)
+        return roughened(coarse_BKhw, width_B.view(-1, 1, 1, 1) * noise_BKhw, side)
 
     def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
         """The mean cross-entropy of each stage, and `loss`, their sum."""

@@ -105,6 +105,14 @@ class CompleterNetwork(nn.Module):
         )
 
 
+def roughened(shares_BKhw: Tensor, noise_BKhw: Tensor, side: int) -> Tensor:
+    """True shares as a stage before might have given them, enlarged: with noise on their roots.
+
+    The noise is for what the stage before does wrong (Ho et al. 2022, conditioning augmentation).
+    """
+    return enlarged((shares_BKhw.sqrt() + noise_BKhw).clamp(0, 1).square(), side)
+
+
 def enlarged(coarse_BKhw: Tensor, side: int) -> Tensor:
     """The shares of the stage before, smoothly enlarged to the next one's cells."""
     return functional.interpolate(coarse_BKhw, (side, side), mode="bilinear").clamp(0, 1)

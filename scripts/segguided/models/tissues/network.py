@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from segguided.config.models.tissues import Tissues
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.models.completer.network import StageNetwork, enlarged
+from segguided.models.completer.network import StageNetwork, roughened
 from segguided.models.completer.shares import (
     COARSE_NOISE,
     alpha_bar,
@@ -97,7 +97,8 @@ class TissueNetwork(nn.Module):
         shares_BTij = in_cells(shares_BTHW, stage.detail).repeat_interleave(stage.copies, 0)
         mode = "nearest" if stage.detail == 1 else "bilinear"
         shares_BTij = changed(shares_BTij, self.settings.augmentation, False, generator, mode)
-        count, side = len(shares_BTij), shares_BTHW.shape[-1] // stage.cell
+        count = len(shares_BTij)
+        side = shares_BTHW.shape[-1] // stage.cell
         device = shares_BTij.device
         eps_BThw = torch.randn((count, self.n_tissues, side, side), generator=generator, device=device)
         time_B = spread_times(count, generator)
@@ -140,9 +141,7 @@ class TissueNetwork(nn.Module):
         coarse_BThw = coarse_noise_BThw
         if number:
             before_BThw = in_cells(shares_BTij, self.settings.stages[number - 1].cell // stage.detail)
-            # The noise is for what the stage before does wrong (Ho et al. 2022, conditioning augmentation).
-            roots_BThw = before_BThw.sqrt() + coarse_noise_BThw
-            coarse_BThw = enlarged(roots_BThw.clamp(0, 1).square(), shares_BThw.shape[-1])
+            coarse_BThw = roughened(before_BThw, coarse_noise_BThw, shares_BThw.shape[-1])
         x_BThw = noisy(shares_BThw, eps_BThw, alpha_bar(time_B, stage.noise_scale))
         with autocast(x_BThw.device, precision):
             logits_BThw = self.logits(number, x_BThw, time_B, self.classes(shares_BTij), coarse_BThw)
