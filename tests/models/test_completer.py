@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from segguided.config.models.completer import MaskAugmentation, MaskCompleter
+from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.masks.completion import make_completer
 from segguided.models.completer.learner import CompleterLearner
 from segguided.models.completer.network import CompleterNetwork
@@ -17,7 +18,9 @@ from segguided.models.completer.shares import (
     alpha_bar,
     changed,
     complete_shares,
+    enlarged_noise,
     in_cells,
+    noisy,
     open_entropy,
     random_free,
     shares_of,
@@ -28,10 +31,15 @@ CPU = torch.device("cpu")
 SIZE = 16
 
 
-def settings(steps=250, cells=(4, 1), augmentation=None, copies=2):
-    """A completer of two small stages."""
-    unet = {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1}
-    stages = [{"cell": cell, "unet": unet, "copies": copies, "steps": 4} for cell in cells]
+UNET = {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1}
+MLP = {"width": 64, "blocks": 2}
+
+
+def settings(steps=250, cells=(4, 1), augmentation=None, copies=2, first=None, last=None):
+    """A completer of two small stages; `first` and `last`: further keys of theirs."""
+    stages = [{"cell": cell, "unet": UNET, "copies": copies, "steps": 4} for cell in cells]
+    stages[0] |= first or {}
+    stages[-1] |= last or {}
     training = {"steps": steps, "batch_size": 8, "learning_rate": 1e-2, "ema_decay": 0.9, "precision": "fp32"}
     return MaskCompleter.model_validate(
         {"stages": stages, "augmentation": augmentation, "training": training}
@@ -61,9 +69,19 @@ def trained(masks_BHW, completer):
     return learner.finished_network()
 
 
-@pytest.fixture(scope="module")
-def network():
-    return trained(nested_squares(), settings())
+@pytest.fixture(
+    scope="module",
+    params=[
+        {},
+        {
+            "first": {"unet": None, "mlp": MLP, "copies": 16},
+            "last": {"noise_patch": 2, "one_in": 2, "copies": 4},
+        },
+    ],
+    ids=["unets", "mlp and smooth noise"],
+)
+def network(request):
+    return trained(nested_squares(), settings(**request.param))
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +216,81 @@ def test_only_a_dataset_that_allows_it_is_mirrored():
 def test_stages_go_from_coarse_to_single_pixels(cells):
     with pytest.raises(ValidationError, match="each to be a multiple of the next, and the last to be 1"):
         settings(cells=cells)
+
+
+def test_a_stage_has_one_network_and_only_the_first_has_an_mlp():
+    with pytest.raises(ValidationError, match="cells of 4 needs `unet` or `mlp`, got both"):
+        settings(first={"mlp": MLP})
+    with pytest.raises(ValidationError, match="cells of 4 needs `unet` or `mlp`, got neither"):
+        settings(first={"unet": None})
+    with pytest.raises(ValidationError, match="cells of 1 has an `mlp`, which only the first can; give it"):
+        settings(last={"unet": None, "mlp": MLP})
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 3), (1, 3), (16, 1)])
+def test_stages_that_skip_masks_divide_the_batch(first, last):
+    with pytest.raises(ValidationError, match="expected `one_in` to divide the largest, and the largest"):
+        settings(first={"one_in": first}, last={"one_in": last})
+
+
+def test_a_stage_may_learn_from_some_masks_of_a_batch_alone(monkeypatch):
+    completer = settings(copies=1, first={"copies": 3}, last={"one_in": 4})
+    network = CompleterNetwork(completer, 2, SIZE)
+    learner = CompleterLearner(network, completer, 1, CPU, mirror=False)
+    seen = []
+    monkeypatch.setattr(learner.descent, "descend", lambda _, batch: seen.append(batch))
+    masks_BHW = nested_squares(8)
+    learner.update(masks_BHW, masks_BHW, torch.Generator().manual_seed(0))
+    count = len(seen[0]) // 2
+    coarse, fine = seen[0][0], seen[0][count]
+    assert coarse.shape == (2, 12, 3, 4, 4), "two groups of four masks, three copies each"
+    assert fine.shape == (2, 1, 3, SIZE, SIZE)
+    assert torch.equal(fine[:, 0], shares_of(masks_BHW[[0, 4]], 2))
+    assert torch.equal(coarse[1, 0], in_cells(shares_of(masks_BHW[4:5], 2), 4)[0])
+
+
+def test_smooth_noise_is_as_strong_everywhere_and_alike_nearby():
+    eps_BKuv = torch.randn((4000, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    assert enlarged_noise(eps_BKuv, 4) is eps_BKuv
+    smooth_BHW = enlarged_noise(eps_BKuv, SIZE)[:, 0]
+    torch.testing.assert_close(smooth_BHW.std(0), torch.ones(SIZE, SIZE), atol=0.06, rtol=0)
+    beside = (smooth_BHW[:, :, 1:] * smooth_BHW[:, :, :-1]).mean()
+    far = (smooth_BHW[:, :, 0] * smooth_BHW[:, :, -1]).mean()
+    assert beside > 0.9
+    assert abs(far) < 0.1
+
+
+def test_without_anything_learnt_a_stage_keeps_what_the_one_before_gave():
+    torch.manual_seed(0)
+    network = CompleterNetwork(settings(), 2, SIZE)
+    for parameter in network.stages[1].unet.conv_out.parameters():
+        torch.nn.init.zeros_(parameter)
+    coarse_BKuv = (4 * torch.rand((3, 3, 4, 4), generator=torch.Generator().manual_seed(1))).softmax(1)
+    open_BKHW = shares_of(torch.zeros((3, SIZE, SIZE), dtype=torch.uint8), 2)
+    free_BK = torch.tensor([[False, True, True]] * 3)
+    context = network.context(1, open_BKHW, free_BK, coarse_BKuv)
+    nothing_BKHW = torch.zeros(3, 3, SIZE, SIZE)
+    shares_BKHW = network.logits(1, nothing_BKHW, torch.ones(3), context, free_BK).softmax(1)
+    smooth_BKHW = functional.interpolate(coarse_BKuv, (SIZE, SIZE), mode="bilinear")
+    torch.testing.assert_close(shares_BKHW, smooth_BKHW, atol=0.04, rtol=0)
+    certain_BKHW = nothing_BKHW.clone()
+    certain_BKHW[:, 2] = 1
+    seen_BKHW = network.logits(1, certain_BKHW, torch.full((3,), 0.3), context, free_BK).softmax(1)
+    assert (seen_BKHW[:, 2] > shares_BKHW[:, 2]).all(), "noisy shares must be read"
+
+
+def test_sampling_takes_the_steps_of_ddim():
+    (stage,) = settings(cells=(1,), first={"noise_scale": 0.5}).stages
+    x_BKHW = torch.randn((2, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    start_BKHW = x_BKHW.clone()
+
+    def shares_at(x_BKHW, time_B):
+        return (x_BKHW + time_B.view(-1, 1, 1, 1)).softmax(1)
+
+    times = torch.linspace(1, 0, stage.steps + 1)
+    for now, then in itertools.pairwise(times):
+        shares_BKHW = shares_at(x_BKHW, now.expand(2))
+        signal = alpha_bar(now, 0.5)
+        eps_BKHW = (x_BKHW - signal.sqrt() * (2 * shares_BKHW - 1)) / (1 - signal).sqrt()
+        x_BKHW = noisy(shares_BKHW, eps_BKHW, alpha_bar(then, 0.5))
+    torch.testing.assert_close(sample_stage(stage, start_BKHW, shares_at), shares_BKHW)

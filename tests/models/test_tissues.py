@@ -129,6 +129,13 @@ def test_a_class_of_one_grey_value_is_not_divided():
         ({"init_from": {"run": "results/runs/a/b/seed0"}}, "init_from begins with weights of other classes"),
         ({"tissues": tiny_tissues().model_dump() | {"filter_size": 4}}, "expected an odd number"),
         ({"tissues": tiny_tissues().model_dump() | {"stages": ()}}, "at least 1 item"),
+        (
+            {
+                "tissues": tiny_tissues().model_dump()
+                | {"stages": [{**stage.model_dump(), "one_in": 2} for stage in tiny_tissues().stages]}
+            },
+            "has `one_in`, which is for a completer",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message):
@@ -194,7 +201,7 @@ def test_what_is_drawn_stays_in_its_class_and_looks_like_what_was_seen(trained):
     assert 0.6 < areas.mean() / 8 < 1.4, "spots of 8 pixels"
     one_sided = sides.max(0) > 0.8 * np.maximum(areas, 1)
     assert one_sided.mean() > 0.7, "a spot lies in one half, not in a bit of both"
-    assert 6 < (sides[0] > sides[1]).sum() < 26, "and in another one from mask to mask"
+    assert 3 < (sides[0] > sides[1]).sum() < 29, "and in another one from mask to mask"
 
 
 def test_an_image_shows_the_tissues_that_were_drawn(trained):

@@ -90,7 +90,10 @@ DECISIONS = {
     },
     "InitFrom": {"where training begins": "run folder conditioning classes"},
     "MaskCompleter": {"weights": "stages augmentation training"},  # of the completer
-    "CompletionStage": {"weights": "cell unet middle_attention copies noise_scale steps"},
+    "CompletionStage": {
+        "weights": "cell unet mlp middle_attention copies one_in noise_scale noise_patch steps"
+    },
+    "Mlp": {"weights": "width blocks"},
     "Tissues": {"weights": "parts least_share filter_size stages augmentation every"},
     "MaskAugmentation": {"weights": "rotation_deg scale shift deformation"},
     "DenoiserLosses": {

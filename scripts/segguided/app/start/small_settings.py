@@ -16,30 +16,30 @@ models:
           training: {{epochs: null, steps: 400, batch_size: 4, learning_rate: 1.0e-3}}
     tissues: # what lies where in a class, such as fat and muscle in the body: drawn first, from the mask
       stages:
-        - &coarse
-          cell: 16
+        - cell: 16
           unet: {{channels: [64], layers_per_block: 1, norm_groups: 8, patch: 1}}
           copies: 8
-          steps: 8
+          steps: 4
         - &middle
           cell: 4
-          unet: {{channels: [64], layers_per_block: 1, norm_groups: 8, patch: 2}}
+          unet: {{channels: [48], layers_per_block: 1, norm_groups: 8, patch: 2}}
           middle_attention: false
-          copies: 2
+          noise_patch: 2
           steps: 2
         - &fine
           cell: 1
-          unet: {{channels: [48], layers_per_block: 1, norm_groups: 8, patch: 4}}
+          unet: {{channels: [32], layers_per_block: 1, norm_groups: 8, patch: 4}}
           middle_attention: false
           noise_scale: 0.5
+          noise_patch: 2
           steps: 2
       augmentation: {{rotation_deg: 5, scale: 0.12, shift: 0.1, deformation: 0.015}}
     completer: # fills in the classes that a partial mask leaves free
       stages:
-        - {{<<: *coarse, steps: 20}}
-        - {{<<: *middle, steps: 8}}
-        - {{<<: *fine, steps: 4}}
-      training: {{steps: 260, batch_size: 2, learning_rate: 2.0e-3, warmup_steps: 20, ema_decay: 0.99}}
+        - {{cell: 16, mlp: {{width: 384, blocks: 3}}, copies: 8, noise_scale: 2, steps: 20}}
+        - {{<<: *middle, copies: 2, one_in: 4, steps: 8}}
+        - {{<<: *fine, one_in: 4, steps: 4}}
+      training: {{steps: 520, batch_size: 8, learning_rate: 2.0e-3, warmup_steps: 20, ema_decay: 0.99}}
     micro_batch_size: null
     training:
       epochs: null

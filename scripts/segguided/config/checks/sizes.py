@@ -68,7 +68,8 @@ def _stage_misfits(where: str, stages: Sequence[CompletionStage], size: int) -> 
     for number, stage in enumerate(stages):
         stage_at = f"{where}.stages.{number}"
         yield from _stride_misfits(stage_at, stage.stride, size)
-        yield from _group_norm_misfits(f"{stage_at}.unet", stage.unet, size // stage.cell // stage.unet.patch)
+        if unet := stage.unet:
+            yield from _group_norm_misfits(f"{stage_at}.unet", unet, size // stage.cell // unet.patch)
 
 
 def _group_norm_misfits(

@@ -35,4 +35,10 @@ class Tissues(Settings):
     @classmethod
     def _from_coarse_to_fine(cls, stages: tuple[CompletionStage, ...]) -> tuple[CompletionStage, ...]:
         check_stages(stages)
+        few = [stage.cell for stage in stages if stage.one_in > 1]
+        if few:
+            raise ValueError(
+                f"the stage with cells of {few[0]} has `one_in`, which is for a completer; tissues learn "
+                "from each image of a batch, so leave it out"
+            )
         return stages

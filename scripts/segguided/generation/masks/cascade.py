@@ -3,13 +3,14 @@
 Shape letters: B batch, K classes, h and w of a map of cells.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from segguided.config.models.completer import CompletionStage
-from segguided.models.completer.shares import alpha_bar, noisy
+from segguided.models.completer.shares import alpha_bar
 
 SharesOf = Callable[[Tensor, Tensor], Tensor]  # noisy shares (B, K, h, w) and times (B,) -> all shares
 
@@ -20,10 +21,13 @@ def sample_stage(stage: CompletionStage, x_BKhw: Tensor, shares_of: SharesOf) ->
     `x_BKhw`: the noise from which it begins.
     """
     times = torch.linspace(1, 0, stage.steps + 1, device=x_BKhw.device)
-    alpha_bars = alpha_bar(times, stage.noise_scale)
+    alpha_bars = alpha_bar(times, stage.noise_scale).tolist()
     for step in range(stage.steps):
         shares_BKhw = shares_of(x_BKhw, times[step].expand(x_BKhw.shape[0]))
-        signal_BKhw = alpha_bars[step].sqrt() * (2 * shares_BKhw - 1)
-        eps_BKhw = (x_BKhw - signal_BKhw) / (1 - alpha_bars[step]).sqrt()
-        x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bars[step + 1])
+        if step + 1 < stage.steps:
+            now, then = alpha_bars[step : step + 2]
+            # √ᾱ'·x0 + √(1−ᾱ')·eps with eps = (x − √ᾱ·x0) / √(1−ᾱ) and x0 = 2·shares − 1, in few operations.
+            kept = math.sqrt((1 - then) / (1 - now))
+            signal = math.sqrt(then) - kept * math.sqrt(now)
+            x_BKhw = (x_BKhw * kept).add_(shares_BKhw, alpha=2 * signal).sub_(signal)
     return shares_BKhw

@@ -1,7 +1,7 @@
 """Completing masks: free classes are filled in by a trained mask completer, kept classes stay as they are.
 
-Shape letters: B batch, K classes with background, H and W of the mask, h and w of a map of cells, i and j of
-the finer map that shows what is kept.
+Shape letters: B batch, K classes with background, H and W of the mask, h and w of a map of cells, u and v of
+the map of the stage before.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,14 +11,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from segguided.config.models.completer import CompletionStage, MaskCompleter
+from segguided.config.models.completer import MaskCompleter
 from segguided.config.models.training import Precision
 from segguided.data.slices import SliceSet
 from segguided.devices import autocast, pick_device
 from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.sampling import noise_of
-from segguided.models.completer.network import CompleterNetwork, StageNetwork, enlarged
-from segguided.models.completer.shares import complete_shares, in_cells, shares_of, without
+from segguided.models.completer.network import CompleterNetwork
+from segguided.models.completer.shares import complete_shares, enlarged_noise, in_cells, shares_of, without
 from segguided.models.mask_ablation import free_flags
 from segguided.training.storage import check_trained_on, load_weights, network_description
 
@@ -72,32 +72,31 @@ def make_completer(network: CompleterNetwork, seed: int, precision: Precision = 
         shares_BKhw = kept_BKHW
         for number, stage in enumerate(network.settings.stages):
             side = masks_BHW.shape[-1] // stage.cell
-            coarse_BKhw = enlarged(shares_BKhw, side)  # the first stage does not look at it
             # A function of (seed, mask id, free classes, stage number).
-            shape = (network.n_classes + 1, side, side)
-            noise_BKhw = noise_of(seed, names, shape, f"completer/{number}/{sorted(free)}").to(device)
+            shape = (network.n_classes + 1, side // stage.noise_patch, side // stage.noise_patch)
+            noise_BKuv = noise_of(seed, names, shape, f"completer/{number}/{sorted(free)}").to(device)
+            noise_BKhw = enlarged_noise(noise_BKuv, side)
             with autocast(device, precision):
-                shares_BKhw = _sample(
-                    network.stages[number], stage, noise_BKhw, kept_BKHW, free_BK, coarse_BKhw
-                )
+                shares_BKhw = _sample(network, number, noise_BKhw, kept_BKHW, free_BK, shares_BKhw)
         return shares_BKhw.argmax(1).to(masks_BHW.dtype)
 
     return completer
 
 
 def _sample(
-    network: StageNetwork,
-    stage: CompletionStage,
+    network: CompleterNetwork,
+    number: int,
     x_BKhw: Tensor,
     kept_BKHW: Tensor,
     free_BK: Tensor,
-    coarse_BKhw: Tensor,
+    coarse_BKuv: Tensor,
 ) -> Tensor:
-    """All shares in the stage's cells."""
-    kept_BKij = in_cells(kept_BKHW, stage.detail)
+    """All shares in the cells of stage `number`; `coarse_BKuv`: of the stage before."""
+    stage = network.settings.stages[number]
+    context = network.context(number, in_cells(kept_BKHW, stage.detail), free_BK, coarse_BKuv)
     kept_BKhw = in_cells(kept_BKHW, stage.cell)
 
     def shares_of_noisy(x_BKhw: Tensor, time_B: Tensor) -> Tensor:
-        return complete_shares(network(x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw), kept_BKhw)
+        return complete_shares(network.logits(number, x_BKhw, time_B, context, free_BK), kept_BKhw)
 
     return sample_stage(stage, x_BKhw, shares_of_noisy)

@@ -1,7 +1,7 @@
 """Drawing tissues: where the parts of each class lie in a mask, before an image is generated from it.
 
-Shape letters: B batch, T tissues, H and W of the mask, h and w of a map of cells, i and j of the finer map
-that shows the classes.
+Shape letters: B batch, T tissues, K classes, H and W of the mask, h and w of a map of cells, u and v of the
+map of the stage before.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,7 @@ from segguided.config.models.training import Precision
 from segguided.devices import autocast
 from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.sampling import noise_of
-from segguided.models.completer.network import enlarged
-from segguided.models.completer.shares import in_cells, shares_of
+from segguided.models.completer.shares import enlarged_noise, in_cells, shares_of
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.tissues.network import TissueNetwork
 
@@ -45,25 +44,24 @@ def tissue_painter(network: MaskedDenoiser, seed: int, precision: Precision) -> 
 
 def draw_tissues(tissues: TissueNetwork, masks_BHW: Tensor, noises: Sequence[Tensor]) -> Tensor:
     """Masks of tissues, uint8, of masks of classes; `noises`: of `noise_shapes`, for each stage one."""
-    classes_BTHW = shares_of(masks_BHW, tissues.n_tissues - 1)
-    shares_BThw = classes_BTHW
-    for number, noise_BThw in enumerate(noises):
-        # The first stage has none before it.
-        coarse_BThw = enlarged(shares_BThw, noise_BThw.shape[-1]) if number else noise_BThw[:, :0]
-        shares_BThw = _sample(tissues, number, noise_BThw, classes_BTHW, coarse_BThw)
+    classes_BKHW = shares_of(masks_BHW, tissues.division.n_classes)
+    shares_BThw = classes_BKHW
+    for number, noise_BTuv in enumerate(noises):
+        shares_BThw = _sample(tissues, number, noise_BTuv, classes_BKHW, shares_BThw)
     return shares_BThw.argmax(1).to(torch.uint8)
 
 
 def _sample(
-    tissues: TissueNetwork, number: int, x_BThw: Tensor, classes_BTHW: Tensor, coarse_BThw: Tensor
+    tissues: TissueNetwork, number: int, x_BTuv: Tensor, classes_BKHW: Tensor, coarse_BTuv: Tensor
 ) -> Tensor:
-    """All shares in the stage's cells."""
+    """All shares in the cells of stage `number`, from noise; `coarse_BTuv`: of the stage before."""
     stage = tissues.settings.stages[number]
-    classes_BTij = in_cells(classes_BTHW, stage.detail)
-    whole_BThw = in_cells(classes_BTHW, stage.cell)[:, tissues.class_of_T]  # of each tissue its class's share
+    x_BThw = enlarged_noise(x_BTuv, classes_BKHW.shape[-1] // stage.cell)
+    context = tissues.context(number, in_cells(classes_BKHW, stage.detail), coarse_BTuv)
+    whole_BThw = in_cells(classes_BKHW, stage.cell)[:, tissues.class_of_T]  # of each tissue its class's share
 
     def shares_of_noisy(x_BThw: Tensor, time_B: Tensor) -> Tensor:
-        logits_BThw = tissues.logits(number, x_BThw, time_B, classes_BTij, coarse_BThw)
+        logits_BThw = tissues.stages[number](x_BThw, time_B, context)
         return tissues.log_parts(logits_BThw.float()).exp() * whole_BThw
 
     return sample_stage(stage, x_BThw, shares_of_noisy)

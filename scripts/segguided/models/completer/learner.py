@@ -3,8 +3,8 @@
 Each stage predicts x0, the shares, by a softmax and is trained with cross-entropy, as diffusion of categories
 in continuous time is (Dieleman et al. 2022).
 
-Shape letters: B batch, M copies of each mask, K classes with background, H and W of the mask, h and w of a
-map of cells, i and j of the finer map that shows what is kept.
+Shape letters: B batch, K classes with background, H and W of the mask, h and w of a map of cells, i and j of
+the map that shows what is kept, u and v of the map of the stage before.
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segguided.config.models.completer import MaskCompleter
 from segguided.devices import autocast
-from segguided.models.completer.network import CompleterNetwork, roughened
+from segguided.models.completer.network import CompleterNetwork
 from segguided.models.completer.shares import (
     COARSE_NOISE,
     alpha_bar,
@@ -21,10 +21,12 @@ from segguided.models.completer.shares import (
     noisy,
     open_entropy,
     random_free,
+    random_noise,
     shares_of,
     spread_times,
     without,
 )
+from segguided.models.completer.stages import roughened
 from segguided.training.optimisation import Descent, DescentLearner
 
 
@@ -67,39 +69,42 @@ class CompleterLearner(DescentLearner):
         generator: torch.Generator,
         not_annotated_BV: Tensor | None,
     ) -> list[Tensor]:
-        """What a stage learns from: shares, kept, coarse shares, free, noise and time, (B, M, …) each.
+        """What a stage learns from: shares, kept, coarse shares, free, noise and time, (groups, M, …) each.
 
-        Where a patient was not annotated for a class, also which classes, (B, M, K). They are always free.
+        Groups of masks with M examples each, because a stage may learn from one in several masks. Where a
+        patient was not annotated for a class, also which classes, (groups, M, K). They are always free.
         """
         stage = self.settings.stages[number]
-        # Changed in the cells in which kept classes are shown: faster than at full size.
-        shares_BKij = in_cells(shares_BKHW, stage.detail).repeat_interleave(stage.copies, 0)
-        mode = "nearest" if stage.detail == 1 else "bilinear"
+        # Changed in finer cells than the stage's: faster than at full size.
+        shares_BKij = in_cells(shares_BKHW[:: stage.one_in], stage.finer).repeat_interleave(stage.copies, 0)
+        mode = "nearest" if stage.finer == 1 else "bilinear"
         shares_BKij = changed(shares_BKij, self.settings.augmentation, self.mirror, generator, mode)
+        coarse_BKuv = self._coarse(number, shares_BKij, generator)
+        shares_BKij = in_cells(shares_BKij, stage.detail // stage.finer)
         free_BK = random_free(len(shares_BKij), self.network.n_classes, generator)
         unknown = []
         if not_annotated_BV is not None:
-            unknown_BK = not_annotated_BV[:, : free_BK.shape[1]].repeat_interleave(stage.copies, 0)
+            unknown_BK = not_annotated_BV[:: stage.one_in, : free_BK.shape[1]]
+            unknown_BK = unknown_BK.repeat_interleave(stage.copies, 0)
             free_BK |= unknown_BK
             unknown = [unknown_BK]
         kept_BKij = without(shares_BKij, free_BK)
-        coarse_BKhw = self._coarse(number, shares_BKij, generator)
         shares_BKhw = in_cells(shares_BKij, stage.cell // stage.detail)
-        eps_BKhw = torch.randn(shares_BKhw.shape, generator=generator, device=self.device)
+        eps_BKhw = random_noise(stage, shares_BKhw.shape, generator)
         time_B = spread_times(len(shares_BKhw), generator)
-        examples = [shares_BKhw, kept_BKij, coarse_BKhw, free_BK, eps_BKhw, time_B, *unknown]
-        return [tensor.unflatten(0, (-1, stage.copies)) for tensor in examples]
+        examples = [shares_BKhw, kept_BKij, coarse_BKuv, free_BK, eps_BKhw, time_B, *unknown]
+        n_groups = len(shares_BKHW) // max(stage.one_in for stage in self.settings.stages)
+        return [tensor.unflatten(0, (n_groups, -1)) for tensor in examples]
 
     def _coarse(self, number: int, shares_BKij: Tensor, generator: torch.Generator) -> Tensor:
         """The true shares in the cells of the stage before, with a little noise; no channel for the first."""
-        stage = self.settings.stages[number]
-        side = shares_BKij.shape[-1] * stage.detail // stage.cell
         if number == 0:
-            return shares_BKij.new_zeros((len(shares_BKij), 0, side, side))
-        coarse_BKhw = in_cells(shares_BKij, self.settings.stages[number - 1].cell // stage.detail)
-        width_B = COARSE_NOISE * torch.rand(len(coarse_BKhw), generator=generator, device=self.device)
-        noise_BKhw = torch.randn(coarse_BKhw.shape, generator=generator, device=self.device)
-        return roughened(coarse_BKhw, width_B.view(-1, 1, 1, 1) * noise_BKhw, side)
+            return shares_BKij[:, :0]
+        finer = self.settings.stages[number].finer
+        coarse_BKuv = in_cells(shares_BKij, self.settings.stages[number - 1].cell // finer)
+        width_B = COARSE_NOISE * torch.rand(len(coarse_BKuv), generator=generator, device=self.device)
+        noise_BKuv = torch.randn(coarse_BKuv.shape, generator=generator, device=self.device)
+        return roughened(coarse_BKuv, width_B.view(-1, 1, 1, 1) * noise_BKuv)
 
     def _losses(self, *batch: Tensor) -> dict[str, Tensor]:
         """The mean cross-entropy of each stage, and `loss`, their sum."""
@@ -115,7 +120,7 @@ class CompleterLearner(DescentLearner):
         number: int,
         shares_BKhw: Tensor,
         kept_BKij: Tensor,
-        coarse_BKhw: Tensor,
+        coarse_BKuv: Tensor,
         free_BK: Tensor,
         eps_BKhw: Tensor,
         time_B: Tensor,
@@ -124,6 +129,7 @@ class CompleterLearner(DescentLearner):
         stage = self.settings.stages[number]
         x_BKhw = noisy(shares_BKhw, eps_BKhw, alpha_bar(time_B, stage.noise_scale))
         with autocast(self.device, self.settings.training.precision):
-            logits_BKhw = self.network.stages[number](x_BKhw, time_B, kept_BKij, free_BK, coarse_BKhw)
+            context = self.network.context(number, kept_BKij, free_BK, coarse_BKuv)
+            logits_BKhw = self.network.logits(number, x_BKhw, time_B, context, free_BK)
         kept_BKhw = in_cells(kept_BKij, stage.cell // stage.detail)
         return open_entropy(logits_BKhw, shares_BKhw, kept_BKhw, not_annotated_BK)

@@ -4,15 +4,17 @@ Shape letters: B batch, K classes with background, H and W of the mask, h and w 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segguided.config.models.completer import MaskAugmentation
+from segguided.config.models.completer import CompletionStage, MaskAugmentation
 from segguided.models.partial_labels.known import known_log_probabilities
 
 KNOTS = 6  # a side, of the random deformation
+SMOOTHING = 0.75  # standard deviation of the Gaussian that enlarges noise, in squares of a number each
 COARSE_NOISE = 0.1  # standard deviation of the noise on √shares of the stage before, in training
 
 
@@ -75,6 +77,24 @@ def alpha_bar(time_B: Tensor, noise_scale: float) -> Tensor:
     angle_B = time_B.double() * math.pi / 2
     signal_B = (noise_scale * angle_B.cos()) ** 2
     return (signal_B / (signal_B + angle_B.sin() ** 2)).float()
+
+
+def enlarged_noise(eps_BKuv: Tensor, side: int) -> Tensor:
+    """Noise on `side` × `side` cells, smoothly enlarged; the standard deviation of each cell stays 1."""
+    before = eps_BKuv.shape[-1]
+    if before == side:
+        return eps_BKuv
+    places = (torch.arange(side, device=eps_BKuv.device) + 0.5) * before / side - 0.5
+    away_hu = places[:, None] - torch.arange(before, device=eps_BKuv.device)
+    weights_hu = functional.normalize((-0.5 * (away_hu / SMOOTHING) ** 2).exp(), dim=1)
+    return weights_hu @ eps_BKuv @ weights_hu.T
+
+
+def random_noise(stage: CompletionStage, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Noise for a stage's shares of this shape (B, K, h, w)."""
+    *maps, side, _ = shape
+    size = [*maps, side // stage.noise_patch, side // stage.noise_patch]
+    return enlarged_noise(torch.randn(size, generator=generator, device=generator.device), side)
 
 
 def noisy(shares_BKhw: Tensor, eps_BKhw: Tensor, alpha_bar_B: Tensor) -> Tensor:

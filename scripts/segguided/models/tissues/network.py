@@ -3,8 +3,8 @@
 They are a completer's (`models/completer`), with another question: how is each class of the whole mask
 divided.
 
-Shape letters: B batch, M copies of each mask, T tissues, H and W of the mask, h and w of a map of cells, i
-and j of the finer map that shows the classes.
+Shape letters: B batch, M copies of each mask, T tissues, K classes, H and W of the mask, h and w of a map of
+cells, i and j of the map that shows the classes, u and v of the map of the stage before.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,17 @@ from torch import Tensor, nn
 from segguided.config.models.tissues import Tissues
 from segguided.config.models.training import Precision
 from segguided.devices import autocast
-from segguided.models.completer.network import StageNetwork, roughened
 from segguided.models.completer.shares import (
     COARSE_NOISE,
     alpha_bar,
     changed,
     in_cells,
     noisy,
+    random_noise,
     shares_of,
     spread_times,
 )
+from segguided.models.completer.stages import Context, build_stages, roughened
 from segguided.models.tissues.division import Division
 
 
@@ -45,24 +46,22 @@ class TissueNetwork(nn.Module):
             [tissue for tissue, value in enumerate(division.classes) if value == wanted]
             for wanted in range(division.n_classes + 1)
         ]
-        self.stages = nn.ModuleList(
-            StageNetwork(stage, self.n_tissues - 1, image_size, is_first=number == 0)
-            for number, stage in enumerate(settings.stages)
-        )
+        n_shown = division.n_classes + 1
+        self.stages = build_stages(settings.stages, image_size, self.n_tissues, n_shown, n_flags=0)
         self.register_buffer("class_of_T", torch.tensor(division.classes), persistent=False)
         is_divided_T = torch.tensor([value in division.cuts for value in division.classes])
         self.register_buffer("is_divided_T", is_divided_T, persistent=False)
 
     @property
     def noise_shapes(self) -> list[tuple[int, int, int]]:
-        """Of the noise from which each stage samples, without the batch: (T, h, w)."""
-        sides = [self.image_size // stage.cell for stage in self.settings.stages]
+        """Of the noise from which each stage samples, without the batch; to be enlarged to its cells."""
+        sides = [self.image_size // stage.cell // stage.noise_patch for stage in self.settings.stages]
         return [(self.n_tissues, side, side) for side in sides]
 
     def classes(self, shares_BThw: Tensor) -> Tensor:
-        """The shares of the classes, as maps (B, T, h, w) of which the last ones are 0."""
-        classes_BThw = torch.zeros_like(shares_BThw)
-        return classes_BThw.index_add_(1, self.class_of_T, shares_BThw)
+        """The shares of the classes, (B, K, h, w)."""
+        size = (len(shares_BThw), self.division.n_classes + 1, *shares_BThw.shape[2:])
+        return shares_BThw.new_zeros(size).index_add_(1, self.class_of_T, shares_BThw)
 
     def log_parts(self, logits_BThw: Tensor) -> Tensor:
         """The logarithm of each tissue's share of its class."""
@@ -71,13 +70,11 @@ class TissueNetwork(nn.Module):
             parts_BThw[:, members_P] = logits_BThw[:, members_P].log_softmax(1)
         return parts_BThw
 
-    def logits(
-        self, number: int, x_BThw: Tensor, time_B: Tensor, classes_BTij: Tensor, coarse_BThw: Tensor
-    ) -> Tensor:
-        """What stage `number` says of noisy shares; `classes_BTij` in the finer cells that it is shown."""
-        everything_BT = torch.ones((x_BThw.shape[0], self.n_tissues), dtype=torch.bool, device=x_BThw.device)
-        logits_BThw: Tensor = self.stages[number](x_BThw, time_B, classes_BTij, everything_BT, coarse_BThw)
-        return logits_BThw
+    def context(self, number: int, classes_BKij: Tensor, coarse_BTuv: Tensor) -> Context:
+        """What stage `number` is shown; the first stage does not look at `coarse`."""
+        none_B0 = torch.zeros((len(classes_BKij), 0), dtype=torch.bool, device=classes_BKij.device)
+        context: Context = self.stages[number].context(classes_BKij, none_B0, coarse_BTuv)
+        return context
 
     def examples(self, tissues_BHW: Tensor, generator: torch.Generator) -> list[Tensor]:
         """What the stages learn from, of masks of tissues: five tensors (B, M, …) for each."""
@@ -94,20 +91,20 @@ class TissueNetwork(nn.Module):
         And how much of the masks is divided, on average: the same number for each, however they are split.
         """
         stage = self.settings.stages[number]
-        shares_BTij = in_cells(shares_BTHW, stage.detail).repeat_interleave(stage.copies, 0)
-        mode = "nearest" if stage.detail == 1 else "bilinear"
+        shares_BTij = in_cells(shares_BTHW, stage.finer).repeat_interleave(stage.copies, 0)
+        mode = "nearest" if stage.finer == 1 else "bilinear"
         shares_BTij = changed(shares_BTij, self.settings.augmentation, False, generator, mode)
         count = len(shares_BTij)
         side = shares_BTHW.shape[-1] // stage.cell
         device = shares_BTij.device
-        eps_BThw = torch.randn((count, self.n_tissues, side, side), generator=generator, device=device)
+        eps_BThw = random_noise(stage, (count, self.n_tissues, side, side), generator)
         time_B = spread_times(count, generator)
         before = side if number == 0 else shares_BTHW.shape[-1] // self.settings.stages[number - 1].cell
         maps = 0 if number == 0 else self.n_tissues
         width_B = COARSE_NOISE * torch.rand(count, generator=generator, device=device)
-        noise_BThw = torch.randn((count, maps, before, before), generator=generator, device=device)
+        noise_BTuv = torch.randn((count, maps, before, before), generator=generator, device=device)
         area_B = self._divided(shares_BTij).sum(1).mean().expand(count)
-        return [shares_BTij, eps_BThw, time_B, width_B.view(-1, 1, 1, 1) * noise_BThw, area_B]
+        return [shares_BTij, eps_BThw, time_B, width_B.view(-1, 1, 1, 1) * noise_BTuv, area_B]
 
     def _divided(self, shares_BThw: Tensor) -> Tensor:
         """The shares of the parts of classes that are divided; 0 of the others."""
@@ -131,19 +128,21 @@ class TissueNetwork(nn.Module):
         shares_BTij: Tensor,
         eps_BThw: Tensor,
         time_B: Tensor,
-        coarse_noise_BThw: Tensor,
+        coarse_noise_BTuv: Tensor,
         area_B: Tensor,
         *,
         precision: Precision,
     ) -> Tensor:
         stage = self.settings.stages[number]
-        shares_BThw = in_cells(shares_BTij, stage.cell // stage.detail)
-        coarse_BThw = coarse_noise_BThw
+        shares_BThw = in_cells(shares_BTij, stage.cell // stage.finer)
+        coarse_BTuv = coarse_noise_BTuv
         if number:
-            before_BThw = in_cells(shares_BTij, self.settings.stages[number - 1].cell // stage.detail)
-            coarse_BThw = roughened(before_BThw, coarse_noise_BThw, shares_BThw.shape[-1])
+            before_BTuv = in_cells(shares_BTij, self.settings.stages[number - 1].cell // stage.finer)
+            coarse_BTuv = roughened(before_BTuv, coarse_noise_BTuv)
+        classes_BKij = in_cells(self.classes(shares_BTij), stage.detail // stage.finer)
         x_BThw = noisy(shares_BThw, eps_BThw, alpha_bar(time_B, stage.noise_scale))
         with autocast(x_BThw.device, precision):
-            logits_BThw = self.logits(number, x_BThw, time_B, self.classes(shares_BTij), coarse_BThw)
+            context = self.context(number, classes_BKij, coarse_BTuv)
+            logits_BThw = self.stages[number](x_BThw, time_B, context)
         entropy_Bhw = -(self._divided(shares_BThw) * self.log_parts(logits_BThw.float())).sum(1)
         return (entropy_Bhw.mean((1, 2)) / area_B.clamp(min=1e-6)).mean()
