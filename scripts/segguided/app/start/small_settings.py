@@ -39,6 +39,7 @@ models:
         - {{cell: 16, mlp: {{width: 384, blocks: 3}}, copies: 8, noise_scale: 2, steps: 20}}
         - {{<<: *middle, copies: 2, one_in: 4, steps: 8}}
         - {{<<: *fine, one_in: 4, steps: 4}}
+      augmentation: {{shift: 0.15}}
       training: {{steps: 520, batch_size: 8, learning_rate: 2.0e-3, warmup_steps: 20, ema_decay: 0.99}}
     micro_batch_size: null
     training:
