@@ -9,6 +9,7 @@ from segguided.data.slices import read_slices
 from segguided.models.completer.learner import CompleterLearner
 from segguided.models.completer.network import CompleterNetwork
 from segguided.training.launch import on_gpus
+from segguided.training.ranks import check_shareable
 from segguided.training.run import CHECKPOINT_SECONDS, TrainingRun, training_parser
 
 
@@ -27,6 +28,7 @@ def train_completer(
     """
     data = read_slices(slices)
     training = TrainingRun.from_settings(data, completer.training, seed, output, checkpoint_seconds)
+    check_shareable(training.plan.batch_size // completer.group)
     training.seed_first_weights()
     network = CompleterNetwork(completer, n_classes, training.image_size).to(training.device)
     learner = CompleterLearner(network, completer, training.steps, training.device, mirror=mirror)

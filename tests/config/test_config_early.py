@@ -312,7 +312,7 @@ def test_sizes_are_told_with_their_path() -> None:
         ),
         (
             {"models": {"segguided": {"completer": COMPLETER}}},
-            "which the levels of models.segguided.completer.stages.0 cannot halve evenly",
+            "which models.segguided.completer.stages.0 cannot divide evenly into its cells of 16",
         ),
         (
             {"models": {"spade": {"discriminator": {"layers": 3, "scales": 5}}}},

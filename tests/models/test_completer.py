@@ -16,6 +16,7 @@ from segguided.models.completer.learner import CompleterLearner
 from segguided.models.completer.network import CompleterNetwork
 from segguided.models.completer.shares import (
     alpha_bar,
+    alpha_bar_at,
     changed,
     complete_shares,
     enlarged_noise,
@@ -26,6 +27,7 @@ from segguided.models.completer.shares import (
     shares_of,
     without,
 )
+from segguided.training import ranks
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -180,6 +182,8 @@ def test_the_noise_goes_from_none_to_noise_alone():
         assert first == 1
         assert last < 1e-6
         assert math.sqrt(middle / (1 - middle)) == pytest.approx(scale, rel=1e-3)
+        of_each = [alpha_bar_at(time, scale) for time in times_B.tolist()]
+        assert of_each == pytest.approx([first, middle, last], abs=1e-6)
 
 
 def test_some_class_is_always_free_and_each_combination_occurs():
@@ -227,10 +231,35 @@ def test_a_stage_has_one_network_and_only_the_first_has_an_mlp():
         settings(last={"unet": None, "mlp": MLP})
 
 
-@pytest.mark.parametrize(("first", "last"), [(2, 3), (1, 3), (16, 1)])
+@pytest.mark.parametrize(("first", "last"), [(1, 3), (16, 1)])
 def test_stages_that_skip_masks_divide_the_batch(first, last):
     with pytest.raises(ValidationError, match="expected `one_in` to divide the largest, and the largest"):
         settings(first={"one_in": first}, last={"one_in": last})
+
+
+def test_some_stage_learns_from_all_masks():
+    with pytest.raises(ValidationError, match="no stage learns from the other masks; leave it out in one"):
+        settings(first={"one_in": 2}, last={"one_in": 4})
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
+def test_few_masks_make_a_smaller_batch(count):
+    completer = settings(first={"unet": None, "mlp": MLP, "copies": 3}, last={"one_in": 4})
+    torch.manual_seed(0)
+    learner = CompleterLearner(CompleterNetwork(completer, 2, SIZE), completer, 1, CPU, mirror=False)
+    masks_BHW = nested_squares(count)
+    not_annotated_BV = torch.zeros((count, 256), dtype=torch.bool)
+    not_annotated_BV[:, 2] = True
+    losses = learner.update(masks_BHW, masks_BHW, torch.Generator().manual_seed(0), not_annotated_BV)
+    assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_more_gpus_than_groups_of_masks_are_refused(monkeypatch):
+    completer = settings(last={"one_in": 4})
+    monkeypatch.setattr(ranks, "count", lambda: 3)
+    assert completer.group == 4
+    with pytest.raises(ValueError, match="a batch of 2 slices cannot be shared by 3 GPUs; ask for at most 2"):
+        ranks.check_shareable(completer.training.batch_size // completer.group)
 
 
 def test_a_stage_may_learn_from_some_masks_of_a_batch_alone(monkeypatch):
@@ -263,7 +292,7 @@ def test_smooth_noise_is_as_strong_everywhere_and_alike_nearby():
 def test_without_anything_learnt_a_stage_keeps_what_the_one_before_gave():
     torch.manual_seed(0)
     network = CompleterNetwork(settings(), 2, SIZE)
-    for parameter in network.stages[1].unet.conv_out.parameters():
+    for parameter in network.stages[1].network.conv_out.parameters():
         torch.nn.init.zeros_(parameter)
     coarse_BKuv = (4 * torch.rand((3, 3, 4, 4), generator=torch.Generator().manual_seed(1))).softmax(1)
     open_BKHW = shares_of(torch.zeros((3, SIZE, SIZE), dtype=torch.uint8), 2)

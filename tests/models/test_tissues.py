@@ -15,6 +15,7 @@ from segguided.config.models.diffusion import DiffusionModel
 from segguided.config.sampling import Sampling
 from segguided.data.slices import SliceSet
 from segguided.generation.diffusion import make_sampler
+from segguided.generation.masks import tissues as drawing
 from segguided.generation.masks.tissues import tissue_painter
 from segguided.models.denoiser import build_denoiser
 from segguided.models.prediction_learner import make_learner
@@ -224,6 +225,22 @@ def test_tissues_are_a_function_of_seed_mask_id_and_mask(trained):
     assert torch.equal(painter(masks_BHW[order], [names[i] for i in order]), drawn_BHW[order])
     assert not torch.equal(tissue_painter(network, 1, "fp32")(masks_BHW, names), drawn_BHW)
     assert not torch.equal(painter(masks_BHW, names_of(12)[6:]), drawn_BHW)
+
+
+def test_smooth_noise_keeps_all_its_bits_where_networks_compute_in_bf16(trained, monkeypatch):
+    network, _, seen = trained
+    noises = []
+
+    def record(tissues, number, x_BThw, *others):
+        noises.append(x_BThw)
+        return sample(tissues, number, x_BThw, *others)
+
+    sample = drawing._sample
+    monkeypatch.setattr(drawing, "_sample", record)
+    masks_BHW = torch.from_numpy((seen.images[:2] > 0).astype(np.uint8))
+    tissue_painter(network, 0, "bf16")(masks_BHW, names_of(2))
+    assert [noise.dtype for noise in noises] == [torch.float32] * 2
+    assert noises[1].shape[-1] == SIZE
 
 
 def test_a_network_without_tissues_sees_the_mask_itself():

@@ -9,9 +9,10 @@ from segguided.data.slices import SliceSet, Stack
 
 
 def tiny_tissues(**changes: Any) -> Tissues:
-    """Two stages, in cells of four pixels and of one."""
+    """Two stages, in cells of four pixels and of one, the second with smooth noise."""
     unet = {"channels": (8, 16), "norm_groups": 4, "layers_per_block": 1}
     stages = [{"cell": cell, "unet": unet, "copies": 2, "steps": 3} for cell in (4, 1)]
+    stages[1]["noise_patch"] = 2
     return Tissues.model_validate({"parts": 2, "filter_size": 1, "stages": stages, **changes})
 
 

@@ -79,8 +79,12 @@ def load_weights(network: nn.Module, weights: Path, device: torch.device) -> nn.
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{weights} does not fit the network its config.json describes: {reason}") from error
+        # PyTorch's first line names the class alone, the second what differs.
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise ValueError(
+            f"{weights} does not fit the network its config.json describes, or is of an older version of it, "
+            f"which has to be trained again: {reason[:300]}"
+        ) from error
     return network.to(device).eval()
 
 

@@ -67,7 +67,12 @@ def _stage_misfits(where: str, stages: Sequence[CompletionStage], size: int) -> 
     """Each stage sees the image in its cells."""
     for number, stage in enumerate(stages):
         stage_at = f"{where}.stages.{number}"
-        yield from _stride_misfits(stage_at, stage.stride, size)
+        if size % stage.stride:
+            yield (
+                f"image_size is {size}, which {stage_at} cannot divide evenly into its cells of "
+                f"{stage.cell}, its noise_patch of {stage.noise_patch} cells, and the patches and levels of its network; "
+                f"choose a multiple of {stage.stride}, or smaller numbers there"
+            )
         if unet := stage.unet:
             yield from _group_norm_misfits(f"{stage_at}.unet", unet, size // stage.cell // unet.patch)
 

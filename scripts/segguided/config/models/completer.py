@@ -24,7 +24,7 @@ class MaskAugmentation(Settings):
 class Mlp(Settings):
     """A residual multilayer perceptron that sees all cells at once: for few cells."""
 
-    width: int = Field(default=384, ge=1)
+    width: int = Field(default=384, ge=2)
     blocks: int = Field(default=3, ge=1)
 
 
@@ -38,11 +38,13 @@ class CompletionStage(Settings):
     cell: int = Field(ge=1)  # side of a cell in pixels; 1: the mask itself
     unet: Unet | None = None
     mlp: Mlp | None = None
-    middle_attention: bool = True  # at the coarsest level
+    middle_attention: bool = True  # at the coarsest level of the UNet
     copies: int = Field(default=1, ge=1)  # of each mask of a batch, each with changes and noise of its own
-    one_in: int = Field(default=1, ge=1)  # masks of a batch is learnt from: where an example costs much
+    one_in: int = Field(
+        default=1, ge=1
+    )  # in so many masks of a batch it learns from: an example may cost much
     # √SNR at half of the time; the lower, the more of the training is spent on much noise
-    noise_scale: float = Field(default=1.0, gt=0)
+    noise_scale: float = Field(default=1.0, gt=0, le=100)
     # Side in cells of the squares with a random number each, smoothly enlarged: smooth outlines, no grain
     noise_patch: int = Field(default=1, ge=1)
     steps: int = Field(default=20, ge=1)  # network calls for one mask
@@ -96,7 +98,12 @@ class MaskCompleter(Settings):
     @model_validator(mode="after")
     def _from_coarse_to_fine(self) -> "MaskCompleter":
         check_stages(self.stages)
-        most = max(stage.one_in for stage in self.stages)
+        most = self.group
+        if min(stage.one_in for stage in self.stages) > 1:
+            raise ValueError(
+                "each stage has `one_in` above 1, so that no stage learns from the other masks; leave it "
+                "out in one of them, and lower `batch_size`"
+            )
         for stage in self.stages:
             if most % stage.one_in or self.training.batch_size % most:
                 raise ValueError(
@@ -105,3 +112,8 @@ class MaskCompleter(Settings):
                     "divide the largest, and the largest to divide `batch_size`"
                 )
         return self
+
+    @property
+    def group(self) -> int:
+        """How many masks belong together, because a stage may learn from one in several of them."""
+        return max(stage.one_in for stage in self.stages)

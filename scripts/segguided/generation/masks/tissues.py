@@ -13,7 +13,7 @@ from segguided.config.models.training import Precision
 from segguided.devices import autocast
 from segguided.generation.masks.cascade import sample_stage
 from segguided.generation.sampling import noise_of
-from segguided.models.completer.shares import enlarged_noise, in_cells, shares_of
+from segguided.models.completer.shares import in_cells, shares_of
 from segguided.models.denoiser import MaskedDenoiser
 from segguided.models.tissues.network import TissueNetwork
 
@@ -36,6 +36,7 @@ def tissue_painter(network: MaskedDenoiser, seed: int, precision: Precision) -> 
             noise_of(seed, names, shape, f"tissues/{number}").to(masks_BHW.device)
             for number, shape in enumerate(tissues.noise_shapes)
         ]
+        noises = tissues.in_cells(noises)  # in fp32, as in training
         with autocast(masks_BHW.device, precision):
             return draw_tissues(tissues, masks_BHW, noises)
 
@@ -43,7 +44,7 @@ def tissue_painter(network: MaskedDenoiser, seed: int, precision: Precision) -> 
 
 
 def draw_tissues(tissues: TissueNetwork, masks_BHW: Tensor, noises: Sequence[Tensor]) -> Tensor:
-    """Masks of tissues, uint8, of masks of classes; `noises`: of `noise_shapes`, for each stage one."""
+    """Masks of tissues, uint8, of masks of classes; `noises`: in the cells of each stage."""
     classes_BKHW = shares_of(masks_BHW, tissues.division.n_classes)
     shares_BThw = classes_BKHW
     for number, noise_BTuv in enumerate(noises):
@@ -52,11 +53,10 @@ def draw_tissues(tissues: TissueNetwork, masks_BHW: Tensor, noises: Sequence[Ten
 
 
 def _sample(
-    tissues: TissueNetwork, number: int, x_BTuv: Tensor, classes_BKHW: Tensor, coarse_BTuv: Tensor
+    tissues: TissueNetwork, number: int, x_BThw: Tensor, classes_BKHW: Tensor, coarse_BTuv: Tensor
 ) -> Tensor:
     """All shares in the cells of stage `number`, from noise; `coarse_BTuv`: of the stage before."""
     stage = tissues.settings.stages[number]
-    x_BThw = enlarged_noise(x_BTuv, classes_BKHW.shape[-1] // stage.cell)
     context = tissues.context(number, in_cells(classes_BKHW, stage.detail), coarse_BTuv)
     whole_BThw = in_cells(classes_BKHW, stage.cell)[:, tissues.class_of_T]  # of each tissue its class's share
 

@@ -56,6 +56,8 @@ class CompleterLearner(DescentLearner):
         not_annotated_BV: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """One step on a batch of uint8 masks; the images are not looked at."""
+        # Whole groups; few slices make a smaller batch, which is one group.
+        masks_BHW = masks_BHW[: max(1, len(masks_BHW) // self.settings.group) * self.settings.group]
         shares_BKHW = shares_of(masks_BHW, self.network.n_classes)
         batch = []
         for number in range(len(self.settings.stages)):
@@ -71,8 +73,8 @@ class CompleterLearner(DescentLearner):
     ) -> list[Tensor]:
         """What a stage learns from: shares, kept, coarse shares, free, noise and time, (groups, M, …) each.
 
-        Groups of masks with M examples each, because a stage may learn from one in several masks. Where a
-        patient was not annotated for a class, also which classes, (groups, M, K). They are always free.
+        Groups of masks with as many (M) examples each, because a stage may learn from one in several masks.
+        Where a patient was not annotated for a class, also which classes, (groups, M, K): always free.
         """
         stage = self.settings.stages[number]
         # Changed in finer cells than the stage's: faster than at full size.
@@ -84,7 +86,7 @@ class CompleterLearner(DescentLearner):
         free_BK = random_free(len(shares_BKij), self.network.n_classes, generator)
         unknown = []
         if not_annotated_BV is not None:
-            unknown_BK = not_annotated_BV[:: stage.one_in, : free_BK.shape[1]]
+            unknown_BK = not_annotated_BV[: len(shares_BKHW) : stage.one_in, : free_BK.shape[1]]
             unknown_BK = unknown_BK.repeat_interleave(stage.copies, 0)
             free_BK |= unknown_BK
             unknown = [unknown_BK]
@@ -93,7 +95,7 @@ class CompleterLearner(DescentLearner):
         eps_BKhw = random_noise(stage, shares_BKhw.shape, generator)
         time_B = spread_times(len(shares_BKhw), generator)
         examples = [shares_BKhw, kept_BKij, coarse_BKuv, free_BK, eps_BKhw, time_B, *unknown]
-        n_groups = len(shares_BKHW) // max(stage.one_in for stage in self.settings.stages)
+        n_groups = max(1, len(shares_BKHW) // self.settings.group)
         return [tensor.unflatten(0, (n_groups, -1)) for tensor in examples]
 
     def _coarse(self, number: int, shares_BKij: Tensor, generator: torch.Generator) -> Tensor:

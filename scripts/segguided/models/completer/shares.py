@@ -69,6 +69,13 @@ def open_entropy(
     return total / kept_BKhw[:, 0].sum().clamp(min=1)
 
 
+def alpha_bar_at(time: float, noise_scale: float) -> float:
+    """`alpha_bar` of one time."""
+    angle = time * math.pi / 2
+    signal = (noise_scale * math.cos(angle)) ** 2
+    return signal / (signal + math.sin(angle) ** 2)
+
+
 def alpha_bar(time_B: Tensor, noise_scale: float) -> Tensor:
     """ᾱ at times from 0 (no noise) to 1 (noise alone): √SNR = noise_scale · cot(π·time/2).
 

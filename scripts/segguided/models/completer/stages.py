@@ -59,16 +59,18 @@ class UnetStage(StageNetwork):
         self.patch = unet.patch
         self.noise_scale = stage.noise_scale
         self.side = image_size // stage.cell // self.patch
-        self.finer = stage.cell // stage.detail * self.patch
-        maps_seen = maps * (1 if self.is_first else 2) * self.patch**2 + maps_shown * self.finer**2
-        self.unet = _build_unet(stage, unet, maps_seen + n_flags + 2, maps * self.patch**2, self.side)
+        self.shown_per_position = stage.cell // stage.detail * self.patch  # a side
+        maps_seen = (
+            maps * (1 if self.is_first else 2) * self.patch**2 + maps_shown * self.shown_per_position**2
+        )
+        self.network = _build_unet(stage, unet, maps_seen + n_flags + 2, maps * self.patch**2, self.side)
         axis = torch.linspace(-1, 1, self.side)
         place_hw2 = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
         self.register_buffer("place_2hw", place_hw2, persistent=False)
 
     def context(self, shown_BSij: Tensor, is_free_BF: Tensor, coarse_BKuv: Tensor) -> Context:
         """The network reads roots, (B, J, h, w) on its own cells, because they show small shares better."""
-        maps = [functional.pixel_unshuffle(shown_BSij.sqrt(), self.finer)]
+        maps = [functional.pixel_unshuffle(shown_BSij.sqrt(), self.shown_per_position)]
         logits_BKhw = shown_BSij.new_zeros(())
         if not self.is_first:
             size = (self.side * self.patch,) * 2
@@ -76,13 +78,13 @@ class UnetStage(StageNetwork):
             maps.append(functional.pixel_unshuffle(coarse_BKhw.sqrt(), self.patch))
             logits_BKhw = (coarse_BKhw + LEAST_SHARE).log()
         maps.append(is_free_BF[:, :, None, None].float().expand(-1, -1, self.side, self.side))
-        maps.append(self.place_2hw.expand(len(shown_BSij), -1, -1, -1))
+        maps.append(self.place_2hw.expand(shown_BSij.shape[0], -1, -1, -1))
         return Context(torch.cat(maps, 1), logits_BKhw)
 
     def forward(self, x_BKhw: Tensor, time_B: Tensor, context: Context) -> Tensor:
         """The logits: what the stage before and the noisy shares say, and what the network adds."""
         x_BJhw = torch.cat([functional.pixel_unshuffle(x_BKhw, self.patch), context.read], 1)
-        logits_BJhw = self.unet(in_fast_order(x_BJhw), time_B * TIME_SCALE).sample.float()
+        logits_BJhw = self.network(in_fast_order(x_BJhw), time_B * TIME_SCALE).sample.float()
         logits_BKhw = functional.pixel_shuffle(logits_BJhw, self.patch)
         return torch.addcmul(logits_BKhw + context.logits_BKhw, x_BKhw, self._weight(time_B))
 

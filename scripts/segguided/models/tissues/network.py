@@ -19,6 +19,7 @@ from segguided.models.completer.shares import (
     COARSE_NOISE,
     alpha_bar,
     changed,
+    enlarged_noise,
     in_cells,
     noisy,
     random_noise,
@@ -54,13 +55,18 @@ class TissueNetwork(nn.Module):
 
     @property
     def noise_shapes(self) -> list[tuple[int, int, int]]:
-        """Of the noise from which each stage samples, without the batch; to be enlarged to its cells."""
+        """Of the noise from which each stage samples, without the batch; `in_cells` enlarges it."""
         sides = [self.image_size // stage.cell // stage.noise_patch for stage in self.settings.stages]
         return [(self.n_tissues, side, side) for side in sides]
 
+    def in_cells(self, noises: Sequence[Tensor]) -> list[Tensor]:
+        """Noise of `noise_shapes`, enlarged to each stage's cells."""
+        sides = [self.image_size // stage.cell for stage in self.settings.stages]
+        return [enlarged_noise(eps_BTuv, side) for eps_BTuv, side in zip(noises, sides, strict=True)]
+
     def classes(self, shares_BThw: Tensor) -> Tensor:
         """The shares of the classes, (B, K, h, w)."""
-        size = (len(shares_BThw), self.division.n_classes + 1, *shares_BThw.shape[2:])
+        size = (shares_BThw.shape[0], self.division.n_classes + 1, *shares_BThw.shape[2:])
         return shares_BThw.new_zeros(size).index_add_(1, self.class_of_T, shares_BThw)
 
     def log_parts(self, logits_BThw: Tensor) -> Tensor:
@@ -72,7 +78,7 @@ class TissueNetwork(nn.Module):
 
     def context(self, number: int, classes_BKij: Tensor, coarse_BTuv: Tensor) -> Context:
         """What stage `number` is shown; the first stage does not look at `coarse`."""
-        none_B0 = torch.zeros((len(classes_BKij), 0), dtype=torch.bool, device=classes_BKij.device)
+        none_B0 = torch.zeros((classes_BKij.shape[0], 0), dtype=torch.bool, device=classes_BKij.device)
         context: Context = self.stages[number].context(classes_BKij, none_B0, coarse_BTuv)
         return context
 
