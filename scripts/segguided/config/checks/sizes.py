@@ -70,8 +70,8 @@ def _stage_misfits(where: str, stages: Sequence[CompletionStage], size: int) -> 
         if size % stage.stride:
             yield (
                 f"image_size is {size}, which {stage_at} cannot divide evenly into its cells of "
-                f"{stage.cell}, its noise_patch of {stage.noise_patch} cells, and the patches and levels of its network; "
-                f"choose a multiple of {stage.stride}, or smaller numbers there"
+                f"{stage.cell}, its noise_patch of {stage.noise_patch} cells, and the patches and levels of "
+                f"its network; choose a multiple of {stage.stride}, or smaller numbers there"
             )
         if unet := stage.unet:
             yield from _group_norm_misfits(f"{stage_at}.unet", unet, size // stage.cell // unet.patch)
