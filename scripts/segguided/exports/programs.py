@@ -71,7 +71,7 @@ class _WithTissues(nn.Module):
         parts = drawn_BN.split([math.prod(shape) for shape in shapes], 1)
         noises = [part_BN.unflatten(1, shape) for part_BN, shape in zip(parts, shapes, strict=True)]
         x0_BCHW: Tensor = self.network(
-            x_BCHW, t_B, draw_tissues(self.tissues, mask_BHW, self.tissues.in_cells(noises))
+            x_BCHW, t_B, draw_tissues(self.tissues, mask_BHW, self.tissues.enlarged(noises))
         )
         return x0_BCHW
 

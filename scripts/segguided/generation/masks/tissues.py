@@ -36,7 +36,7 @@ def tissue_painter(network: MaskedDenoiser, seed: int, precision: Precision) -> 
             noise_of(seed, names, shape, f"tissues/{number}").to(masks_BHW.device)
             for number, shape in enumerate(tissues.noise_shapes)
         ]
-        noises = tissues.in_cells(noises)  # in fp32, as in training
+        noises = tissues.enlarged(noises)  # in fp32, as in training
         with autocast(masks_BHW.device, precision):
             return draw_tissues(tissues, masks_BHW, noises)
 

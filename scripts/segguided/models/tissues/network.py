@@ -55,11 +55,11 @@ class TissueNetwork(nn.Module):
 
     @property
     def noise_shapes(self) -> list[tuple[int, int, int]]:
-        """Of the noise from which each stage samples, without the batch; `in_cells` enlarges it."""
+        """Of the noise from which each stage samples, without the batch; `enlarged` to them."""
         sides = [self.image_size // stage.cell // stage.noise_patch for stage in self.settings.stages]
         return [(self.n_tissues, side, side) for side in sides]
 
-    def in_cells(self, noises: Sequence[Tensor]) -> list[Tensor]:
+    def enlarged(self, noises: Sequence[Tensor]) -> list[Tensor]:
         """Noise of `noise_shapes`, enlarged to each stage's cells."""
         sides = [self.image_size // stage.cell for stage in self.settings.stages]
         return [enlarged_noise(eps_BTuv, side) for eps_BTuv, side in zip(noises, sides, strict=True)]
