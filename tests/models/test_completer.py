@@ -27,7 +27,6 @@ from segguided.models.completer.shares import (
     shares_of,
     without,
 )
-from segguided.training import ranks
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -252,14 +251,6 @@ def test_few_masks_make_a_smaller_batch(count):
     not_annotated_BV[:, 2] = True
     losses = learner.update(masks_BHW, masks_BHW, torch.Generator().manual_seed(0), not_annotated_BV)
     assert all(loss.isfinite() for loss in losses.values())
-
-
-def test_more_gpus_than_groups_of_masks_are_refused(monkeypatch):
-    completer = settings(last={"one_in": 4})
-    monkeypatch.setattr(ranks, "count", lambda: 3)
-    assert completer.group == 4
-    with pytest.raises(ValueError, match="a batch of 2 slices cannot be shared by 3 GPUs; ask for at most 2"):
-        ranks.check_shareable(completer.training.batch_size // completer.group)
 
 
 def test_a_stage_may_learn_from_some_masks_of_a_batch_alone(monkeypatch):

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from segguided.config.models.completer import MaskCompleter
 from segguided.data.slices import Stack, read_slices, write_stack
 from segguided.generation.masks.completion import load_completer
 from segguided.seals import read_sealed
+from segguided.training import ranks
 from segguided.training.storage import check_trained_on
 from support.completers import tiny_completer
 from train_completer import command_line, train_completer
@@ -50,6 +52,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(slices, we
         output.parent.mkdir()
         train_completer([slices], tiny_completer(steps=20), 2, True, seed, output)
         assert (output.read_bytes() == weights.read_bytes()) is (seed == 0)
+
+
+def test_more_gpus_than_groups_of_masks_are_refused(slices, tmp_path, monkeypatch):
+    settings = tiny_completer(steps=1).model_dump()
+    settings["stages"][1]["one_in"] = 4
+    monkeypatch.setattr(ranks, "count", lambda: 3)
+    with pytest.raises(ValueError, match="a batch of 1 slices cannot be shared by 3 GPUs; ask for at most 1"):
+        train_completer(
+            [slices], MaskCompleter.model_validate(settings), 2, True, 0, tmp_path / "model.safetensors"
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_loaded_completer_fills_in_a_class(slices, weights):

@@ -40,9 +40,7 @@ class CompletionStage(Settings):
     mlp: Mlp | None = None
     middle_attention: bool = True  # at the coarsest level of the UNet
     copies: int = Field(default=1, ge=1)  # of each mask of a batch, each with changes and noise of its own
-    one_in: int = Field(
-        default=1, ge=1
-    )  # in so many masks of a batch it learns from: an example may cost much
+    one_in: int = Field(default=1, ge=1)  # masks of a batch is learnt from, where an example costs much
     # √SNR at half of the time; the lower, the more of the training is spent on much noise
     noise_scale: float = Field(default=1.0, gt=0, le=100)
     # Side in cells of the squares with a random number each, smoothly enlarged: smooth outlines, no grain

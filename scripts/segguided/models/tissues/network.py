@@ -55,7 +55,7 @@ class TissueNetwork(nn.Module):
 
     @property
     def noise_shapes(self) -> list[tuple[int, int, int]]:
-        """Of the noise from which each stage samples, without the batch; `enlarged` to them."""
+        """Of the noise from which each stage samples, without the batch; see `enlarged`."""
         sides = [self.image_size // stage.cell // stage.noise_patch for stage in self.settings.stages]
         return [(self.n_tissues, side, side) for side in sides]
 
